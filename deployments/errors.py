@@ -1,0 +1,103 @@
+"""The errors a client can meet, each tied to one HTTP status, in the shape that OpenAI clients read."""
+
+from typing import ClassVar
+
+import msgspec
+
+
+def error_body(
+    message: str,
+    *,
+    type_: str = "invalid_request_error",
+    param: str | None = None,
+    code: str | int | None = None,
+) -> bytes:
+    """The JSON body of an OpenAI error."""
+    return msgspec.json.encode({"error": {"message": message, "type": type_, "param": param, "code": code}})
+
+
+class LaarError(Exception):
+    """Base of all errors that reach a client; subclasses fix `http_status`, `type_` and `code`."""
+
+    http_status: ClassVar[int] = 500
+    type_: ClassVar[str] = "server_error"
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+    def body(self) -> bytes:
+        return error_body(str(self), type_=self.type_, param=self.param, code=self.code)
+
+
+class ClientError(LaarError):
+    """The request is at fault; sending it again unchanged gives the same answer."""
+
+    http_status = 400
+    type_ = "invalid_request_error"
+    code = "invalid_value"
+
+
+class UnknownFieldError(ClientError):
+    code = "unknown_field"
+
+
+class UnknownModelError(ClientError):
+    http_status = 404
+    code = "model_not_found"
+
+
+class BodyTooLargeError(ClientError):
+    http_status = 413
+    code = "body_too_large"
+
+
+class ContextLengthError(ClientError):
+    code = "context_length_exceeded"
+
+
+class AuthenticationError(ClientError):
+    http_status = 401
+    type_ = "authentication_error"
+    code = "invalid_api_key"
+
+
+class NotVerifiedError(LaarError):
+    """Answers came, none of them was verified, and the operator asked for an error in that case."""
+
+    http_status = 422
+    type_ = "unverified_answer"
+    code = "unverified_answer"
+
+
+class ModelsUnavailableError(LaarError):
+    """No model gave any answer."""
+
+    http_status = 503
+    code = "models_unavailable"
+
+
+class OverloadedError(LaarError):
+    http_status = 429
+    type_ = "rate_limit_error"
+    code = "overloaded"
+
+
+class DeadlineError(LaarError):
+    http_status = 504
+    type_ = "timeout"
+    code = "deadline_exceeded"
+
+
+class EngineRefusalError(LaarError):
+    """The engine's own 4xx, passed on as it stands."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"the engine refused the request with status {status}")
+        self.status = status
+        self._body = body
+
+    def body(self) -> bytes:
+        return self._body

@@ -1,0 +1,18 @@
+"""What a model deployment hands back to whoever asked it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The end of one attempt: an OpenAI JSON body, or with a status from 400 up an OpenAI error body.
+
+    `invalid_request` marks a body that no model would take, so that nobody tries it elsewhere.
+    """
+
+    status: int
+    body: bytes
+    text: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    invalid_request: bool = False

@@ -1,0 +1,216 @@
+"""The simulated engine: an engine class for `LLMServer` that answers from a profile instead of a model.
+
+For load, fault and scale tests only. Nothing it says is a claim about a real model: its model ids must
+contain "simulated" and every answer starts with a mark that says so.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
+from ray.serve.llm.openai_api_models import (
+    ChatCompletionRequest,
+    ChatCompletionResponse,
+    CompletionRequest,
+    CompletionResponse,
+)
+
+from profiles.schema import Latency
+
+MARK = "[simulated]"
+# a test prompt says what the right answer is, and the engine gives it or a wrong one: <sim answer="42">
+_ANSWER = re.compile(r'<sim answer="([^"<>]{0,200})">')
+_CHARS_PER_TOKEN = 4.0
+
+
+class SimulatedSettings(BaseModel):
+    """How a simulated model behaves; every draw depends only on the seed, the model's name and the prompt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    seed: int = 0
+    accuracy: float = Field(default=1.0, ge=0, le=1, description="Chance that a prompt is answered correctly.")
+    error_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt ends in an engine error.")
+    hang_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt is never answered.")
+    latency: Latency = Latency(overhead_s=0, prefill_s_per_token=0, decode_s_per_token=0)
+    output_tokens: PositiveInt = 4
+    max_running: PositiveInt = Field(default=256, description="Requests served at once; more of them queue.")
+    context_tokens: PositiveInt = 131072
+    startup_s: NonNegativeFloat = 0.0
+    padding_words: NonNegativeInt = Field(default=0, description="Words put behind each answer.")
+
+    @model_validator(mode="after")
+    def _rates_leave_room(self) -> Self:
+        if self.error_rate + self.hang_rate > 1:
+            raise ValueError(f"error_rate ({self.error_rate}) + hang_rate ({self.hang_rate}) must not exceed 1")
+        return self
+
+
+class _ErrorInfo(BaseModel):
+    message: str
+    type: str
+    param: str | None = None
+    code: int
+
+
+class ErrorResponse(BaseModel):
+    """Has the shape of the engine's own error response, which has no public name."""
+
+    error: _ErrorInfo
+
+
+def simulated_engine(settings: SimulatedSettings) -> Any:
+    """What to pass to `LLMServer` as `engine_cls`."""
+    return partial(SimulatedEngine, settings=settings)
+
+
+class SimulatedEngine:
+    """Meets Ray Serve LLM's engine protocol for chat and completions; counts what it was asked."""
+
+    def __init__(self, llm_config: Any, *, settings: SimulatedSettings) -> None:
+        self._model = llm_config.model_id
+        self._settings = settings
+        self._slots = asyncio.Semaphore(settings.max_running)
+        self._running = 0
+        self.counters = {"started": 0, "finished": 0, "cancelled": 0}
+
+    async def start(self) -> None:
+        await asyncio.sleep(self._settings.startup_s)
+
+    async def check_health(self) -> None:
+        if self._running < 0:
+            raise RuntimeError(f"running requests ({self._running}) must not be negative")
+
+    def routing_stats(self) -> dict[str, Any]:
+        return {}
+
+    async def chat(
+        self, request: ChatCompletionRequest, _raw: Any = None
+    ) -> AsyncGenerator[str | ChatCompletionResponse | ErrorResponse, None]:
+        prompt = "\n".join(_content(message) for message in request.messages)
+        async for item in self._answer(prompt, request, _CHAT):
+            yield item
+
+    async def completions(
+        self, request: CompletionRequest, _raw: Any = None
+    ) -> AsyncGenerator[str | CompletionResponse | ErrorResponse, None]:
+        async for item in self._answer(str(request.prompt), request, _COMPLETION):
+            yield item
+
+    async def _answer(self, prompt: str, request: Any, shape: "_Shape") -> AsyncGenerator[Any, None]:
+        settings = self._settings
+        prompt_tokens = max(1, round(len(prompt) / _CHARS_PER_TOKEN))
+        if prompt_tokens > settings.context_tokens:
+            yield _error(f"prompt has {prompt_tokens} tokens; the context has {settings.context_tokens}", 400)
+            return
+        fault = self._draw("fault", prompt)
+        if fault < settings.error_rate:
+            yield _error("simulated engine error", 500)
+            return
+        self.counters["started"] += 1
+        try:
+            async with self._slots:
+                self._running += 1
+                try:
+                    if fault < settings.error_rate + settings.hang_rate:
+                        await asyncio.Event().wait()
+                    async for item in self._generate(prompt, prompt_tokens, request, shape):
+                        yield item
+                finally:
+                    self._running -= 1
+            self.counters["finished"] += 1
+        except (asyncio.CancelledError, GeneratorExit):
+            self.counters["cancelled"] += 1
+            raise
+
+    async def _generate(
+        self, prompt: str, prompt_tokens: int, request: Any, shape: "_Shape"
+    ) -> AsyncGenerator[Any, None]:
+        latency = self._settings.latency
+        await _sleep(latency.overhead_s + latency.prefill_s_per_token * prompt_tokens)
+        words = self._words(prompt)
+        if request.stream:
+            for index, word in enumerate(words):
+                await _sleep(self._decode_s())
+                yield shape.chunk(self._model, word if index == 0 else " " + word)
+            yield shape.chunk(self._model, "", finish="stop")
+            yield "data: [DONE]\n\n"
+            return
+        await _sleep(self._decode_s() * len(words))
+        yield shape.response(self._model, " ".join(words), prompt_tokens, len(words))
+
+    def _decode_s(self) -> float:
+        latency = self._settings.latency
+        return latency.decode_s_per_token * (1 + latency.decode_growth * (self._running - 1))
+
+    def _words(self, prompt: str) -> list[str]:
+        found = _ANSWER.search(prompt)
+        right = self._draw("answer", prompt) < self._settings.accuracy
+        answer = (found.group(1) if found else "answer") if right else "a wrong answer"
+        filler = ["word"] * self._settings.padding_words
+        return [MARK, *answer.split(), *filler]
+
+    def _draw(self, what: str, prompt: str) -> float:
+        """A number in [0, 1) that is the same whenever the same prompt is drawn for the same thing."""
+        key = f"{self._settings.seed}|{self._model}|{what}|{prompt}".encode()
+        return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) / 2**64
+
+
+class _Shape:
+    """Builds the OpenAI objects of one endpoint."""
+
+    def __init__(self, response_type: Any, object_name: str, field: str) -> None:
+        self._type, self._object, self._field = response_type, object_name, field
+
+    def response(self, model: str, text: str, prompt_tokens: int, completion_tokens: int) -> Any:
+        choice = {"index": 0, "finish_reason": "stop"} | self._carry(text)
+        usage = {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        }
+        return self._type(id="simulated", created=0, model=model, choices=[choice], usage=usage)
+
+    def chunk(self, model: str, text: str, finish: str | None = None) -> str:
+        choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
+        choice |= {"delta": {"role": "assistant", "content": text}} if self._field == "message" else {"text": text}
+        name = self._object + (".chunk" if self._field == "message" else "")
+        data = {"id": "simulated", "object": name, "created": 0, "model": model, "choices": [choice]}
+        return f"data: {json.dumps(data, separators=(',', ':'))}\n\n"
+
+    def _carry(self, text: str) -> dict[str, Any]:
+        return {"message": {"role": "assistant", "content": text}} if self._field == "message" else {"text": text}
+
+
+_CHAT = _Shape(ChatCompletionResponse, "chat.completion", "message")
+_COMPLETION = _Shape(CompletionResponse, "text_completion", "text")
+
+
+def _content(message: Any) -> str:
+    content = message.get("content") if isinstance(message, dict) else message.content
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "".join(part.get("text") or "" for part in content)
+
+
+def _error(message: str, code: int) -> ErrorResponse:
+    kind = "invalid_request_error" if code < 500 else "server_error"
+    return ErrorResponse(error=_ErrorInfo(message=message, type=kind, code=code))
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)

@@ -1,0 +1,109 @@
+"""The retry loop of one request as plain state: what was tried, what that means for the next choice."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from deployments.models.reply import Reply
+from deployments.router.policy import Exclusion
+from deployments.verifier.checks import Outcome
+
+MAX_FAULTS_PER_MODEL = 2
+
+
+class Status(StrEnum):
+    """How an attempt ended; the first three are verdicts, the others mean that there was no answer."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+    UNVERIFIED = "unverified"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+
+FAULTS = frozenset({Status.ERROR, Status.TIMEOUT})
+FROM_OUTCOME = {
+    Outcome.CORRECT: Status.CORRECT,
+    Outcome.WRONG: Status.WRONG,
+    Outcome.UNKNOWN: Status.UNKNOWN,
+}
+
+
+class StopReason(StrEnum):
+    """Why no further attempt is made."""
+
+    ANSWERED = "answered"
+    MAX_ATTEMPTS = "max_attempts"
+    DEADLINE = "deadline"
+    NO_MODEL_LEFT = "no_model_left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One model asked once. `latency_s` runs from the sending of the attempt to its verdict."""
+
+    model: str
+    status: Status
+    reason: str
+    latency_s: float
+    probability: float
+    expected_latency_s: float
+    reply: Reply | None = None
+
+
+@dataclass(slots=True)
+class AttemptLog:
+    """All attempts of one request, in order; TTCA is the time from arrival to the verdict that ended it."""
+
+    max_attempts: int
+    deadline_at_s: float
+    is_repeatable: bool
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def add(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+
+    def stop_reason(self, now_s: float) -> StopReason | None:
+        """Why to stop now, or None to go on; whether a model is left only the policy can say."""
+        if self.attempts and self.attempts[-1].status in (Status.CORRECT, Status.UNVERIFIED):
+            return StopReason.ANSWERED
+        if len(self.attempts) >= self.max_attempts:
+            return StopReason.MAX_ATTEMPTS
+        return StopReason.DEADLINE if now_s >= self.deadline_at_s else None
+
+    def exclusion(self, model: str) -> Exclusion | None:
+        """What the attempts so far say against asking `model` (again).
+
+        A model that answered is not asked the same thing again if it would repeat itself; one that failed to
+        answer may be tried again after the others, `MAX_FAULTS_PER_MODEL` times in all.
+        """
+        mine = [a.status for a in self.attempts if a.model == model]
+        if not mine:
+            return None
+        answered = any(status not in FAULTS for status in mine)
+        if answered and self.is_repeatable:
+            return Exclusion.SAME_ANSWER_EXPECTED
+        if not answered and len(mine) >= MAX_FAULTS_PER_MODEL:
+            return Exclusion.FAILED_REPEATEDLY
+        return Exclusion.TRIED
+
+    @property
+    def is_verified(self) -> bool:
+        return any(a.status is Status.CORRECT for a in self.attempts)
+
+    @property
+    def failed_models(self) -> tuple[str, ...]:
+        """Models with a wrong answer to this request, for the conditional probability of the others."""
+        return tuple(dict.fromkeys(a.model for a in self.attempts if a.status is Status.WRONG))
+
+    def best_answer(self) -> Attempt | None:
+        """The verified answer, else the unverified one most worth showing, else None.
+
+        An answer that could not be judged is worth more than one known to be wrong; then the model's
+        probability decides, and among equals the earlier attempt.
+        """
+        answers = [a for a in self.attempts if a.reply is not None and a.status not in FAULTS]
+        return min(answers, key=lambda a: (_WORTH[a.status], -a.probability), default=None)
+
+
+_WORTH = {Status.CORRECT: 0, Status.UNVERIFIED: 0, Status.UNKNOWN: 1, Status.WRONG: 2}

@@ -1,0 +1,56 @@
+"""The router's way to the other deployments: Ray Serve handles behind the runner's `Backend`."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
+
+from deployments.models.reply import Reply
+from deployments.router.runner import BackendError
+from deployments.verifier.checks import Evidence, Verdict
+
+# what a dead replica, a lost node or a full queue looks like from here
+_INFRASTRUCTURE = (RayError, RayServeException, OSError)
+
+
+class ServeBackend:
+    """Calls with `generate` for one answer and `generate_stream` for server-sent events."""
+
+    def __init__(self, models: Mapping[str, DeploymentHandle], verifier: DeploymentHandle) -> None:
+        self._unary = dict(models)
+        self._streaming = {name: handle.options(stream=True) for name, handle in models.items()}
+        self._verifier = verifier
+
+    async def generate(self, model: str, endpoint: str, body: bytes) -> Reply:
+        reply: Reply = await _finish(self._unary[model].generate.remote(endpoint, body, {}))
+        return reply
+
+    async def stream(self, model: str, endpoint: str, body: bytes) -> AsyncGenerator[bytes | Reply, None]:
+        pieces = self._streaming[model].generate_stream.remote(endpoint, body, {})
+        is_done = False
+        try:
+            async for piece in pieces:
+                yield piece
+            is_done = True
+        except _INFRASTRUCTURE as error:
+            raise BackendError(f"model '{model}': {type(error).__name__}") from error
+        finally:
+            if not is_done:
+                pieces.cancel()
+
+    async def verify(self, spec_json: bytes, evidence: Evidence) -> Verdict:
+        verdict: Verdict = await _finish(self._verifier.check.remote(spec_json, evidence))
+        return verdict
+
+
+async def _finish(response: DeploymentResponse) -> Any:
+    try:
+        return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
+    except _INFRASTRUCTURE as error:
+        raise BackendError(type(error).__name__) from error

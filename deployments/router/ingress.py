@@ -1,0 +1,323 @@
+"""The router deployment: the OpenAI endpoints over HTTP. What to do is decided in `runner` and `routing`."""
+
+import asyncio
+import hashlib
+import logging
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+from ray.serve.llm.ingress import OpenAiIngress
+from ray.serve.llm.openai_api_models import ChatCompletionRequest, CompletionRequest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from deployments.errors import (
+    AuthenticationError,
+    BodyTooLargeError,
+    EngineRefusalError,
+    LaarError,
+    OverloadedError,
+    UnknownModelError,
+    error_body,
+)
+from deployments.router import sse
+from deployments.router.answers import answer_headers, explanation, laar_json, start_headers
+from deployments.router.attempts import Attempt
+from deployments.router.backend import ServeBackend
+from deployments.router.job import Job
+from deployments.router.language import FastTextDetector
+from deployments.router.metrics import RouterMetrics
+from deployments.router.request import AUTO, Endpoint, RoutedRequest, parse_request
+from deployments.router.routing import Model, Routing
+from deployments.router.runner import Runner
+from deployments.router.settings import Limits, RouterSettings
+from profiles.schema import Profile
+
+logger = logging.getLogger("ray.serve")
+
+_JSON = "application/json"
+_SSE = "text/event-stream"
+_FIELDS: dict[Endpoint, Collection[str]] = {
+    Endpoint.CHAT: frozenset(ChatCompletionRequest.model_fields),
+    Endpoint.COMPLETIONS: frozenset(CompletionRequest.model_fields),
+}
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Router(OpenAiIngress):  # type: ignore[misc]
+    """Chat, completions, models and `/v1/laar/explain`; one instance per router replica."""
+
+    def __init__(
+        self,
+        *,
+        llm_deployments: dict[str, DeploymentHandle],
+        models: list[Model],
+        profile: Profile,
+        settings: RouterSettings,
+        limits: Limits,
+        verifier: DeploymentHandle,
+        api_key_hashes: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(llm_deployments, {name: _card(name) for name in llm_deployments})
+        self._settings, self._limits, self._clock = settings, limits, time.monotonic
+        self._key_hashes = api_key_hashes
+        self._routing = Routing(models=models, profile=profile, policy=settings.policy, detector=FastTextDetector())
+        self._metrics = RouterMetrics()
+        self._runner = Runner(
+            routing=self._routing,
+            backend=ServeBackend(llm_deployments, verifier),
+            observer=self._metrics,
+            settings=settings,
+            limits=limits,
+            clock=self._clock,
+        )
+        self._active = 0
+        self._watcher = asyncio.create_task(self._watch_replicas(llm_deployments))
+
+    def __serve_build_asgi_app__(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/chat/completions", self._endpoint(Endpoint.CHAT), methods=["POST"]),
+                Route("/v1/completions", self._endpoint(Endpoint.COMPLETIONS), methods=["POST"]),
+                Route("/v1/models", self._list_models),
+                Route("/v1/models/{model:path}", self._show_model),
+                Route("/v1/laar/explain", self._explain, methods=["POST"]),
+            ],
+            exception_handlers={
+                LaarError: _laar_error,
+                HTTPException: _http_error,
+                ClientDisconnect: _client_gone,
+                Exception: _internal_error,
+            },
+        )
+
+    async def check_health(self) -> None:
+        """Decide on a canned request, so that a broken language model or profile shows."""
+        request = self._parse(b'{"model":"auto","prompt":"Is everything well?"}', Endpoint.COMPLETIONS)
+        job = self._runner.open(request, request_id="health", arrived_s=self._clock())
+        if not self._routing.candidates(request, job.features, job.log, self._clock()):
+            raise RuntimeError("the router has no model to choose from")
+        if self._watcher.done():
+            raise RuntimeError("the router no longer follows the replica counts")
+
+    # -- endpoints ----------------------------------------------------------------------------------------
+
+    def _endpoint(self, endpoint: Endpoint) -> Handler:
+        async def handle(http: Request) -> Response:
+            arrived_s = self._clock()
+            request = await self._read(http, endpoint)
+            self._refuse_overload()
+            request_id = f"laar-{uuid.uuid4().hex}"
+            turn = self._routing.next_turn()
+            job = self._runner.open(request, request_id=request_id, arrived_s=arrived_s, turn=turn)
+            if not request.stream:
+                return await self._answer(job)
+            if request.wants_verification:
+                return StreamingResponse(self._held(job), media_type=_SSE, headers=start_headers(job))
+            return await self._pass(job)
+
+        return handle
+
+    async def _answer(self, job: Job) -> Response:
+        async with self._counted(job):
+            answer = await self._runner.answer(job)
+            now_s = self._clock()
+            body = sse.json_with_laar(_body_of(answer), laar_json(job, now_s))
+            return Response(body, media_type=_JSON, headers=answer_headers(job, answer, now_s))
+
+    async def _held(self, job: Job) -> AsyncGenerator[bytes, None]:
+        """Comments while attempts run and are verified, then the chunks of the answer."""
+        try:
+            async with self._counted(job), _running(self._runner.answer(job)) as task:
+                while not (await asyncio.wait((task,), timeout=self._settings.keep_alive_s))[0]:
+                    yield sse.KEEP_ALIVE
+                answer = await task
+        except LaarError as error:
+            yield sse.error_event(error.body())
+            return
+        laar = laar_json(job, self._clock())
+        for event in sse.events(_body_of(answer)):
+            yield sse.with_laar(event, laar)
+
+    async def _pass(self, job: Job) -> Response:
+        """Tokens straight through; the count of active requests goes down when the stream ends."""
+        counted = self._counted(job)
+        await counted.__aenter__()
+        try:
+            model, pieces = await self._runner.pass_through(job)
+        except BaseException as error:
+            await counted.__aexit__(type(error), error, error.__traceback__)
+            raise
+
+        async def stream() -> AsyncGenerator[bytes, None]:
+            try:
+                async for piece in pieces:
+                    yield piece
+            finally:
+                await pieces.aclose()
+                await counted.__aexit__(None, None, None)
+
+        return StreamingResponse(stream(), media_type=_SSE, headers=start_headers(job) | {"x-laar-model": model})
+
+    async def _explain(self, http: Request) -> Response:
+        """The decision for a request and its numbers, without running it."""
+        self._authenticate(http)
+        body = await _read_body(http, self._limits.max_body_bytes)
+        endpoint = Endpoint.CHAT if b'"messages"' in body else Endpoint.COMPLETIONS
+        request = self._parse(body, endpoint)
+        now_s = self._clock()
+        job = self._runner.open(request, request_id="explain", arrived_s=now_s)
+        decision = self._runner.decide(job)
+        candidates = self._routing.candidates(request, job.features, job.log, now_s)
+        return JSONResponse(explanation(job, decision, candidates, self._routing.bucket_edges))
+
+    async def _list_models(self, http: Request) -> Response:
+        self._authenticate(http)
+        return JSONResponse({"object": "list", "data": [_card(AUTO), *self._model_cards.values()]})
+
+    async def _show_model(self, http: Request) -> Response:
+        self._authenticate(http)
+        return JSONResponse(_card(self._known(http.path_params["model"])))
+
+    # -- parts --------------------------------------------------------------------------------------------
+
+    async def _read(self, http: Request, endpoint: Endpoint) -> RoutedRequest:
+        self._authenticate(http)
+        return self._parse(await _read_body(http, self._limits.max_body_bytes), endpoint)
+
+    def _parse(self, body: bytes, endpoint: Endpoint) -> RoutedRequest:
+        request = parse_request(
+            body,
+            endpoint=endpoint,
+            allowed_fields=_FIELDS[endpoint],
+            max_body_bytes=self._limits.max_body_bytes,
+        )
+        self._known(request.model)
+        return request
+
+    def _known(self, model: str) -> str:
+        if model != AUTO and model not in self._routing.models:
+            known = ", ".join(f"'{name}'" for name in (AUTO, *self._routing.models))
+            raise UnknownModelError(f"model: unknown model '{model[:64]}'; known: {known}", param="model")
+        return model
+
+    def _authenticate(self, http: Request) -> None:
+        if not self._key_hashes:
+            return
+        scheme, _, key = http.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or _sha256(key.strip()) not in self._key_hashes:
+            raise AuthenticationError("Authorization: a valid API key is needed, as 'Bearer <key>'")
+
+    def _refuse_overload(self) -> None:
+        limit = self._limits.max_concurrent_requests
+        if self._active >= limit:
+            raise OverloadedError(f"{self._active} requests are under way; at most {limit} are", retry_after_s=1)
+
+    @asynccontextmanager
+    async def _counted(self, job: Job) -> AsyncIterator[None]:
+        """Count a request as active until it ends, and report how it ended."""
+        self._active += 1
+        status = "200"
+        try:
+            yield
+        except LaarError as error:
+            status = str(_status_of(error))
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            status = "499"
+            raise
+        except BaseException:
+            status = "500"
+            raise
+        finally:
+            self._active -= 1
+            self._metrics.request_ended(job, status, self._clock() - job.arrived_s)
+
+    async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
+        """Follow how many replicas of each model run, as the Serve controller sees it."""
+        while True:
+            try:
+                status = await asyncio.to_thread(serve.status)
+                for name, handle in handles.items():
+                    app = status.applications[handle.app_name]
+                    states = app.deployments[handle.deployment_name].replica_states
+                    self._routing.tracker.set_replicas(name, states.get("RUNNING", 0))
+            except (KeyError, RayError, RayServeException):
+                logger.warning("replica counts could not be read", exc_info=True)
+            await asyncio.sleep(self._settings.status_period_s)
+
+
+def _card(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "laar"}
+
+
+def _body_of(answer: Attempt) -> bytes:
+    assert answer.reply is not None
+    return answer.reply.body
+
+
+def _sha256(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _status_of(error: LaarError) -> int:
+    return error.status if isinstance(error, EngineRefusalError) else error.http_status
+
+
+def _laar_error(_http: Request, error: Exception) -> Response:
+    assert isinstance(error, LaarError)
+    headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s is not None else None
+    return Response(error.body(), _status_of(error), headers, _JSON)
+
+
+def _http_error(_http: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return Response(error_body(error.detail, code=code), error.status_code, error.headers, _JSON)
+
+
+def _client_gone(_http: Request, _error: Exception) -> Response:
+    return Response(status_code=499)
+
+
+def _internal_error(_http: Request, error: Exception) -> Response:
+    logger.error("request failed", exc_info=error)
+    return Response(error_body("internal error", type_="server_error", code="internal_error"), 500, None, _JSON)
+
+
+async def _read_body(http: Request, limit: int) -> bytes:
+    """The body, or a 413 as soon as it is known to be too long."""
+    announced = http.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limit:
+        raise BodyTooLargeError(f"body: {announced} bytes; at most {limit} are allowed", param="body")
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in http.stream():
+        size += len(piece)
+        if size > limit:
+            raise BodyTooLargeError(f"body: more than the {limit} bytes allowed", param="body")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+@asynccontextmanager
+async def _running(work: Any) -> AsyncIterator["asyncio.Task[Attempt]"]:
+    """A task that is gone when the block is left, cancelled if it still runs."""
+    task: asyncio.Task[Attempt] = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        if not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,45 @@
+"""Every metric laar exports, declared in one place; Ray puts `ray_` before each name."""
+
+from ray.util.metrics import Counter, Histogram
+
+from deployments.router.attempts import Attempt
+from deployments.router.job import Job
+
+_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+
+
+class RouterMetrics:
+    """Labels are only configured model names, HTTP statuses and words of our own enums: the series stay few."""
+
+    def __init__(self) -> None:
+        self._requests = Counter(
+            "laar_requests_total",
+            description="Requests that ended, by HTTP status (499: the client left) and whether verified.",
+            tag_keys=("status", "verified"),
+        )
+        self._attempts = Counter(
+            "laar_attempts_total",
+            description="Attempts by model and how they ended.",
+            tag_keys=("model", "status"),
+        )
+        self._attempt_seconds = Histogram(
+            "laar_attempt_seconds",
+            description="Seconds from sending an attempt to its verdict, by model.",
+            boundaries=_SECONDS,
+            tag_keys=("model",),
+        )
+        self._ttca_seconds = Histogram(
+            "laar_ttca_seconds",
+            description="Time-to-Correct-Answer: seconds from arrival to the first verified answer.",
+            boundaries=_SECONDS,
+        )
+
+    def attempt_ended(self, job: Job, attempt: Attempt) -> None:
+        self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})
+        self._attempt_seconds.observe(attempt.latency_s, tags={"model": attempt.model})
+
+    def request_ended(self, job: Job, status: str, duration_s: float) -> None:
+        verified = "true" if job.log.is_verified else "false"
+        self._requests.inc(tags={"status": status, "verified": verified})
+        if job.log.is_verified:
+            self._ttca_seconds.observe(duration_s)

@@ -1,0 +1,165 @@
+"""Which model to ask: LAAR and the policies it is compared with, as functions from candidates to an order."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a model was chosen; the same word stands in answers, logs and metric labels."""
+
+    LOWEST_EXPECTED_TIME = "lowest_expected_time"
+    LEAST_LOADED = "least_loaded"
+    SESSION = "session"
+    ROUND_ROBIN = "round_robin"
+    FASTEST = "fastest"
+    MOST_ACCURATE = "most_accurate"
+    NAMED = "named"
+
+
+class Exclusion(StrEnum):
+    """Why a model is not asked, or only when nothing better is left."""
+
+    CONTEXT_EXCEEDED = "context_exceeded"
+    UNHEALTHY = "unhealthy"
+    TRIED = "tried"
+    SAME_ANSWER_EXPECTED = "same_answer_expected"
+    FAILED_REPEATEDLY = "failed_repeatedly"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A model as one request sees it now.
+
+    `probability` is Q in (0, 1), `latency_s` is L with what is queued, `idle_latency_s` L on an idle engine.
+    """
+
+    model: str
+    probability: float
+    latency_s: float
+    idle_latency_s: float
+    prompt_tokens: int
+    bucket: int
+    in_flight: int
+    exclusion: Exclusion | None = None
+
+    @property
+    def score_s(self) -> float:
+        """L/Q: the expected time to a correct answer if this model were asked until it is right."""
+        return self.latency_s / self.probability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The chosen candidate and why, with all candidates in the order of preference."""
+
+    chosen: Candidate
+    reason: Reason
+    order: tuple[Candidate, ...]
+
+
+Key = Callable[[Candidate], tuple[float | int | str, ...]]
+
+
+class Policy:
+    """Orders candidates by a key, ties by name; `key_for` may depend on the request's session and its turn."""
+
+    reason: Reason
+
+    def key_for(self, *, session: str, turn: int) -> Key:
+        raise NotImplementedError
+
+
+class Laar(Policy):
+    """Ascending L/Q: with independent attempts, each model once, the order of least expected time.
+
+    Exchange argument: swapping neighbours i, j changes `E = sum L_i * prod_{j<i}(1 - Q_j)` by
+    `L_j*Q_i - L_i*Q_j` up to a positive factor, so the order is optimal when L/Q ascends.
+    """
+
+    reason = Reason.LOWEST_EXPECTED_TIME
+
+    def key_for(self, *, session: str, turn: int) -> Key:
+        return lambda c: (c.score_s, c.model)
+
+
+class LoadAware(Policy):
+    """Fewest requests under way."""
+
+    reason = Reason.LEAST_LOADED
+
+    def key_for(self, *, session: str, turn: int) -> Key:
+        return lambda c: (c.in_flight, c.latency_s, c.model)
+
+
+class SessionAffinity(Policy):
+    """Rendezvous hashing: a session keeps its model, and loses it only when that model leaves."""
+
+    reason = Reason.SESSION
+
+    def key_for(self, *, session: str, turn: int) -> Key:
+        return lambda c: (
+            hashlib.blake2b(f"{session}\0{c.model}".encode(), digest_size=8).hexdigest(),
+            c.model,
+        )
+
+
+class RoundRobin(Policy):
+    """Each request starts one model further in the order of the configuration."""
+
+    reason = Reason.ROUND_ROBIN
+
+    def __init__(self, models: Sequence[str]) -> None:
+        self._position = {model: index for index, model in enumerate(models)}
+
+    def key_for(self, *, session: str, turn: int) -> Key:
+        count = len(self._position)
+        return lambda c: ((self._position[c.model] - turn) % count,)
+
+
+class Fastest(Policy):
+    """Lowest latency on an idle engine, whatever its answers are worth."""
+
+    reason = Reason.FASTEST
+
+    def key_for(self, *, session: str, turn: int) -> Key:
+        return lambda c: (c.idle_latency_s, c.model)
+
+
+class MostAccurate(Policy):
+    """Highest probability of a correct answer, however long it takes."""
+
+    reason = Reason.MOST_ACCURATE
+
+    def key_for(self, *, session: str, turn: int) -> Key:
+        return lambda c: (-c.probability, c.model)
+
+
+POLICIES: Mapping[str, Callable[[Sequence[str]], Policy]] = {
+    "laar": lambda models: Laar(),
+    "load-aware": lambda models: LoadAware(),
+    "session-affinity": lambda models: SessionAffinity(),
+    "round-robin": RoundRobin,
+    "fastest": lambda models: Fastest(),
+    "most-accurate": lambda models: MostAccurate(),
+}
+
+# A candidate of a later tier is only asked when all earlier tiers are empty.
+_TIERS = (None, Exclusion.TRIED, Exclusion.UNHEALTHY)
+
+
+def decide(policy: Policy, candidates: Iterable[Candidate], *, session: str = "", turn: int = 0) -> Decision | None:
+    """Choose the best candidate of the best tier, or None when nobody may be asked.
+
+    Untried healthy models come first, then tried ones, then unhealthy ones; a model whose context is too
+    short, that failed this request repeatedly, or that would only repeat a wrong answer, is never chosen.
+    """
+    key = policy.key_for(session=session, turn=turn)
+    ranked: list[Candidate] = []
+    pool = list(candidates)
+    for tier in _TIERS:
+        ranked += sorted((c for c in pool if c.exclusion == tier), key=key)
+    if not ranked:
+        return None
+    return Decision(chosen=ranked[0], reason=policy.reason, order=tuple(ranked))

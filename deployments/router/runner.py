@@ -1,0 +1,318 @@
+"""The loop that closes: ask a model, have the answer verified, ask the next, until one is right.
+
+No Ray in here: models and verifier are reached through `Backend`, so that the loop runs in a test as in
+production.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Protocol
+
+import msgspec
+
+from deployments.errors import (
+    ContextLengthError,
+    DeadlineError,
+    EngineRefusalError,
+    LaarError,
+    ModelsUnavailableError,
+    NotVerifiedError,
+    error_body,
+)
+from deployments.models.reply import Reply
+from deployments.router import sse
+from deployments.router.answers import laar_json
+from deployments.router.attempts import FAULTS, FROM_OUTCOME, Attempt, AttemptLog, Status, StopReason
+from deployments.router.features import bucket_label
+from deployments.router.job import Job
+from deployments.router.policy import Candidate, Decision, Exclusion
+from deployments.router.request import Endpoint, RoutedRequest
+from deployments.router.routing import Routing
+from deployments.router.settings import Limits, RouterSettings
+from deployments.verifier.checks import Evidence, OtherAnswer, Outcome, Reason, Verdict
+
+logger = logging.getLogger("ray.serve")
+
+
+class BackendError(Exception):
+    """A deployment could not be reached or broke down; says nothing about the request."""
+
+
+class Backend(Protocol):
+    """The way to the models and the verifier. Cancelling a call cancels the work behind it."""
+
+    async def generate(self, model: str, endpoint: str, body: bytes) -> Reply:
+        """One answer; raises BackendError, may wait for ever."""
+        ...
+
+    def stream(self, model: str, endpoint: str, body: bytes) -> AsyncGenerator[bytes | Reply, None]:
+        """Server-sent events, or one error Reply; closing it early stops the generation."""
+        ...
+
+    async def verify(self, spec_json: bytes, evidence: Evidence) -> Verdict:
+        """The verdict on one answer; raises BackendError, may wait for ever."""
+        ...
+
+
+class Observer(Protocol):
+    """Is told of every attempt that has ended."""
+
+    def attempt_ended(self, job: Job, attempt: Attempt) -> None: ...
+
+
+class Runner:
+    """Runs jobs one attempt after another; all state of a job is in the job."""
+
+    def __init__(
+        self,
+        *,
+        routing: Routing,
+        backend: Backend,
+        observer: Observer,
+        settings: RouterSettings,
+        limits: Limits,
+        clock: Callable[[], float],
+    ) -> None:
+        self._routing, self._backend, self._observer = routing, backend, observer
+        self._settings, self._limits, self._clock = settings, limits, clock
+
+    def open(self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0) -> Job:
+        """A job for a request; limits of the operator cap what the request asks for."""
+        options, limits = request.options, self._limits
+        log = AttemptLog(
+            max_attempts=min(options.max_attempts or limits.max_attempts, limits.max_attempts),
+            deadline_at_s=arrived_s + min(options.deadline_s or limits.deadline_s, limits.deadline_s),
+            is_repeatable=request.is_repeatable,
+        )
+        return Job(
+            request_id=request_id,
+            request=request,
+            features=self._routing.features(request),
+            log=log,
+            turn=turn,
+            arrived_s=arrived_s,
+        )
+
+    def decide(self, job: Job) -> Decision | None:
+        decision = self._routing.decide(job.request, job.features, job.log, turn=job.turn, now_s=self._clock())
+        if decision is not None and not job.log.attempts:
+            job.bucket_label = bucket_label(decision.chosen.bucket, self._routing.bucket_edges)
+        return decision
+
+    async def answer(self, job: Job) -> Attempt:
+        """The attempt whose reply the client gets; raises the LaarError that says why there is none."""
+        return self._settle(job, await self._run_attempts(job))
+
+    async def pass_through(self, job: Job) -> tuple[str, AsyncGenerator[bytes, None]]:
+        """The model that has begun to stream, and its pieces; a model that fails before is replaced."""
+        while (stop := job.log.stop_reason(self._clock())) is None:
+            decision = self.decide(job)
+            if decision is None:
+                stop = StopReason.NO_MODEL_LEFT
+                break
+            flow = self._flow(job, decision.chosen)
+            first = await anext(flow, None)
+            if first is not None:
+                return decision.chosen.model, _chain(first, flow)
+            if _is_invalid(job.log):
+                stop = StopReason.ANSWERED
+                break
+        raise self._failure(job, stop)
+
+    # -- attempts -----------------------------------------------------------------------------------------
+
+    async def _run_attempts(self, job: Job) -> StopReason:
+        while (stop := job.log.stop_reason(self._clock())) is None:
+            decision = self.decide(job)
+            if decision is None:
+                return StopReason.NO_MODEL_LEFT
+            self._book(job, await self._attempt(job, decision.chosen))
+            if _is_invalid(job.log):
+                return StopReason.ANSWERED
+        return stop
+
+    async def _attempt(self, job: Job, chosen: Candidate) -> Attempt:
+        sent_s = self._clock()
+        reply, fault = await self._ask(job, chosen)
+        if reply is None or reply.status >= 400:
+            return self._ended(chosen, sent_s, fault or Status.ERROR, _fault_reason(reply, fault), reply)
+        self._routing.learn_prompt_tokens(chosen, job.features.language, reply.prompt_tokens)
+        if not job.request.wants_verification:
+            return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply)
+        verdict = await self._verify(job, chosen.model, reply)
+        return self._ended(chosen, sent_s, FROM_OUTCOME[verdict.outcome], verdict.reason.value, reply)
+
+    async def _ask(self, job: Job, chosen: Candidate) -> tuple[Reply | None, Status | None]:
+        """The reply, or in which way there was none."""
+        tracker = self._routing.tracker
+        tracker.start(chosen.model, chosen.prompt_tokens)
+        try:
+            async with asyncio.timeout(self._time_left_s(job)):
+                call = self._collect if job.request.stream else self._generate
+                return await call(job, chosen), None
+        except TimeoutError:
+            return None, Status.TIMEOUT
+        except BackendError:
+            logger.warning("attempt failed", exc_info=True, extra={"model": chosen.model})
+            return None, Status.ERROR
+        finally:
+            tracker.finish(chosen.model, chosen.prompt_tokens)
+
+    async def _generate(self, job: Job, chosen: Candidate) -> Reply:
+        return await self._backend.generate(chosen.model, job.request.endpoint.value, job.request.body)
+
+    async def _collect(self, job: Job, chosen: Candidate) -> Reply:
+        """Hold a whole stream back as one reply, so that it can be verified before anyone sees it."""
+        pieces: list[bytes] = []
+        async with aclosing(self._stream(job, chosen)) as upstream:
+            async for piece in upstream:
+                if isinstance(piece, Reply):
+                    return piece
+                pieces.append(piece)
+        body = b"".join(pieces)
+        if error := sse.read_error(body):
+            return Reply(502, msgspec.json.encode({"error": error}))
+        return Reply(200, body, text=sse.read_text(body))
+
+    def _stream(self, job: Job, chosen: Candidate) -> AsyncGenerator[bytes | Reply, None]:
+        return self._backend.stream(chosen.model, job.request.endpoint.value, job.request.body)
+
+    async def _verify(self, job: Job, model: str, reply: Reply) -> Verdict:
+        spec_json = job.request.options.verify.model_dump_json(by_alias=True).encode()
+        try:
+            async with asyncio.timeout(self._time_left_s(job)):
+                return await self._backend.verify(spec_json, _evidence(job, model, reply))
+        except TimeoutError:
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
+        except BackendError:
+            logger.warning("verifier failed", exc_info=True)
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.CHECK_FAILED)
+
+    async def _flow(self, job: Job, chosen: Candidate) -> AsyncGenerator[bytes, None]:
+        """The pieces of one attempt as they come; none at all if it fails before the first."""
+        tracker, sent_s, has_begun = self._routing.tracker, self._clock(), False
+        attempt = self._ended(chosen, sent_s, Status.ERROR, "cancelled", None)
+        tracker.start(chosen.model, chosen.prompt_tokens)
+        try:
+            async with aclosing(self._stream(job, chosen)) as upstream:
+                while (piece := await self._next_piece(job, upstream, has_begun)) is not None:
+                    if isinstance(piece, Reply):
+                        fault = _fault_reason(piece, None)
+                        attempt = self._ended(chosen, sent_s, Status.ERROR, fault, piece)
+                        break
+                    if sse.has_finish(piece):
+                        attempt = self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", None)
+                        piece = sse.with_laar(piece, laar_json(job.with_attempt(attempt), self._clock()))
+                    has_begun = True
+                    yield piece
+        except TimeoutError:
+            attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None)
+        except BackendError:
+            logger.warning("stream failed", exc_info=True, extra={"model": chosen.model})
+            attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None)
+        finally:
+            tracker.finish(chosen.model, chosen.prompt_tokens)
+            self._book(job, attempt)
+        if has_begun and attempt.status in FAULTS:
+            body = error_body(f"the stream broke off: {attempt.reason}", type_="server_error", code=attempt.reason)
+            yield sse.error_event(body)
+
+    async def _next_piece(
+        self, job: Job, upstream: AsyncGenerator[bytes | Reply, None], has_begun: bool
+    ) -> bytes | Reply | None:
+        """The first piece within the time of an attempt, later ones before the deadline."""
+        left_s = job.log.deadline_at_s - self._clock() if has_begun else self._time_left_s(job)
+        async with asyncio.timeout(max(0.0, left_s)):
+            return await anext(upstream, None)
+
+    # -- bookkeeping --------------------------------------------------------------------------------------
+
+    def _time_left_s(self, job: Job) -> float:
+        return max(0.0, min(self._limits.attempt_timeout_s, job.log.deadline_at_s - self._clock()))
+
+    def _ended(self, chosen: Candidate, sent_s: float, status: Status, reason: str, reply: Reply | None) -> Attempt:
+        return Attempt(
+            model=chosen.model,
+            status=status,
+            reason=reason,
+            latency_s=self._clock() - sent_s,
+            probability=chosen.probability,
+            expected_latency_s=chosen.latency_s,
+            reply=reply,
+        )
+
+    def _book(self, job: Job, attempt: Attempt) -> None:
+        """Log an attempt; a model is at fault when it broke or was late, not when it refused a request."""
+        job.log.add(attempt)
+        is_refusal = attempt.reply is not None and attempt.reply.status < 500
+        if attempt.status in FAULTS and not is_refusal and attempt.reason != "cancelled":
+            self._routing.tracker.failed(attempt.model, self._clock())
+        elif attempt.reply is not None:
+            self._routing.tracker.succeeded(attempt.model)
+        self._observer.attempt_ended(job, attempt)
+
+    def _settle(self, job: Job, stop: StopReason) -> Attempt:
+        best = job.log.best_answer()
+        if best is None:
+            raise self._failure(job, stop)
+        if best.status in (Status.CORRECT, Status.UNVERIFIED) or self._settings.unverified == "answer":
+            return best
+        raise NotVerifiedError(f"none of {len(job.log.attempts)} attempts could be verified; stopped by {stop}")
+
+    def _failure(self, job: Job, stop: StopReason) -> LaarError:
+        """Why there is no answer at all; a refusal by the engine counts before a breakdown elsewhere."""
+        attempts = job.log.attempts
+        for attempt in attempts:
+            if attempt.reply is not None and attempt.reply.status < 500:
+                return EngineRefusalError(attempt.reply.status, attempt.reply.body)
+        if not attempts and stop is StopReason.NO_MODEL_LEFT:
+            return self._nobody_to_ask(job)
+        if stop is StopReason.DEADLINE or (attempts and attempts[-1].status is Status.TIMEOUT):
+            return DeadlineError(f"no answer in time; attempts: {len(attempts)}, stopped by {stop}")
+        return ModelsUnavailableError(f"no model answered; {len(attempts)} attempts failed", retry_after_s=1)
+
+    def _nobody_to_ask(self, job: Job) -> LaarError:
+        candidates = self._routing.candidates(job.request, job.features, job.log, self._clock())
+        if any(c.exclusion is not Exclusion.CONTEXT_EXCEEDED for c in candidates):
+            return ModelsUnavailableError("no model can be asked now", retry_after_s=1)
+        field = "messages" if job.request.endpoint is Endpoint.CHAT else "prompt"
+        fewest = min(c.prompt_tokens for c in candidates)
+        longest = max(self._routing.models[c.model].context_tokens for c in candidates)
+        message = f"{field}: about {fewest} tokens; the longest context that was asked for holds {longest}"
+        return ContextLengthError(message, param=field)
+
+
+def _is_invalid(log: AttemptLog) -> bool:
+    """Whether the last attempt showed that no model would take the request."""
+    reply = log.attempts[-1].reply if log.attempts else None
+    return reply is not None and reply.invalid_request
+
+
+def _fault_reason(reply: Reply | None, fault: Status | None) -> str:
+    if fault is Status.TIMEOUT:
+        return "timed_out"
+    return f"engine_{reply.status}" if reply is not None else "replica_failed"
+
+
+def _evidence(job: Job, model: str, reply: Reply) -> Evidence:
+    others = tuple(
+        OtherAnswer(model=a.model, answer=a.reply.text)
+        for a in job.log.attempts
+        if a.reply is not None and a.status not in FAULTS
+    )
+    return Evidence(
+        answer=reply.text,
+        prompt="\n".join(job.request.texts),
+        language=job.features.language,
+        model=model,
+        others=others,
+    )
+
+
+async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(rest):
+        yield first
+        async for piece in rest:
+            yield piece

@@ -1,0 +1,46 @@
+"""What the operator can set about the router; part of the application's config."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+PolicyName = Literal["laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate"]
+
+
+class Limits(BaseModel):
+    """Bounds on what one request may take."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    max_body_bytes: PositiveInt = Field(default=4 * 1024 * 1024, description="Larger bodies get a 413.")
+    max_attempts: PositiveInt = Field(default=10, description="Most attempts a request may ask for.")
+    deadline_s: PositiveFloat = Field(default=600.0, description="Longest deadline, and the one taken by default.")
+    attempt_timeout_s: PositiveFloat = Field(
+        default=300.0,
+        description="Time for one attempt's answer, or for its first token when it streams through.",
+    )
+    max_concurrent_requests: PositiveInt = Field(
+        default=1000, description="Requests under way at one router replica; further ones get a 429."
+    )
+
+    @model_validator(mode="after")
+    def _attempt_within_deadline(self) -> Self:
+        if self.attempt_timeout_s > self.deadline_s:
+            raise ValueError(
+                f"attempt_timeout_s ({self.attempt_timeout_s}) must not exceed deadline_s ({self.deadline_s})"
+            )
+        return self
+
+
+class RouterSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    policy: PolicyName = "laar"
+    unverified: Literal["answer", "error"] = Field(
+        default="answer",
+        description="What a client gets when nothing could be verified: the best answer, marked, or a 422.",
+    )
+    keep_alive_s: PositiveFloat = Field(default=5.0, description="Pace of SSE comments while tokens are held.")
+    status_period_s: PositiveFloat = Field(default=2.0, description="How often replica counts are read from Serve.")
+    num_replicas: PositiveInt = 1
+    num_cpus: float = Field(default=1.0, ge=0, description="Logical CPUs of one router replica.")

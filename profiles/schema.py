@@ -1,0 +1,140 @@
+"""The capability profile: what was measured of each model, as a versioned JSON document."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    model_validator,
+)
+
+UNKNOWN_LANGUAGE = "unknown"
+DEFAULT_TASK = "default"
+PACKAGED = Path(__file__).parent
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Latency(_Strict):
+    """Coefficients of the time one attempt takes on an engine that serves `n` requests at once.
+
+    `overhead_s + prefill_s_per_token * prompt + decode_s_per_token * (1 + decode_growth * (n - 1)) * output`
+    """
+
+    overhead_s: NonNegativeFloat
+    prefill_s_per_token: NonNegativeFloat
+    decode_s_per_token: NonNegativeFloat
+    decode_growth: NonNegativeFloat = Field(
+        default=0.0,
+        description="Relative growth of the time per output token for each further running request.",
+    )
+
+
+class Counts(_Strict):
+    """How many of the tried prompts were answered correctly; a probability only after smoothing."""
+
+    correct: NonNegativeInt
+    tried: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _correct_within_tried(self) -> Self:
+        if self.correct > self.tried:
+            raise ValueError(f"correct ({self.correct}) must not exceed tried ({self.tried})")
+        return self
+
+
+class Cell(Counts):
+    """One model on one task, language and prompt-length bucket."""
+
+    task: str = DEFAULT_TASK
+    language: str
+    bucket: NonNegativeInt
+
+
+class PairCell(Cell):
+    """Outcomes of `model` on just those prompts that `failed` answered wrongly."""
+
+    failed: str
+    model: str
+
+
+class ModelProfile(_Strict):
+    latency: Latency
+    chars_per_token: Annotated[Mapping[str, PositiveFloat], Field(min_length=1)] = Field(
+        description="Characters of prose per token by language; 'unknown' serves every language not named."
+    )
+    chars_per_symbol_token: PositiveFloat = Field(
+        description="Characters per token where digits, punctuation and mixed identifiers stand."
+    )
+    output_tokens: Mapping[str, PositiveFloat] = Field(
+        default_factory=dict, description="Mean number of generated tokens by task."
+    )
+    cells: tuple[Cell, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_unknown_language(self) -> Self:
+        if UNKNOWN_LANGUAGE not in self.chars_per_token:
+            raise ValueError(
+                f"chars_per_token has {sorted(self.chars_per_token)}; it must also have '{UNKNOWN_LANGUAGE}'"
+            )
+        return self
+
+
+class Measured(_Strict):
+    """How, when and on what the figures came about; `assumed` marks figures that nobody measured."""
+
+    assumed: bool = False
+    at: str
+    hardware: str
+    software: Mapping[str, str]
+    command: str
+    workloads: tuple[str, ...]
+    seed: int
+    temperature: NonNegativeFloat
+    prompts_per_cell: NonNegativeInt
+
+
+class Profile(_Strict):
+    version: Literal[1]
+    measured: Measured
+    bucket_edges: tuple[int, ...] = Field(
+        min_length=1, description="Upper edges of the prompt-length buckets in tokens, inclusive, ascending."
+    )
+    models: Annotated[Mapping[str, ModelProfile], Field(min_length=1)]
+    pairs: tuple[PairCell, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        edges = self.bucket_edges
+        if list(edges) != sorted(set(edges)) or edges[0] <= 0:
+            raise ValueError(f"bucket_edges must be positive and strictly ascending, got {list(edges)}")
+        cells = [(name, cell) for name, model in self.models.items() for cell in model.cells]
+        cells += [(pair.model, pair) for pair in self.pairs]
+        for name, cell in cells:
+            if cell.bucket > len(edges):
+                raise ValueError(f"{name}: bucket {cell.bucket} is out of range; allowed: 0 to {len(edges)}")
+        unknown = {n for pair in self.pairs for n in (pair.failed, pair.model)} - set(self.models)
+        if unknown:
+            raise ValueError(f"pairs name unknown models {sorted(unknown)}; known: {sorted(self.models)}")
+        return self
+
+
+def load_profile(source: str) -> Profile:
+    """Read a profile from a path, or by bare name one that ships with laar (`embedded`).
+
+    Raises FileNotFoundError when neither exists and pydantic.ValidationError when it breaks the schema.
+    """
+    packaged = PACKAGED / f"{source}.json"
+    path = packaged if "/" not in source and packaged.is_file() else Path(source)
+    if not path.is_file():
+        known = sorted(p.stem for p in PACKAGED.glob("*.json"))
+        raise FileNotFoundError(f"profile '{source}' is neither a file nor one that ships with laar: {known}")
+    return Profile.model_validate_json(path.read_bytes())

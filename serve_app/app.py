@@ -1,0 +1,83 @@
+"""The wiring: from a checked config to the graph of Ray Serve deployments."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+from ray.serve.llm import LLMConfig, build_llm_deployment
+
+from deployments.models.embedded import default_cache_dir, prepare_embedded_models
+from deployments.models.server import ModelServer
+from deployments.models.simulated import simulated_engine
+from deployments.router.ingress import Router
+from deployments.router.routing import Model
+from deployments.verifier.checks import load_custom_checks
+from deployments.verifier.deployment import Verifier
+from profiles.schema import load_profile
+from serve_app.config import AppConfig, ModelConfig, api_key_hashes
+
+EMBEDDED = "embedded:"
+
+
+def build_app(args: Mapping[str, Any]) -> Application:
+    """Build the application from the `args` of a Serve config; ValueError names the key that is wrong."""
+    config = AppConfig.model_validate(args)
+    profile = load_profile(config.profile)
+    load_custom_checks(config.verifier.custom_checks)
+    models = {model.name: _model_deployment(model) for model in config.models}
+    return _router(config).bind(
+        llm_deployments=models,
+        models=[Model(name=m.name, context_tokens=m.context_tokens) for m in config.models],
+        profile=profile,
+        settings=config.router,
+        limits=config.limits,
+        verifier=_verifier(config).bind(
+            judges=models,
+            default_judge=config.verifier.judge_model,
+            custom_checks=dict(config.verifier.custom_checks),
+            judge_timeout_s=config.verifier.judge_timeout_s,
+        ),
+        api_key_hashes=api_key_hashes(config.auth, os.environ),
+    )
+
+
+def _router(config: AppConfig) -> serve.Deployment:
+    return serve.deployment(
+        serve.ingress()(Router),
+        name="Router",
+        num_replicas=config.router.num_replicas,
+        # the router counts what it takes itself and says 429; Serve must not queue before it
+        max_ongoing_requests=2 * config.limits.max_concurrent_requests,
+        ray_actor_options={"num_cpus": config.router.num_cpus},
+    )
+
+
+def _verifier(config: AppConfig) -> serve.Deployment:
+    return serve.deployment(
+        Verifier,
+        name="Verifier",
+        num_replicas=config.verifier.num_replicas,
+        max_ongoing_requests=config.limits.max_concurrent_requests,
+        ray_actor_options={"num_cpus": config.verifier.num_cpus},
+    )
+
+
+def _model_deployment(model: ModelConfig) -> Application:
+    llm_config = LLMConfig.model_validate(_with_embedded_source(model.llm_config))
+    bind_kwargs = {"engine_cls": simulated_engine(model.simulated)} if model.simulated else {}
+    return build_llm_deployment(llm_config, bind_kwargs=bind_kwargs, deployment_cls=ModelServer)
+
+
+def _with_embedded_source(llm_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace a source of `embedded:<name>` by the directory of that model, prepared first if need be."""
+    loading = dict(llm_config["model_loading_config"])
+    source = str(loading.get("model_source", ""))
+    if source.startswith(EMBEDDED):
+        name = source.removeprefix(EMBEDDED)
+        ready = prepare_embedded_models(default_cache_dir(os.environ), print)
+        if name not in ready:
+            raise ValueError(f"model_source '{source}': no such embedded model; known: {sorted(ready)}")
+        loading["model_source"] = str(ready[name])
+    return {**llm_config, "model_loading_config": loading}

@@ -1,0 +1,100 @@
+"""The application's config: one typed object, checked at the start, unknown keys refused."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from deployments.models.simulated import SimulatedSettings
+from deployments.router.request import AUTO
+from deployments.router.settings import Limits, RouterSettings
+
+SIMULATED = "simulated"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelConfig(_Strict):
+    """One model deployment: a `ray.serve.llm` LLMConfig for vLLM, or a simulated engine."""
+
+    engine: Literal["vllm", "simulated"] = "vllm"
+    llm_config: Mapping[str, Any] = Field(
+        description="Fields of ray.serve.llm.LLMConfig. `model_source: embedded:<name>` takes an embedded model."
+    )
+    simulated: SimulatedSettings | None = None
+
+    @property
+    def name(self) -> str:
+        loading = self.llm_config.get("model_loading_config") or {}
+        return str(loading.get("model_id", ""))
+
+    @property
+    def context_tokens(self) -> int:
+        if self.simulated is not None:
+            return self.simulated.context_tokens
+        return int((self.llm_config.get("engine_kwargs") or {}).get("max_model_len", 0))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.name:
+            raise ValueError("llm_config.model_loading_config.model_id is missing; every model needs a name")
+        if self.name == AUTO:
+            raise ValueError(f"model_id '{AUTO}' is taken: it stands for laar's own choice")
+        if (self.engine == SIMULATED) != (self.simulated is not None):
+            raise ValueError(f"'{self.name}': engine '{self.engine}' and a 'simulated' section must go together")
+        if self.engine == SIMULATED and SIMULATED not in self.name:
+            raise ValueError(f"model_id '{self.name}' of a simulated engine must contain '{SIMULATED}'")
+        if self.context_tokens <= 0:
+            raise ValueError(f"'{self.name}': llm_config.engine_kwargs.max_model_len must be set (tokens)")
+        return self
+
+
+class VerifierConfig(_Strict):
+    judge_model: str | None = Field(default=None, description="Model that judges when a request names none.")
+    judge_timeout_s: PositiveFloat = 60.0
+    custom_checks: Mapping[str, str] = Field(
+        default_factory=dict, description="Checks of your own, by name: import path 'module:attribute'."
+    )
+    num_replicas: PositiveInt = 1
+    num_cpus: float = Field(default=0.5, ge=0, description="Logical CPUs of one verifier replica.")
+
+
+class AuthConfig(_Strict):
+    api_keys_env: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Environment variable with the accepted API keys, separated by commas; unset means no check.",
+    )
+
+
+class AppConfig(_Strict):
+    profile: str = Field(description="Path of a capability profile, or the name of one that ships with laar.")
+    models: tuple[ModelConfig, ...] = Field(min_length=1)
+    router: RouterSettings = RouterSettings()
+    verifier: VerifierConfig = VerifierConfig()
+    limits: Limits = Limits()
+    auth: AuthConfig = AuthConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [model.name for model in self.models]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"model_id must be unique; more than once: {twice}")
+        judge = self.verifier.judge_model
+        if judge is not None and judge not in names:
+            raise ValueError(f"verifier.judge_model '{judge}' is not a configured model; known: {names}")
+        return self
+
+
+def api_key_hashes(auth: AuthConfig, environ: Mapping[str, str]) -> frozenset[str]:
+    """SHA-256 of the accepted keys; raises ValueError when keys are asked for and none is there."""
+    if auth.api_keys_env is None:
+        return frozenset()
+    keys = [key.strip() for key in environ.get(auth.api_keys_env, "").split(",") if key.strip()]
+    if not keys:
+        raise ValueError(f"auth.api_keys_env: environment variable '{auth.api_keys_env}' holds no key")
+    return frozenset(hashlib.sha256(key.encode()).hexdigest() for key in keys)
