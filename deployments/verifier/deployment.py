@@ -1,0 +1,113 @@
+"""The verifier deployment: runs the pure checks, and asks whom they need: a judge model, the operator's code."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+
+from deployments.verifier.checks import (
+    CustomCheck,
+    Evidence,
+    Outcome,
+    Reason,
+    Spec,
+    Verdict,
+    check,
+    choose_judge,
+    judge_request,
+    load_custom_checks,
+    read_judgement,
+    run_custom,
+    settle,
+)
+from deployments.verifier.spec import SPEC, Custom, Exact, JsonSchema, Judge, Regex
+
+# below this a check is over sooner than a thread has taken it up
+INLINE_CHARS = 20_000
+CUSTOM_THREADS = 4
+
+
+class Verifier:
+    """`check` gives the verdict on one answer; a check that cannot be made says unknown, never correct."""
+
+    def __init__(
+        self,
+        *,
+        judges: Mapping[str, DeploymentHandle],
+        default_judge: str | None,
+        custom_checks: Mapping[str, str],
+        judge_timeout_s: float,
+    ) -> None:
+        self._judges = dict(judges)
+        self._default_judge = default_judge
+        self._custom = load_custom_checks(custom_checks)
+        self._timeout_s = judge_timeout_s
+        # threads of their own: a check that never returns must not take those of the others
+        self._custom_threads = ThreadPoolExecutor(CUSTOM_THREADS, thread_name_prefix="custom-check")
+
+    async def check(self, spec_json: bytes, evidence: Evidence) -> Verdict:
+        spec = _parse(spec_json)
+        if (settled := settle(spec, evidence)) is not None:
+            return settled
+        if isinstance(spec, Judge):
+            return await self._judge(spec, evidence)
+        if isinstance(spec, Custom):
+            return await self._run_custom(self._custom.get(spec.name), evidence)
+        if _is_quick(spec, evidence):
+            return check(spec, evidence)
+        return await asyncio.to_thread(check, spec, evidence)
+
+    async def check_health(self) -> None:
+        """One real check with a known outcome."""
+        evidence = Evidence(answer=" Four. ", prompt="", language="en", model="")
+        verdict = check(Exact(type="exact", value="four"), evidence)
+        if verdict.outcome is not Outcome.CORRECT:
+            raise RuntimeError(f"a right answer was found {verdict.outcome}")
+
+    async def _judge(self, spec: Judge, evidence: Evidence) -> Verdict:
+        judge = choose_judge(spec, evidence, tuple(self._judges), self._default_judge)
+        if judge is None:
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.NO_JUDGE)
+        response: Any = self._judges[judge].generate.remote("chat", judge_request(spec, evidence), {})
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                reply = await response
+        except asyncio.CancelledError:
+            response.cancel()
+            raise
+        except TimeoutError:
+            response.cancel()
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
+        except (RayError, RayServeException, OSError):
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.JUDGE_FAILED)
+        if reply.status >= 400:
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.JUDGE_FAILED)
+        return read_judgement(reply.text)
+
+    async def _run_custom(self, custom: CustomCheck | None, evidence: Evidence) -> Verdict:
+        if custom is None:
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.CHECK_FAILED)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                running = asyncio.get_running_loop().run_in_executor(self._custom_threads, run_custom, custom, evidence)
+                return await running
+        except TimeoutError:
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
+
+
+def _is_quick(spec: Spec, evidence: Evidence) -> bool:
+    """A client's pattern or schema may take a second on a short answer, the others only on a long text."""
+    size_chars = len(evidence.answer) + len(evidence.prompt) + sum(len(other.answer) for other in evidence.others)
+    return size_chars < INLINE_CHARS and not isinstance(spec, JsonSchema | Regex)
+
+
+@lru_cache(maxsize=256)
+def _parse(spec_json: bytes) -> Spec:
+    """A specification with its compiled parts, kept for the next attempt with the same one."""
+    spec: Spec = SPEC.validate_json(spec_json)
+    return spec

@@ -1,0 +1,135 @@
+"""Text brought to one form, so that equal answers compare equal whatever the keyboard, script or markup."""
+
+import re
+import unicodedata
+
+# written without spaces between words, so spaces carry no meaning
+UNSPACED_LANGUAGES = frozenset({"zh", "yue", "wuu", "ja", "th", "lo", "km", "my"})
+TURKIC_LANGUAGES = frozenset({"tr", "az"})
+
+_SAME = {
+    **dict.fromkeys("“”„‟«»「」『』《》〝〞〟″", '"'),
+    **dict.fromkeys("‘’‚‛‹›´ʼ′", "'"),
+    **dict.fromkeys("、،٬", ","),
+    **dict.fromkeys("。।॥۔٫", "."),
+    **dict.fromkeys("−⁻", "-"),
+    "؛": ";",
+    "؟": "?",
+    "٪": "%",
+    "〜": "~",
+    "⁄": "/",
+    "ـ": None,  # tatweel only stretches a word
+}
+
+
+class _Characters(dict[int, str | None]):
+    """A table for `str.translate` that works out each character once, when it is first met."""
+
+    def __missing__(self, code: int) -> str | None:
+        self[code] = result = _simplify(chr(code))
+        return result
+
+
+def _simplify(char: str) -> str | None:
+    if char in _SAME:
+        return _SAME[char]
+    category = unicodedata.category(char)
+    if category == "Nd":
+        return str(unicodedata.decimal(char))
+    if category == "Pd":
+        return "-"
+    if char.isspace():
+        return " "
+    if category in ("Cc", "Cf", "Cs") or _is_optional_mark(ord(char)):
+        return None
+    return char
+
+
+def _is_optional_mark(code: int) -> bool:
+    """Arabic vowel and reading signs, and variation selectors: they change no letter."""
+    return (
+        0x064B <= code <= 0x065F
+        or code == 0x0670
+        or 0x06D6 <= code <= 0x06ED
+        or 0xFE00 <= code <= 0xFE0F
+        or 0xE0100 <= code <= 0xE01EF
+    )
+
+
+_CHARACTERS = _Characters()
+_SPACES = re.compile(r" {2,}")
+_SPACE_BY_UNSPACED = re.compile(r"(?<![!-~]) | (?![!-~])")
+_BOLD = re.compile(r"(?<![A-Za-z0-9*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![A-Za-z0-9*])")
+_CODE = re.compile(r"`+([^`]+)`+")
+_LEADING = " \"'`*,;:!?¿¡"
+_TRAILING = " \"'`*,;:!?."
+
+
+def fold(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:
+    """One form for width, digits, quotes, dashes, spaces, invisible marks and, if asked, case; markup stays."""
+    text = unicodedata.normalize("NFKC", text).translate(_CHARACTERS)
+    if ignore_case:
+        text = _fold_case(text, language)
+    # removing marks and folding case can bring letters together that compose; NFKC may bring new marks
+    text = unicodedata.normalize("NFKC", text).translate(_CHARACTERS)
+    text = _SPACES.sub(" ", text).strip(" ")
+    return _SPACE_BY_UNSPACED.sub("", text) if language in UNSPACED_LANGUAGES else text
+
+
+def plain(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:
+    """`fold` without the signs of bold and code: what to search in."""
+    return _CODE.sub(r"\1", _BOLD.sub(r"\1", fold(text, language, ignore_case=ignore_case)))
+
+
+def normalise(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:
+    """`plain` without outer quotes, markup and closing punctuation: what to compare; empty only for blank text."""
+    folded = plain(text, language, ignore_case=ignore_case)
+    return _strip(folded) or folded
+
+
+def _strip(text: str) -> str:
+    return text.rstrip(_TRAILING).lstrip(_LEADING)
+
+
+def _fold_case(text: str, language: str) -> str:
+    """Unicode case folding; for Turkic languages I and İ fold to ı and i (CaseFolding.txt, status T)."""
+    if language in TURKIC_LANGUAGES:
+        text = text.replace("İ", "i").replace("I", "ı")
+    # elsewhere İ folds to i and a dot above that nobody types
+    return text.casefold().replace("i̇", "i")
+
+
+def stands_in(needle: str, text: str, *, whole_words: bool = False) -> bool:
+    """Whether `needle` stands in `text`, both folded, and not as a part of a longer number.
+
+    With `whole_words` it must not be a part of a longer ASCII word either. Gives up, as missing, after so
+    many false starts that the search would no longer be linear.
+    """
+    if not needle:
+        return False
+    start = text.find(needle)
+    for _ in range(max(256, 4_000_000 // len(needle))):
+        if start < 0:
+            return False
+        if not _is_cut(needle, text, start, whole_words):
+            return True
+        start = text.find(needle, start + 1)
+    return False
+
+
+def _is_cut(needle: str, text: str, start: int, whole_words: bool) -> bool:
+    before, after = text[max(0, start - 2) : start], text[start + len(needle) : start + len(needle) + 2]
+    return _joins(needle[0], before[::-1], whole_words) or _joins(needle[-1], after, whole_words)
+
+
+def _joins(edge: str, neighbours: str, whole_words: bool) -> bool:
+    """Whether the two characters beyond an edge of the needle belong to the same number (or word)."""
+    if whole_words and _is_ascii_word(edge) and _is_ascii_word(neighbours[:1]):
+        return True
+    if not edge.isdigit():
+        return False
+    return neighbours[:1].isdigit() or (neighbours[:1] in (".", ",") and neighbours[1:2].isdigit())
+
+
+def _is_ascii_word(char: str) -> bool:
+    return char.isascii() and (char.isalnum() or char == "_")

@@ -1,0 +1,133 @@
+"""From the records of profiled attempts to a capability profile: counts, paired outcomes, latency, lengths."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+from profiles.schema import UNKNOWN_LANGUAGE, Cell, Latency, Measured, ModelProfile, PairCell, Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One model's answer to one prompt; `latency_s` was measured with `concurrency` requests at the model."""
+
+    prompt_id: str
+    model: str
+    task: str
+    language: str
+    correct: bool
+    latency_s: float
+    concurrency: int
+    prompt_tokens: int
+    output_tokens: int
+    num_chars: int
+    symbol_share: float
+
+
+def fit_profile(records: Sequence[Record], *, bucket_edges: Sequence[int], measured: Measured) -> Profile:
+    """The profile that the records support; every model must have answered at least once."""
+    by_model: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_model[record.model].append(record)
+    return Profile(
+        version=1,
+        measured=measured,
+        bucket_edges=tuple(bucket_edges),
+        models={model: _model(mine, bucket_edges) for model, mine in sorted(by_model.items())},
+        pairs=tuple(_pairs(records, bucket_edges)),
+    )
+
+
+def fit_latency(records: Sequence[Record]) -> Latency:
+    """Non-negative least squares of latency on (1, prompt tokens, output tokens, output tokens * (n - 1)).
+
+    Rows are weighted by the inverse of their latency, so that short requests are fitted as closely as long ones.
+    """
+    latency_s = np.array([r.latency_s for r in records])
+    columns = [[1.0, r.prompt_tokens, r.output_tokens, r.output_tokens * (r.concurrency - 1)] for r in records]
+    weights = 1.0 / np.maximum(latency_s, 1e-3)
+    solution, _ = nnls(np.array(columns) * weights[:, None], latency_s * weights)
+    overhead, prefill, decode, growth = (float(value) for value in solution)
+    return Latency(
+        overhead_s=overhead,
+        prefill_s_per_token=prefill,
+        decode_s_per_token=decode,
+        decode_growth=growth / decode if decode > 0 else 0.0,
+    )
+
+
+def fit_chars_per_token(records: Sequence[Record]) -> tuple[dict[str, float], float]:
+    """Characters per prose token by language and per symbol token over all, by non-negative least squares.
+
+    Tokens = prose characters / c[language] + symbol characters / s, with s common to all languages.
+    """
+    languages = sorted({r.language for r in records})
+    rows = [
+        [
+            *(r.num_chars * (1 - r.symbol_share) * (r.language == language) for language in languages),
+            r.num_chars * r.symbol_share,
+        ]
+        for r in records
+    ]
+    tokens = np.array([r.prompt_tokens for r in records], dtype=float)
+    weights = 1.0 / np.maximum(tokens, 1.0)
+    solution, _ = nnls(np.array(rows) * weights[:, None], tokens * weights)
+    # a coefficient of zero means the data cannot tell; a token is then taken to be as long as they come
+    per_token = [1.0 / value if value > 1e-3 else 20.0 for value in solution]
+    prose = dict(zip(languages, per_token[:-1], strict=True))
+    prose.setdefault(UNKNOWN_LANGUAGE, float(np.median(per_token[:-1])))
+    return prose, per_token[-1]
+
+
+def _model(records: Sequence[Record], edges: Sequence[int]) -> ModelProfile:
+    prose, symbols = fit_chars_per_token(records)
+    outputs: dict[str, list[int]] = defaultdict(list)
+    for record in records:
+        outputs[record.task].append(record.output_tokens)
+    return ModelProfile(
+        latency=fit_latency(records),
+        chars_per_token=prose,
+        chars_per_symbol_token=symbols,
+        output_tokens={task: max(1.0, sum(n) / len(n)) for task, n in sorted(outputs.items())},
+        cells=tuple(_cells(records, edges)),
+    )
+
+
+def _cells(records: Iterable[Record], edges: Sequence[int]) -> list[Cell]:
+    counts: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+    for record in records:
+        count = counts[record.task, record.language, _bucket(record, edges)]
+        count[0] += record.correct
+        count[1] += 1
+    return [
+        Cell(task=task, language=language, bucket=bucket, correct=correct, tried=tried)
+        for (task, language, bucket), (correct, tried) in sorted(counts.items())
+    ]
+
+
+def _pairs(records: Iterable[Record], edges: Sequence[int]) -> list[PairCell]:
+    """For each ordered pair of models, the second one's outcomes where the first one was wrong.
+
+    The bucket is the second model's own, since it is asked with its own count of tokens.
+    """
+    by_prompt: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_prompt[record.prompt_id].append(record)
+    counts: dict[tuple[str, str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+    for answers in by_prompt.values():
+        for failed in (r for r in answers if not r.correct):
+            for other in (r for r in answers if r.model != failed.model):
+                count = counts[failed.model, other.model, other.task, other.language, _bucket(other, edges)]
+                count[0] += other.correct
+                count[1] += 1
+    return [
+        PairCell(failed=failed, model=model, task=task, language=language, bucket=b, correct=c, tried=t)
+        for (failed, model, task, language, b), (c, t) in sorted(counts.items())
+    ]
+
+
+def _bucket(record: Record, edges: Sequence[int]) -> int:
+    return sum(1 for edge in edges if record.prompt_tokens > edge)

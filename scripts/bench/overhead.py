@@ -1,0 +1,168 @@
+"""`laar bench overhead`: the same simulated model behind laar and behind Ray's own OpenAiIngress, side by side.
+
+Both run in one Ray cluster in Ray's fastest configuration, take turns in alternating order, and are
+compared round by round, so that a machine that slows down slows both.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from scripts.bench.report import Bar, Report, median_and_spread, quantile
+
+MODEL = "simulated-instant"
+CONCURRENCIES = (1, 16, 64)
+PORT = 8123
+QUESTION = "What does the harbour master write down when a ferry leaves? " * 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Something to load: an application's route and the body to send."""
+
+    name: str
+    route: str
+    body: bytes
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{PORT}{self.route}/v1/chat/completions"
+
+
+def run(*, rounds: int, requests: int) -> Report:
+    """Start both applications, load them in turn, and compare."""
+    with _applications():
+        figures = asyncio.run(_measure(rounds, requests))
+    bars = [bar for concurrency in CONCURRENCIES for bar in _bars(figures, concurrency)]
+    parameters = {"rounds": rounds, "requests": requests, "concurrencies": CONCURRENCIES, "model": MODEL}
+    return Report(bench="overhead", parameters=parameters, figures=figures, bars=bars)
+
+
+def _bars(figures: dict[str, Any], concurrency: int) -> Iterator[Bar]:
+    ratios = figures[f"concurrency_{concurrency}"]["laar_to_ray"]
+    throughput, p50 = ratios["requests_per_s"]["median"], ratios["p50_ms"]["median"]
+    yield Bar(name=f"throughput_ratio_c{concurrency}", value=throughput, limit=1.0, kind="min")
+    yield Bar(name=f"p50_ratio_c{concurrency}", value=p50, limit=1.1, kind="max")
+
+
+async def _measure(rounds: int, requests: int) -> dict[str, Any]:
+    targets = list(_targets())
+    results: dict[tuple[int, str], list[dict[str, float]]] = {}
+    for concurrency in CONCURRENCIES:
+        for target in targets:
+            await _load(target, concurrency, min(requests, 100))
+        count = requests if concurrency > 1 else max(100, requests // 4)
+        for number in range(rounds):
+            for target in targets if number % 2 == 0 else reversed(targets):
+                result = await _load(target, concurrency, count)
+                results.setdefault((concurrency, target.name), []).append(result)
+    return {f"concurrency_{c}": _compare({t.name: results[c, t.name] for t in targets}) for c in CONCURRENCIES}
+
+
+def _compare(by_target: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+    names = ("requests_per_s", "p50_ms", "p99_ms")
+    summary: dict[str, Any] = {
+        target: {name: median_and_spread([r[name] for r in runs]) for name in names}
+        for target, runs in by_target.items()
+    }
+    for target in ("laar", "laar_verified"):
+        pairs = list(zip(by_target[target], by_target["ray"], strict=True))
+        summary[f"{target}_to_ray"] = {
+            name: median_and_spread([mine[name] / theirs[name] for mine, theirs in pairs]) for name in names
+        }
+    return summary
+
+
+async def _load(target: Target, concurrency: int, count: int) -> dict[str, float]:
+    """A closed loop of `concurrency` clients over kept-alive connections; every answer must be a 200."""
+    times_ms: list[float] = []
+    left = iter(range(count))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def client() -> None:
+            for _ in left:
+                sent = time.perf_counter()
+                async with session.post(target.url, data=target.body, headers=_HEADERS) as response:
+                    answer = await response.read()
+                    if response.status != 200:
+                        raise RuntimeError(f"{target.name}: status {response.status}: {answer[:200]!r}")
+                times_ms.append(1000 * (time.perf_counter() - sent))
+
+        started = time.perf_counter()
+        await asyncio.gather(*(client() for _ in range(concurrency)))
+        elapsed_s = time.perf_counter() - started
+    return {
+        "requests_per_s": count / elapsed_s,
+        "p50_ms": statistics.median(times_ms),
+        "p99_ms": quantile(times_ms, 0.99),
+    }
+
+
+_HEADERS = {"content-type": "application/json"}
+
+
+def _targets() -> Iterator[Target]:
+    plain: dict[str, Any] = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 16, "temperature": 0}
+    verified = plain | {"laar": {"verify": {"type": "contains", "value": "answer"}}}
+    yield Target(name="ray", route="/ray", body=msgspec.json.encode(plain | {"model": MODEL}))
+    yield Target(name="laar", route="/laar", body=msgspec.json.encode(plain | {"model": "auto"}))
+    yield Target(name="laar_verified", route="/laar", body=msgspec.json.encode(verified | {"model": "auto"}))
+
+
+@contextmanager
+def _applications() -> Iterator[None]:
+    import ray
+    from ray import serve
+
+    from serve_app.app import build_app
+
+    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": PORT})
+        serve.run(_ray_app(), name="ray", route_prefix="/ray")
+        serve.run(build_app(_laar_args()), name="laar", route_prefix="/laar")
+        yield
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+
+
+def _llm_config() -> dict[str, Any]:
+    return {
+        "model_loading_config": {"model_id": MODEL},
+        "accelerator_config": {"kind": "cpu"},
+        "engine_kwargs": {"max_model_len": 131072},
+        "deployment_config": {"num_replicas": 1, "ray_actor_options": {"num_cpus": 0.5}},
+        "placement_group_config": {"bundles": [{"CPU": 0.5}]},
+        "log_engine_metrics": False,
+    }
+
+
+def _laar_args() -> dict[str, Any]:
+    return {
+        "profile": "simulated",
+        "models": [{"engine": "simulated", "simulated": {}, "llm_config": _llm_config()}],
+    }
+
+
+def _ray_app() -> Any:
+    """What `ray.serve.llm.build_openai_app` builds, with the simulated engine in the place of vLLM."""
+    from ray import serve
+    from ray.serve.llm import LLMConfig, build_llm_deployment
+    from ray.serve.llm.ingress import OpenAiIngress, make_fastapi_ingress
+
+    from deployments.models.simulated import SimulatedSettings, simulated_engine
+
+    model = build_llm_deployment(
+        LLMConfig(**_llm_config()), bind_kwargs={"engine_cls": simulated_engine(SimulatedSettings())}
+    )
+    ingress = serve.deployment(make_fastapi_ingress(OpenAiIngress), max_ongoing_requests=2000)
+    return ingress.bind(llm_deployments={MODEL: model}, model_cards={MODEL: SimpleNamespace(id=MODEL)})

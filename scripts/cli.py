@@ -1,0 +1,97 @@
+"""The `laar` command."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serve_app.environment import prepare_environment
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
+app.add_typer(bench, name="bench")
+
+JsonPath = Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")]
+Check = Annotated[bool, typer.Option("--check", help="Exit with 1 if a bar falls short.")]
+
+
+@app.callback()
+def main_options() -> None:
+    """Accuracy-aware LLM serving on Ray Serve."""
+    prepare_environment(os.environ)
+
+
+@bench.command("decision")
+def bench_decision(
+    json_path: JsonPath = None,
+    check: Check = False,
+    rounds: Annotated[int, typer.Option(min=20, help="Times each case is measured.")] = 200,
+    seed: int = 0,
+) -> None:
+    """Features and decision per request: prompts of 100 to 64K tokens, 6 languages, 5 and 50 models."""
+    from scripts.bench import decision
+    from scripts.bench.report import finish
+
+    raise typer.Exit(finish(decision.run(rounds=rounds, seed=seed), json_path=json_path, check=check))
+
+
+@bench.command("overhead")
+def bench_overhead(
+    json_path: JsonPath = None,
+    check: Check = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds per concurrency; the order alternates.")] = 6,
+    requests: Annotated[int, typer.Option(min=50, help="Requests per round.")] = 1500,
+) -> None:
+    """The same simulated model behind laar and behind Ray's own OpenAiIngress, side by side."""
+    from scripts.bench import overhead
+    from scripts.bench.report import finish
+
+    raise typer.Exit(finish(overhead.run(rounds=rounds, requests=requests), json_path=json_path, check=check))
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop after the table.")] = False,
+    json_path: JsonPath = None,
+    port: int = 8000,
+) -> None:
+    """Start the embedded models, ask the demo questions and print who answered them."""
+    from scripts.demo import run_demo
+
+    raise typer.Exit(run_demo(once=once, json_path=json_path, port=port))
+
+
+@app.command()
+def profile(
+    out: Annotated[Path, typer.Option(help="Where to write the profile.")],
+    url: Annotated[str, typer.Option(help="A running laar application.")] = "http://127.0.0.1:8000",
+    languages: Annotated[str, typer.Option(help="Comma-separated ISO 639 codes.")] = "en,de,zh",
+    tokens: Annotated[str, typer.Option(help="Comma-separated prompt lengths.")] = "100,300,620",
+    prompts: Annotated[int, typer.Option(min=1, help="Prompts per cell.")] = 20,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at once per model.")] = 4,
+    seed: int = 1,
+) -> None:
+    """Measure accuracy, latency and characters per token of every model of a running application."""
+    from scripts.profile import ProfilePlan, run_profile
+
+    plan = ProfilePlan(
+        url=url,
+        languages=tuple(languages.split(",")),
+        target_tokens=tuple(int(count) for count in tokens.split(",")),
+        prompts_per_cell=prompts,
+        concurrency=concurrency,
+        seed=seed,
+        command="laar " + " ".join(sys.argv[1:]),
+    )
+    raise typer.Exit(asyncio.run(run_profile(plan, out)))
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""`laar profile`: ask every model of a running application prompts with known answers, and fit a profile."""
+
+import asyncio
+import itertools
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from deployments.router.features import bucket_label, extract
+from deployments.router.language import FastTextDetector
+from deployments.router.request import AUTO
+from profiles.fitting import Record, fit_profile
+from profiles.schema import Measured, Profile
+from profiles.workloads import LANGUAGES, Prompt, workload
+from scripts.bench.report import environment
+
+BUCKET_EDGES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+# A third of the prompts are asked alone, so that the fit can tell a request's own time from its company's.
+ALONE_SHARE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilePlan:
+    """What to ask, of whom, and how many at once."""
+
+    url: str
+    languages: tuple[str, ...]
+    target_tokens: tuple[int, ...]
+    prompts_per_cell: int
+    concurrency: int
+    seed: int
+    command: str
+
+    def prompts(self) -> list[Prompt]:
+        return [
+            prompt
+            for name in sorted(LANGUAGES)
+            for prompt in workload(
+                name,
+                languages=self.languages,
+                target_tokens=self.target_tokens,
+                prompts_per_cell=self.prompts_per_cell,
+                seed=self.seed,
+            )
+        ]
+
+
+async def run_profile(plan: ProfilePlan, out: Path) -> int:
+    """Measure one model after the other, so that none takes the other's processor; write the profile."""
+    console = Console(stderr=True)
+    prompts = plan.prompts()
+    records: list[Record] = []
+    async with httpx.AsyncClient(base_url=plan.url, timeout=600) as client:
+        models = [card["id"] for card in (await client.get("/v1/models")).raise_for_status().json()["data"]]
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        ) as progress:
+            for model in (name for name in models if name != AUTO):
+                bar = progress.add_task(model, total=len(prompts))
+                records += await _ask_all(client, model, prompts, plan, lambda: progress.advance(bar))  # noqa: B023
+    profile = fit_profile(records, bucket_edges=BUCKET_EDGES, measured=_measured(plan))
+    out.write_text(profile.model_dump_json(indent=1) + "\n")
+    Console().print(_table(profile))
+    Console().print(f"{len(records)} answers to {len(prompts)} prompts; profile written to {out}")
+    return 0
+
+
+async def _ask_all(
+    client: httpx.AsyncClient, model: str, prompts: Sequence[Prompt], plan: ProfilePlan, done: Any
+) -> list[Record]:
+    # every third prompt alone, the rest in company, so that both parts cover all lengths
+    alone = prompts[::ALONE_SHARE]
+    together = [p for index, p in enumerate(prompts) if index % ALONE_SHARE]
+    detector = FastTextDetector()
+    records = []
+    for part, concurrency in ((alone, 1), (together, plan.concurrency)):
+        left = iter(part)
+
+        async def ask_in_turn(left: Any = left, concurrency: int = concurrency) -> list[Record]:
+            found = []
+            for prompt in left:
+                found.append(await _ask(client, model, prompt, concurrency, detector))
+                done()
+            return found
+
+        results = await asyncio.gather(*(ask_in_turn() for _ in range(concurrency)))
+        records += list(itertools.chain.from_iterable(results))
+    return records
+
+
+async def _ask(
+    client: httpx.AsyncClient, model: str, prompt: Prompt, concurrency: int, detector: FastTextDetector
+) -> Record:
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": prompt.text}],
+        "temperature": 0,
+        "max_tokens": prompt.max_tokens,
+        "laar": {"verify": dict(prompt.verify), "max_attempts": 1, "task": prompt.task},
+    }
+    sent_s = time.perf_counter()
+    response = await client.post("/v1/chat/completions", json=body)
+    latency_s = time.perf_counter() - sent_s
+    answer = response.raise_for_status().json()
+    usage = answer["usage"]
+    features = extract([prompt.text], detector=detector, task=prompt.task)
+    return Record(
+        prompt_id=prompt.id,
+        model=model,
+        task=prompt.task,
+        # the language the router will see, which is what it looks figures up by
+        language=features.language,
+        correct=answer["laar"]["verified"],
+        latency_s=latency_s,
+        concurrency=concurrency,
+        prompt_tokens=usage["prompt_tokens"],
+        output_tokens=usage["completion_tokens"],
+        num_chars=features.num_chars,
+        symbol_share=features.symbol_share,
+    )
+
+
+def _measured(plan: ProfilePlan) -> Measured:
+    where = environment()
+    return Measured(
+        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
+        hardware=f"{where['processor']}, {where['cores']} logical cores, {platform.machine()}",
+        software=where["packages"],
+        command=plan.command,
+        workloads=tuple(sorted(LANGUAGES)),
+        seed=plan.seed,
+        temperature=0,
+        prompts_per_cell=plan.prompts_per_cell,
+    )
+
+
+def _table(profile: Profile) -> Table:
+    models = list(profile.models)
+    table = Table("task", "language", "tokens", *models, title="correct / tried")
+    keys = sorted({(c.task, c.language, c.bucket) for m in profile.models.values() for c in m.cells})
+    for task, language, bucket in keys:
+        found = [
+            next(
+                (c for c in profile.models[m].cells if (c.task, c.language, c.bucket) == (task, language, bucket)), None
+            )
+            for m in models
+        ]
+        cells = [f"{c.correct}/{c.tried}" if c else "-" for c in found]
+        table.add_row(task, language, bucket_label(bucket, profile.bucket_edges), *cells)
+    return table
