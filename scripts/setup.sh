@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# Makes .venv with exact pins and prepares the embedded models; where nothing changed it takes a second or two.
+# It may be killed at any point and may run twice at once.
+set -euo pipefail
+
+usage="usage: scripts/setup.sh [--no-dev] [--no-models]
+  --no-dev     leave out what only checks and tests need
+  --no-models  do not prepare the embedded models
+Models go to \$LAAR_CACHE_DIR, else ~/.cache/laar. pip follows its own PIP_* variables and configuration."
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+venv=$PWD/.venv
+log=$venv/setup.log
+# stands from before the first change to .venv until after the last: a .venv that holds it is made anew
+unfinished=$venv/.unfinished
+
+wants_dev=1 wants_models=1
+for option in "$@"; do
+    case $option in
+        --no-dev) wants_dev=0 ;;
+        --no-models) wants_models=0 ;;
+        -h | --help) echo "$usage" && exit 0 ;;
+        *) printf "unknown option '%s'\n%s\n" "$option" "$usage" >&2 && exit 2 ;;
+    esac
+done
+
+die() {
+    printf 'set-up: %s\n' "$*" >&2
+    exit 1
+}
+
+find_python() {
+    local name
+    for name in python3.11 python3 python; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    die "no Python 3.11 among python3.11, python3 and python; install one and put it on PATH"
+}
+
+# Whether .venv was finished, stands where it was made and runs.
+is_sound() {
+    [[ ! -e $unfinished ]] && grep -qsF "$venv" "$venv/bin/activate" &&
+        "$venv/bin/python" -c 'import sys, pip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
+}
+
+is_stamped() { [[ $(cat "$venv/.stamp-$1" 2>/dev/null) == "$2" ]]; }
+
+# Runs a command: what it says goes to the log, and every 10 s one line tells how far it is.
+child=
+watched() {
+    local line last="" beat=$SECONDS
+    exec 3< <(exec "$@" 2>&1)
+    child=$!
+    while true; do
+        if IFS= read -r -t 2 -u 3 line; then
+            # pip says this of every folder of packages that its configuration names and this machine lacks
+            [[ $line == "WARNING: Location '"*"is ignored"* ]] && continue
+            printf '%s\n' "$line" >>"$log"
+            last=$line
+        elif (($? > 128)); then # timed out; a line may have begun
+            printf '%s' "$line" >>"$log"
+        else
+            break
+        fi
+        if ((SECONDS - beat >= 10)); then
+            beat=$SECONDS
+            printf '      %3d s  %.90s\n' $((SECONDS - began)) "${last##*$'\r'}"
+        fi
+    done
+    exec 3<&-
+    wait "$child"
+}
+trap '[[ -z $child ]] || kill "$child" 2>/dev/null; echo "set-up: stopped; the next run starts over" >&2; exit 130' INT TERM
+
+# step MESSAGE HINT COMMAND...
+step() {
+    local message=$1 hint=$2 began=$SECONDS
+    shift 2
+    number=$((number + 1))
+    echo "[$number/$steps] $message"
+    if ! watched "$@"; then
+        printf -- '--- the end of %s:\n' "$log" >&2
+        tail -n 30 "$log" >&2
+        die "failed: $message${hint:+$'\n'help: $hint}"
+    fi
+    printf '      %3d s  done\n' $((SECONDS - began))
+}
+
+pins() { grep -c '==' "$1"; }
+
+pip_install() { step "$1" "pip must reach a package index, or folders named by PIP_FIND_LINKS" \
+    "$venv/bin/python" -m pip install --no-input --progress-bar off --no-deps "${@:2}"; }
+
+# A broken torchvision, a torch that is no CPU build and a missing library all show here, not at the first request.
+imports='
+import torch, ray, ray.serve.llm
+from vllm.platforms import current_platform
+from vllm.v1.engine.async_llm import AsyncLLM
+current_platform.import_kernels()
+torch.ops._C.silu_and_mul
+'
+
+# one set-up at a time for this checkout; the lock goes with the last process that holds it
+exec 9<scripts/setup.sh
+flock -n 9 || { echo "another set-up is at work here; waiting for it" && flock 9; }
+
+# keys say what a finished .venv was made from
+run_key=$(cat requirements/cpu.txt pyproject.toml | sha256sum)
+dev_key=$(cat requirements/cpu.txt requirements/dev.txt pyproject.toml | sha256sum)
+makes_venv=0 installs_run=0 installs_dev=0
+is_sound || makes_venv=1
+((!makes_venv)) && is_stamped run "$run_key" || installs_run=1
+((wants_dev)) && { ((makes_venv)) || ! is_stamped dev "$dev_key"; } && installs_dev=1
+
+number=0
+steps=$((makes_venv + 3 * installs_run + installs_dev + wants_models))
+
+python=$venv/bin/python
+if ((makes_venv)); then
+    python=$(find_python)
+fi
+if ((installs_run)); then
+    "$python" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null ||
+        die "libnuma.so.1 is missing, and vLLM's CPU kernels need it; Debian and Ubuntu have it in libnuma1"
+fi
+if ((makes_venv)); then
+    rm -rf "$venv"
+fi
+if ((installs_run || installs_dev)); then
+    mkdir -p "$venv"
+    touch "$unfinished"
+    : >"$log"
+fi
+if ((makes_venv)); then
+    step "making .venv" "Debian and Ubuntu put venv into a package of its own, python3.11-venv" "$python" -m venv "$venv"
+fi
+if ((installs_run)); then
+    pip_install "installing $(pins requirements/cpu.txt) pinned packages (minutes)" -r requirements/cpu.txt
+    pip_install "installing the project" --no-build-isolation -e .
+    step "importing torch, ray and vllm" "torch must be a CPU build; 'torch==2.13.0' takes one that PIP_FIND_LINKS offers" \
+        "$venv/bin/python" -c "$imports"
+fi
+if ((installs_dev)); then
+    pip_install "installing $(pins requirements/dev.txt) pinned packages for checks and tests" -r requirements/dev.txt
+    echo "$dev_key" >"$venv/.stamp-dev"
+fi
+if ((installs_run || installs_dev)); then
+    echo "$run_key" >"$venv/.stamp-run"
+    rm "$unfinished"
+fi
+if ((wants_models)); then
+    step "preparing the embedded models" "" "$venv/bin/python" -m deployments.models.embedded
+fi

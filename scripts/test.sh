@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Sets up, checks, then runs the unit, serve and e2e tests, each in a pytest of its own; exits 1 if anything fails.
+set -euo pipefail
+
+usage="usage: scripts/test.sh [--unit] [--serve] [--e2e]
+  With no option: checks and all three. With options: only the suites named, without the checks.
+  --unit   plain Python, seconds
+  --serve  Ray Serve with the simulated engine, a minute
+  --e2e    Ray Serve with both embedded models on vLLM, minutes"
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+suites=()
+for option in "$@"; do
+    case $option in
+        --unit | --serve | --e2e) suites+=("${option#--}") ;;
+        -h | --help) echo "$usage" && exit 0 ;;
+        *) printf "unknown option '%s'\n%s\n" "$option" "$usage" >&2 && exit 2 ;;
+    esac
+done
+checks=0
+((${#suites[@]})) || { checks=1 && suites=(unit serve e2e); }
+
+# nothing is to be looked for or told outside this machine
+export HF_HUB_OFFLINE=1 RAY_USAGE_STATS_ENABLED=0 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1
+
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+exit_code=0
+times=()
+
+# timed NAME COMMAND...: what it prints is shown and kept
+timed() {
+    local name=$1 began=$SECONDS outcome=passed
+    shift
+    echo "== $name"
+    "$@" 2>&1 | tee "$results/$name" || { outcome=FAILED && exit_code=1; }
+    times+=("$(printf '%-6s %5d s  %s' "$name" $((SECONDS - began)) "$outcome")")
+}
+
+setup=(scripts/setup.sh)
+[[ " ${suites[*]} " == *" e2e "* ]] || setup+=(--no-models)
+"${setup[@]}"
+
+((!checks)) || timed check scripts/check.sh
+for suite in "${suites[@]}"; do
+    timed "$suite" .venv/bin/python -m pytest "tests/$suite"
+done
+
+# last come the wall times, then pytest's own closing lines
+echo "== results"
+printf '%s\n' "${times[@]}"
+for suite in "${suites[@]}"; do
+    tail -n 1 "$results/$suite"
+done
+exit "$exit_code"

@@ -1,0 +1,130 @@
+import itertools
+import random
+
+import pytest
+
+from deployments.router.policy import POLICIES, Candidate, Exclusion, Reason, decide
+
+
+def candidate(model: str, *, latency_s: float = 1.0, probability: float = 0.5, **other: object) -> Candidate:
+    values: dict[str, object] = {
+        "model": model,
+        "probability": probability,
+        "latency_s": latency_s,
+        "idle_latency_s": latency_s,
+        "prompt_tokens": 10,
+        "bucket": 0,
+        "in_flight": 0,
+    }
+    return Candidate(**(values | other))  # type: ignore[arg-type]
+
+
+def chosen(policy: str, candidates: list[Candidate], *, session: str = "", turn: int = 0) -> str:
+    decision = decide(POLICIES[policy](("a", "b", "c")), candidates, session=session, turn=turn)
+    assert decision is not None
+    return decision.chosen.model
+
+
+def expected_time_s(order: tuple[Candidate, ...]) -> float:
+    total, still_wrong = 0.0, 1.0
+    for one in order:
+        total += still_wrong * one.latency_s
+        still_wrong *= 1 - one.probability
+    return total
+
+
+def test_laar_prefers_the_lowest_latency_per_probability() -> None:
+    quick_and_bad = candidate("a", latency_s=1.0, probability=0.1)  # 10 s
+    slow_and_good = candidate("b", latency_s=4.0, probability=0.8)  # 5 s
+    assert chosen("laar", [quick_and_bad, slow_and_good]) == "b"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_laar_order_has_the_least_expected_time_of_all_orders(seed: int) -> None:
+    rng = random.Random(seed)
+    pool = [candidate(f"m{i}", latency_s=rng.uniform(0.1, 9), probability=rng.uniform(0.05, 0.95)) for i in range(5)]
+    decision = decide(POLICIES["laar"](()), pool)
+    assert decision is not None
+    best = min(expected_time_s(order) for order in itertools.permutations(pool))
+    assert expected_time_s(decision.order) == pytest.approx(best, rel=1e-12)
+
+
+def test_tie_goes_to_the_smaller_name() -> None:
+    assert chosen("laar", [candidate("b"), candidate("a")]) == "a"
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+def test_order_of_candidates_never_changes_the_choice(policy: str) -> None:
+    pool = [candidate("a", latency_s=2.0), candidate("b", in_flight=3), candidate("c", probability=0.7)]
+    choices = {chosen(policy, list(order), session="s", turn=4) for order in itertools.permutations(pool)}
+    assert len(choices) == 1
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+def test_untried_healthy_model_comes_before_any_other(policy: str) -> None:
+    pool = [
+        candidate("a", latency_s=0.1, probability=0.9, exclusion=Exclusion.UNHEALTHY),
+        candidate("b", latency_s=0.1, probability=0.9, exclusion=Exclusion.TRIED),
+        candidate("c", latency_s=9.0, probability=0.1, in_flight=9),
+    ]
+    decision = decide(POLICIES[policy](("a", "b", "c")), pool)
+    assert decision is not None
+    assert [c.model for c in decision.order] == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    "exclusion",
+    [Exclusion.CONTEXT_EXCEEDED, Exclusion.SAME_ANSWER_EXPECTED, Exclusion.FAILED_REPEATEDLY],
+)
+def test_hopeless_model_is_never_chosen(exclusion: Exclusion) -> None:
+    assert decide(POLICIES["laar"](()), [candidate("a", exclusion=exclusion)]) is None
+
+
+def test_load_aware_takes_the_least_loaded() -> None:
+    assert chosen("load-aware", [candidate("a", in_flight=2), candidate("b", in_flight=1, latency_s=9.0)]) == "b"
+
+
+def test_round_robin_starts_one_model_further_each_turn() -> None:
+    pool = [candidate("a"), candidate("b"), candidate("c")]
+    assert [chosen("round-robin", pool, turn=turn) for turn in range(4)] == ["a", "b", "c", "a"]
+
+
+def test_session_keeps_its_model_when_another_one_leaves() -> None:
+    pool = [candidate("a"), candidate("b"), candidate("c")]
+    for session in map(str, range(20)):
+        home = chosen("session-affinity", pool, session=session)
+        others = [c for c in pool if c.model != home]
+        assert chosen("session-affinity", [*others[:1], next(c for c in pool if c.model == home)], session=session) == home
+
+
+def test_sessions_spread_over_all_models() -> None:
+    pool = [candidate("a"), candidate("b"), candidate("c")]
+    homes = [chosen("session-affinity", pool, session=str(number)) for number in range(300)]
+    assert min(homes.count(model) for model in "abc") > 60
+
+
+def test_fastest_looks_at_the_idle_engine() -> None:
+    busy = candidate("a", latency_s=9.0, idle_latency_s=1.0)
+    assert chosen("fastest", [busy, candidate("b", latency_s=2.0)]) == "a"
+
+
+def test_most_accurate_ignores_latency() -> None:
+    assert chosen("most-accurate", [candidate("a", probability=0.9, latency_s=99.0), candidate("b")]) == "a"
+
+
+def test_raising_the_latency_of_a_model_not_chosen_never_gets_it_chosen() -> None:
+    rng = random.Random(7)
+    for _ in range(100):
+        pool = [candidate(m, latency_s=rng.uniform(0.1, 5), probability=rng.uniform(0.1, 0.9)) for m in "abc"]
+        home = chosen("laar", pool)
+        worse = [
+            c if c.model == home else candidate(c.model, latency_s=c.latency_s + 1, probability=c.probability)
+            for c in pool
+        ]
+        assert chosen("laar", worse) == home
+
+
+def test_decision_names_its_reason() -> None:
+    decision = decide(POLICIES["most-accurate"](()), [candidate("a")])
+    assert decision is not None
+    assert decision.reason is Reason.MOST_ACCURATE

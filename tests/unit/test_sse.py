@@ -1,0 +1,43 @@
+import json
+
+from deployments.router import sse
+
+CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"Par"},"finish_reason":null}]}\n\n'
+LAST = b'data: {"choices":[{"index":0,"delta":{"content":"is"},"finish_reason":"stop"}]}\n\n'
+QUOTING = b'data: {"choices":[{"delta":{"content":"\\"finish_reason\\":\\"stop\\""},"finish_reason":null}]}\n\n'
+
+
+def test_text_is_spelled_out_over_all_chunks() -> None:
+    assert sse.read_text(CHUNK + LAST + sse.DONE) == "Paris"
+
+
+def test_completion_chunks_are_read_too() -> None:
+    assert sse.read_text(b'data: {"choices":[{"text":"Paris"}]}\n\n') == "Paris"
+
+
+def test_laar_goes_into_the_chunk_that_closes_the_choice() -> None:
+    out = sse.with_laar(CHUNK + LAST + sse.DONE, b'{"verified":true}')
+    first, last, done, _ = out.split(b"\n\n")
+    assert first + b"\n\n" == CHUNK
+    assert json.loads(last.removeprefix(b"data: "))["laar"] == {"verified": True}
+    assert done + b"\n\n" == sse.DONE
+
+
+def test_text_that_quotes_the_mark_is_not_taken_for_it() -> None:
+    assert not sse.has_finish(QUOTING)
+    assert sse.with_laar(QUOTING, b"{}") == QUOTING
+
+
+def test_error_in_the_stream_is_found() -> None:
+    assert sse.read_error(b'data: {"error":{"message":"out of memory","code":500}}\n\n' + sse.DONE) == {
+        "message": "out of memory",
+        "code": 500,
+    }
+    assert sse.read_error(b'data: {"choices":[{"delta":{"content":"an \\"error\\" happened"}}]}\n\n') is None
+
+
+def test_laar_is_appended_to_a_json_object() -> None:
+    assert json.loads(sse.json_with_laar(b'{"id":"x"}\n', b'{"verified":null}')) == {
+        "id": "x",
+        "laar": {"verified": None},
+    }
