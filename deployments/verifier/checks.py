@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
+from itertools import islice
 
 from deployments.verifier.choice import find_choice
 from deployments.verifier.grounding import count_grounded
@@ -31,7 +32,9 @@ from deployments.verifier.spec import (
 logger = logging.getLogger("ray.serve")
 
 MAX_ANSWER_CHARS = 1 << 20
-MAX_PROMPT_CHARS = 4 << 20
+MAX_PROMPT_CHARS = 1 << 20
+TAIL_CHARS = 20_000  # where the last number of an answer is looked for
+MAX_NUMBERS = 10_000
 JUDGE_PROMPT_CHARS = 8000
 JUDGE_ANSWER_CHARS = 4000
 
@@ -176,12 +179,17 @@ def _regex(spec: Regex, answer: str) -> Verdict:
 
 
 def _numeric(spec: Numeric, answer: str, language: str) -> Verdict:
-    found = list(find_numbers(answer, language))
-    if not found:
+    chosen = _numbers(spec.which, answer, language)
+    if not chosen:
         return _wrong(Reason.NO_NUMBER)
-    chosen = {"last": found[-1:], "first": found[:1], "any": found}[spec.which]
     is_right = any(_is_within(reading, spec) for number in chosen for reading in _readings(number))
     return _correct(Reason.MATCHED) if is_right else _wrong(Reason.OUT_OF_TOLERANCE)
+
+
+def _numbers(which: str, answer: str, language: str) -> list[Number]:
+    if which == "last":
+        return list(find_numbers(answer[-TAIL_CHARS:], language))[-1:]
+    return list(islice(find_numbers(answer, language), 1 if which == "first" else MAX_NUMBERS))
 
 
 def _readings(number: Number) -> tuple[Decimal, ...]:
@@ -233,7 +241,7 @@ def _comparable(spec: Agreement, answer: str, language: str) -> str | Number | N
     if _is_blank(answer) or len(answer) > MAX_ANSWER_CHARS:
         return None
     if spec.by == "numeric":
-        return next(reversed(list(find_numbers(answer, language))), None)
+        return next(iter(_numbers("last", answer, language)), None)
     return find_choice(answer) if spec.by == "choice" else normalise(answer, language)
 
 

@@ -1,6 +1,8 @@
 """The pieces of an answer that carry its facts, and whether each stands in the prompt."""
 
 import re
+from decimal import Decimal
+from itertools import islice
 
 from deployments.verifier.normalise import UNSPACED_LANGUAGES, fold, normalise, plain, stands_in
 from deployments.verifier.numbers import find_numbers
@@ -33,12 +35,22 @@ def count_grounded(answer: str, prompt: str, language: str) -> tuple[int, int]:
     texts, numbers = _spans(answer, language)
     if not texts and not numbers:
         return 0, int(_is_short(whole, language))
-    known = {number.value for number in find_numbers(prompt, language)} if numbers else set()
-    found = sum(stands_in(text, prompt_text, whole_words=True) for text in texts) + len(numbers & known)
-    return found, len(texts) + len(numbers)
+    missing = _missing(numbers, prompt, language)
+    found = sum(stands_in(text, prompt_text, whole_words=True) for text in texts)
+    return found + len(numbers) - len(missing), len(texts) + len(numbers)
 
 
-def _spans(answer: str, language: str) -> tuple[list[str], set[object]]:
+def _missing(numbers: set[Decimal], prompt: str, language: str) -> set[Decimal]:
+    """The numbers that the prompt does not hold; stops reading it when none is left."""
+    missing = set(numbers)
+    for number in find_numbers(prompt, language) if missing else ():
+        missing.discard(number.value)
+        if not missing:
+            break
+    return missing
+
+
+def _spans(answer: str, language: str) -> tuple[list[str], set[Decimal]]:
     """Texts, normalised and without repetitions, and values of numbers; a number in a code is none."""
     text = fold(_LIST_MARKER.sub("", answer), language, ignore_case=False)
     quoted = [next(filter(None, groups)) for groups in _QUOTED.findall(text)]
@@ -46,9 +58,8 @@ def _spans(answer: str, language: str) -> tuple[list[str], set[object]]:
     rest = _TOKEN.sub(lambda token: "" if _is_code(token[0]) else token[0], text)
     names = [] if language in CAPITAL_NOUN_LANGUAGES else _names(rest)
     texts = dict.fromkeys(normalise(span, language) for span in (*quoted, *codes, *names))
-    numbers: set[object] = {
-        number.value for number in find_numbers(rest, language) if len(str(number.value.copy_abs())) >= MIN_SPAN_CHARS
-    }
+    found = islice(find_numbers(rest, language), MAX_SPANS)
+    numbers = {number.value for number in found if len(str(number.value.copy_abs())) >= MIN_SPAN_CHARS}
     return [span for span in texts if len(span) >= MIN_SPAN_CHARS][:MAX_SPANS], numbers
 
 

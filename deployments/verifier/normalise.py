@@ -60,7 +60,7 @@ _CHARACTERS = _Characters()
 _SPACES = re.compile(r" {2,}")
 _SPACE_BY_UNSPACED = re.compile(r"(?<![!-~]) | (?![!-~])")
 _BOLD = re.compile(r"(?<![A-Za-z0-9*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![A-Za-z0-9*])")
-_CODE = re.compile(r"`+([^`]+)`+")
+_CODE = re.compile(r"`{1,3}+([^`]++)`{1,3}+")
 _LEADING = " \"'`*,;:!?¿¡"
 _TRAILING = " \"'`*,;:!?."
 
@@ -73,7 +73,9 @@ def fold(text: str, language: str = "unknown", *, ignore_case: bool = True) -> s
     # removing marks and folding case can bring letters together that compose; NFKC may bring new marks
     text = unicodedata.normalize("NFKC", text).translate(_CHARACTERS)
     text = _SPACES.sub(" ", text).strip(" ")
-    return _SPACE_BY_UNSPACED.sub("", text) if language in UNSPACED_LANGUAGES else text
+    if language not in UNSPACED_LANGUAGES:
+        return text
+    return unicodedata.normalize("NFKC", _SPACE_BY_UNSPACED.sub("", text))
 
 
 def plain(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:

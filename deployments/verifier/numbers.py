@@ -22,7 +22,7 @@ _GROUPED = r"\d{{1,3}}(?:[{groups}]\d{{3}}(?!\d))+(?:[.,]\d+)?"
 _NUMBER = re.compile(f"{_GROUPED.format(groups=chr(39))}|{_PLAIN}", re.ASCII)
 _NUMBER_BY_SPACE = re.compile(f"{_GROUPED.format(groups=chr(39) + ' ')}|{_PLAIN}", re.ASCII)
 _EXPONENT = re.compile(r"e([+-]?\d{1,3})(?![\w])| ?[x×*·] ?10\^([+-]?\d{1,3})(?!\d)", re.ASCII)
-_POWER_OF_TEN = re.compile(r"\^([+-]?\d{1,3})(?!\d)", re.ASCII)
+_POWER_OF_TEN = re.compile(r"(?<=(?<!\d)10)\^([+-]?\d{1,3})(?!\d)", re.ASCII)
 _CURRENCY = "$€£¥₹₽₺₩฿"
 
 
@@ -43,25 +43,25 @@ def find_numbers(text: str, language: str = "unknown") -> Iterator[Number]:
     pattern = _NUMBER_BY_SPACE if language in SPACE_GROUP_LANGUAGES else _NUMBER
     position = 0
     while found := pattern.search(text, position):
-        exponent, position = _exponent(text, found)
-        if _is_inside_word(text, found.start()):
+        start, (exponent, position) = found.start(), _exponent(text, found)
+        if _is_inside_word(text, start):
             continue
-        values = _read(found[0], comma_is_decimal=language in DECIMAL_COMMA_LANGUAGES)
-        is_percent = _is_percent(text, found.start(), position)
-        for index, digits in enumerate(values):
-            is_first, is_last = index == 0, index == len(values) - 1
-            # scaleb rounds to the context's 28 digits; a number without a power keeps all of them
-            value = Decimal(digits).scaleb(exponent) if is_last and exponent else Decimal(digits)
-            if found[0] == "10" and position > found.end() and text[found.end()] == "^":
-                value = Decimal(1).scaleb(exponent)
-            is_negative = is_first and _is_negative(text, found.start())
-            yield Number(value.copy_negate() if is_negative else value, is_percent)
+        digits = _read(found[0], comma_is_decimal=language in DECIMAL_COMMA_LANGUAGES)
+        values = [Decimal(part) for part in digits]
+        if exponent:
+            # only here, since scaleb rounds to the 28 digits of the context
+            values[-1] = values[-1].scaleb(exponent)
+        if _is_negative(text, start):
+            values[0] = values[0].copy_negate()
+        is_percent = _is_percent(text, start, position)
+        yield from (Number(value, is_percent) for value in values)
 
 
 def _exponent(text: str, found: re.Match[str]) -> tuple[int, int]:
-    """The power of ten behind a number and where the whole ends."""
-    power = _POWER_OF_TEN.match(text, found.end()) if found[0] == "10" else None
-    power = power or _EXPONENT.match(text, found.end())
+    """The power of ten behind a number and where the whole ends; 10^5 counts as 10 with a power of 4."""
+    if found.end() - found.start() == 2 and (power := _POWER_OF_TEN.match(text, found.end())):
+        return int(power[1]) - 1, power.end()
+    power = _EXPONENT.match(text, found.end())
     return (int(power[1] or power[2]), power.end()) if power else (0, found.end())
 
 

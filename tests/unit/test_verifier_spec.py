@@ -1,0 +1,118 @@
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from deployments.verifier.spec import SPEC, NoVerify, VerifySpec, needs_model, refusal
+
+
+class Holder(BaseModel):
+    verify: VerifySpec = NoVerify(type="none")
+
+
+MINIMAL: list[dict[str, Any]] = [
+    {"type": "none"},
+    {"type": "exact", "value": "Paris"},
+    {"type": "exact", "value": ["Paris", "巴黎"], "ignore_case": False},
+    {"type": "contains", "value": ["a", "b"], "mode": "all"},
+    {"type": "regex", "pattern": "^\\d+$", "full_match": True},
+    {"type": "numeric", "value": 3, "tolerance": 0.5, "relative_tolerance": 0.1, "which": "any"},
+    {"type": "json_schema", "schema": {"type": "object", "properties": {"schema": {"type": "string"}}}},
+    {"type": "grounded", "min_share": 0.5},
+    {"type": "agreement", "by": "choice"},
+    {"type": "judge", "model": "large", "criteria": "be strict"},
+    {"type": "custom", "name": "sql-runs"},
+]
+
+
+@pytest.mark.parametrize("spec", [pytest.param(spec, id=f"{i}-{spec['type']}") for i, spec in enumerate(MINIMAL)])
+def test_every_type_survives_the_way_to_the_verifier(spec: dict[str, Any]) -> None:
+    held = Holder.model_validate_json(json.dumps({"verify": spec}))
+    sent = held.verify.model_dump_json()
+    again = SPEC.validate_json(sent)
+    assert again == held.verify
+    assert spec.items() <= json.loads(sent).items()
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "message"),
+    [
+        pytest.param({}, "", "Unable to extract tag", id="no-type"),
+        pytest.param({"type": "python"}, "", "does not match any of the expected tags", id="unknown-type"),
+        pytest.param({"type": "none", "x": 1}, "none.x", "Extra inputs", id="unknown-key"),
+        pytest.param({"type": "exact"}, "exact.value", "Field required", id="no-value"),
+        pytest.param({"type": "exact", "value": ""}, "exact.value", "at least 1 character", id="empty-value"),
+        pytest.param({"type": "exact", "value": []}, "exact.value", "at least 1 item", id="no-values"),
+        pytest.param({"type": "exact", "value": ["a"] * 65}, "exact.value", "at most 64 items", id="many-values"),
+        pytest.param({"type": "exact", "value": "a" * 16385}, "exact.value", "at most 16384 char", id="long-value"),
+        pytest.param(
+            {"type": "exact", "value": ["a" * 16384] * 5}, "exact.value", "81920 characters in all; at most", id="sum"
+        ),
+        pytest.param(
+            {"type": "contains", "value": ["a", "\u200b"]}, "contains.value", "value 1 has no visible", id="blank"
+        ),
+        pytest.param({"type": "contains", "value": "a", "mode": "some"}, "contains.mode", "'any' or 'all'", id="mode"),
+        pytest.param({"type": "regex", "pattern": "(a{1000}){1000}"}, "regex.pattern", "at most 1000", id="regex-bomb"),
+        pytest.param(
+            {"type": "regex", "pattern": "(a)\\1"}, "regex.pattern", "no back-references", id="back-reference"
+        ),
+        pytest.param({"type": "regex", "pattern": "a" * 1025}, "regex.pattern", "at most 1024", id="long-pattern"),
+        pytest.param({"type": "numeric", "value": "x"}, "numeric.value", "valid number", id="no-number"),
+        pytest.param(
+            {"type": "numeric", "value": 1, "tolerance": -1},
+            "numeric.tolerance",
+            "greater than or equal to 0",
+            id="negative",
+        ),
+        pytest.param({"type": "numeric", "value": float("inf")}, "numeric.value", "finite number", id="infinite"),
+        pytest.param(
+            {"type": "json_schema", "schema": {"type": "x"}}, "json_schema.schema", "draft 2020-12", id="schema"
+        ),
+        pytest.param(
+            {"type": "json_schema", "schema": {"$ref": "http://x"}}, "json_schema.schema", "only local", id="remote"
+        ),
+        pytest.param({"type": "json_schema", "schema": []}, "json_schema.schema", "valid dictionary", id="no-object"),
+        pytest.param({"type": "grounded", "min_share": 0}, "grounded.min_share", "greater than 0", id="no-share"),
+        pytest.param(
+            {"type": "grounded", "min_share": 1.5}, "grounded.min_share", "less than or equal to 1", id="share"
+        ),
+        pytest.param({"type": "agreement", "by": "vote"}, "agreement.by", "'text', 'numeric' or 'choice'", id="by"),
+        pytest.param({"type": "judge", "criteria": "a" * 4097}, "judge.criteria", "at most 4096", id="criteria"),
+        pytest.param({"type": "custom", "name": "os:system"}, "custom.name", "match pattern", id="code"),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused_by_its_field(spec: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message) as caught:
+        SPEC.validate_python(spec)
+    assert any(".".join(map(str, e["loc"])).startswith(field) for e in caught.value.errors())
+
+
+def test_deeply_nested_json_is_refused() -> None:
+    text = '{"type": "json_schema", "schema": ' + '{"not": ' * 5_000 + "{}" + "}" * 5_001
+    with pytest.raises(ValidationError, match="recursion limit exceeded"):
+        SPEC.validate_json(text)
+
+
+def test_a_spec_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        SPEC.validate_python({"type": "exact", "value": "a"}).value = "b"
+
+
+def test_only_a_judge_needs_a_model() -> None:
+    assert [spec["type"] for spec in MINIMAL if needs_model(SPEC.validate_python(spec))] == ["judge"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param({"type": "judge", "model": "lrage"}, "model: unknown judge 'lrage'; known: ['large']", id="judge"),
+        pytest.param({"type": "judge", "model": "large"}, None, id="known-judge"),
+        pytest.param({"type": "judge"}, None, id="default-judge"),
+        pytest.param({"type": "custom", "name": "sq"}, "name: unknown check 'sq'; known: ['sql']", id="check"),
+        pytest.param({"type": "custom", "name": "sql"}, None, id="known-check"),
+        pytest.param({"type": "exact", "value": "a"}, None, id="exact"),
+    ],
+)
+def test_names_that_nobody_configured_are_refused(spec: dict[str, Any], expected: str | None) -> None:
+    assert refusal(SPEC.validate_python(spec), models=["large"], custom_checks=["sql"]) == expected
