@@ -145,6 +145,22 @@ def test_a_keyword_on_a_large_value_counts_for_more(monkeypatch: pytest.MonkeyPa
     assert steps({"maxLength": 1}, "x" * 64 * 16 * 10, monkeypatch) == 11
 
 
+class _CountingObject(dict[str, int]):
+    """An object that counts how often its size is asked for, as each comparison with another does."""
+
+    comparisons = 0
+
+    def __len__(self) -> int:
+        _CountingObject.comparisons += 1
+        return super().__len__()
+
+
+def test_items_are_not_compared_each_with_each() -> None:
+    _CountingObject.comparisons = 0
+    assert SchemaCheck({"uniqueItems": True}).violation([_CountingObject(a=i) for i in range(300)]) is None
+    assert _CountingObject.comparisons <= 3 * 300
+
+
 def test_an_honest_schema_needs_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"name": "Ann", "age": i} for i in range(100)]
     schema = {
