@@ -4,6 +4,7 @@ Each is converted from GGUF to float32 safetensors into a cache directory. A dir
 when it is complete, together with a manifest of sizes and hashes that is checked on every use.
 """
 
+import argparse
 import contextlib
 import fcntl
 import hashlib
@@ -11,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,22 +72,30 @@ def prepare_embedded_models(cache_dir: Path, progress: Progress) -> dict[str, Pa
     Two processes may call this at once; one that is killed leaves nothing that counts as ready.
     """
     cache_dir.mkdir(parents=True, exist_ok=True)
-    with _locked(cache_dir / "prepare.lock"):
+    with _locked(cache_dir / "prepare.lock", progress):
         return {model.name: _prepare(model, cache_dir, progress) for model in EMBEDDED_MODELS}
 
 
 def is_intact(directory: Path, *, deep: bool = False) -> bool:
-    """Whether every file of the manifest is there in its size, and with `deep` in its content."""
+    """Whether all files of the manifest are there: in size, and in content if written to since, or if `deep`.
+
+    Hashing takes about a second per gigabyte, so untouched files are spared it.
+    """
     try:
         manifest = json.loads((directory / MANIFEST).read_text())
-        files = manifest["files"].items()
+        written_ns = (directory / MANIFEST).stat().st_mtime_ns
         return manifest["conversion"] == CONVERSION and all(
-            (directory / name).stat().st_size == entry["size"]
-            and (not deep or _sha256(directory / name) == entry["sha256"])
-            for name, entry in files
+            _matches(directory / name, entry, -1 if deep else written_ns) for name, entry in manifest["files"].items()
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _matches(path: Path, entry: Mapping[str, Any], trusted_until_ns: int) -> bool:
+    found = path.stat()
+    if found.st_size != entry["size"]:
+        return False
+    return found.st_mtime_ns <= trusted_until_ns or _sha256(path) == entry["sha256"]
 
 
 def _prepare(model: EmbeddedModel, cache_dir: Path, progress: Progress) -> Path:
@@ -179,18 +188,21 @@ def _sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, progress: Progress) -> Iterator[None]:
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another process that prepares the models")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def main() -> None:
-    """Prepare the models from the command line: `python -m deployments.models.embedded [CACHE_DIR]`."""
-    import sys
-
-    cache_dir = Path(sys.argv[1]) if len(sys.argv) > 1 else default_cache_dir(os.environ)
-    prepare_embedded_models(cache_dir, lambda line: print(line, flush=True))
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prepare the models from the command line: `python -m deployments.models.embedded [--cache-dir DIR]`."""
+    parser = argparse.ArgumentParser(description="Make the embedded models ready for vLLM, once.")
+    parser.add_argument("--cache-dir", type=Path, default=default_cache_dir(os.environ))
+    prepare_embedded_models(parser.parse_args(argv).cache_dir, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":
