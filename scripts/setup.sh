@@ -91,10 +91,10 @@ step() {
 
 pins() { grep -c '==' "$1"; }
 
-pip_install() { step "$1" "pip must reach a package index, or folders named by PIP_FIND_LINKS" \
+pip_install() { step "$1" "pip must find every pin; a folder that holds torch's CPU build can be named in PIP_FIND_LINKS" \
     "$venv/bin/python" -m pip install --no-input --progress-bar off --no-deps "${@:2}"; }
 
-# A broken torchvision, a torch that is no CPU build and a missing library all show here, not at the first request.
+# A broken torchvision or a missing kernel shows here, not at the first request.
 imports='
 import torch, ray, ray.serve.llm
 from vllm.platforms import current_platform
@@ -140,7 +140,7 @@ fi
 if ((installs_run)); then
     pip_install "installing $(pins requirements/cpu.txt) pinned packages (minutes)" -r requirements/cpu.txt
     pip_install "installing the project" --no-build-isolation -e .
-    step "importing torch, ray and vllm" "torch must be a CPU build; 'torch==2.13.0' takes one that PIP_FIND_LINKS offers" \
+    step "importing torch, ray and vllm" "a broken torchvision in .venv spoils this; removing .venv starts over" \
         "$venv/bin/python" -c "$imports"
 fi
 if ((installs_dev)); then

@@ -39,7 +39,8 @@ timed() {
 
 setup=(scripts/setup.sh)
 [[ " ${suites[*]} " == *" e2e "* ]] || setup+=(--no-models)
-"${setup[@]}"
+timed setup "${setup[@]}"
+((exit_code == 0)) || exit 1
 
 ((!checks)) || timed check scripts/check.sh
 for suite in "${suites[@]}"; do

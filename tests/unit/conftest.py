@@ -1,0 +1,76 @@
+"""Unit tests start no Ray and reach nothing outside this machine; a test that tries fails, whatever it catches."""
+
+import builtins
+import ipaddress
+import socket
+import sys
+from typing import Any, NoReturn
+
+import pytest
+
+
+def _refuse_ray(*_args: object, **_kwargs: object) -> NoReturn:
+    pytest.fail("ray.init was called in a unit test")
+
+
+@pytest.fixture(autouse=True)
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ray.init` fails, whether ray was loaded before the test or by it; loading it here would cost seconds."""
+    real_import = builtins.__import__
+
+    def guard() -> None:
+        ray = sys.modules.get("ray")
+        if getattr(ray, "init", _refuse_ray) is not _refuse_ray:
+            # setattr would import, and so come back here
+            monkeypatch.setitem(vars(ray), "init", _refuse_ray)
+
+    def guarded_import(*args: Any, **kwargs: Any) -> Any:
+        module = real_import(*args, **kwargs)
+        guard()
+        return module
+
+    guard()
+    monkeypatch.setattr(builtins, "__import__", guarded_import)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections and name look-ups fail, loopback and sockets in the file system excepted."""
+    real_connect, real_connect_ex, real_lookup = (
+        socket.socket.connect,
+        socket.socket.connect_ex,
+        socket.getaddrinfo,
+    )
+
+    def connect(self: socket.socket, address: Any) -> None:
+        _require_local(self.family, address)
+        real_connect(self, address)
+
+    def connect_ex(self: socket.socket, address: Any) -> int:
+        _require_local(self.family, address)
+        return real_connect_ex(self, address)
+
+    def lookup(host: Any, *args: Any, **kwargs: Any) -> Any:
+        _require_loopback(host)
+        return real_lookup(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+
+
+def _require_local(family: int, address: Any) -> None:
+    if family in (socket.AF_INET, socket.AF_INET6):
+        _require_loopback(address[0])
+
+
+def _require_loopback(host: str | bytes | None) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost"):
+        return
+    try:
+        is_loopback = ipaddress.ip_address(str(name)).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        pytest.fail(f"a unit test reached for {name!r}; only loopback is allowed")

@@ -1,0 +1,319 @@
+"""The rules of the house that a program can see, held against every file that is there."""
+
+import ast
+import importlib.metadata
+import os
+import socket
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.util import resolve_name
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+# from the ground up: a package imports from its own floor and from those before it
+FLOORS = ("profiles", "deployments", "serve_app", "scripts")
+
+# Shells gather and apply: Ray, HTTP, files, processes, the clock. Every other module of these floors decides.
+SHELLS = frozenset(
+    {
+        "deployments.models.embedded",
+        "deployments.models.server",
+        "deployments.models.simulated",
+        "deployments.router.backend",
+        "deployments.router.ingress",
+        "deployments.router.metrics",
+        "deployments.verifier.deployment",
+        "serve_app.app",
+        # takes in the settings of the simulated engine, and with them the engine's own imports
+        "serve_app.config",
+    }
+)
+NOT_FOR_PURE_MODULES = frozenset({"ray", "vllm", "torch", "fastapi", "os", "time"})
+HEAVY = ("ray", "vllm", "torch")
+# what names a generator to be passed on; everything else in these modules draws from a hidden global one
+OWN_GENERATORS = {
+    "random": frozenset({"Random", "SystemRandom"}),
+    "numpy.random": frozenset({"Generator", "default_rng", "SeedSequence", "PCG64"}),
+}
+# named by packages that we use without the parts that need these
+LEFT_OUT = frozenset({"torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python"})
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def product_files(floors: Iterable[str] = FLOORS) -> dict[str, Path]:
+    return {module_name(path): path for floor in floors for path in sorted((ROOT / floor).rglob("*.py"))}
+
+
+def pure_files() -> dict[str, Path]:
+    files = product_files(("profiles", "deployments", "serve_app"))
+    return {name: path for name, path in files.items() if name not in SHELLS}
+
+
+def imported_names(tree: ast.AST, package: str) -> Iterator[str]:
+    """Dotted names of all that is imported anywhere in a module, names taken from a module included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = resolve_name("." * node.level + (node.module or ""), package)
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+@cache
+def syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports_of(name: str, path: Path) -> tuple[str, ...]:
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return tuple(imported_names(syntax(path), package))
+
+
+def upward_imports(name: str, imported: Iterable[str]) -> list[str]:
+    floor = FLOORS.index(name.partition(".")[0])
+    return [f"{name} imports {target}" for target in imported if target.partition(".")[0] in FLOORS[floor + 1 :]]
+
+
+def private_ray_imports(imported: Iterable[str]) -> list[str]:
+    return [
+        target
+        for target in imported
+        if target.startswith("ray.") and any(part.startswith("_") for part in target.split("."))
+    ]
+
+
+def hidden_draws(tree: ast.AST) -> list[str]:
+    """Uses of a module's global random generator, imported from it or called on it under any alias."""
+    modules = {"random": "random"}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found += [
+                f"{node.module}.{alias.name}"
+                for alias in node.names
+                if node.module in OWN_GENERATORS and alias.name not in OWN_GENERATORS[node.module]
+            ]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            head, _, rest = ast.unparse(node).partition(".")
+            source, _, attribute = f"{modules.get(head, head)}.{rest}".rpartition(".")
+            if source in OWN_GENERATORS and attribute not in OWN_GENERATORS[source]:
+                found.append(f"{source}.{attribute}")
+    return found
+
+
+def pins(*names: str) -> dict[str, Requirement]:
+    lines = [line for name in names for line in (ROOT / "requirements" / name).read_text().splitlines()]
+    found = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(pin.name): pin for pin in found}
+
+
+def declared(*extras: str) -> list[Requirement]:
+    """What pyproject.toml asks for: to build, to run and for these extras."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = settings["project"]
+    optional = [line for extra in extras for line in project["optional-dependencies"][extra]]
+    return [Requirement(line) for line in settings["build-system"]["requires"] + project["dependencies"] + optional]
+
+
+def needed(roots: Iterable[Requirement]) -> dict[str, list[Requirement]]:
+    """All that the roots need, by name, followed through what the installed packages declare of themselves."""
+    found: dict[str, list[Requirement]] = {}
+    seen: set[tuple[str, str]] = set()
+    waiting = list(roots)
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in LEFT_OUT:
+            continue
+        found.setdefault(name, []).append(requirement)
+        for extra in {"", *requirement.extras} - {extra for known, extra in seen if known == name}:
+            seen.add((name, extra))
+            waiting += own_requirements(name, extra)
+    return found
+
+
+def own_requirements(name: str, extra: str) -> list[Requirement]:
+    try:
+        lines = importlib.metadata.requires(name) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    parsed = [Requirement(line) for line in lines]
+    return [r for r in parsed if r.marker is None or r.marker.evaluate({"extra": extra})]
+
+
+def unmet(requirements: Mapping[str, list[Requirement]], pinned: Mapping[str, Requirement]) -> list[str]:
+    """Requirements that no pin satisfies, each beside the pin that it got."""
+    found = []
+    for name, asked in requirements.items():
+        version = next((s.version for s in pinned[name].specifier), "") if name in pinned else None
+        found += [
+            f"{requirement} (pinned: {version})"
+            for requirement in asked
+            if version is None or not requirement.specifier.contains(version, prereleases=True)
+        ]
+    return found
+
+
+def shell_scripts() -> list[Path]:
+    return [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci" / "run"]
+
+
+def test_imports_go_down_only() -> None:
+    found = [line for name, path in product_files().items() for line in upward_imports(name, imports_of(name, path))]
+    assert found == []
+
+
+def test_an_import_from_a_higher_floor_is_seen() -> None:
+    imported = ["deployments.router.policy", "profiles.schema", "os"]
+    assert upward_imports("profiles.capability", imported) == ["profiles.capability imports deployments.router.policy"]
+
+
+def test_private_parts_of_ray_are_imported_nowhere() -> None:
+    found = {name: private_ray_imports(imports_of(name, path)) for name, path in product_files().items()}
+    assert {name: private for name, private in found.items() if private} == {}
+
+
+def test_a_private_part_of_ray_is_seen_also_when_taken_from_a_public_module() -> None:
+    tree = ast.parse("from ray.llm import _internal\nimport ray.serve._private.common\nfrom ray import serve")
+    assert private_ray_imports(imported_names(tree, "deployments")) == [
+        "ray.llm._internal",
+        "ray.serve._private.common",
+    ]
+
+
+def test_relative_imports_are_resolved() -> None:
+    tree = ast.parse("from ..models import server")
+    assert list(imported_names(tree, "deployments.router")) == ["deployments.models.server"]
+
+
+def test_shells_exist() -> None:
+    assert sorted(SHELLS - product_files().keys()) == []
+
+
+def test_pure_modules_do_not_ask_for_engines_http_clock_or_environment() -> None:
+    found = [
+        f"{name} imports {target}"
+        for name, path in pure_files().items()
+        for target in imports_of(name, path)
+        if target.partition(".")[0] in NOT_FOR_PURE_MODULES
+    ]
+    assert found == []
+
+
+def test_pure_modules_load_no_engine() -> None:
+    """In one fresh interpreter for all of them; the first that loads ray, vllm or torch is named."""
+    program = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        f"    loaded = sorted(sys.modules.keys() & set({HEAVY}))\n"
+        "    if loaded: sys.exit(f'{name} loads {loaded}')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *pure_files()],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_pure_modules_draw_from_the_generator_they_are_given() -> None:
+    found = {name: hidden_draws(syntax(path)) for name, path in pure_files().items()}
+    assert {name: draws for name, draws in found.items() if draws} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param("import random\nrandom.random()", ["random.random"], id="function"),
+        pytest.param("import random as r\nr.shuffle(x)", ["random.shuffle"], id="alias"),
+        pytest.param("from random import choice", ["random.choice"], id="taken from the module"),
+        pytest.param("import numpy as np\nnp.random.rand(3)", ["numpy.random.rand"], id="numpy"),
+        pytest.param("import random\nrng = random.Random(1)\nrng.random()", [], id="own generator"),
+        pytest.param("import numpy as np\nnp.random.default_rng(1).random()", [], id="own numpy generator"),
+    ],
+)
+def test_hidden_draws_are_seen(source: str, expected: list[str]) -> None:
+    assert hidden_draws(ast.parse(source)) == expected
+
+
+def test_shell_scripts_are_executable_and_stop_at_the_first_error() -> None:
+    for script in shell_scripts():
+        lines = script.read_text().splitlines()
+        first_command = next(line for line in lines if line and not line.startswith("#"))
+        assert (lines[0], first_command) == ("#!/usr/bin/env bash", "set -euo pipefail"), script
+        assert os.access(script, os.X_OK), script
+
+
+def test_pins_for_running_are_complete() -> None:
+    assert unmet(needed(declared("cpu", "embedded")), pins("cpu.txt")) == []
+
+
+def test_pins_for_running_and_tests_together_are_complete() -> None:
+    assert unmet(needed(declared("cpu", "embedded", "dev")), pins("cpu.txt", "dev.txt")) == []
+
+
+def test_no_package_is_pinned_that_nobody_needs() -> None:
+    assert sorted(pins("cpu.txt", "dev.txt").keys() - needed(declared("cpu", "embedded", "dev")).keys()) == []
+
+
+def test_no_package_is_pinned_twice() -> None:
+    assert pins("cpu.txt").keys() & pins("dev.txt").keys() == set()
+
+
+def test_installed_versions_are_the_pinned_ones() -> None:
+    installed = {canonicalize_name(d.name): d.version for d in importlib.metadata.distributions()}
+    found = [
+        f"{pin} (installed: {installed.get(name)})"
+        for name, pin in pins("cpu.txt", "dev.txt").items()
+        if not pin.specifier.contains(installed.get(name, "0"), prereleases=True)
+    ]
+    assert found == []
+
+
+def test_a_requirement_without_a_fitting_pin_is_seen() -> None:
+    asked = {"rich": [Requirement("rich>=15")], "typer": [Requirement("typer")]}
+    assert unmet(asked, {"rich": Requirement("rich==14.0")}) == ["rich>=15 (pinned: 14.0)", "typer (pinned: None)"]
+
+
+def test_ray_cannot_be_started_from_a_unit_test() -> None:
+    import ray
+
+    with pytest.raises(pytest.fail.Exception, match=r"ray\.init was called in a unit test"):
+        ray.init()
+
+
+def test_a_unit_test_cannot_connect_to_another_machine() -> None:
+    with (
+        socket.socket() as connection,
+        pytest.raises(pytest.fail.Exception, match=r"reached for '192\.0\.2\.1'"),
+    ):
+        connection.connect(("192.0.2.1", 80))
+
+
+def test_a_unit_test_cannot_look_up_another_machine() -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"reached for 'example\.org'"):
+        socket.getaddrinfo("example.org", 80)
+
+
+def test_loopback_is_open_to_unit_tests() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), timeout=1).close()
