@@ -9,6 +9,8 @@ from profiles.workloads.prompt import Prompt
 __all__ = ["LANGUAGES", "SHORT_TOKENS", "Prompt", "workload"]
 
 LANGUAGES = {"lookup": tuple(QUESTIONS), "instruct": tuple(SUMS)}
+# each seed owns this many prompts of a cell, so that two seeds never share one
+SEED_STRIDE = 1000
 # the only length that short instructions come in, whatever lengths are asked for
 SHORT_TOKENS = 40
 
@@ -22,7 +24,9 @@ def workload(
     missing = sorted(set(languages) - set(LANGUAGES[name]))
     if missing:
         raise ValueError(f"workload '{name}' has no wording in {missing}; it has {sorted(LANGUAGES[name])}")
-    seeds = range(seed * 1000, seed * 1000 + prompts_per_cell)
+    if prompts_per_cell > SEED_STRIDE:
+        raise ValueError(f"prompts_per_cell is {prompts_per_cell}; at most {SEED_STRIDE}, where the next seed's begin")
+    seeds = range(seed * SEED_STRIDE, seed * SEED_STRIDE + prompts_per_cell)
     if name == "instruct":
         return [instruct(language, SHORT_TOKENS, seed=s) for language in languages for s in seeds]
     return [kv_lookup(lang, tokens, seed=s) for lang in languages for tokens in target_tokens for s in seeds]

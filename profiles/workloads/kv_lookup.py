@@ -41,6 +41,8 @@ def kv_lookup(language: str, target_tokens: int, *, seed: int, depth: float | No
 
     Deterministic in its arguments; raises KeyError for a language without wording.
     """
+    if depth is not None and not 0 <= depth <= 1:
+        raise ValueError(f"depth is {depth}; it must lie between 0 (first entry) and 1 (last entry)")
     rng = random.Random(f"{TASK}|{language}|{target_tokens}|{seed}")  # noqa: S311 (a workload, not a secret)
     count = max(2, round((target_tokens - TOKENS_AROUND) / TOKENS_PER_ENTRY))
     keys = _keys(rng, count)
