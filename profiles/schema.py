@@ -108,7 +108,7 @@ class Profile(_Strict):
     bucket_edges: tuple[int, ...] = Field(
         min_length=1, description="Upper edges of the prompt-length buckets in tokens, inclusive, ascending."
     )
-    models: Annotated[Mapping[str, ModelProfile], Field(min_length=1)]
+    models: Mapping[str, ModelProfile]
     pairs: tuple[PairCell, ...] = ()
 
     @model_validator(mode="after")
@@ -127,11 +127,32 @@ class Profile(_Strict):
         return self
 
 
-def load_profile(source: str) -> Profile:
-    """Read a profile from a path, or by bare name one that ships with laar (`embedded`).
+# Stands in where nothing was measured yet: no model is known, so all are taken alike.
+NO_PROFILE = Profile(
+    version=1,
+    measured=Measured(
+        assumed=True,
+        at="never",
+        hardware="none",
+        software={},
+        command="none",
+        workloads=(),
+        seed=0,
+        temperature=0,
+        prompts_per_cell=0,
+    ),
+    bucket_edges=(128, 512, 2048, 8192, 32768),
+    models={},
+)
+
+
+def load_profile(source: str | None) -> Profile:
+    """Read a profile from a path, or by bare name one that ships with laar (`embedded`); None gives `NO_PROFILE`.
 
     Raises FileNotFoundError when neither exists and pydantic.ValidationError when it breaks the schema.
     """
+    if source is None:
+        return NO_PROFILE
     packaged = PACKAGED / f"{source}.json"
     path = packaged if "/" not in source and packaged.is_file() else Path(source)
     if not path.is_file():

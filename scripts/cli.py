@@ -1,6 +1,5 @@
 """The `laar` command."""
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -86,7 +85,7 @@ def profile(
         seed=seed,
         command="laar " + " ".join(sys.argv[1:]),
     )
-    raise typer.Exit(asyncio.run(run_profile(plan, out)))
+    raise typer.Exit(run_profile(plan, out))
 
 
 def main() -> None:

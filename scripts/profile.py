@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,10 +54,21 @@ class ProfilePlan:
         ]
 
 
-async def run_profile(plan: ProfilePlan, out: Path) -> int:
-    """Measure one model after the other, so that none takes the other's processor; write the profile."""
-    console = Console(stderr=True)
+def run_profile(plan: ProfilePlan, out: Path) -> int:
+    """Measure every model of the application and write the profile."""
     prompts = plan.prompts()
+    records = asyncio.run(_measure(plan, prompts))
+    profile = fit_profile(records, bucket_edges=BUCKET_EDGES, measured=_measured(plan))
+    out.write_text(profile.model_dump_json(indent=1) + "\n")
+    console = Console()
+    console.print(_table(profile))
+    console.print(f"{len(records)} answers to {len(prompts)} prompts; profile written to {out}")
+    return 0
+
+
+async def _measure(plan: ProfilePlan, prompts: Sequence[Prompt]) -> list[Record]:
+    """One model after the other, so that none takes the other's processor."""
+    console = Console(stderr=True)
     records: list[Record] = []
     async with httpx.AsyncClient(base_url=plan.url, timeout=600) as client:
         models = [card["id"] for card in (await client.get("/v1/models")).raise_for_status().json()["data"]]
@@ -65,17 +76,26 @@ async def run_profile(plan: ProfilePlan, out: Path) -> int:
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         ) as progress:
             for model in (name for name in models if name != AUTO):
-                bar = progress.add_task(model, total=len(prompts))
-                records += await _ask_all(client, model, prompts, plan, lambda: progress.advance(bar))  # noqa: B023
-    profile = fit_profile(records, bucket_edges=BUCKET_EDGES, measured=_measured(plan))
-    out.write_text(profile.model_dump_json(indent=1) + "\n")
-    Console().print(_table(profile))
-    Console().print(f"{len(records)} answers to {len(prompts)} prompts; profile written to {out}")
-    return 0
+                advance = _progress_of(progress, model, len(prompts))
+                records += await _ask_all(client, model, prompts, plan, advance)
+    return records
+
+
+def _progress_of(progress: Progress, model: str, total: int) -> Callable[[], None]:
+    """Counts one prompt more; where nobody watches a terminal, a line for every tenth part."""
+    bar = progress.add_task(model, total=total)
+
+    def advance() -> None:
+        progress.advance(bar)
+        done = int(progress.tasks[bar].completed)
+        if not progress.console.is_terminal and done % max(1, total // 10) == 0:
+            progress.console.print(f"{model}: {done} of {total}")
+
+    return advance
 
 
 async def _ask_all(
-    client: httpx.AsyncClient, model: str, prompts: Sequence[Prompt], plan: ProfilePlan, done: Any
+    client: httpx.AsyncClient, model: str, prompts: Sequence[Prompt], plan: ProfilePlan, done: Callable[[], None]
 ) -> list[Record]:
     # every third prompt alone, the rest in company, so that both parts cover all lengths
     alone = prompts[::ALONE_SHARE]
@@ -147,7 +167,8 @@ def _table(profile: Profile) -> Table:
     models = list(profile.models)
     table = Table("task", "language", "tokens", *models, title="correct / tried")
     keys = sorted({(c.task, c.language, c.bucket) for m in profile.models.values() for c in m.cells})
-    for task, language, bucket in keys:
+    for key in keys:
+        task, language, bucket = key
         found = [
             next(
                 (c for c in profile.models[m].cells if (c.task, c.language, c.bucket) == (task, language, bucket)), None

@@ -59,7 +59,7 @@ watched() {
             # pip says this of every folder of packages that its configuration names and this machine lacks
             [[ $line == "WARNING: Location '"*"is ignored"* ]] && continue
             printf '%s\n' "$line" >>"$log"
-            last=$line
+            last=${line##*$'\r'} # a progress bar rewrites its line
         elif (($? > 128)); then # timed out; a line may have begun
             printf '%s' "$line" >>"$log"
         else
@@ -67,7 +67,7 @@ watched() {
         fi
         if ((SECONDS - beat >= 10)); then
             beat=$SECONDS
-            printf '      %3d s  %.90s\n' $((SECONDS - began)) "${last##*$'\r'}"
+            printf '      %3d s  %.90s\n' $((SECONDS - began)) "${last:-...}"
         fi
     done
     exec 3<&-

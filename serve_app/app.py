@@ -39,6 +39,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
             custom_checks=dict(config.verifier.custom_checks),
             judge_timeout_s=config.verifier.judge_timeout_s,
         ),
+        custom_checks=frozenset(config.verifier.custom_checks),
         api_key_hashes=api_key_hashes(config.auth, os.environ),
     )
 

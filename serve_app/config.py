@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
-from deployments.models.simulated import SimulatedSettings
+from deployments.models.settings import SimulatedSettings
 from deployments.router.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
 
@@ -71,7 +71,10 @@ class AuthConfig(_Strict):
 
 
 class AppConfig(_Strict):
-    profile: str = Field(description="Path of a capability profile, or the name of one that ships with laar.")
+    profile: str | None = Field(
+        default=None,
+        description="Path of a capability profile, or name of one that ships with laar; else all are alike.",
+    )
     models: tuple[ModelConfig, ...] = Field(min_length=1)
     router: RouterSettings = RouterSettings()
     verifier: VerifierConfig = VerifierConfig()

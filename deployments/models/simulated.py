@@ -10,16 +10,10 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
-    model_validator,
 )
 from ray.serve.llm.openai_api_models import (
     ChatCompletionRequest,
@@ -28,35 +22,12 @@ from ray.serve.llm.openai_api_models import (
     CompletionResponse,
 )
 
-from profiles.schema import Latency
+from deployments.models.settings import SimulatedSettings
 
 MARK = "[simulated]"
 # a test prompt says what the right answer is, and the engine gives it or a wrong one: <sim answer="42">
 _ANSWER = re.compile(r'<sim answer="([^"<>]{0,200})">')
 _CHARS_PER_TOKEN = 4.0
-
-
-class SimulatedSettings(BaseModel):
-    """How a simulated model behaves; every draw depends only on the seed, the model's name and the prompt."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    seed: int = 0
-    accuracy: float = Field(default=1.0, ge=0, le=1, description="Chance that a prompt is answered correctly.")
-    error_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt ends in an engine error.")
-    hang_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt is never answered.")
-    latency: Latency = Latency(overhead_s=0, prefill_s_per_token=0, decode_s_per_token=0)
-    output_tokens: PositiveInt = 4
-    max_running: PositiveInt = Field(default=256, description="Requests served at once; more of them queue.")
-    context_tokens: PositiveInt = 131072
-    startup_s: NonNegativeFloat = 0.0
-    padding_words: NonNegativeInt = Field(default=0, description="Words put behind each answer.")
-
-    @model_validator(mode="after")
-    def _rates_leave_room(self) -> Self:
-        if self.error_rate + self.hang_rate > 1:
-            raise ValueError(f"error_rate ({self.error_rate}) + hang_rate ({self.hang_rate}) must not exceed 1")
-        return self
 
 
 class _ErrorInfo(BaseModel):
@@ -95,7 +66,7 @@ class SimulatedEngine:
             raise RuntimeError(f"running requests ({self._running}) must not be negative")
 
     def routing_stats(self) -> dict[str, Any]:
-        return {}
+        return dict(self.counters)
 
     async def chat(
         self, request: ChatCompletionRequest, _raw: Any = None

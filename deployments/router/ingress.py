@@ -24,6 +24,7 @@ from starlette.routing import Route
 from deployments.errors import (
     AuthenticationError,
     BodyTooLargeError,
+    ClientError,
     EngineRefusalError,
     LaarError,
     OverloadedError,
@@ -41,6 +42,7 @@ from deployments.router.request import AUTO, Endpoint, RoutedRequest, parse_requ
 from deployments.router.routing import Model, Routing
 from deployments.router.runner import Runner
 from deployments.router.settings import Limits, RouterSettings
+from deployments.verifier.spec import refusal
 from profiles.schema import Profile
 
 logger = logging.getLogger("ray.serve")
@@ -66,11 +68,12 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         settings: RouterSettings,
         limits: Limits,
         verifier: DeploymentHandle,
-        api_key_hashes: frozenset[str] = frozenset(),
+        custom_checks: frozenset[str],
+        api_key_hashes: frozenset[str],
     ) -> None:
         super().__init__(llm_deployments, {name: _card(name) for name in llm_deployments})
         self._settings, self._limits, self._clock = settings, limits, time.monotonic
-        self._key_hashes = api_key_hashes
+        self._custom_checks, self._key_hashes = custom_checks, api_key_hashes
         self._routing = Routing(models=models, profile=profile, policy=settings.policy, detector=FastTextDetector())
         self._metrics = RouterMetrics()
         self._runner = Runner(
@@ -203,7 +206,15 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             max_body_bytes=self._limits.max_body_bytes,
         )
         self._known(request.model)
+        self._refuse_impossible_check(request)
         return request
+
+    def _refuse_impossible_check(self, request: RoutedRequest) -> None:
+        spec = request.options.verify
+        reason = refusal(spec, models=self._routing.models, custom_checks=self._custom_checks)
+        if reason is not None:
+            field = f"laar.verify.{spec.type}.{reason.partition(':')[0]}"
+            raise ClientError(f"laar.verify.{spec.type}.{reason}", param=field)
 
     def _known(self, model: str) -> str:
         if model != AUTO and model not in self._routing.models:

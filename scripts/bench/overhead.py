@@ -159,7 +159,8 @@ def _ray_app() -> Any:
     from ray.serve.llm import LLMConfig, build_llm_deployment
     from ray.serve.llm.ingress import OpenAiIngress, make_fastapi_ingress
 
-    from deployments.models.simulated import SimulatedSettings, simulated_engine
+    from deployments.models.settings import SimulatedSettings
+    from deployments.models.simulated import simulated_engine
 
     model = build_llm_deployment(
         LLMConfig(**_llm_config()), bind_kwargs={"engine_cls": simulated_engine(SimulatedSettings())}

@@ -279,8 +279,14 @@ def test_no_package_is_pinned_twice() -> None:
     assert pins("cpu.txt").keys() & pins("dev.txt").keys() == set()
 
 
+def test_pins_beside_a_gpu_image_are_those_of_the_cpu_list() -> None:
+    assert pins("gpu.txt").items() - pins("cpu.txt").items() == set()
+
+
 def test_installed_versions_are_the_pinned_ones() -> None:
-    installed = {canonicalize_name(d.name): d.version for d in importlib.metadata.distributions()}
+    # the first one found is the one that is imported; setuptools carries old copies of some further down the path
+    found_on_path = reversed(list(importlib.metadata.distributions()))
+    installed: dict[str, str] = {canonicalize_name(d.name): d.version for d in found_on_path}
     found = [
         f"{pin} (installed: {installed.get(name)})"
         for name, pin in pins("cpu.txt", "dev.txt").items()

@@ -1,0 +1,20 @@
+# laar on GPUs: Ray's own LLM image with laar's packages on top. Not built here: there is no container engine.
+# docker build -t laar:0.1.0 .
+ARG BASE=rayproject/ray-llm:2.60.0-py311-cu130
+FROM ${BASE}
+
+USER 0
+WORKDIR /app
+COPY --chown=1000:100 pyproject.toml README.md LICENSE ./
+COPY --chown=1000:100 profiles profiles
+COPY --chown=1000:100 deployments deployments
+COPY --chown=1000:100 serve_app serve_app
+COPY --chown=1000:100 scripts scripts
+COPY requirements/gpu.txt requirements/gpu.txt
+RUN python -m pip install --no-cache-dir --no-deps -r requirements/gpu.txt \
+    && python -m pip install --no-cache-dir --no-deps --no-build-isolation -e . \
+    && python -c "import serve_app.app"
+ENV RAY_SERVE_THROUGHPUT_OPTIMIZED=1 \
+    RAY_SERVE_ENABLE_HA_PROXY=1 \
+    RAY_USAGE_STATS_ENABLED=0
+USER 1000

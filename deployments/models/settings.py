@@ -1,0 +1,30 @@
+"""What the operator can set about a simulated model; part of the application's config."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+
+from profiles.schema import Latency
+
+
+class SimulatedSettings(BaseModel):
+    """How a simulated model behaves; every draw depends only on the seed, the model's name and the prompt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    seed: int = 0
+    accuracy: float = Field(default=1.0, ge=0, le=1, description="Chance that a prompt is answered correctly.")
+    error_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt ends in an engine error.")
+    hang_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt is never answered.")
+    latency: Latency = Latency(overhead_s=0, prefill_s_per_token=0, decode_s_per_token=0)
+    output_tokens: PositiveInt = 4
+    max_running: PositiveInt = Field(default=256, description="Requests served at once; more of them queue.")
+    context_tokens: PositiveInt = 131072
+    startup_s: NonNegativeFloat = 0.0
+    padding_words: NonNegativeInt = Field(default=0, description="Words put behind each answer.")
+
+    @model_validator(mode="after")
+    def _rates_leave_room(self) -> Self:
+        if self.error_rate + self.hang_rate > 1:
+            raise ValueError(f"error_rate ({self.error_rate}) + hang_rate ({self.hang_rate}) must not exceed 1")
+        return self

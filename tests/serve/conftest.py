@@ -1,0 +1,133 @@
+"""One laar application on a real Ray Serve, with simulated engines that answer, err, refuse or hang."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from serve_app.environment import prepare_environment
+
+prepare_environment(os.environ)
+
+PORT = 8231
+KEY = "test-key"
+HEADERS = {"authorization": f"Bearer {KEY}"}
+MODELS = {
+    # by its profile the first choice for tasks without a name, and always wrong
+    "simulated-wrong": {"accuracy": 0.0},
+    "simulated-right": {"accuracy": 1.0},
+    # first choices of the tasks "broken" and "hanging", the last ones of all others
+    "simulated-broken": {"error_rate": 1.0},
+    "simulated-hanging": {"hang_rate": 1.0},
+    "simulated-slow": {
+        "latency": {"overhead_s": 0.2, "prefill_s_per_token": 0, "decode_s_per_token": 0.2},
+        "padding_words": 20,
+    },
+}
+FIRST_CHOICE_OF = {
+    "simulated-wrong": "default",
+    "simulated-broken": "broken",
+    "simulated-hanging": "hanging",
+    "simulated-slow": "slow",
+}
+
+
+def llm_config(model: str) -> dict[str, Any]:
+    return {
+        "model_loading_config": {"model_id": model},
+        "accelerator_config": {"kind": "cpu"},
+        "engine_kwargs": {"max_model_len": 8192},
+        "deployment_config": {"num_replicas": 1, "ray_actor_options": {"num_cpus": 0.1}},
+        "placement_group_config": {"bundles": [{"CPU": 0.1}]},
+        "log_engine_metrics": False,
+    }
+
+
+def _profile() -> dict[str, Any]:
+    def cells(model: str) -> list[dict[str, Any]]:
+        tasks = ("default", "broken", "hanging", "slow")
+        usually = 10 if model == "simulated-right" else 1
+        return [
+            {
+                "task": task,
+                "language": "en",
+                "bucket": 0,
+                "correct": 100 if FIRST_CHOICE_OF.get(model) == task else usually,
+                "tried": 100,
+            }
+            for task in tasks
+        ]
+
+    return {
+        "version": 1,
+        "measured": {
+            "assumed": True,
+            "at": "never",
+            "hardware": "none",
+            "software": {},
+            "command": "",
+            "workloads": [],
+            "seed": 0,
+            "temperature": 0,
+            "prompts_per_cell": 0,
+        },
+        "bucket_edges": [128, 1024],
+        "models": {
+            model: {
+                "latency": {"overhead_s": 0.01, "prefill_s_per_token": 0, "decode_s_per_token": 0.001},
+                "chars_per_token": {"unknown": 4.0},
+                "chars_per_symbol_token": 4.0,
+                "cells": cells(model),
+            }
+            for model in MODELS
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    import json
+
+    import ray
+    from ray import serve
+
+    from serve_app.app import build_app
+
+    os.environ["LAAR_TEST_KEYS"] = f"another-key, {KEY}"
+    profile = tmp_path_factory.mktemp("profile") / "profile.json"
+    profile.write_text(json.dumps(_profile()))
+    config = {
+        "profile": str(profile),
+        "models": [
+            {"engine": "simulated", "simulated": {"context_tokens": 8192, **settings}, "llm_config": llm_config(model)}
+            for model, settings in MODELS.items()
+        ],
+        "router": {"num_cpus": 0.1, "keep_alive_s": 0.2, "status_period_s": 0.5},
+        "verifier": {"num_cpus": 0.1, "custom_checks": {"short": "tests.serve.checks:is_short"}},
+        "limits": {"max_body_bytes": 300_000, "attempt_timeout_s": 20, "deadline_s": 60},
+        "auth": {"api_keys_env": "LAAR_TEST_KEYS"},
+    }
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": PORT})
+        serve.run(build_app(config), name="laar", route_prefix="/")
+        yield f"http://127.0.0.1:{PORT}"
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+
+
+@pytest.fixture
+def client(app_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=app_url, headers=HEADERS, timeout=60) as found:
+        yield found
+
+
+def chat(content: str = 'Where is it? <sim answer="at home">', **fields: Any) -> dict[str, Any]:
+    """The body of a routed chat request whose right answer is "at home"."""
+    return {"model": "auto", "messages": [{"role": "user", "content": content}], "temperature": 0, **fields}
+
+
+AT_HOME = {"verify": {"type": "contains", "value": "at home"}}

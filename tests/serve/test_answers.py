@@ -1,0 +1,201 @@
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.serve.conftest import AT_HOME, HEADERS, KEY, chat
+
+pytestmark = pytest.mark.serve
+PATH = "/v1/chat/completions"
+
+
+def tried(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(a["model"], a["verdict"]) for a in answer["laar"]["attempts"]]
+
+
+def test_unverified_answer_carries_laar_object_and_headers(client: httpx.Client) -> None:
+    response = client.post(PATH, json=chat())
+    answer = response.json()
+    assert response.status_code == 200
+    assert answer["object"] == "chat.completion"
+    assert answer["laar"]["verified"] is None
+    assert answer["laar"]["language"] == "en"
+    assert answer["laar"]["bucket"] == "<=128"
+    assert response.headers["x-laar-request-id"] == answer["laar"]["request_id"]
+    assert response.headers["x-laar-model"] == answer["model"]
+    assert "x-laar-verified" not in response.headers
+
+
+def test_wrong_answer_is_retried_to_a_verified_one(client: httpx.Client) -> None:
+    response = client.post(PATH, json=chat(laar=AT_HOME))
+    answer = response.json()
+    assert tried(answer) == [("simulated-wrong", "wrong"), ("simulated-right", "correct")]
+    assert answer["laar"]["verified"] is True
+    assert answer["choices"][0]["message"]["content"] == "[simulated] at home"
+    assert response.headers["x-laar-verified"] == "true"
+    assert response.headers["x-laar-attempts"] == "2"
+    attempts_s = sum(a["latency_s"] for a in answer["laar"]["attempts"])
+    assert attempts_s <= answer["laar"]["ttca_s"] < attempts_s + 1
+
+
+def test_completions_are_routed_too(client: httpx.Client) -> None:
+    body = {"model": "auto", "prompt": 'Where? <sim answer="at home">', "temperature": 0, "laar": AT_HOME}
+    answer = client.post("/v1/completions", json=body).json()
+    assert answer["object"] == "text_completion"
+    assert answer["choices"][0]["text"] == "[simulated] at home"
+
+
+def test_named_model_gets_the_request(client: httpx.Client) -> None:
+    answer = client.post(PATH, json=chat(model="simulated-right")).json()
+    assert tried(answer) == [("simulated-right", "unverified")]
+
+
+def test_unverified_within_the_limits_is_marked(client: httpx.Client) -> None:
+    answer = client.post(PATH, json=chat(laar=AT_HOME | {"max_attempts": 1})).json()
+    assert answer["laar"]["verified"] is False
+    assert tried(answer) == [("simulated-wrong", "wrong")]
+
+
+def test_engine_error_is_taken_over_in_the_same_request(client: httpx.Client) -> None:
+    answer = client.post(PATH, json=chat(laar=AT_HOME | {"task": "broken"})).json()
+    assert tried(answer)[0] == ("simulated-broken", "error")
+    assert answer["laar"]["verified"] is True
+
+
+def test_hanging_model_runs_into_the_deadline(client: httpx.Client) -> None:
+    began = time.monotonic()
+    response = client.post(PATH, json=chat(model="simulated-hanging", laar={"deadline_s": 1}))
+    assert response.status_code == 504
+    assert response.json()["error"]["code"] == "deadline_exceeded"
+    assert time.monotonic() - began < 5
+
+
+def test_agreement_asks_a_second_model(client: httpx.Client) -> None:
+    body = chat(laar={"verify": {"type": "agreement"}, "max_attempts": 2})
+    answer = client.post(PATH, json=body).json()
+    assert [verdict for _, verdict in tried(answer)] == ["unknown", "unknown"]
+
+
+def test_judge_is_another_deployed_model(client: httpx.Client) -> None:
+    body = chat(
+        content='<sim answer="CORRECT">',
+        model="simulated-slow",
+        laar={"verify": {"type": "judge", "model": "simulated-right"}},
+    )
+    answer = client.post(PATH, json=body).json()
+    assert answer["laar"]["attempts"][0]["reason"] in ("judged_correct", "judge_unclear")
+
+
+def test_custom_check_of_the_operator_runs(client: httpx.Client) -> None:
+    answer = client.post(PATH, json=chat(laar={"verify": {"type": "custom", "name": "short"}})).json()
+    assert answer["laar"]["attempts"][0]["reason"] == "check_passed"
+
+
+def test_verified_stream_shows_only_the_right_answer(client: httpx.Client) -> None:
+    with client.stream("POST", PATH, json=chat(stream=True, laar=AT_HOME)) as response:
+        lines = [line for line in response.iter_lines() if line.startswith("data: ")]
+    assert lines[-1] == "data: [DONE]"
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+    assert text == "[simulated] at home"
+    assert {chunk["model"] for chunk in chunks} == {"simulated-right"}
+    assert chunks[-1]["laar"]["verified"] is True
+    assert len(chunks[-1]["laar"]["attempts"]) == 2
+
+
+def test_held_stream_is_kept_alive_by_comments(client: httpx.Client) -> None:
+    body = chat(model="simulated-slow", stream=True, laar=AT_HOME)
+    with client.stream("POST", PATH, json=body) as response:
+        lines = list(response.iter_lines())
+    first_data = next(index for index, line in enumerate(lines) if line.startswith("data: "))
+    assert sum(line.startswith(":") for line in lines[:first_data]) >= 5
+
+
+def test_unverified_stream_passes_tokens_as_they_come(client: httpx.Client) -> None:
+    with client.stream("POST", PATH, json=chat(model="simulated-slow", stream=True)) as response:
+        times = [time.monotonic() for line in response.iter_lines() if line.startswith("data: ")]
+    assert response.headers["x-laar-model"] == "simulated-slow"
+    # some twenty words at 0.2 s each
+    assert times[-1] - times[0] > 2
+
+
+def test_stream_that_fails_before_its_first_token_is_taken_over(client: httpx.Client) -> None:
+    body = chat(stream=True, laar={"task": "broken"})
+    with client.stream("POST", PATH, json=body) as response:
+        assert response.status_code == 200
+        assert response.headers["x-laar-model"] != "simulated-broken"
+        text = response.read().decode()
+    last = [line for line in text.splitlines() if '"laar"' in line]
+    assert tried(json.loads(last[0].removeprefix("data: ")))[0] == ("simulated-broken", "error")
+
+
+def test_failed_stream_is_an_error_with_a_status(client: httpx.Client) -> None:
+    response = client.post(PATH, json=chat(model="simulated-broken", stream=True))
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "models_unavailable"
+
+
+def test_models_are_listed_with_auto(client: httpx.Client) -> None:
+    ids = [card["id"] for card in client.get("/v1/models").json()["data"]]
+    assert ids[0] == "auto"
+    assert "simulated-right" in ids
+    assert client.get("/v1/models/simulated-right").json()["id"] == "simulated-right"
+    assert client.get("/v1/models/nobody").status_code == 404
+
+
+def test_explain_gives_the_numbers_and_runs_nothing(client: httpx.Client) -> None:
+    told = client.post("/v1/laar/explain", json=chat(laar={"task": "slow"})).json()
+    assert told["chosen"] == "simulated-slow"
+    assert told["reason"] == "lowest_expected_time"
+    first = next(c for c in told["candidates"] if c["model"] == "simulated-slow")
+    assert first["score_s"] == pytest.approx(first["expected_latency_s"] / first["probability"], rel=1e-3)
+    assert len(told["candidates"]) == 5
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [pytest.param({}, id="none"), pytest.param({"authorization": "Bearer wrong"}, id="wrong")],
+)
+def test_request_without_a_valid_key_is_refused(app_url: str, headers: dict[str, str]) -> None:
+    response = httpx.post(app_url + PATH, json=chat(), headers=headers)
+    assert response.status_code == 401
+    assert response.json()["error"]["type"] == "authentication_error"
+
+
+def test_openai_client_works_streaming_and_not(app_url: str) -> None:
+    with openai.OpenAI(base_url=f"{app_url}/v1", api_key=KEY) as client:
+        messages: Any = [{"role": "user", "content": 'Where? <sim answer="at home">'}]
+        whole = client.chat.completions.create(
+            model="auto", messages=messages, temperature=0, extra_body={"laar": AT_HOME}
+        )
+        assert whole.choices[0].message.content == "[simulated] at home"
+        stream = client.chat.completions.create(
+            model="auto", messages=messages, temperature=0, stream=True, extra_body={"laar": AT_HOME}
+        )
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+        assert text == "[simulated] at home"
+
+
+@pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="stream")])
+async def test_client_that_leaves_cancels_the_engine(app_url: str, stream: bool) -> None:
+    before = await _cancelled()
+    async with httpx.AsyncClient(base_url=app_url, headers=HEADERS) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post(PATH, json=chat(model="simulated-hanging", stream=stream), timeout=1)
+    for _ in range(50):
+        if await _cancelled() == before + 1:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("the engine still works for a client that has gone")
+
+
+async def _cancelled() -> int:
+    from ray import serve
+
+    handle = serve.get_deployment_handle("ModelServer:simulated-hanging", "laar")
+    stats = await asyncio.to_thread(lambda: handle.record_routing_stats.remote().result(timeout_s=10))
+    return int(stats["cancelled"])

@@ -1,0 +1,172 @@
+"""Malformed requests: each gets a 4xx in the OpenAI error shape that names the field, and nothing breaks."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serve.conftest import AT_HOME, chat
+
+pytestmark = pytest.mark.serve
+CHAT = "/v1/chat/completions"
+COMPLETIONS = "/v1/completions"
+EXPLAIN = "/v1/laar/explain"
+
+
+def laar(**options: Any) -> dict[str, Any]:
+    return chat(laar=options)
+
+
+def verify(**spec: Any) -> dict[str, Any]:
+    return laar(verify=spec)
+
+
+def messages(value: Any) -> dict[str, Any]:
+    return {"model": "auto", "messages": value}
+
+
+def prompt(value: Any, **fields: Any) -> dict[str, Any]:
+    return {"model": "auto", "prompt": value, **fields}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return schema
+
+
+# path, body (bytes as they are, the rest as JSON), words the message must have, and its id
+ROWS: list[tuple[str, Any, str, str]] = [
+    # not JSON, not an object, not text
+    (CHAT, b"", "body", "empty"),
+    (CHAT, b"{", "body", "cut-off"),
+    (CHAT, b"null", "body", "null"),
+    (CHAT, b'"text"', "body", "a-string"),
+    (CHAT, b"[]", "body", "a-list"),
+    (CHAT, b"\xff\xfe\x00", "body", "binary"),
+    (CHAT, b'{"model":"auto","messages":[{"role":"user","content":"\xff"}]}', "messages", "bad-utf8-in-content"),
+    (CHAT, b'{"model":"auto","messages":[{"role":"user","content":"\\ud800"}]}', "messages", "lone-surrogate"),
+    (CHAT, b'{"model":"auto","messages":[{"role":"user","content":"x"}],"temperature":NaN}', "body", "nan"),
+    (CHAT, b'{"model":"auto",' + b'"messages":' + b"[" * 50_000, "body", "bracket-bomb"),
+    (CHAT, b'{"a":' * 20_000 + b"1" + b"}" * 20_000, "body", "object-bomb"),
+    (CHAT, b" " * 300_001, "body", "too-many-bytes"),
+    # model
+    (CHAT, {"messages": []}, "model", "model-missing"),
+    (CHAT, {"model": None, "messages": []}, "model", "model-null"),
+    (CHAT, {"model": 7, "messages": []}, "model", "model-number"),
+    (CHAT, chat(model="no-such-model"), "known: 'auto'", "model-unknown"),
+    (CHAT, chat(model=""), "model", "model-empty"),
+    (CHAT, chat(model="x" * 10_000), "model", "model-long"),
+    # messages and prompt
+    (CHAT, {"model": "auto"}, "messages", "messages-missing"),
+    (CHAT, messages("hi"), "messages", "messages-string"),
+    (CHAT, messages([]), "messages", "messages-empty"),
+    (CHAT, messages([{"role": "user", "content": "x"}] * 4097), "messages", "messages-too-many"),
+    (CHAT, messages(["hi"]), "messages", "message-string"),
+    (CHAT, messages([{"content": "hi"}]), "role", "role-missing"),
+    (CHAT, messages([{"role": 3, "content": "hi"}]), "role", "role-number"),
+    (CHAT, messages([{"role": "user", "content": {"text": "hi"}}]), "content", "content-object"),
+    (CHAT, messages([{"role": "user", "content": [{"text": "hi"}]}]), "type", "part-without-type"),
+    (CHAT, messages([{"role": "user", "content": "word " * 50_000}]), "messages", "prompt-over-every-context"),
+    (COMPLETIONS, {"model": "auto"}, "prompt", "prompt-missing"),
+    (COMPLETIONS, prompt(5), "prompt", "prompt-number"),
+    (COMPLETIONS, prompt(["a", "b"]), "prompt", "prompt-list-routed"),
+    (COMPLETIONS, prompt([1, 2]), "prompt", "prompt-tokens-routed"),
+    (COMPLETIONS, prompt("x", model=None), "model", "completion-model-null"),
+    (COMPLETIONS, prompt("x", messages=[]), "messages", "completion-with-messages"),
+    # OpenAI fields of a wrong type or range
+    (CHAT, chat(colour="red"), "colour", "unknown-field"),
+    (CHAT, chat(temperature="hot"), "temperature", "temperature-string"),
+    (CHAT, chat(temperature=-1), "temperature", "temperature-negative"),
+    (CHAT, chat(max_tokens="many"), "max_tokens", "max-tokens-string"),
+    (CHAT, chat(max_tokens=1.5), "max_tokens", "max-tokens-fraction"),
+    (CHAT, chat(max_tokens=-5), "max_tokens", "max-tokens-negative"),
+    (CHAT, chat(n="two"), "n", "n-string"),
+    (CHAT, chat(n=0), "n", "n-zero"),
+    (CHAT, chat(n=1000), "n", "n-huge"),
+    (CHAT, chat(stream="yes"), "stream", "stream-string"),
+    (CHAT, chat(seed="x"), "seed", "seed-string"),
+    (CHAT, chat(top_p="x"), "top_p", "top-p-string"),
+    (CHAT, chat(top_p=7), "top_p", "top-p-over-one"),
+    (CHAT, chat(stop={"a": 1}), "stop", "stop-object"),
+    (CHAT, chat(logit_bias=[1]), "logit_bias", "logit-bias-list"),
+    (CHAT, chat(tools="hammer"), "tools", "tools-string"),
+    (CHAT, chat(response_format="json"), "response_format", "response-format-string"),
+    (CHAT, chat(n=2, laar=AT_HOME), "n", "n-verified"),
+    # the laar object
+    (CHAT, chat(laar=[]), "laar", "laar-list"),
+    (CHAT, chat(laar="x"), "laar", "laar-string"),
+    (CHAT, laar(verfy={}), "laar.verfy", "laar-unknown-key"),
+    (CHAT, laar(max_attempts=0), "laar.max_attempts", "attempts-zero"),
+    (CHAT, laar(max_attempts=1_000_000), "laar.max_attempts", "attempts-huge"),
+    (CHAT, laar(max_attempts="3"), "laar.max_attempts", "attempts-string"),
+    (CHAT, laar(deadline_s=0), "laar.deadline_s", "deadline-zero"),
+    (CHAT, laar(deadline_s="soon"), "laar.deadline_s", "deadline-string"),
+    (CHAT, laar(task="../../etc"), "laar.task", "task-path"),
+    (CHAT, laar(language="Deutsch"), "laar.language", "language-name"),
+    (CHAT, laar(session=""), "laar.session", "session-empty"),
+    # verification
+    (CHAT, laar(verify="exact"), "laar.verify", "verify-string"),
+    (CHAT, verify(), "laar.verify", "verify-without-type"),
+    (CHAT, verify(type="python", code="1+1"), "laar.verify", "verify-unknown-type"),
+    (CHAT, verify(type="exact"), "laar.verify.exact.value", "exact-without-value"),
+    (CHAT, verify(type="exact", value=[]), "laar.verify.exact.value", "exact-empty-list"),
+    (CHAT, verify(type="exact", value="x", typo=1), "laar.verify.exact.typo", "exact-unknown-key"),
+    (CHAT, verify(type="contains", value="x", mode="some"), "laar.verify.contains.mode", "contains-bad-mode"),
+    (CHAT, verify(type="regex", pattern="("), "laar.verify.regex.pattern", "regex-broken"),
+    (CHAT, verify(type="regex", pattern="((((a{30}){30}){30}){30})"), "laar.verify.regex.pattern", "regex-bomb"),
+    (CHAT, verify(type="regex", pattern="(a)\\1"), "laar.verify.regex.pattern", "regex-back-reference"),
+    (CHAT, verify(type="regex", pattern="a" * 5000), "laar.verify.regex.pattern", "regex-long"),
+    (CHAT, verify(type="numeric", value="three"), "laar.verify.numeric.value", "numeric-word"),
+    (CHAT, verify(type="numeric", value=3, tolerance=-1), "laar.verify.numeric.tolerance", "numeric-tolerance"),
+    (CHAT, verify(type="json_schema"), "laar.verify.json_schema", "schema-missing"),
+    (CHAT, verify(type="json_schema", schema={"type": "strin"}), "laar.verify.json_schema", "schema-broken"),
+    (CHAT, verify(type="json_schema", schema=nested(50)), "laar.verify.json_schema", "schema-deep"),
+    (CHAT, verify(type="json_schema", schema={"enum": list(range(5000))}), "laar.verify.json_schema", "schema-wide"),
+    (CHAT, verify(type="json_schema", schema={"$ref": "file:///etc/passwd"}), "laar.verify.json_schema", "schema-ref"),
+    (CHAT, verify(type="json_schema", schema={"pattern": "(a"}), "laar.verify.json_schema", "schema-pattern"),
+    (CHAT, verify(type="grounded", min_share=2), "laar.verify.grounded.min_share", "grounded-share"),
+    (CHAT, verify(type="agreement", by="luck"), "laar.verify.agreement.by", "agreement-by"),
+    (CHAT, verify(type="judge", model="nobody"), "laar.verify.judge.model", "judge-unknown"),
+    (CHAT, verify(type="custom", name="os:system"), "laar.verify.custom.name", "custom-import-path"),
+    (CHAT, verify(type="custom", name="nobody"), "laar.verify.custom.name", "custom-unknown"),
+    # the other endpoint
+    (EXPLAIN, b"{", "body", "explain-cut-off"),
+    (EXPLAIN, {"model": "auto"}, "prompt", "explain-nothing"),
+    (EXPLAIN, chat(model="no-such-model"), "model", "explain-unknown-model"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "words", "_id"), ROWS, ids=[row[3] for row in ROWS])
+def test_bad_input_is_a_4xx_that_names_the_field(
+    client: httpx.Client, path: str, body: Any, words: str, _id: str
+) -> None:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    response = client.post(path, content=content, headers={"content-type": "application/json"})
+    assert 400 <= response.status_code < 500, response.text[:300]
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert words in error["message"]
+    assert len(error["message"]) < 1000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        pytest.param("GET", CHAT, 405, id="get-chat"),
+        pytest.param("POST", "/v1/embeddings", 404, id="embeddings"),
+        pytest.param("POST", "/v1/laar", 404, id="laar-root"),
+        pytest.param("DELETE", "/v1/models", 405, id="delete-models"),
+    ],
+)
+def test_unknown_route_is_an_openai_error(client: httpx.Client, method: str, path: str, status: int) -> None:
+    response = client.request(method, path)
+    assert response.status_code == status
+    assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_server_still_answers_after_all_that(client: httpx.Client) -> None:
+    answer = client.post(CHAT, json=chat(laar=AT_HOME)).json()
+    assert answer["laar"]["verified"] is True

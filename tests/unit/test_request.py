@@ -1,0 +1,121 @@
+import pytest
+
+from deployments.errors import BodyTooLargeError, ClientError, UnknownFieldError
+from deployments.router.request import Endpoint, RoutedRequest, parse_request
+
+ALLOWED = frozenset(
+    {"model", "messages", "prompt", "stream", "n", "max_tokens", "max_completion_tokens", "temperature", "seed"}
+)
+CHAT = b'{"model":"auto","messages":[{"role":"user","content":"Hi"}]%s}'
+
+
+def parse(body: bytes, endpoint: Endpoint = Endpoint.CHAT) -> RoutedRequest:
+    return parse_request(body, endpoint=endpoint, allowed_fields=ALLOWED, max_body_bytes=10_000)
+
+
+def chat(more: bytes = b"") -> bytes:
+    return CHAT % more
+
+
+def test_body_is_kept_as_it_came() -> None:
+    body = chat(b' , "temperature" : 0')
+    assert parse(body).body is body
+
+
+def test_texts_are_the_contents_in_order() -> None:
+    body = (
+        b'{"model":"auto","messages":[{"role":"system","content":"Be brief."},{"role":"assistant"},'
+        b'{"role":"user","content":[{"type":"text","text":"What"},{"type":"image_url","image_url":{"url":"x"}},'
+        b'{"type":"text","text":"is it?"}]}]}'
+    )
+    assert parse(body).texts == ("Be brief.", "What", "is it?")
+
+
+def test_completion_prompt_is_the_text() -> None:
+    assert parse(b'{"model":"auto","prompt":"Hi"}', Endpoint.COMPLETIONS).texts == ("Hi",)
+
+
+def test_named_model_takes_lists_of_prompts() -> None:
+    assert parse(b'{"model":"m","prompt":["a","b"]}', Endpoint.COMPLETIONS).texts == ("a", "b")
+    assert parse(b'{"model":"m","prompt":[1,2]}', Endpoint.COMPLETIONS).texts == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "is_repeatable"),
+    [
+        pytest.param(b"", False, id="temperature-of-the-engine"),
+        pytest.param(b',"temperature":0', True, id="greedy"),
+        pytest.param(b',"temperature":0.7', False, id="sampled"),
+        pytest.param(b',"temperature":0.7,"seed":0', True, id="seed-zero-is-a-seed"),
+    ],
+)
+def test_repeatable_requests_are_told(more: bytes, is_repeatable: bool) -> None:
+    assert parse(chat(more)).is_repeatable is is_repeatable
+
+
+def test_newer_name_of_the_token_limit_wins() -> None:
+    assert parse(chat(b',"max_tokens":5,"max_completion_tokens":7')).max_tokens == 7
+
+
+def test_options_default_to_no_verification() -> None:
+    request = parse(chat())
+    assert not request.wants_verification
+    assert request.options.max_attempts is None
+
+
+def test_options_are_read() -> None:
+    more = b',"laar":{"verify":{"type":"exact","value":"x"},"max_attempts":3,"deadline_s":1.5,"language":"de"}'
+    options = parse(chat(more)).options
+    assert (options.max_attempts, options.deadline_s, options.language) == (3, 1.5, "de")
+    assert options.verify.type == "exact"
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "param"),
+    [
+        pytest.param(b"", ClientError, "body", id="empty"),
+        pytest.param(b"[1]", ClientError, "body", id="not-an-object"),
+        pytest.param(chat()[:-1], ClientError, "body", id="cut-off"),
+        pytest.param(b'{"model":"auto","messages":"\xff"}', ClientError, "messages", id="bad-utf8"),
+        pytest.param(b"x" * 10_001, BodyTooLargeError, "body", id="too-large"),
+        pytest.param(b'{"messages":[]}', ClientError, "model", id="no-model"),
+        pytest.param(b'{"model":3,"messages":[]}', ClientError, "model", id="model-not-a-string"),
+        pytest.param(b'{"model":"auto"}', ClientError, "messages", id="no-messages"),
+        pytest.param(b'{"model":"auto","messages":[]}', ClientError, "messages", id="empty-messages"),
+        pytest.param(b'{"model":"auto","messages":[{"content":"x"}]}', ClientError, "messages[0].role", id="no-role"),
+        pytest.param(
+            b'{"model":"auto","messages":[{"role":"user","content":5}]}',
+            ClientError,
+            "messages[0].content",
+            id="content-a-number",
+        ),
+        pytest.param(chat(b',"colour":1'), UnknownFieldError, "colour", id="unknown-field"),
+        pytest.param(chat(b',"temperature":"hot"'), ClientError, "temperature", id="temperature-a-string"),
+        pytest.param(chat(b',"temperature":NaN'), ClientError, "body", id="nan"),
+        pytest.param(chat(b',"laar":[]'), ClientError, "laar", id="laar-a-list"),
+        pytest.param(chat(b',"laar":{"verfy":1}'), UnknownFieldError, "laar.verfy", id="laar-unknown-key"),
+        pytest.param(chat(b',"laar":{"max_attempts":0}'), ClientError, "laar.max_attempts", id="attempts-zero"),
+        pytest.param(chat(b',"laar":{"deadline_s":-1}'), ClientError, "laar.deadline_s", id="deadline-negative"),
+        pytest.param(chat(b',"laar":{"task":"a b"}'), ClientError, "laar.task", id="task-with-space"),
+        pytest.param(chat(b',"laar":{"verify":{"type":"magic"}}'), ClientError, "laar.verify", id="verify-unknown"),
+        pytest.param(
+            chat(b',"n":2,"laar":{"verify":{"type":"exact","value":"x"}}'), ClientError, "n", id="many-answers-verified"
+        ),
+    ],
+)
+def test_bad_request_names_its_field(body: bytes, error: type[ClientError], param: str) -> None:
+    with pytest.raises(error, match=r".+") as caught:
+        parse(body)
+    assert caught.value.param == param
+    assert type(caught.value) is error
+
+
+def test_routed_prompt_must_be_one_string() -> None:
+    with pytest.raises(ClientError, match="prompt: with model 'auto' it must be one string"):
+        parse(b'{"model":"auto","prompt":["a"]}', Endpoint.COMPLETIONS)
+
+
+def test_deep_nesting_is_refused_not_crashed() -> None:
+    deep = b'{"model":"auto","messages":' + b"[" * 4000 + b"]" * 4000 + b"}"
+    with pytest.raises(ClientError, match="body: nested too deeply"):
+        parse(deep)

@@ -1,0 +1,377 @@
+"""The retry loop with a fake backend: models answer, fail or hang as a test says, no Ray anywhere."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from deployments.errors import (
+    ContextLengthError,
+    DeadlineError,
+    EngineRefusalError,
+    ModelsUnavailableError,
+    NotVerifiedError,
+)
+from deployments.models.reply import Reply
+from deployments.router.attempts import Attempt, Status
+from deployments.router.job import Job
+from deployments.router.language import Detection
+from deployments.router.request import Endpoint, parse_request
+from deployments.router.routing import Model, Routing
+from deployments.router.runner import BackendError, Runner
+from deployments.router.settings import Limits, RouterSettings
+from deployments.verifier.checks import Evidence, Verdict, check
+from deployments.verifier.spec import SPEC
+from profiles.schema import Cell, Latency, Measured, ModelProfile, Profile
+
+RIGHT = {"verify": {"type": "contains", "value": "right"}}
+Behaviour = Callable[[], object]
+
+
+def says(text: str) -> Behaviour:
+    return lambda: Reply(200, json.dumps({"text": text}).encode(), text=text)
+
+
+def refuses(status: int, *, invalid: bool = False) -> Behaviour:
+    return lambda: Reply(status, b'{"error":{"message":"no"}}', invalid_request=invalid)
+
+
+def breaks() -> object:
+    raise BackendError("replica died")
+
+
+def hangs() -> object:
+    return asyncio.Event()
+
+
+@dataclass
+class FakeBackend:
+    """Behaves per model as told; `open` counts calls under way, which must be none at the end."""
+
+    behaviours: Mapping[str, Behaviour]
+    asked: list[str] = field(default_factory=list)
+    open: int = 0
+    verifier_breaks: bool = False
+
+    async def generate(self, model: str, endpoint: str, body: bytes) -> Reply:
+        self.asked.append(model)
+        self.open += 1
+        try:
+            result = self.behaviours[model]()
+            if isinstance(result, asyncio.Event):
+                await result.wait()
+            assert isinstance(result, Reply)
+            return result
+        finally:
+            self.open -= 1
+
+    async def stream(self, model: str, endpoint: str, body: bytes) -> AsyncGenerator[bytes | Reply, None]:
+        reply = await self.generate(model, endpoint, body)
+        if reply.status >= 400:
+            yield reply
+            return
+        self.open += 1
+        try:
+            for word in reply.text.split():
+                yield _chunk(word, "null")
+            yield _chunk("", '"stop"')
+            yield b"data: [DONE]\n\n"
+        finally:
+            self.open -= 1
+
+    async def verify(self, spec_json: bytes, evidence: Evidence) -> Verdict:
+        if self.verifier_breaks:
+            raise BackendError("verifier died")
+        return check(SPEC.validate_json(spec_json), evidence)
+
+
+def _chunk(text: str, finish: str) -> bytes:
+    return f'data: {{"choices":[{{"delta":{{"content":"{text}"}},"finish_reason":{finish}}}]}}\n\n'.encode()
+
+
+class Seen:
+    def __init__(self) -> None:
+        self.attempts: list[Attempt] = []
+
+    def attempt_ended(self, job: Job, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+
+
+class NoDetector:
+    def detect(self, text: str) -> Detection:
+        return Detection(language="en", confidence=1.0)
+
+
+class Bench:
+    """A runner over models `a`, `b`, `c`, asked in that order by their profile."""
+
+    def __init__(self, *, unverified: str = "answer", limits: Limits | None = None, **behaviours: Behaviour) -> None:
+        self.backend = FakeBackend(behaviours)
+        self.seen = Seen()
+        models = [Model(name=name, context_tokens=1000) for name in behaviours]
+        self.routing = Routing(models=models, profile=_profile(behaviours), policy="laar", detector=NoDetector())
+        self.runner = Runner(
+            routing=self.routing,
+            backend=self.backend,
+            observer=self.seen,
+            settings=RouterSettings.model_validate({"unverified": unverified}),
+            limits=limits or Limits(),
+            clock=asyncio.get_running_loop().time,
+        )
+
+    def job(self, laar: Mapping[str, object] | None = None, **fields: object) -> Job:
+        body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0, **fields}
+        body["laar"] = laar or {}
+        allowed = frozenset({"model", "messages", "temperature", "stream"})
+        raw = json.dumps(body).encode()
+        request = parse_request(raw, endpoint=Endpoint.CHAT, allowed_fields=allowed, max_body_bytes=100_000)
+        now_s = asyncio.get_running_loop().time()
+        return self.runner.open(request, request_id="r", arrived_s=now_s)
+
+    def prompt_tokens(self) -> int:
+        job = self.job()
+        return self.routing.candidates(job.request, job.features, job.log, 0.0)[0].prompt_tokens
+
+    def assert_nothing_left(self) -> None:
+        assert self.backend.open == 0
+        for model in self.routing.models:
+            load = self.routing.tracker.load(model)
+            assert (load.in_flight, load.prompt_tokens) == (0, 0)
+
+
+def _profile(names: Mapping[str, object]) -> Profile:
+    measured = Measured(
+        assumed=True,
+        at="never",
+        hardware="none",
+        software={},
+        command="",
+        workloads=(),
+        seed=0,
+        temperature=0,
+        prompts_per_cell=0,
+    )
+    models = {
+        name: ModelProfile(
+            latency=Latency(overhead_s=1.0 + index, prefill_s_per_token=0, decode_s_per_token=0),
+            chars_per_token={"unknown": 4.0},
+            chars_per_symbol_token=2.0,
+            cells=(Cell(language="en", bucket=0, correct=10, tried=20),),
+        )
+        for index, name in enumerate(sorted(names))
+    }
+    return Profile(version=1, measured=measured, bucket_edges=(128,), models=models)
+
+
+def outcome(job: Job) -> list[tuple[str, str]]:
+    return [(a.model, a.status.value) for a in job.log.attempts]
+
+
+async def test_first_answer_is_taken_when_nobody_asked_for_verification() -> None:
+    bench = Bench(a=says("anything"), b=says("right"))
+    job = bench.job()
+    answer = await bench.runner.answer(job)
+    assert answer.model == "a"
+    assert outcome(job) == [("a", "unverified")]
+    bench.assert_nothing_left()
+
+
+async def test_wrong_answer_is_retried_on_the_next_model() -> None:
+    bench = Bench(a=says("no"), b=says("right"))
+    job = bench.job(RIGHT)
+    answer = await bench.runner.answer(job)
+    assert answer.model == "b"
+    assert outcome(job) == [("a", "wrong"), ("b", "correct")]
+    assert job.log.is_verified
+    assert [a.model for a in bench.seen.attempts] == ["a", "b"]
+    bench.assert_nothing_left()
+
+
+async def test_greedy_models_are_not_asked_twice() -> None:
+    bench = Bench(a=says("no"), b=says("nor this"))
+    job = bench.job(RIGHT)
+    answer = await bench.runner.answer(job)
+    assert bench.backend.asked == ["a", "b"]
+    assert answer.status is Status.WRONG
+
+
+async def test_sampling_models_are_asked_again_until_the_limit() -> None:
+    bench = Bench(a=says("no"), b=says("nor this"))
+    job = bench.job(RIGHT | {"max_attempts": 5}, temperature=0.7)
+    await bench.runner.answer(job)
+    assert len(bench.backend.asked) == 5
+    assert bench.backend.asked[:2] == ["a", "b"]
+
+
+async def test_operator_caps_the_attempts() -> None:
+    bench = Bench(a=says("no"), b=says("no"), limits=Limits(max_attempts=1))
+    job = bench.job(RIGHT | {"max_attempts": 9})
+    await bench.runner.answer(job)
+    assert bench.backend.asked == ["a"]
+
+
+async def test_nothing_verified_is_an_error_where_the_operator_wants_one() -> None:
+    bench = Bench(unverified="error", a=says("no"))
+    with pytest.raises(NotVerifiedError, match="none of 1 attempts could be verified; stopped by no_model_left"):
+        await bench.runner.answer(bench.job(RIGHT))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(breaks, id="replica-died"), pytest.param(refuses(500), id="engine-error")],
+)
+async def test_next_model_takes_over_from_one_that_breaks(fault: Behaviour) -> None:
+    bench = Bench(a=fault, b=says("fine"))
+    job = bench.job()
+    answer = await bench.runner.answer(job)
+    assert answer.model == "b"
+    assert outcome(job) == [("a", "error"), ("b", "unverified")]
+    bench.assert_nothing_left()
+
+
+async def test_next_model_takes_over_from_one_that_hangs() -> None:
+    bench = Bench(a=hangs, b=says("fine"), limits=Limits(attempt_timeout_s=0.02))
+    job = bench.job()
+    answer = await bench.runner.answer(job)
+    assert answer.model == "b"
+    assert outcome(job) == [("a", "timeout"), ("b", "unverified")]
+    bench.assert_nothing_left()
+
+
+async def test_deadline_ends_a_hanging_request() -> None:
+    bench = Bench(a=hangs)
+    with pytest.raises(DeadlineError, match="no answer in time; attempts: 1, stopped by deadline"):
+        await bench.runner.answer(bench.job({"deadline_s": 0.02}))
+    bench.assert_nothing_left()
+
+
+async def test_all_models_broken_is_a_503_with_a_time_to_retry() -> None:
+    bench = Bench(a=breaks, b=breaks)
+    with pytest.raises(ModelsUnavailableError, match="no model answered; 4 attempts failed") as caught:
+        await bench.runner.answer(bench.job())
+    assert caught.value.retry_after_s == 1
+
+
+async def test_request_that_no_model_would_take_is_not_tried_elsewhere() -> None:
+    bench = Bench(a=refuses(400, invalid=True), b=says("fine"))
+    with pytest.raises(EngineRefusalError, match="status 400") as caught:
+        await bench.runner.answer(bench.job())
+    assert caught.value.status == 400
+    assert bench.backend.asked == ["a"]
+
+
+async def test_refusal_of_one_model_is_tried_on_the_next() -> None:
+    bench = Bench(a=refuses(400), b=says("fine"))
+    assert (await bench.runner.answer(bench.job())).model == "b"
+
+
+async def test_refusal_does_not_make_a_model_unhealthy() -> None:
+    bench = Bench(a=refuses(400), b=says("fine"))
+    for _ in range(5):
+        await bench.runner.answer(bench.job())
+    assert bench.routing.tracker.is_healthy("a", asyncio.get_running_loop().time())
+
+
+async def test_prompt_too_long_for_every_context_is_refused_by_name() -> None:
+    bench = Bench(a=says("fine"))
+    job = bench.job(messages=[{"role": "user", "content": "word " * 4000}])
+    with pytest.raises(ContextLengthError, match=r"messages: about 5000 tokens; the longest context .* holds 1000"):
+        await bench.runner.answer(job)
+    assert bench.backend.asked == []
+
+
+async def test_named_model_is_the_only_one_asked() -> None:
+    bench = Bench(a=says("right"), b=says("no"))
+    job = bench.job(RIGHT, model="b")
+    await bench.runner.answer(job)
+    assert bench.backend.asked == ["b"]
+
+
+async def test_broken_verifier_makes_the_verdict_unknown() -> None:
+    bench = Bench(a=says("right"))
+    bench.backend.verifier_breaks = True
+    job = bench.job(RIGHT)
+    answer = await bench.runner.answer(job)
+    assert (answer.status, answer.reason) == (Status.UNKNOWN, "check_failed")
+
+
+async def test_agreement_needs_a_second_model_and_then_holds() -> None:
+    bench = Bench(a=says("Paris"), b=says("paris."), c=says("Rome"))
+    job = bench.job({"verify": {"type": "agreement"}})
+    answer = await bench.runner.answer(job)
+    assert outcome(job) == [("a", "unknown"), ("b", "correct")]
+    assert answer.model == "b"
+
+
+async def test_client_that_leaves_cancels_the_attempt() -> None:
+    bench = Bench(a=hangs)
+    task = asyncio.create_task(bench.runner.answer(bench.job()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert bench.backend.open == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    bench.assert_nothing_left()
+    assert bench.routing.tracker.is_healthy("a", asyncio.get_running_loop().time())
+
+
+async def test_held_stream_carries_only_the_right_attempt() -> None:
+    bench = Bench(a=says("no good"), b=says("quite right"))
+    job = bench.job(RIGHT, stream=True)
+    answer = await bench.runner.answer(job)
+    assert answer.reply is not None
+    assert answer.reply.text == "quiteright"
+    assert b"no" not in answer.reply.body
+    bench.assert_nothing_left()
+
+
+async def test_stream_passes_through_with_laar_in_its_last_chunk() -> None:
+    bench = Bench(a=says("one two"))
+    job = bench.job(stream=True)
+    model, pieces = await bench.runner.pass_through(job)
+    got = [piece async for piece in pieces]
+    assert model == "a"
+    assert len(got) == 4
+    last = json.loads(got[2].removeprefix(b"data: "))
+    assert last["laar"]["attempts"][0]["model"] == "a"
+    assert last["laar"]["verified"] is None
+    assert outcome(job) == [("a", "unverified")]
+    bench.assert_nothing_left()
+
+
+async def test_stream_that_breaks_before_it_begins_goes_to_the_next_model() -> None:
+    bench = Bench(a=breaks, b=says("fine"))
+    job = bench.job(stream=True)
+    model, pieces = await bench.runner.pass_through(job)
+    assert model == "b"
+    assert [piece async for piece in pieces]
+    assert outcome(job) == [("a", "error"), ("b", "unverified")]
+    bench.assert_nothing_left()
+
+
+async def test_stream_that_nobody_begins_is_an_error_before_the_first_byte() -> None:
+    bench = Bench(a=breaks)
+    with pytest.raises(ModelsUnavailableError, match="no model answered; 2 attempts failed"):
+        await bench.runner.pass_through(bench.job(stream=True))
+    bench.assert_nothing_left()
+
+
+async def test_reader_that_leaves_a_stream_stops_the_generation() -> None:
+    bench = Bench(a=says("one two three"))
+    job = bench.job(stream=True)
+    _, pieces = await bench.runner.pass_through(job)
+    assert await anext(pieces)
+    await pieces.aclose()
+    bench.assert_nothing_left()
+
+
+async def test_prompt_tokens_are_learned_from_the_engine() -> None:
+    bench = Bench(a=lambda: Reply(200, b"{}", text="x", prompt_tokens=40))
+    before = bench.prompt_tokens()
+    for _ in range(60):
+        await bench.runner.answer(bench.job())
+    after = bench.prompt_tokens()
+    assert before < 4 <= after
