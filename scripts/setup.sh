@@ -48,10 +48,13 @@ is_sound() {
 
 is_stamped() { [[ $(cat "$venv/.stamp-$1" 2>/dev/null) == "$2" ]]; }
 
+# pip is silent for minutes while it unpacks
+count_installed() { find "$venv/lib" -maxdepth 3 -name '*.dist-info' | wc -l; }
+
 # Runs a command: what it says goes to the log, and every 10 s one line tells how far it is.
 child=
 watched() {
-    local line last="" beat=$SECONDS
+    local line told last="" beat=$SECONDS
     exec 3< <(exec "$@" 2>&1)
     child=$!
     while true; do
@@ -67,7 +70,9 @@ watched() {
         fi
         if ((SECONDS - beat >= 10)); then
             beat=$SECONDS
-            printf '      %3d s  %.90s\n' $((SECONDS - began)) "${last:-...}"
+            told=${last:-...}
+            [[ $last != *[Ii]"nstall"* ]] || told="installing: $(count_installed) packages are in place"
+            printf '      %3d s  %.90s\n' $((SECONDS - began)) "$told"
         fi
     done
     exec 3<&-
