@@ -1,0 +1,116 @@
+"""Both embedded models on real vLLM, asked through the real `openai` client."""
+
+import json
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from profiles.workloads import workload
+from scripts.demo_questions import QUESTIONS
+
+pytestmark = pytest.mark.e2e
+MODELS = ("gemma-3-270m", "smollm2-135m")
+CAPITAL = "What is the capital of France?"
+PARIS = {"verify": {"type": "contains", "value": "Paris"}}
+
+
+def ask(client: openai.OpenAI, text: str, *, model: str = "auto", laar: Any = None, **options: Any) -> Any:
+    return client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": text}],
+        temperature=0,
+        max_tokens=24,
+        extra_body={"laar": laar} if laar else {},
+        **options,
+    )
+
+
+@pytest.mark.parametrize("model", [pytest.param(name, id=name) for name in MODELS])
+def test_each_model_answers_by_its_name(client: openai.OpenAI, model: str) -> None:
+    answer = ask(client, CAPITAL, model=model)
+    assert answer.model == model
+    assert answer.usage.completion_tokens > 0
+    assert "Paris" in answer.choices[0].message.content
+    assert answer.laar["attempts"][0]["latency_s"] > 0.01
+
+
+def test_unverified_question_is_routed(client: openai.OpenAI) -> None:
+    answer = ask(client, CAPITAL)
+    assert answer.laar["verified"] is None
+    assert answer.model in MODELS
+    assert len(answer.laar["attempts"]) == 1
+
+
+def test_verified_question_is_answered_correctly(client: openai.OpenAI) -> None:
+    answer = ask(client, CAPITAL, laar=PARIS)
+    assert answer.laar["verified"] is True
+    assert "Paris" in answer.choices[0].message.content
+
+
+def test_wrong_answers_are_retried_on_the_other_model(client: openai.OpenAI) -> None:
+    """Over the demo's questions, some that one model gets wrong are answered by the other."""
+    results = [ask(client, q.text, laar={"verify": dict(q.verify), "task": q.task}) for q in QUESTIONS]
+    retried = [r for r in results if r.laar["verified"] and len(r.laar["attempts"]) > 1]
+    assert len(retried) >= 1
+    assert {r.laar["attempts"][-1]["model"] for r in results} == set(MODELS)
+    for result in retried:
+        assert result.laar["attempts"][0]["verdict"] == "wrong"
+        assert len({a["model"] for a in result.laar["attempts"]}) == len(result.laar["attempts"])
+
+
+def test_stream_passes_through(client: openai.OpenAI) -> None:
+    chunks = list(ask(client, CAPITAL, stream=True))
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert "Paris" in text
+    assert len(chunks) > 3
+
+
+def test_verified_stream_is_held_until_it_is_right(client: openai.OpenAI) -> None:
+    chunks = list(ask(client, CAPITAL, stream=True, laar=PARIS))
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert "Paris" in text
+    last = next(chunk for chunk in reversed(chunks) if chunk.choices)
+    assert last.model_extra is not None
+    assert last.model_extra["laar"]["verified"] is True
+
+
+def test_completions_work_too(client: openai.OpenAI) -> None:
+    answer = client.completions.create(
+        model="auto", prompt="The capital of France is", temperature=0, max_tokens=8, extra_body={"laar": PARIS}
+    )
+    assert answer.model_extra is not None
+    assert answer.model_extra["laar"]["verified"] is True
+
+
+def test_lookups_in_three_languages_are_detected_and_mostly_right(client: openai.OpenAI) -> None:
+    prompts = workload("lookup", languages=("en", "de", "zh"), target_tokens=(90,), prompts_per_cell=3, seed=77)
+    answers = [ask(client, p.text, laar={"verify": dict(p.verify), "task": p.task}) for p in prompts]
+    assert [a.laar["language"] for a in answers] == [p.language for p in prompts]
+    assert sum(a.laar["verified"] for a in answers) >= 5
+
+
+def test_prompt_longer_than_the_context_is_a_400(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="context"):
+        ask(client, "word " * 4500)
+    with pytest.raises(openai.BadRequestError, match="context"):
+        ask(client, "word " * 40_000)
+
+
+def test_unknown_model_is_a_404(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="unknown model 'gpt-9'"):
+        ask(client, CAPITAL, model="gpt-9")
+
+
+def test_judge_model_gives_a_verdict(client: openai.OpenAI) -> None:
+    answer = ask(client, CAPITAL, model="gemma-3-270m", laar={"verify": {"type": "judge"}, "max_attempts": 1})
+    assert answer.laar["attempts"][0]["reason"] in ("judged_correct", "judged_wrong", "judge_unclear")
+
+
+def test_explain_uses_the_measured_profile(app_url: str) -> None:
+    body = {"model": "auto", "messages": [{"role": "user", "content": CAPITAL}]}
+    told = httpx.post(f"{app_url}/v1/laar/explain", content=json.dumps(body)).json()
+    assert {c["model"] for c in told["candidates"]} == set(MODELS)
+    assert all(0 < c["probability"] < 1 and c["expected_latency_s"] > 0 for c in told["candidates"])
+    assert told["order"][0] == told["chosen"]
