@@ -6,7 +6,8 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from ray import serve
@@ -20,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from deployments.errors import (
     AuthenticationError,
@@ -125,9 +127,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             job = self._runner.open(request, request_id=request_id, arrived_s=arrived_s, turn=turn)
             if not request.stream:
                 return await self._answer(job)
-            if request.wants_verification:
-                return StreamingResponse(self._held(job), media_type=_SSE, headers=start_headers(job))
-            return await self._pass(job)
+            return await (self._hold(job) if request.wants_verification else self._pass(job))
 
         return handle
 
@@ -138,14 +138,25 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             body = sse.json_with_laar(_body_of(answer), laar_json(job, now_s))
             return Response(body, media_type=_JSON, headers=answer_headers(job, answer, now_s))
 
-    async def _held(self, job: Job) -> AsyncGenerator[bytes, None]:
+    async def _hold(self, job: Job) -> Response:
+        """A stream whose tokens wait for the verdict; what fails within the first wait still gets its status."""
+        async with AsyncExitStack() as guard:
+            end = await guard.enter_async_context(self._counted(job))
+            task = await guard.enter_async_context(_running(self._runner.answer(job)))
+            await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
+            if task.done():
+                await task
+            return GuardedStream(self._held(job, task, end), guard.pop_all(), start_headers(job))
+
+    async def _held(self, job: Job, task: "asyncio.Task[Attempt]", end: "_End") -> AsyncGenerator[bytes, None]:
         """Comments while attempts run and are verified, then the chunks of the answer."""
         try:
-            async with self._counted(job), _running(self._runner.answer(job)) as task:
-                while not (await asyncio.wait((task,), timeout=self._settings.keep_alive_s))[0]:
-                    yield sse.KEEP_ALIVE
-                answer = await task
+            while not task.done():
+                yield sse.KEEP_ALIVE
+                await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
+            answer = await task
         except LaarError as error:
+            end.status = _status_of(error)
             yield sse.error_event(error.body())
             return
         laar = laar_json(job, self._clock())
@@ -153,24 +164,12 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             yield sse.with_laar(event, laar)
 
     async def _pass(self, job: Job) -> Response:
-        """Tokens straight through; the count of active requests goes down when the stream ends."""
-        counted = self._counted(job)
-        await counted.__aenter__()
-        try:
+        """Tokens straight through."""
+        async with AsyncExitStack() as guard:
+            await guard.enter_async_context(self._counted(job))
             model, pieces = await self._runner.pass_through(job)
-        except BaseException as error:
-            await counted.__aexit__(type(error), error, error.__traceback__)
-            raise
-
-        async def stream() -> AsyncGenerator[bytes, None]:
-            try:
-                async for piece in pieces:
-                    yield piece
-            finally:
-                await pieces.aclose()
-                await counted.__aexit__(None, None, None)
-
-        return StreamingResponse(stream(), media_type=_SSE, headers=start_headers(job) | {"x-laar-model": model})
+            guard.push_async_callback(pieces.aclose)
+            return GuardedStream(pieces, guard.pop_all(), start_headers(job) | {"x-laar-model": model})
 
     async def _explain(self, http: Request) -> Response:
         """The decision for a request and its numbers, without running it."""
@@ -235,24 +234,24 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             raise OverloadedError(f"{self._active} requests are under way; at most {limit} are", retry_after_s=1)
 
     @asynccontextmanager
-    async def _counted(self, job: Job) -> AsyncIterator[None]:
+    async def _counted(self, job: Job) -> AsyncIterator["_End"]:
         """Count a request as active until it ends, and report how it ended."""
         self._active += 1
-        status = "200"
+        end = _End()
         try:
-            yield
+            yield end
         except LaarError as error:
-            status = str(_status_of(error))
+            end.status = _status_of(error)
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            status = "499"
+            end.status = 499
             raise
         except BaseException:
-            status = "500"
+            end.status = 500
             raise
         finally:
             self._active -= 1
-            self._metrics.request_ended(job, status, self._clock() - job.arrived_s)
+            self._metrics.request_ended(job, end.status, self._clock() - job.arrived_s)
 
     async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
         """Follow how many replicas of each model run, as the Serve controller sees it."""
@@ -266,6 +265,25 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             except (KeyError, RayError, RayServeException):
                 logger.warning("replica counts could not be read", exc_info=True)
             await asyncio.sleep(self._settings.status_period_s)
+
+
+@dataclass(slots=True)
+class _End:
+    """How a request ended, as an HTTP status; streams may still learn better."""
+
+    status: int = 200
+
+
+class GuardedStream(StreamingResponse):
+    """Server-sent events whose resources are given back however the sending ends, even if it never begins."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None], guard: AsyncExitStack, headers: dict[str, str]) -> None:
+        super().__init__(events, media_type=_SSE, headers=headers)
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._guard:
+            await super().__call__(scope, receive, send)
 
 
 def _card(name: str) -> dict[str, Any]:

@@ -35,6 +35,8 @@ from deployments.verifier.checks import Evidence, OtherAnswer, Outcome, Reason, 
 
 logger = logging.getLogger("ray.serve")
 
+CANCELLED = "cancelled"
+
 
 class BackendError(Exception):
     """A deployment could not be reached or broke down; says nothing about the request."""
@@ -193,7 +195,7 @@ class Runner:
     async def _flow(self, job: Job, chosen: Candidate) -> AsyncGenerator[bytes, None]:
         """The pieces of one attempt as they come; none at all if it fails before the first."""
         tracker, sent_s, has_begun = self._routing.tracker, self._clock(), False
-        attempt = self._ended(chosen, sent_s, Status.ERROR, "cancelled", None)
+        attempt = self._ended(chosen, sent_s, Status.ERROR, CANCELLED, None)
         tracker.start(chosen.model, chosen.prompt_tokens)
         try:
             async with aclosing(self._stream(job, chosen)) as upstream:
@@ -244,14 +246,18 @@ class Runner:
         )
 
     def _book(self, job: Job, attempt: Attempt) -> None:
-        """Log an attempt; a model is at fault when it broke or was late, not when it refused a request."""
         job.log.add(attempt)
-        is_refusal = attempt.reply is not None and attempt.reply.status < 500
-        if attempt.status in FAULTS and not is_refusal and attempt.reason != "cancelled":
-            self._routing.tracker.failed(attempt.model, self._clock())
-        elif attempt.reply is not None:
+        if attempt.status not in FAULTS or _is_refusal(attempt):
             self._routing.tracker.succeeded(attempt.model)
+        elif self._is_at_fault(attempt):
+            self._routing.tracker.failed(attempt.model, self._clock())
         self._observer.attempt_ended(job, attempt)
+
+    def _is_at_fault(self, attempt: Attempt) -> bool:
+        """Whether a failure says something of the model: not if the client left, or gave it less than its time."""
+        if attempt.status is Status.TIMEOUT:
+            return attempt.latency_s >= self._limits.attempt_timeout_s
+        return attempt.reason != CANCELLED
 
     def _settle(self, job: Job, stop: StopReason) -> Attempt:
         best = job.log.best_answer()
@@ -265,7 +271,7 @@ class Runner:
         """Why there is no answer at all; a refusal by the engine counts before a breakdown elsewhere."""
         attempts = job.log.attempts
         for attempt in attempts:
-            if attempt.reply is not None and attempt.reply.status < 500:
+            if attempt.reply is not None and _is_refusal(attempt):
                 return EngineRefusalError(attempt.reply.status, attempt.reply.body)
         if not attempts and stop is StopReason.NO_MODEL_LEFT:
             return self._nobody_to_ask(job)
@@ -282,6 +288,11 @@ class Runner:
         longest = max(self._routing.models[c.model].context_tokens for c in candidates)
         message = f"{field}: about {fewest} tokens; the longest context that was asked for holds {longest}"
         return ContextLengthError(message, param=field)
+
+
+def _is_refusal(attempt: Attempt) -> bool:
+    """Whether the engine is well and has only turned the request down."""
+    return attempt.reply is not None and attempt.reply.status < 500
 
 
 def _is_invalid(log: AttemptLog) -> bool:

@@ -274,6 +274,36 @@ async def test_refusal_does_not_make_a_model_unhealthy() -> None:
     assert bench.routing.tracker.is_healthy("a", asyncio.get_running_loop().time())
 
 
+async def test_short_deadlines_of_clients_do_not_make_a_model_unhealthy() -> None:
+    bench = Bench(a=hangs)
+    for _ in range(5):
+        with pytest.raises(DeadlineError):
+            await bench.runner.answer(bench.job({"deadline_s": 0.005}))
+    assert bench.routing.tracker.is_healthy("a", asyncio.get_running_loop().time())
+
+
+async def test_model_that_is_late_again_and_again_becomes_unhealthy() -> None:
+    bench = Bench(a=hangs, b=says("fine"), limits=Limits(attempt_timeout_s=0.005))
+    for _ in range(3):
+        await bench.runner.answer(bench.job())
+    assert not bench.routing.tracker.is_healthy("a", asyncio.get_running_loop().time())
+    await bench.runner.answer(bench.job())
+    assert bench.backend.asked[-1] == "b"
+
+
+async def test_stream_that_succeeds_closes_the_account_of_failures() -> None:
+    answers = iter([breaks, breaks, says("fine"), breaks, breaks, says("fine")])
+
+    def one_after_the_other() -> object:
+        return next(answers)()
+
+    bench = Bench(a=one_after_the_other, b=says("other"))
+    for _ in range(4):
+        _, pieces = await bench.runner.pass_through(bench.job(stream=True))
+        assert [piece async for piece in pieces]
+    assert bench.routing.tracker.is_healthy("a", asyncio.get_running_loop().time())
+
+
 async def test_prompt_too_long_for_every_context_is_refused_by_name() -> None:
     bench = Bench(a=says("fine"))
     job = bench.job(messages=[{"role": "user", "content": "word " * 4000}])
