@@ -51,11 +51,14 @@ is_stamped() { [[ $(cat "$venv/.stamp-$1" 2>/dev/null) == "$2" ]]; }
 # pip is silent for minutes while it unpacks
 count_installed() { find "$venv/lib" -maxdepth 3 -name '*.dist-info' | wc -l; }
 
-# Runs a command: what it says goes to the log, and every 10 s one line tells how far it is.
+# The child that is waited for leads a session of its own, so that it and its children can be stopped together.
 child=
+trap 'kill -- "-$child" 2>/dev/null; echo "set-up: stopped; the next run starts over" >&2; exit 130' HUP INT TERM
+
+# Runs a command: what it says goes to the log, and every 10 s one line tells how far it is.
 watched() {
     local line told last="" beat=$SECONDS
-    exec 3< <(exec "$@" 2>&1)
+    exec 3< <(exec setsid "$@" 2>&1)
     child=$!
     while true; do
         if IFS= read -r -t 2 -u 3 line; then
@@ -78,7 +81,6 @@ watched() {
     exec 3<&-
     wait "$child"
 }
-trap '[[ -z $child ]] || kill "$child" 2>/dev/null; echo "set-up: stopped; the next run starts over" >&2; exit 130' INT TERM
 
 # step MESSAGE HINT COMMAND...
 step() {
@@ -110,7 +112,12 @@ torch.ops._C.silu_and_mul
 
 # one set-up at a time for this checkout; the lock goes with the last process that holds it
 exec 9<scripts/setup.sh
-flock -n 9 || { echo "another set-up is at work here; waiting for it" && flock 9; }
+if ! flock -n 9; then
+    echo "another set-up is at work here; waiting for it"
+    setsid flock 9 &
+    child=$!
+    wait "$child"
+fi
 
 # keys say what a finished .venv was made from
 run_key=$(cat requirements/cpu.txt pyproject.toml | sha256sum)
