@@ -2,17 +2,26 @@
 
 import math
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 
-from deployments.router.language import LanguageDetector
-from profiles.schema import DEFAULT_TASK
+from deployments.router.language import UNDETECTED, Detection, LanguageDetector, ends
+from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE
 
-# Enough to tell data from prose; taken from head, middle and tail of the longest text.
-SAMPLE_CHARS = 200
-# The latest message counts for the language; a text much longer than the window is only looked at by its ends.
-_SYMBOL_WORD = re.compile(r"\w*\d\w*|[^\w\s]")
+# The latest message counts for the language; where it is data or code alone, at most so many are looked at.
+MAX_DETECTED_TEXTS = 4
+# Characters that stand for all texts in `symbol_share`, spread evenly over them.
+NUM_SAMPLES = 6
+SAMPLE_CHARS = 100
+
+# Signs that take about a token each. Vowel signs and joiners of scripts from Hebrew to Balinese are no \w either,
+# but parts of words, so their blocks are left out.
+_SIGN = r"(?:[^\w\s\u0300-\u036f\u0590-\u1bff\u200b-\u200f\ufe00-\ufe0f]|_)++"
+# One match a run; its group is empty where it is a word. Letters and digits mix in ASCII words only: Chinese and
+# Japanese put digits between words without a space.
+_SYMBOLS = re.compile(rf"([A-Za-z]*+\d[A-Za-z\d]*+|{_SIGN})|[A-Za-z]++")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,29 +43,15 @@ def extract(
     language: str | None = None,
 ) -> Features:
     """Features of a conversation; the last text is the latest message, a given `language` is taken as it is."""
-    longest = max(texts, key=len, default="")
-    if language is None:
-        detection = detector.detect(texts[-1] if texts else "")
-        found, confidence = detection.language, detection.confidence
-    else:
-        found, confidence = language, 1.0
+    detection = _detect(texts, detector) if language is None else Detection(language=language, confidence=1.0)
+    num_chars = sum(map(len, texts))
     return Features(
-        language=found,
-        language_confidence=confidence,
-        num_chars=sum(map(len, texts)),
-        symbol_share=symbol_share(longest),
+        language=detection.language,
+        language_confidence=detection.confidence,
+        num_chars=num_chars,
+        symbol_share=_symbol_share(_samples(texts, num_chars)),
         task=task,
     )
-
-
-def symbol_share(text: str) -> float:
-    """Share of characters that tokenizers cut finely, from three samples of bounded size."""
-    middle = max(0, (len(text) - SAMPLE_CHARS) // 2)
-    sample = text
-    if len(text) > 3 * SAMPLE_CHARS:
-        sample = text[:SAMPLE_CHARS] + text[middle : middle + SAMPLE_CHARS] + text[-SAMPLE_CHARS:]
-    symbols = sum(map(len, _SYMBOL_WORD.findall(sample)))
-    return symbols / len(sample) if sample else 0.0
 
 
 def estimate_tokens(features: Features, *, chars_per_token: float, chars_per_symbol_token: float) -> int:
@@ -67,7 +62,7 @@ def estimate_tokens(features: Features, *, chars_per_token: float, chars_per_sym
 
 
 def bucket_index(num_tokens: int, edges: Sequence[int]) -> int:
-    """The length bucket: edges are inclusive upper ends, `len(edges)` is everything above the last one."""
+    """The length bucket: `edges` ascend and are inclusive upper ends; above the last one it is `len(edges)`."""
     return bisect_left(edges, num_tokens)
 
 
@@ -78,3 +73,31 @@ def bucket_label(index: int, edges: Sequence[int]) -> str:
     if index == len(edges):
         return f">{edges[-1]}"
     return f"{edges[index - 1] + 1}-{edges[index]}"
+
+
+def _detect(texts: Sequence[str], detector: LanguageDetector) -> Detection:
+    """The language of the latest text that has one; a detector is only ever given a text's two ends."""
+    for text in islice(reversed(texts), MAX_DETECTED_TEXTS):
+        detection = detector.detect(ends(text))
+        if detection.language != UNKNOWN_LANGUAGE:
+            return detection
+    return UNDETECTED
+
+
+def _samples(texts: Sequence[str], num_chars: int) -> Sequence[str]:
+    """Everything when that is little; else pieces around evenly spread places in the texts laid end to end."""
+    if num_chars <= NUM_SAMPLES * SAMPLE_CHARS:
+        return texts
+    stops = list(accumulate(map(len, texts)))
+    pieces = []
+    for i in range(NUM_SAMPLES):
+        place = (2 * i + 1) * num_chars // (2 * NUM_SAMPLES) - SAMPLE_CHARS // 2
+        index = bisect_right(stops, place)
+        start = place - stops[index] + len(texts[index])
+        pieces.append(texts[index][start : start + SAMPLE_CHARS])
+    return pieces
+
+
+def _symbol_share(pieces: Sequence[str]) -> float:
+    num_symbols = sum(len(symbols) for piece in pieces for symbols in _SYMBOLS.findall(piece))
+    return num_symbols / max(1, sum(map(len, pieces)))
