@@ -86,7 +86,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> None:
-    started = time.monotonic()
+    started, told_s = time.monotonic(), 0.0
     with console.status("") as status:
         while (elapsed_s := time.monotonic() - started) < START_TIMEOUT_S:
             if process.poll() is not None:
@@ -95,17 +95,24 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: P
                 console.print(f"Ready after {elapsed_s:.0f} s.")
                 return
             status.update(f"loading the models ... {elapsed_s:.0f} s (usually one to three minutes)")
-            if not console.is_terminal and int(elapsed_s) % 15 == 0:
+            if not console.is_terminal and elapsed_s >= told_s + 15:
+                told_s = elapsed_s
                 console.print(f"loading the models ... {elapsed_s:.0f} s")
             time.sleep(1)
     raise DemoError(f"The application was not ready after {START_TIMEOUT_S} s; see {log_path}.")
 
 
 def _is_ready(port: int) -> bool:
+    """Whether every model has a running replica: the router is up before its models have loaded."""
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/v1/models", timeout=5).status_code == 200
+        response = httpx.post(_url(port, "laar/explain"), json={"model": "auto", "prompt": "Ready?"}, timeout=10)
+        return response.status_code == 200 and all(c["exclusion"] is None for c in response.json()["candidates"])
     except httpx.HTTPError:
         return False
+
+
+def _url(port: int, path: str) -> str:
+    return f"http://127.0.0.1:{port}/v1/{path}"
 
 
 def _ask(question: Question, port: int) -> dict[str, Any]:
@@ -117,7 +124,7 @@ def _ask(question: Question, port: int) -> dict[str, Any]:
         "laar": {"verify": dict(question.verify), "task": question.task},
     }
     console.print(f"asking: {question.title}")
-    response = httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body, timeout=600)
+    response = httpx.post(_url(port, "chat/completions"), json=body, timeout=600)
     if response.status_code != 200:
         raise DemoError(f"The application answered {response.status_code}: {response.text[:500]}")
     answer = response.json()

@@ -77,6 +77,9 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         self._settings, self._limits, self._clock = settings, limits, time.monotonic
         self._custom_checks, self._key_hashes = custom_checks, api_key_hashes
         self._routing = Routing(models=models, profile=profile, policy=settings.policy, detector=FastTextDetector())
+        for model in models:
+            # not known to run until the controller says so; until then it is asked only when nobody else can be
+            self._routing.tracker.set_replicas(model.name, 0)
         self._metrics = RouterMetrics()
         self._runner = Runner(
             routing=self._routing,

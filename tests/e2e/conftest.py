@@ -17,6 +17,13 @@ from serve_app.environment import prepare_environment
 ROOT = Path(__file__).parents[2]
 PORT = 8341
 START_TIMEOUT_S = 900
+# ports of their own, so that the tests run beside an application that is up
+RAY_PORTS = {
+    "RAY_SERVE_HAPROXY_METRICS_PORT": "9192",
+    "RAY_SERVE_HAPROXY_STATS_PORT": "8495",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "33000",
+    "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "33999",
+}
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +31,7 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("app")
     config = directory / "embedded.yaml"
     config.write_text((ROOT / "serve_app/embedded.yaml").read_text().replace("port: 8000", f"port: {PORT}"))
-    environment = dict(os.environ)
+    environment = os.environ | RAY_PORTS
     prepare_environment(environment)
     command = [str(Path(sys.executable).with_name("serve")), "run", str(config), "--app-dir", str(ROOT)]
     log_path = directory / "serve.log"

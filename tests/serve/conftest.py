@@ -9,6 +9,14 @@ import pytest
 
 from serve_app.environment import prepare_environment
 
+# ports of their own, so that the tests run beside an application that is up
+RAY_PORTS = {
+    "RAY_SERVE_HAPROXY_METRICS_PORT": "9191",
+    "RAY_SERVE_HAPROXY_STATS_PORT": "8494",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "32000",
+    "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "32999",
+}
+os.environ.update(RAY_PORTS)
 prepare_environment(os.environ)
 
 PORT = 8231
