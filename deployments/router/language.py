@@ -67,9 +67,8 @@ _JSON = re.compile(
     rf"(?:(?:[{{\[,:]\s*+{_STRING}|{_STRING}(?=\s*+[:,\]}}]))"
     r"(?:[\s{}\[\]:,]++(?:[-\d.eE+]++|true|false|null|[a-z]{1,4}\Z)?)*+)++"
 )
-# A string that was cut at the window's edge.
+# A string that began before the window.
 _CUT_BEFORE = re.compile(r'\A[^"\n]*+"(?=\s*+[:,\]}])')
-_CUT_AFTER = re.compile(r'(?<=[{\[,:])\s*+"[^"\n]*+\Z')
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*+>")
 _CODE_ENDS = (";", "{", "}")
@@ -149,10 +148,17 @@ def _windows(text: str) -> Iterator[str]:
     last = _natural(tail[::-1], keep_end=True)
     if _says_enough(last):
         yield last
-    head = _cleaned(_CUT_AFTER.sub("", text[:WINDOW_CHARS])) if is_cut else tail
+    head = _cleaned(_without_open_string(text[:WINDOW_CHARS])) if is_cut else tail
     first = _natural(head, keep_end=False)
     if first != last and _says_enough(first):
         yield first
+
+
+def _without_open_string(window: str) -> str:
+    """A window without the JSON string that goes on beyond it."""
+    before, quote, after = window.rpartition('"')
+    is_open = quote and "\n" not in after and before.rstrip().endswith(("{", "[", ",", ":"))
+    return before if is_open else window
 
 
 def _reopened(window: str) -> str:
