@@ -46,7 +46,10 @@ is_sound() {
         "$venv/bin/python" -c 'import sys, pip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
 }
 
-is_stamped() { [[ $(cat "$venv/.stamp-$1" 2>/dev/null) == "$2" ]]; }
+# A part of .venv carries a stamp that says which file it was made from.
+stamp_of() { sha256sum "$1"; }
+is_stale() { ((makes_venv)) || [[ $(cat "$venv/.stamp-$1" 2>/dev/null) != $(stamp_of "$2") ]]; }
+stamp() { stamp_of "$2" >"$venv/.stamp-$1"; }
 
 # pip is silent for minutes while it unpacks
 count_installed() { find "$venv/lib" -maxdepth 3 -name '*.dist-info' | wc -l; }
@@ -74,7 +77,7 @@ watched() {
         if ((SECONDS - beat >= 10)); then
             beat=$SECONDS
             told=${last:-...}
-            [[ $last != *[Ii]"nstall"* ]] || told="installing: $(count_installed) packages are in place"
+            [[ $last != "Installing collected"* && $last != *" uninstalled "* ]] || told="installing: $(count_installed) packages are in place"
             printf '      %3d s  %.90s\n' $((SECONDS - began)) "$told"
         fi
     done
@@ -119,16 +122,14 @@ if ! flock -n 9; then
     wait "$child"
 fi
 
-# keys say what a finished .venv was made from
-run_key=$(cat requirements/cpu.txt pyproject.toml | sha256sum)
-dev_key=$(cat requirements/cpu.txt requirements/dev.txt pyproject.toml | sha256sum)
-makes_venv=0 installs_run=0 installs_dev=0
+makes_venv=0 installs_run=0 installs_project=0 installs_dev=0
 is_sound || makes_venv=1
-((!makes_venv)) && is_stamped run "$run_key" || installs_run=1
-((wants_dev)) && { ((makes_venv)) || ! is_stamped dev "$dev_key"; } && installs_dev=1
+is_stale run requirements/cpu.txt && installs_run=1
+is_stale project pyproject.toml && installs_project=1
+((wants_dev)) && is_stale dev requirements/dev.txt && installs_dev=1
 
 number=0
-steps=$((makes_venv + 3 * installs_run + installs_dev + wants_models))
+steps=$((makes_venv + 2 * installs_run + installs_project + installs_dev + wants_models))
 
 python=$venv/bin/python
 if ((makes_venv)); then
@@ -141,7 +142,7 @@ fi
 if ((makes_venv)); then
     rm -rf "$venv"
 fi
-if ((installs_run || installs_dev)); then
+if ((installs_run || installs_project || installs_dev)); then
     mkdir -p "$venv"
     touch "$unfinished"
     : >"$log"
@@ -151,18 +152,19 @@ if ((makes_venv)); then
 fi
 if ((installs_run)); then
     pip_install "installing $(pins requirements/cpu.txt) pinned packages (minutes)" -r requirements/cpu.txt
-    pip_install "installing the project" --no-build-isolation -e .
     step "importing torch, ray and vllm" "a broken torchvision in .venv spoils this; removing .venv starts over" \
         "$venv/bin/python" -c "$imports"
+    stamp run requirements/cpu.txt
+fi
+if ((installs_project)); then
+    pip_install "installing the project" --no-build-isolation -e .
+    stamp project pyproject.toml
 fi
 if ((installs_dev)); then
     pip_install "installing $(pins requirements/dev.txt) pinned packages for checks and tests" -r requirements/dev.txt
-    echo "$dev_key" >"$venv/.stamp-dev"
+    stamp dev requirements/dev.txt
 fi
-if ((installs_run || installs_dev)); then
-    echo "$run_key" >"$venv/.stamp-run"
-    rm "$unfinished"
-fi
+rm -f "$unfinished"
 if ((wants_models)); then
     step "preparing the embedded models" "" "$venv/bin/python" -m deployments.models.embedded
 fi
