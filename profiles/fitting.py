@@ -59,16 +59,23 @@ def fit_latency(records: Sequence[Record]) -> Latency:
     )
 
 
-def fit_chars_per_token(records: Sequence[Record]) -> tuple[dict[str, float], float]:
-    """Characters per prose token by language and per symbol token over all, by non-negative least squares.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFit:
+    """Prompt tokens = template + prose characters / prose[language] + symbol characters / symbols."""
 
-    Tokens = prose characters / c[language] + symbol characters / s, with s common to all languages.
-    """
+    template: float
+    prose: dict[str, float]
+    symbols: float
+
+
+def fit_tokens(records: Sequence[Record]) -> TokenFit:
+    """The tokens of a prompt from its characters, by weighted non-negative least squares."""
     languages = sorted({r.language for r in records})
     rows = [
         [
             *(r.num_chars * (1 - r.symbol_share) * (r.language == language) for language in languages),
             r.num_chars * r.symbol_share,
+            1.0,
         ]
         for r in records
     ]
@@ -76,21 +83,24 @@ def fit_chars_per_token(records: Sequence[Record]) -> tuple[dict[str, float], fl
     weights = 1.0 / np.maximum(tokens, 1.0)
     solution, _ = nnls(np.array(rows) * weights[:, None], tokens * weights)
     # a coefficient of zero means the data cannot tell; a token is then taken to be as long as they come
-    per_token = [1.0 / value if value > 1e-3 else 20.0 for value in solution]
-    prose = dict(zip(languages, per_token[:-1], strict=True))
-    prose.setdefault(UNKNOWN_LANGUAGE, float(np.median(per_token[:-1])))
-    return prose, per_token[-1]
+    *per_token, symbols = (1.0 / float(value) if value > 0.05 else 20.0 for value in solution[:-1])
+    prose = dict(zip(languages, per_token, strict=True))
+    # data of no known language is mostly symbols, which are counted apart; its words are like those of the others
+    named = [value for language, value in prose.items() if language != UNKNOWN_LANGUAGE]
+    prose[UNKNOWN_LANGUAGE] = float(np.median(named or per_token))
+    return TokenFit(template=float(solution[-1]), prose=prose, symbols=symbols)
 
 
 def _model(records: Sequence[Record], edges: Sequence[int]) -> ModelProfile:
-    prose, symbols = fit_chars_per_token(records)
+    tokens = fit_tokens(records)
     outputs: dict[str, list[int]] = defaultdict(list)
     for record in records:
         outputs[record.task].append(record.output_tokens)
     return ModelProfile(
         latency=fit_latency(records),
-        chars_per_token=prose,
-        chars_per_symbol_token=symbols,
+        chars_per_token=tokens.prose,
+        chars_per_symbol_token=tokens.symbols,
+        template_tokens=round(tokens.template, 3),
         output_tokens={task: max(1.0, sum(n) / len(n)) for task, n in sorted(outputs.items())},
         cells=tuple(_cells(records, edges)),
     )

@@ -74,6 +74,9 @@ class ModelProfile(_Strict):
     chars_per_symbol_token: PositiveFloat = Field(
         description="Characters per token where digits, punctuation and mixed identifiers stand."
     )
+    template_tokens: NonNegativeFloat = Field(
+        default=0.0, description="Tokens that the chat template adds to every prompt."
+    )
     output_tokens: Mapping[str, PositiveFloat] = Field(
         default_factory=dict, description="Mean number of generated tokens by task."
     )
@@ -100,6 +103,7 @@ class Measured(_Strict):
     seed: int
     temperature: NonNegativeFloat
     prompts_per_cell: NonNegativeInt
+    note: str = ""
 
 
 class Profile(_Strict):

@@ -137,6 +137,7 @@ class Routing:
             chars_per_token=per_token.get(features.language) or per_token[UNKNOWN_LANGUAGE],
             chars_per_symbol_token=profile.chars_per_symbol_token,
         )
+        tokens += round(profile.template_tokens)
         return max(1, round(tokens * self._calibration.get((name, features.language), 1.0)))
 
     def _exclusion(self, name: str, tokens: int, log: AttemptLog, now_s: float) -> Exclusion | None:

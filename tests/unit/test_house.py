@@ -31,8 +31,6 @@ SHELLS = frozenset(
         "deployments.router.metrics",
         "deployments.verifier.deployment",
         "serve_app.app",
-        # takes in the settings of the simulated engine, and with them the engine's own imports
-        "serve_app.config",
     }
 )
 NOT_FOR_PURE_MODULES = frozenset({"ray", "vllm", "torch", "fastapi", "os", "time"})
