@@ -17,6 +17,7 @@ from deployments.verifier.spec import NoVerify, VerifySpec
 
 AUTO = "auto"
 MAX_MESSAGES = 4096
+MAX_ANSWERS = 64
 _T = TypeVar("_T")
 
 
@@ -48,15 +49,19 @@ class _Message(msgspec.Struct):
     content: str | list[_Part] | None = None
 
 
+_TokenLimit = Annotated[int, msgspec.Meta(ge=1)]
+
+
 class _Scalars(msgspec.Struct):
-    """Fields of either endpoint that steer routing; their types are checked on the way."""
+    """Fields of either endpoint that steer routing or decide how much work a request is, with their bounds."""
 
     model: str
     stream: bool | None = None
-    n: int | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    temperature: float | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_ANSWERS)] | None = None
+    max_tokens: _TokenLimit | None = None
+    max_completion_tokens: _TokenLimit | None = None
+    temperature: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     seed: int | None = None
 
 

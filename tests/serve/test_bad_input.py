@@ -47,7 +47,7 @@ ROWS: list[tuple[str, Any, str, str]] = [
     (CHAT, b"[]", "body", "a-list"),
     (CHAT, b"\xff\xfe\x00", "body", "binary"),
     (CHAT, b'{"model":"auto","messages":[{"role":"user","content":"\xff"}]}', "messages", "bad-utf8-in-content"),
-    (CHAT, b'{"model":"auto","messages":[{"role":"user","content":"\\ud800"}]}', "messages", "lone-surrogate"),
+    (CHAT, b'{"model":"auto","messages":[{"role":"user","content":"\\ud800"}]}', "body", "lone-surrogate"),
     (CHAT, b'{"model":"auto","messages":[{"role":"user","content":"x"}],"temperature":NaN}', "body", "nan"),
     (CHAT, b'{"model":"auto",' + b'"messages":' + b"[" * 50_000, "body", "bracket-bomb"),
     (CHAT, b'{"a":' * 20_000 + b"1" + b"}" * 20_000, "body", "object-bomb"),
