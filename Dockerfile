@@ -13,8 +13,10 @@ COPY --chown=1000:100 scripts scripts
 COPY requirements/gpu.txt requirements/gpu.txt
 RUN python -m pip install --no-cache-dir --no-deps -r requirements/gpu.txt \
     && python -m pip install --no-cache-dir --no-deps --no-build-isolation -e . \
-    && python -c "import serve_app.app"
+    && python -c "import serve_app.app" \
+    && ln -s "$(command -v laar-haproxy)" /usr/local/bin/laar-haproxy
 ENV RAY_SERVE_THROUGHPUT_OPTIMIZED=1 \
     RAY_SERVE_ENABLE_HA_PROXY=1 \
+    RAY_SERVE_HAPROXY_BINARY_PATH=/usr/local/bin/laar-haproxy \
     RAY_USAGE_STATS_ENABLED=0
 USER 1000

@@ -1,10 +1,13 @@
 """The environment Ray Serve needs to be fast; read by Ray when it is imported, so set it before."""
 
+import sys
 from collections.abc import MutableMapping
+from pathlib import Path
 
 FAST_SERVE = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(sys.executable).with_name("laar-haproxy")),
 }
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
 
