@@ -4,6 +4,7 @@ The ingress hands on the client's bytes as they came; they are validated once, h
 the answer goes back as bytes. That spares every request a second validation and two copies of its objects.
 """
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from ray.serve.llm.openai_api_models import ChatCompletionRequest, CompletionReq
 from deployments.errors import error_body
 from deployments.models.reply import Reply
 
+_ARM = re.compile(r"[A-Z]|.*\[|(str|int|float|bool|dict|list|none)$")
 REQUEST_TYPES = {"chat": ChatCompletionRequest, "completions": CompletionRequest}
 
 
@@ -25,9 +27,10 @@ class ModelServer(LLMServer):  # type: ignore[misc]
         request = self._parse(endpoint, body, {**overrides, "stream": False, "stream_options": None})
         if isinstance(request, Reply):
             return request
+        reply = _failure(502, "the engine ended without an answer", "engine_error")
         async for response in await self._call(endpoint, request):
-            return _to_reply(response)
-        return _failure(502, "the engine ended without an answer", "engine_error")
+            reply = _to_reply(response)
+        return reply
 
     async def generate_stream(
         self, endpoint: str, body: bytes, overrides: Mapping[str, Any]
@@ -53,6 +56,8 @@ class ModelServer(LLMServer):  # type: ignore[misc]
             request = REQUEST_TYPES[endpoint].model_validate_json(body)
         except ValidationError as error:
             return _invalid(error)
+        except Exception as error:  # vLLM's validators raise a dozen types on bad input
+            return _refused(error)
         if request.__pydantic_extra__:
             request.__pydantic_extra__.pop("laar", None)
         request.model = self._llm_config.model_id
@@ -89,11 +94,18 @@ def _text(response: Any) -> str:
 
 def _invalid(error: ValidationError) -> Reply:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    # a union reports the class names of its arms too; the field's path ends before them
-    path = [str(part) for part in first["loc"] if not str(part)[:1].isupper() and "[" not in str(part)]
+    # a union reports the names of its arms too; they are no part of the field's path
+    path = [str(part) for part in first["loc"] if not _ARM.match(str(part))]
     field = ".".join(path) or "body"
     body = error_body(f"{field}: {first['msg']}", param=field, code="invalid_value")
     return Reply(400, body, invalid_request=True)
+
+
+def _refused(error: Exception) -> Reply:
+    """For what a validator of vLLM's raised past pydantic; its own error type names the field."""
+    field = str(getattr(error, "parameter", None) or "body")
+    told = str(error) if hasattr(error, "parameter") else "a field has a type that the engine cannot read"
+    return Reply(400, error_body(f"{field}: {told}", param=field, code="invalid_value"), invalid_request=True)
 
 
 def _failure(status: int, message: str, code: str) -> Reply:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -72,14 +73,16 @@ class SimulatedEngine:
         self, request: ChatCompletionRequest, _raw: Any = None
     ) -> AsyncGenerator[str | ChatCompletionResponse | ErrorResponse, None]:
         prompt = "\n".join(_content(message) for message in request.messages)
-        async for item in self._answer(prompt, request, _CHAT):
-            yield item
+        async with aclosing(self._answer(prompt, request, _CHAT)) as items:
+            async for item in items:
+                yield item
 
     async def completions(
         self, request: CompletionRequest, _raw: Any = None
     ) -> AsyncGenerator[str | CompletionResponse | ErrorResponse, None]:
-        async for item in self._answer(str(request.prompt), request, _COMPLETION):
-            yield item
+        async with aclosing(self._answer(str(request.prompt), request, _COMPLETION)) as items:
+            async for item in items:
+                yield item
 
     async def _answer(self, prompt: str, request: Any, shape: "_Shape") -> AsyncGenerator[Any, None]:
         settings = self._settings

@@ -76,6 +76,23 @@ ROWS: list[tuple[str, Any, str, str]] = [
     (COMPLETIONS, prompt([1, 2]), "prompt", "prompt-tokens-routed"),
     (COMPLETIONS, prompt("x", model=None), "model", "completion-model-null"),
     (COMPLETIONS, prompt("x", messages=[]), "messages", "completion-with-messages"),
+    (COMPLETIONS, prompt(""), "prompt", "prompt-empty"),
+    (COMPLETIONS, prompt(["a", "b"], model="simulated-right", laar=AT_HOME), "prompt", "prompt-list-verified"),
+    (COMPLETIONS, prompt("x", echo=True, laar=AT_HOME), "echo", "echo-verified"),
+    (COMPLETIONS, prompt("x", prompt_embeds="AAAA"), "prompt_embeds", "prompt-embeds"),
+    # fields that reach into the engine
+    (CHAT, chat(chat_template="{{ 7 * 7 }}"), "chat_template", "chat-template"),
+    (CHAT, chat(priority=-1), "priority", "priority"),
+    (CHAT, chat(kv_transfer_params={"remote_host": "x"}), "kv_transfer_params", "kv-transfer"),
+    (CHAT, chat(structured_outputs={"regex": "a" * 40_000}), "structured_outputs", "grammar-long"),
+    (CHAT, chat(structured_outputs="x"), "structured_outputs", "structured-outputs-string"),
+    # what only the engine's own validators refuse
+    (CHAT, chat(tool_choice="required"), "tool_choice", "tool-choice-without-tools"),
+    (CHAT, chat(stream_options={"include_usage": True}), "stream", "stream-options-without-stream"),
+    (CHAT, chat(top_logprobs="x"), "top_logprobs", "top-logprobs-string"),
+    (CHAT, chat(response_format={"type": "json_schema"}), "response_format", "response-format-without-schema"),
+    (CHAT, chat(tools=[{"type": "function"}]), "function", "tool-without-function"),
+    (CHAT, messages([{"role": "user", "content": "x", "tool_calls": 5}]), "tool_calls", "tool-calls-number"),
     # OpenAI fields of a wrong type or range
     (CHAT, chat(colour="red"), "colour", "unknown-field"),
     (CHAT, chat(temperature="hot"), "temperature", "temperature-string"),
