@@ -54,6 +54,11 @@ class BodyTooLargeError(ClientError):
     code = "body_too_large"
 
 
+class SlowBodyError(ClientError):
+    http_status = 408
+    code = "request_timeout"
+
+
 class ContextLengthError(ClientError):
     code = "context_length_exceeded"
 

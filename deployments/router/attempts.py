@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from deployments.models.reply import Reply
 from deployments.router.policy import Exclusion
-from deployments.verifier.checks import Outcome
+from deployments.verifier.checks import Outcome, Reason
 
 MAX_FAULTS_PER_MODEL = 2
 
@@ -19,14 +19,19 @@ class Status(StrEnum):
     UNVERIFIED = "unverified"
     ERROR = "error"
     TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
 
 
-FAULTS = frozenset({Status.ERROR, Status.TIMEOUT})
+FAULTS = frozenset({Status.ERROR, Status.TIMEOUT, Status.CANCELLED})
 FROM_OUTCOME = {
     Outcome.CORRECT: Status.CORRECT,
     Outcome.WRONG: Status.WRONG,
     Outcome.UNKNOWN: Status.UNKNOWN,
 }
+
+
+# Verdicts that the answer of another model would not change.
+FUTILE = frozenset({Reason.NO_JUDGE, Reason.CHECK_FAILED})
 
 
 class StopReason(StrEnum):
@@ -35,6 +40,7 @@ class StopReason(StrEnum):
     ANSWERED = "answered"
     MAX_ATTEMPTS = "max_attempts"
     DEADLINE = "deadline"
+    UNVERIFIABLE = "unverifiable"
     NO_MODEL_LEFT = "no_model_left"
 
 
@@ -49,6 +55,11 @@ class Attempt:
     probability: float
     expected_latency_s: float
     reply: Reply | None = None
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the engine is well and has only turned the request down; a full engine's 429 is none."""
+        return self.reply is not None and 400 <= self.reply.status < 500 and self.reply.status != 429
 
 
 @dataclass(slots=True)
@@ -67,6 +78,8 @@ class AttemptLog:
         """Why to stop now, or None to go on; whether a model is left only the policy can say."""
         if self.attempts and self.attempts[-1].status in (Status.CORRECT, Status.UNVERIFIED):
             return StopReason.ANSWERED
+        if self.attempts and self.attempts[-1].status is Status.UNKNOWN and self.attempts[-1].reason in FUTILE:
+            return StopReason.UNVERIFIABLE
         if len(self.attempts) >= self.max_attempts:
             return StopReason.MAX_ATTEMPTS
         return StopReason.DEADLINE if now_s >= self.deadline_at_s else None
@@ -77,15 +90,20 @@ class AttemptLog:
         A model that answered is not asked the same thing again if it would repeat itself; one that failed to
         answer may be tried again after the others, `MAX_FAULTS_PER_MODEL` times in all.
         """
-        mine = [a.status for a in self.attempts if a.model == model]
+        mine = [a for a in self.attempts if a.model == model]
         if not mine:
             return None
-        answered = any(status not in FAULTS for status in mine)
+        if any(a.is_refusal for a in mine):
+            return Exclusion.REFUSED
+        answered = any(a.status not in FAULTS for a in mine)
         if answered and self.is_repeatable:
             return Exclusion.SAME_ANSWER_EXPECTED
         if not answered and len(mine) >= MAX_FAULTS_PER_MODEL:
             return Exclusion.FAILED_REPEATEDLY
         return Exclusion.TRIED
+
+    def tries(self, model: str) -> int:
+        return sum(a.model == model for a in self.attempts)
 
     @property
     def is_verified(self) -> bool:

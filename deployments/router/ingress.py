@@ -5,8 +5,8 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from deployments.errors import (
     EngineRefusalError,
     LaarError,
     OverloadedError,
+    SlowBodyError,
     UnknownModelError,
     error_body,
 )
@@ -40,7 +41,7 @@ from deployments.router.backend import ServeBackend
 from deployments.router.job import Job
 from deployments.router.language import FastTextDetector
 from deployments.router.metrics import RouterMetrics
-from deployments.router.request import AUTO, Endpoint, RoutedRequest, parse_request
+from deployments.router.request import AUTO, Endpoint, RoutedRequest, endpoint_of, parse_request
 from deployments.router.routing import Model, Routing
 from deployments.router.runner import Runner
 from deployments.router.settings import Limits, RouterSettings
@@ -55,6 +56,7 @@ _FIELDS: dict[Endpoint, Collection[str]] = {
     Endpoint.CHAT: frozenset(ChatCompletionRequest.model_fields),
     Endpoint.COMPLETIONS: frozenset(CompletionRequest.model_fields),
 }
+CLIENT_LEFT = 499
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -123,33 +125,32 @@ class Router(OpenAiIngress):  # type: ignore[misc]
     def _endpoint(self, endpoint: Endpoint) -> Handler:
         async def handle(http: Request) -> Response:
             arrived_s = self._clock()
-            request = await self._read(http, endpoint)
-            self._refuse_overload()
-            request_id = f"laar-{uuid.uuid4().hex}"
-            turn = self._routing.next_turn()
-            job = self._runner.open(request, request_id=request_id, arrived_s=arrived_s, turn=turn)
-            if not request.stream:
-                return await self._answer(job)
-            return await (self._hold(job) if request.wants_verification else self._pass(job))
+            async with AsyncExitStack() as guard:
+                end = guard.enter_context(self._counted(arrived_s))
+                request = await self._read(http, endpoint)
+                request_id = f"laar-{uuid.uuid4().hex}"
+                turn = self._routing.next_turn()
+                job = end.job = self._runner.open(request, request_id=request_id, arrived_s=arrived_s, turn=turn)
+                if not request.stream:
+                    return await self._answer(job)
+                send = self._hold if request.wants_verification else self._pass
+                return await send(job, end, guard)
 
         return handle
 
     async def _answer(self, job: Job) -> Response:
-        async with self._counted(job):
-            answer = await self._runner.answer(job)
-            now_s = self._clock()
-            body = sse.json_with_laar(_body_of(answer), laar_json(job, now_s))
-            return Response(body, media_type=_JSON, headers=answer_headers(job, answer, now_s))
+        answer = await self._runner.answer(job)
+        now_s = self._clock()
+        body = sse.json_with_laar(_body_of(answer), laar_json(job, now_s))
+        return Response(body, media_type=_JSON, headers=answer_headers(job, answer, now_s))
 
-    async def _hold(self, job: Job) -> Response:
+    async def _hold(self, job: Job, end: "_End", guard: AsyncExitStack) -> Response:
         """A stream whose tokens wait for the verdict; what fails within the first wait still gets its status."""
-        async with AsyncExitStack() as guard:
-            end = await guard.enter_async_context(self._counted(job))
-            task = await guard.enter_async_context(_running(self._runner.answer(job)))
-            await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
-            if task.done():
-                await task
-            return GuardedStream(self._held(job, task, end), guard.pop_all(), start_headers(job))
+        task = await guard.enter_async_context(_running(self._runner.answer(job)))
+        await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
+        if task.done():
+            await task
+        return GuardedStream(self._held(job, task, end), end, guard.pop_all(), start_headers(job))
 
     async def _held(self, job: Job, task: "asyncio.Task[Attempt]", end: "_End") -> AsyncGenerator[bytes, None]:
         """Comments while attempts run and are verified, then the chunks of the answer."""
@@ -166,20 +167,17 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         for event in sse.events(_body_of(answer)):
             yield sse.with_laar(event, laar)
 
-    async def _pass(self, job: Job) -> Response:
+    async def _pass(self, job: Job, end: "_End", guard: AsyncExitStack) -> Response:
         """Tokens straight through."""
-        async with AsyncExitStack() as guard:
-            await guard.enter_async_context(self._counted(job))
-            model, pieces = await self._runner.pass_through(job)
-            guard.push_async_callback(pieces.aclose)
-            return GuardedStream(pieces, guard.pop_all(), start_headers(job) | {"x-laar-model": model})
+        model, pieces = await self._runner.pass_through(job)
+        guard.push_async_callback(pieces.aclose)
+        return GuardedStream(pieces, end, guard.pop_all(), start_headers(job) | {"x-laar-model": model})
 
     async def _explain(self, http: Request) -> Response:
         """The decision for a request and its numbers, without running it."""
         self._authenticate(http)
-        body = await _read_body(http, self._limits.max_body_bytes)
-        endpoint = Endpoint.CHAT if b'"messages"' in body else Endpoint.COMPLETIONS
-        request = self._parse(body, endpoint)
+        body = await self._body(http)
+        request = self._parse(body, endpoint_of(body))
         now_s = self._clock()
         job = self._runner.open(request, request_id="explain", arrived_s=now_s)
         decision = self._runner.decide(job)
@@ -198,7 +196,15 @@ class Router(OpenAiIngress):  # type: ignore[misc]
 
     async def _read(self, http: Request, endpoint: Endpoint) -> RoutedRequest:
         self._authenticate(http)
-        return self._parse(await _read_body(http, self._limits.max_body_bytes), endpoint)
+        return self._parse(await self._body(http), endpoint)
+
+    async def _body(self, http: Request) -> bytes:
+        limits = self._limits
+        try:
+            async with asyncio.timeout(limits.body_timeout_s):
+                return await _read_body(http, limits.max_body_bytes)
+        except TimeoutError:
+            raise SlowBodyError(f"body: not here within {limits.body_timeout_s} s", param="body") from None
 
     def _parse(self, body: bytes, endpoint: Endpoint) -> RoutedRequest:
         request = parse_request(
@@ -231,30 +237,27 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         if scheme.lower() != "bearer" or _sha256(key.strip()) not in self._key_hashes:
             raise AuthenticationError("Authorization: a valid API key is needed, as 'Bearer <key>'")
 
-    def _refuse_overload(self) -> None:
-        limit = self._limits.max_concurrent_requests
-        if self._active >= limit:
-            raise OverloadedError(f"{self._active} requests are under way; at most {limit} are", retry_after_s=1)
-
-    @asynccontextmanager
-    async def _counted(self, job: Job) -> AsyncIterator["_End"]:
-        """Count a request as active until it ends, and report how it ended."""
-        self._active += 1
+    @contextmanager
+    def _counted(self, arrived_s: float) -> Iterator["_End"]:
+        """Count a request as active until it ends, unless too many are, and report how it ended."""
         end = _End()
+        self._active += 1
         try:
+            if self._active > (limit := self._limits.max_concurrent_requests):
+                raise OverloadedError(f"{limit} requests are under way, and more are not taken", retry_after_s=1)
             yield end
         except LaarError as error:
             end.status = _status_of(error)
             raise
-        except (asyncio.CancelledError, GeneratorExit):
-            end.status = 499
+        except (asyncio.CancelledError, GeneratorExit, ClientDisconnect):
+            end.status = CLIENT_LEFT
             raise
         except BaseException:
             end.status = 500
             raise
         finally:
             self._active -= 1
-            self._metrics.request_ended(job, end.status, self._clock() - job.arrived_s)
+            self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s)
 
     async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
         """Follow how many replicas of each model run, as the Serve controller sees it."""
@@ -274,19 +277,31 @@ class Router(OpenAiIngress):  # type: ignore[misc]
 class _End:
     """How a request ended, as an HTTP status; streams may still learn better."""
 
+    job: Job | None = None
     status: int = 200
 
 
 class GuardedStream(StreamingResponse):
     """Server-sent events whose resources are given back however the sending ends, even if it never begins."""
 
-    def __init__(self, events: AsyncGenerator[bytes, None], guard: AsyncExitStack, headers: dict[str, str]) -> None:
-        super().__init__(events, media_type=_SSE, headers=headers)
-        self._guard = guard
+    def __init__(
+        self, events: AsyncGenerator[bytes, None], end: _End, guard: AsyncExitStack, headers: dict[str, str]
+    ) -> None:
+        super().__init__(self._watched(events), media_type=_SSE, headers=headers)
+        self._guard, self._end, self._is_complete = guard, end, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._guard:
             await super().__call__(scope, receive, send)
+            if not self._is_complete:
+                # Starlette takes a client that leaves for the end of its work
+                self._end.status = CLIENT_LEFT
+
+    async def _watched(self, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(events):
+            async for event in events:
+                yield event
+        self._is_complete = True
 
 
 def _card(name: str) -> dict[str, Any]:
@@ -319,7 +334,7 @@ def _http_error(_http: Request, error: Exception) -> Response:
 
 
 def _client_gone(_http: Request, _error: Exception) -> Response:
-    return Response(status_code=499)
+    return Response(status_code=CLIENT_LEFT)
 
 
 def _internal_error(_http: Request, error: Exception) -> Response:

@@ -38,8 +38,9 @@ class RouterMetrics:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})
         self._attempt_seconds.observe(attempt.latency_s, tags={"model": attempt.model})
 
-    def request_ended(self, job: Job, status: int, duration_s: float) -> None:
-        verified = "true" if job.log.is_verified else "false"
-        self._requests.inc(tags={"status": str(status), "verified": verified})
-        if job.log.is_verified:
+    def request_ended(self, job: Job | None, status: int, duration_s: float) -> None:
+        """Count a request; `job` is None for one that was refused before it could be routed."""
+        is_verified = job is not None and job.log.is_verified
+        self._requests.inc(tags={"status": str(status), "verified": "true" if is_verified else "false"})
+        if is_verified:
             self._ttca_seconds.observe(duration_s)

@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+# A conversation without a session id is told apart by so much of its beginning.
+MAX_SESSION_CHARS = 1024
+
 
 class Reason(StrEnum):
     """Why a model was chosen; the same word stands in answers, logs and metric labels."""
@@ -16,6 +19,7 @@ class Reason(StrEnum):
     FASTEST = "fastest"
     MOST_ACCURATE = "most_accurate"
     NAMED = "named"
+    LONGEST_CONTEXT = "longest_context"
 
 
 class Exclusion(StrEnum):
@@ -25,6 +29,7 @@ class Exclusion(StrEnum):
     UNHEALTHY = "unhealthy"
     TRIED = "tried"
     SAME_ANSWER_EXPECTED = "same_answer_expected"
+    REFUSED = "refused"
     FAILED_REPEATEDLY = "failed_repeatedly"
 
 
@@ -42,6 +47,7 @@ class Candidate:
     prompt_tokens: int
     bucket: int
     in_flight: int
+    tries: int = 0
     exclusion: Exclusion | None = None
 
     @property
@@ -99,10 +105,8 @@ class SessionAffinity(Policy):
     reason = Reason.SESSION
 
     def key_for(self, *, session: str, turn: int) -> Key:
-        return lambda c: (
-            hashlib.blake2b(f"{session}\0{c.model}".encode(), digest_size=8).hexdigest(),
-            c.model,
-        )
+        seed = hashlib.blake2b(session[:MAX_SESSION_CHARS].encode(), digest_size=16).digest()
+        return lambda c: (hashlib.blake2b(c.model.encode(), digest_size=8, key=seed).hexdigest(), c.model)
 
 
 class RoundRobin(Policy):
@@ -152,14 +156,15 @@ _TIERS = (None, Exclusion.TRIED, Exclusion.UNHEALTHY)
 def decide(policy: Policy, candidates: Iterable[Candidate], *, session: str = "", turn: int = 0) -> Decision | None:
     """Choose the best candidate of the best tier, or None when nobody may be asked.
 
-    Untried healthy models come first, then tried ones, then unhealthy ones; a model whose context is too
-    short, that failed this request repeatedly, or that would only repeat a wrong answer, is never chosen.
+    Untried healthy models come first, then tried ones, the least tried before the others, then unhealthy ones;
+    a model whose context is too short, that refused or failed this request, or that would only repeat a wrong
+    answer, is never chosen.
     """
     key = policy.key_for(session=session, turn=turn)
     ranked: list[Candidate] = []
     pool = list(candidates)
     for tier in _TIERS:
-        ranked += sorted((c for c in pool if c.exclusion == tier), key=key)
+        ranked += sorted((c for c in pool if c.exclusion == tier), key=lambda c: (c.tries, *key(c)))
     if not ranked:
         return None
     return Decision(chosen=ranked[0], reason=policy.reason, order=tuple(ranked))

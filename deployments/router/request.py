@@ -18,6 +18,23 @@ from deployments.verifier.spec import NoVerify, VerifySpec
 AUTO = "auto"
 MAX_MESSAGES = 4096
 MAX_ANSWERS = 64
+MAX_GRAMMAR_BYTES = 32 * 1024
+MAX_SHOWN_CHARS = 64
+# Fields of vLLM's requests that reach into the engine itself; they are the operator's, not a caller's.
+CLOSED_FIELDS = frozenset(
+    {
+        "chat_template",
+        "ec_transfer_params",
+        "kv_transfer_params",
+        "priority",
+        "prompt_embeds",
+        "request_id",
+        "vllm_xargs",
+    }
+)
+_GRAMMARS = ("response_format", "structured_outputs")
+_PROMPT_EXTRAS = ("tools", "documents", "chat_template_kwargs")
+_BYTES_PER_TOKEN = 4
 _T = TypeVar("_T")
 
 
@@ -44,9 +61,23 @@ class _Part(msgspec.Struct):
     text: str | None = None
 
 
+class _ToolCall(msgspec.Struct):
+    function: dict[str, Any]
+
+
 class _Message(msgspec.Struct):
     role: str
     content: str | list[_Part] | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Function(msgspec.Struct):
+    name: str
+
+
+class _Tool(msgspec.Struct):
+    function: _Function
+    type: str = "function"
 
 
 _TokenLimit = Annotated[int, msgspec.Meta(ge=1)]
@@ -63,16 +94,26 @@ class _Scalars(msgspec.Struct):
     temperature: Annotated[float, msgspec.Meta(ge=0)] | None = None
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     seed: int | None = None
+    echo: bool | None = None
+    tools: list[_Tool] | None = None
+    stream_options: dict[str, Any] | None = None
+    structured_outputs: dict[str, Any] | None = None
+    response_format: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutedRequest:
-    """A request as the router sees it; `body` is what the client sent, untouched."""
+    """A request as the router sees it; `body` is what the client sent, untouched.
+
+    `other_tokens` estimates what the prompt holds besides `texts`, such as tools or token ids; None when that
+    is nothing, so that the texts are the whole prompt.
+    """
 
     endpoint: Endpoint
     body: bytes
     model: str
     texts: tuple[str, ...]
+    other_tokens: int | None
     stream: bool
     max_tokens: int | None
     is_repeatable: bool
@@ -86,7 +127,7 @@ class RoutedRequest:
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SCALARS = msgspec.json.Decoder(_Scalars)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
-_PROMPT = msgspec.json.Decoder(str | list[Any])
+_PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]])
 _NO_OPTIONS = LaarOptions()
 
 
@@ -97,23 +138,30 @@ def parse_request(
     if len(body) > max_body_bytes:
         raise BodyTooLargeError(f"body: {len(body)} bytes; at most {max_body_bytes} are allowed", param="body")
     fields = _decode(_FIELDS, body)
-    _refuse_unknown_fields(fields, allowed_fields)
+    _refuse_fields(fields, allowed_fields)
     scalars = _decode(_SCALARS, body)
     options = parse_options(fields.get("laar"))
-    texts = _chat_texts(fields) if endpoint is Endpoint.CHAT else _completion_texts(fields, scalars.model)
+    read = _read_chat if endpoint is Endpoint.CHAT else _read_completion
+    texts, other_tokens = read(fields, scalars.model)
     request = RoutedRequest(
         endpoint=endpoint,
         body=body,
         model=scalars.model,
         texts=texts,
+        other_tokens=(other_tokens + _extra_tokens(fields)) or None,
         stream=bool(scalars.stream),
         max_tokens=scalars.max_completion_tokens or scalars.max_tokens,
         is_repeatable=scalars.temperature == 0 or scalars.seed is not None,
         options=options,
     )
-    if request.wants_verification and (scalars.n or 1) > 1:
-        raise ClientError(f"n: {scalars.n} answers cannot be verified at once; 1 is allowed", param="n")
+    if request.wants_verification:
+        _refuse_unverifiable(fields, scalars)
     return request
+
+
+def endpoint_of(body: bytes) -> Endpoint:
+    """The endpoint that a body was meant for, by what it is a prompt in."""
+    return Endpoint.CHAT if "messages" in _decode(_FIELDS, body) else Endpoint.COMPLETIONS
 
 
 def parse_options(raw: msgspec.Raw | None) -> LaarOptions:
@@ -140,14 +188,39 @@ def _decode(decoder: "msgspec.json.Decoder[_T]", data: bytes | msgspec.Raw, fiel
         raise ClientError(f"{field or 'body'}: not valid JSON: {error}", param=field or "body") from None
 
 
-def _refuse_unknown_fields(fields: dict[str, msgspec.Raw], allowed: Collection[str]) -> None:
+def _refuse_fields(fields: dict[str, msgspec.Raw], allowed: Collection[str]) -> None:
     for name in fields:
-        if name != "laar" and name not in allowed:
-            shown = name[:64]
-            raise UnknownFieldError(f"unknown field '{shown}'; laar takes the fields that vLLM takes", param=shown)
+        if name != "laar" and (name not in allowed or name in CLOSED_FIELDS):
+            shown = name[:MAX_SHOWN_CHARS]
+            what = (
+                "is not open to callers"
+                if name in CLOSED_FIELDS
+                else "is unknown; laar takes the fields that vLLM takes"
+            )
+            raise UnknownFieldError(f"{shown}: this field {what}", param=shown)
+    for name in _GRAMMARS:
+        size = len(bytes(fields[name])) if name in fields else 0
+        if size > MAX_GRAMMAR_BYTES:
+            raise ClientError(f"{name}: {size} bytes; at most {MAX_GRAMMAR_BYTES} are allowed", param=name)
 
 
-def _chat_texts(fields: dict[str, msgspec.Raw]) -> tuple[str, ...]:
+def _refuse_unverifiable(fields: dict[str, msgspec.Raw], scalars: _Scalars) -> None:
+    """One answer is verified, so there must be one, and it must be the model's own words."""
+    if (scalars.n or 1) > 1:
+        raise ClientError(f"n: {scalars.n} answers cannot be verified at once; 1 is allowed", param="n")
+    if scalars.echo:
+        raise ClientError("echo: an answer that repeats its prompt cannot be verified", param="echo")
+    if "prompt" in fields and not isinstance(_decode(_PROMPT, fields["prompt"], "prompt"), str):
+        raise ClientError("prompt: to be verified it must be one string", param="prompt")
+
+
+def _extra_tokens(fields: dict[str, msgspec.Raw]) -> int:
+    """About how many tokens the chat template puts into the prompt besides the messages."""
+    return sum(len(bytes(fields[name])) for name in _PROMPT_EXTRAS if name in fields) // _BYTES_PER_TOKEN
+
+
+def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> tuple[tuple[str, ...], int]:
+    """The texts of all messages, and about how many tokens the rest of them has."""
     raw = fields.get("messages")
     if raw is None:
         raise ClientError("messages: a chat request needs this field", param="messages")
@@ -155,34 +228,47 @@ def _chat_texts(fields: dict[str, msgspec.Raw]) -> tuple[str, ...]:
     if not 0 < len(messages) <= MAX_MESSAGES:
         raise ClientError(f"messages: {len(messages)} given; 1 to {MAX_MESSAGES} are allowed", param="messages")
     texts: list[str] = []
+    has_more = False
     for message in messages:
         if isinstance(message.content, str):
             texts.append(message.content)
         elif message.content is not None:
             texts.extend(part.text for part in message.content if part.text is not None)
-    return tuple(texts)
+            has_more |= any(part.text is None for part in message.content)
+        has_more |= bool(message.tool_calls)
+    rest = len(bytes(raw)) - sum(len(text.encode()) for text in texts) if has_more else 0
+    return tuple(texts), max(0, rest) // _BYTES_PER_TOKEN
 
 
-def _completion_texts(fields: dict[str, msgspec.Raw], model: str) -> tuple[str, ...]:
+def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[str, ...], int]:
+    """The prompt's texts, and how many tokens it gives as ids."""
     raw = fields.get("prompt")
     if raw is None:
         raise ClientError("prompt: a completion request needs this field", param="prompt")
     prompt = _decode(_PROMPT, raw, "prompt")
+    if not prompt:
+        raise ClientError("prompt: it is empty", param="prompt")
     if isinstance(prompt, str):
-        return (prompt,)
+        return (prompt,), 0
     if model == AUTO:
         raise ClientError(
             "prompt: with model 'auto' it must be one string, since a list cannot be routed", param="prompt"
         )
-    return tuple(text for text in prompt if isinstance(text, str))
+    ids = sum(1 if isinstance(item, int) else len(item) for item in prompt if not isinstance(item, str))
+    return tuple(text for text in prompt if isinstance(text, str)), ids
 
 
 def _client_error(error: ValidationError, *, prefix: str) -> ClientError:
     first = error.errors(include_url=False, include_input=True)[0]
-    field = ".".join([prefix, *(str(part) for part in first["loc"])])
+    field = ".".join([prefix, *(str(part)[:MAX_SHOWN_CHARS] for part in first["loc"])])
     kind: Literal["extra_forbidden"] | str = first["type"]
     if kind == "extra_forbidden":
         return UnknownFieldError(f"{field}: unknown key", param=field)
     shown = repr(first["input"])
     seen = f", got {shown[:80]}" if isinstance(first["input"], str | int | float | bool | None) else ""
-    return ClientError(f"{field}: {first['msg']}{seen}", param=field)
+    return ClientError(f"{field}: {_clipped(first['msg'])}{seen}", param=field)
+
+
+def _clipped(message: str) -> str:
+    """Both ends of a message that quotes what was sent; what is allowed stands at the end."""
+    return message if len(message) <= 400 else f"{message[:100]} ... {message[-250:]}"

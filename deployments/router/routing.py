@@ -20,10 +20,14 @@ UNPROFILED = ModelProfile(
     chars_per_symbol_token=2.0,
 )
 DEFAULT_OUTPUT_TOKENS = 128.0
-# The estimate may be this far above the truth before a model is ruled out for a context it may well fit.
+# The estimate may be this far above the truth before other models are preferred for a context that it may well fit;
+# where no model is left, one is asked all the same up to the second figure, as runs of one sign make few tokens.
 CONTEXT_SLACK = 1.3
+CONTEXT_HOPELESS = 4.0
 _CALIBRATION_STEP = 0.1
 _CALIBRATION_RANGE = (0.25, 4.0)
+# One request counts for no more than this, whatever the estimate has missed in it.
+_OBSERVED_RANGE = (0.5, 2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +92,32 @@ class Routing:
         session = request.options.session or (request.texts[0] if request.texts else "")
         candidates = self.candidates(request, features, log, now_s)
         decision = decide(self._policy, candidates, session=session, turn=turn)
-        if decision is None or request.model == AUTO:
+        if decision is None:
+            return None if log.attempts else self._longest_context(candidates)
+        if request.model == AUTO:
             return decision
         return Decision(chosen=decision.chosen, reason=Reason.NAMED, order=decision.order)
 
-    def learn_prompt_tokens(self, candidate: Candidate, language: str, actual: int) -> None:
+    def learn_prompt_tokens(self, request: RoutedRequest, candidate: Candidate, language: str, actual: int) -> None:
         """Correct the characters-per-token figure of a model and language by what its tokenizer counted."""
-        if actual <= 0:
+        if actual <= 0 or request.other_tokens is not None:
             return
-        low, high = _CALIBRATION_RANGE
         key = (candidate.model, language)
         current = self._calibration.get(key, 1.0)
-        observed = current * actual / candidate.prompt_tokens
-        self._calibration[key] = min(high, max(low, current + _CALIBRATION_STEP * (observed - current)))
+        observed = current * _clamp(actual / candidate.prompt_tokens, _OBSERVED_RANGE)
+        self._calibration[key] = _clamp(current + _CALIBRATION_STEP * (observed - current), _CALIBRATION_RANGE)
+
+    def _longest_context(self, candidates: Sequence[Candidate]) -> Decision | None:
+        """The model to ask when by the estimate the prompt fits none: only a tokenizer can say so for certain."""
+
+        def room(candidate: Candidate) -> float:
+            return self.models[candidate.model].context_tokens / candidate.prompt_tokens
+
+        too_long = [c for c in candidates if c.exclusion is Exclusion.CONTEXT_EXCEEDED]
+        chosen = max(too_long, key=room, default=None)
+        if chosen is None or room(chosen) * CONTEXT_HOPELESS < 1:
+            return None
+        return Decision(chosen=chosen, reason=Reason.LONGEST_CONTEXT, order=(chosen,))
 
     def _candidate(
         self,
@@ -112,7 +129,7 @@ class Routing:
         now_s: float,
     ) -> Candidate:
         profile = self._profiles[name]
-        tokens = self._prompt_tokens(name, profile, features)
+        tokens = self._prompt_tokens(name, profile, features) + (request.other_tokens or 0)
         bucket = bucket_index(tokens, self._edges)
         output = profile.output_tokens.get(features.task, DEFAULT_OUTPUT_TOKENS)
         if request.max_tokens:
@@ -127,6 +144,7 @@ class Routing:
             prompt_tokens=tokens,
             bucket=bucket,
             in_flight=load.in_flight,
+            tries=log.tries(name),
             exclusion=self._exclusion(name, tokens, log, now_s),
         )
 
@@ -147,3 +165,8 @@ class Routing:
         if tried is not None:
             return tried
         return None if self.tracker.is_healthy(name, now_s) else Exclusion.UNHEALTHY
+
+
+def _clamp(value: float, bounds: tuple[float, float]) -> float:
+    low, high = bounds
+    return min(high, max(low, value))

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -32,10 +32,14 @@ from deployments.router.request import Endpoint, RoutedRequest
 from deployments.router.routing import Routing
 from deployments.router.settings import Limits, RouterSettings
 from deployments.verifier.checks import Evidence, OtherAnswer, Outcome, Reason, Verdict
+from deployments.verifier.spec import Agreement, Custom, Grounded, Judge
 
 logger = logging.getLogger("ray.serve")
 
 CANCELLED = "cancelled"
+# A model may take so many times what is expected of it, and others left for the request may wait for it so long;
+# silent for longer than that, it is taken for hanging.
+PATIENCE = 10.0
 
 
 class BackendError(Exception):
@@ -114,7 +118,7 @@ class Runner:
             if decision is None:
                 stop = StopReason.NO_MODEL_LEFT
                 break
-            flow = self._flow(job, decision.chosen)
+            flow = self._flow(job, decision)
             first = await anext(flow, None)
             if first is not None:
                 return decision.chosen.model, _chain(first, flow)
@@ -130,28 +134,32 @@ class Runner:
             decision = self.decide(job)
             if decision is None:
                 return StopReason.NO_MODEL_LEFT
-            self._book(job, await self._attempt(job, decision.chosen))
+            self._book(job, await self._attempt(job, decision))
             if _is_invalid(job.log):
                 return StopReason.ANSWERED
         return stop
 
-    async def _attempt(self, job: Job, chosen: Candidate) -> Attempt:
-        sent_s = self._clock()
-        reply, fault = await self._ask(job, chosen)
-        if reply is None or reply.status >= 400:
-            return self._ended(chosen, sent_s, fault or Status.ERROR, _fault_reason(reply, fault), reply)
-        self._routing.learn_prompt_tokens(chosen, job.features.language, reply.prompt_tokens)
-        if not job.request.wants_verification:
-            return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply)
-        verdict = await self._verify(job, chosen.model, reply)
-        return self._ended(chosen, sent_s, FROM_OUTCOME[verdict.outcome], verdict.reason.value, reply)
+    async def _attempt(self, job: Job, decision: Decision) -> Attempt:
+        chosen, sent_s, reply = decision.chosen, self._clock(), None
+        try:
+            reply, fault = await self._ask(job, decision)
+            if reply is None or reply.status >= 400:
+                return self._ended(chosen, sent_s, fault or Status.ERROR, _fault_reason(reply, fault), reply)
+            self._routing.learn_prompt_tokens(job.request, chosen, job.features.language, reply.prompt_tokens)
+            if not job.request.wants_verification:
+                return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply)
+            verdict = await self._verify(job, chosen.model, reply)
+            return self._ended(chosen, sent_s, FROM_OUTCOME[verdict.outcome], verdict.reason.value, reply)
+        except asyncio.CancelledError:
+            self._book(job, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply))
+            raise
 
-    async def _ask(self, job: Job, chosen: Candidate) -> tuple[Reply | None, Status | None]:
+    async def _ask(self, job: Job, decision: Decision) -> tuple[Reply | None, Status | None]:
         """The reply, or in which way there was none."""
-        tracker = self._routing.tracker
+        tracker, chosen = self._routing.tracker, decision.chosen
         tracker.start(chosen.model, chosen.prompt_tokens)
         try:
-            async with asyncio.timeout(self._time_left_s(job)):
+            async with asyncio.timeout(self._attempt_time_s(job, decision)):
                 call = self._collect if job.request.stream else self._generate
                 return await call(job, chosen), None
         except TimeoutError:
@@ -175,40 +183,48 @@ class Runner:
                 pieces.append(piece)
         body = b"".join(pieces)
         if error := sse.read_error(body):
-            return Reply(502, msgspec.json.encode({"error": error}))
+            return _broken(error)
         return Reply(200, body, text=sse.read_text(body))
 
     def _stream(self, job: Job, chosen: Candidate) -> AsyncGenerator[bytes | Reply, None]:
         return self._backend.stream(chosen.model, job.request.endpoint.value, job.request.body)
 
     async def _verify(self, job: Job, model: str, reply: Reply) -> Verdict:
+        """The verdict; a verifier that breaks down is asked a second time."""
         spec_json = job.request.options.verify.model_dump_json(by_alias=True).encode()
+        evidence = _evidence(job, model, reply)
         try:
             async with asyncio.timeout(self._time_left_s(job)):
-                return await self._backend.verify(spec_json, _evidence(job, model, reply))
+                try:
+                    return await self._backend.verify(spec_json, evidence)
+                except BackendError:
+                    logger.warning("verifier failed, asking again", exc_info=True)
+                    return await self._backend.verify(spec_json, evidence)
         except TimeoutError:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
         except BackendError:
             logger.warning("verifier failed", exc_info=True)
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.CHECK_FAILED)
 
-    async def _flow(self, job: Job, chosen: Candidate) -> AsyncGenerator[bytes, None]:
+    async def _flow(self, job: Job, decision: Decision) -> AsyncGenerator[bytes, None]:
         """The pieces of one attempt as they come; none at all if it fails before the first."""
-        tracker, sent_s, has_begun = self._routing.tracker, self._clock(), False
-        attempt = self._ended(chosen, sent_s, Status.ERROR, CANCELLED, None)
+        chosen, sent_s, has_begun = decision.chosen, self._clock(), False
+        tracker = self._routing.tracker
+        attempt: Attempt | None = None
         tracker.start(chosen.model, chosen.prompt_tokens)
         try:
             async with aclosing(self._stream(job, chosen)) as upstream:
-                while (piece := await self._next_piece(job, upstream, has_begun)) is not None:
-                    if isinstance(piece, Reply):
-                        fault = _fault_reason(piece, None)
-                        attempt = self._ended(chosen, sent_s, Status.ERROR, fault, piece)
+                while (piece := await self._next_piece(job, upstream, None if has_begun else decision)) is not None:
+                    if failed := _failure_in(piece):
+                        attempt = self._ended(chosen, sent_s, Status.ERROR, _fault_reason(failed, None), failed)
                         break
+                    assert isinstance(piece, bytes)
                     if sse.has_finish(piece):
                         attempt = self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", None)
                         piece = sse.with_laar(piece, laar_json(job.with_attempt(attempt), self._clock()))
                     has_begun = True
                     yield piece
+            attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None)
         except TimeoutError:
             attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None)
         except BackendError:
@@ -216,23 +232,32 @@ class Runner:
             attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None)
         finally:
             tracker.finish(chosen.model, chosen.prompt_tokens)
-            self._book(job, attempt)
+            attempt = attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None)
+            self._book(job, attempt, has_begun=has_begun)
         if has_begun and attempt.status in FAULTS:
             body = error_body(f"the stream broke off: {attempt.reason}", type_="server_error", code=attempt.reason)
             yield sse.error_event(body)
 
     async def _next_piece(
-        self, job: Job, upstream: AsyncGenerator[bytes | Reply, None], has_begun: bool
+        self, job: Job, upstream: AsyncGenerator[bytes | Reply, None], decision: Decision | None
     ) -> bytes | Reply | None:
-        """The first piece within the time of an attempt, later ones before the deadline."""
-        left_s = job.log.deadline_at_s - self._clock() if has_begun else self._time_left_s(job)
-        async with asyncio.timeout(max(0.0, left_s)):
+        """The first piece within the time of an attempt on `decision`, later ones before the deadline."""
+        time_s = self._time_left_s(job) if decision is None else self._attempt_time_s(job, decision)
+        async with asyncio.timeout(time_s):
             return await anext(upstream, None)
 
     # -- bookkeeping --------------------------------------------------------------------------------------
 
     def _time_left_s(self, job: Job) -> float:
-        return max(0.0, min(self._limits.attempt_timeout_s, job.log.deadline_at_s - self._clock()))
+        return max(0.0, job.log.deadline_at_s - self._clock())
+
+    def _attempt_time_s(self, job: Job, decision: Decision) -> float:
+        """Seconds for one attempt: where another model could take over, time must be left for it."""
+        left_s = self._time_left_s(job)
+        time_s = min(left_s, self._limits.attempt_timeout_s)
+        if any(other.exclusion is None for other in decision.order[1:]):
+            time_s = min(time_s, max(left_s / 2, PATIENCE * decision.chosen.latency_s))
+        return time_s
 
     def _ended(self, chosen: Candidate, sent_s: float, status: Status, reason: str, reply: Reply | None) -> Attempt:
         return Attempt(
@@ -245,19 +270,18 @@ class Runner:
             reply=reply,
         )
 
-    def _book(self, job: Job, attempt: Attempt) -> None:
+    def _book(self, job: Job, attempt: Attempt, *, has_begun: bool = False) -> None:
         job.log.add(attempt)
-        if attempt.status not in FAULTS or _is_refusal(attempt):
+        if attempt.status not in FAULTS or attempt.is_refusal:
             self._routing.tracker.succeeded(attempt.model)
-        elif self._is_at_fault(attempt):
+        elif attempt.status is Status.ERROR or (self._is_silent_too_long(attempt) and not has_begun):
             self._routing.tracker.failed(attempt.model, self._clock())
         self._observer.attempt_ended(job, attempt)
 
-    def _is_at_fault(self, attempt: Attempt) -> bool:
-        """Whether a failure says something of the model: not if the client left, or gave it less than its time."""
-        if attempt.status is Status.TIMEOUT:
-            return attempt.latency_s >= self._limits.attempt_timeout_s
-        return attempt.reason != CANCELLED
+    def _is_silent_too_long(self, attempt: Attempt) -> bool:
+        """Whether waiting in vain says something of the model, and not only of a client in a hurry."""
+        patience_s = min(self._limits.attempt_timeout_s, PATIENCE * attempt.expected_latency_s)
+        return attempt.reply is None and attempt.latency_s >= patience_s
 
     def _settle(self, job: Job, stop: StopReason) -> Attempt:
         best = job.log.best_answer()
@@ -271,7 +295,7 @@ class Runner:
         """Why there is no answer at all; a refusal by the engine counts before a breakdown elsewhere."""
         attempts = job.log.attempts
         for attempt in attempts:
-            if attempt.reply is not None and _is_refusal(attempt):
+            if attempt.reply is not None and attempt.is_refusal:
                 return EngineRefusalError(attempt.reply.status, attempt.reply.body)
         if not attempts and stop is StopReason.NO_MODEL_LEFT:
             return self._nobody_to_ask(job)
@@ -290,11 +314,6 @@ class Runner:
         return ContextLengthError(message, param=field)
 
 
-def _is_refusal(attempt: Attempt) -> bool:
-    """Whether the engine is well and has only turned the request down."""
-    return attempt.reply is not None and attempt.reply.status < 500
-
-
 def _is_invalid(log: AttemptLog) -> bool:
     """Whether the last attempt showed that no model would take the request."""
     reply = log.attempts[-1].reply if log.attempts else None
@@ -307,7 +326,24 @@ def _fault_reason(reply: Reply | None, fault: Status | None) -> str:
     return f"engine_{reply.status}" if reply is not None else "replica_failed"
 
 
+def _failure_in(piece: bytes | Reply) -> Reply | None:
+    """What says in a stream that the engine has failed, before its first token or later."""
+    if isinstance(piece, Reply):
+        return piece
+    error = sse.read_error(piece)
+    return _broken(error) if error else None
+
+
+def _broken(error: Any) -> Reply:
+    """The reply in an `error` object of a stream; its status if it names one."""
+    code = error.get("code") if isinstance(error, dict) else None
+    status = code if isinstance(code, int) and 400 <= code < 600 else 502
+    return Reply(status, msgspec.json.encode({"error": error}))
+
+
 def _evidence(job: Job, model: str, reply: Reply) -> Evidence:
+    """What the check may look at; what it has no use for stays here, as prompts can be long."""
+    spec = job.request.options.verify
     others = tuple(
         OtherAnswer(model=a.model, answer=a.reply.text)
         for a in job.log.attempts
@@ -315,10 +351,10 @@ def _evidence(job: Job, model: str, reply: Reply) -> Evidence:
     )
     return Evidence(
         answer=reply.text,
-        prompt="\n".join(job.request.texts),
+        prompt="\n".join(job.request.texts) if isinstance(spec, Grounded | Judge | Custom) else "",
         language=job.features.language,
         model=model,
-        others=others,
+        others=others if isinstance(spec, Agreement | Custom) else (),
     )
 
 

@@ -19,6 +19,7 @@ class Limits(BaseModel):
         default=300.0,
         description="Time for one attempt's answer, or for its first token when it streams through.",
     )
+    body_timeout_s: PositiveFloat = Field(default=60.0, description="Time for a body to arrive; then it gets a 408.")
     max_concurrent_requests: PositiveInt = Field(
         default=1000, description="Requests under way at one router replica; further ones get a 429."
     )

@@ -1,10 +1,13 @@
 import pytest
 
 from deployments.errors import BodyTooLargeError, ClientError, UnknownFieldError
-from deployments.router.request import Endpoint, RoutedRequest, parse_request
+from deployments.router.request import Endpoint, RoutedRequest, endpoint_of, parse_request
 
 ALLOWED = frozenset(
-    {"model", "messages", "prompt", "stream", "n", "max_tokens", "max_completion_tokens", "temperature", "seed"}
+    {
+        *("model", "messages", "prompt", "stream", "n", "max_tokens", "max_completion_tokens", "temperature", "seed"),
+        *("tools", "echo", "priority", "response_format"),
+    }
 )
 CHAT = b'{"model":"auto","messages":[{"role":"user","content":"Hi"}]%s}'
 
@@ -119,3 +122,48 @@ def test_deep_nesting_is_refused_not_crashed() -> None:
     deep = b'{"model":"auto","messages":' + b"[" * 4000 + b"]" * 4000 + b"}"
     with pytest.raises(ClientError, match="body: nested too deeply"):
         parse(deep)
+
+
+@pytest.mark.parametrize(
+    ("body", "endpoint", "other_tokens"),
+    [
+        pytest.param(chat(), Endpoint.CHAT, None, id="text"),
+        pytest.param(chat(b',"tools":[{"function":{"name":"' + b"n" * 400 + b'"}}]'), Endpoint.CHAT, 106, id="tools"),
+        pytest.param(b'{"model":"m","prompt":[[1,2],[3]]}', Endpoint.COMPLETIONS, 3, id="token-ids"),
+        pytest.param(b'{"model":"m","prompt":[1,2]}', Endpoint.COMPLETIONS, 2, id="one-prompt-of-token-ids"),
+    ],
+)
+def test_prompt_beside_its_texts_is_counted(body: bytes, endpoint: Endpoint, other_tokens: int | None) -> None:
+    assert parse(body, endpoint).other_tokens == other_tokens
+
+
+def test_parts_without_text_count_by_their_size() -> None:
+    image = b'{"type":"image_url","image_url":{"url":"' + b"x" * 4000 + b'"}}'
+    request = parse(b'{"model":"auto","messages":[{"role":"user","content":[' + image + b"]}]}")
+    assert request.other_tokens is not None
+    assert 1000 <= request.other_tokens <= 1100
+
+
+@pytest.mark.parametrize(
+    ("more", "match"),
+    [
+        pytest.param(b',"priority":1', "priority: this field is not open to callers", id="closed"),
+        pytest.param(b',"response_format":{"a":"' + b"x" * 33_000 + b'"}', "format: 33.* at most 32768", id="big"),
+        pytest.param(b',"echo":true,"laar":{"verify":{"type":"exact","value":"x"}}', "echo: an answer", id="echo"),
+    ],
+)
+def test_what_a_caller_may_not_ask_is_refused(more: bytes, match: str) -> None:
+    with pytest.raises(ClientError, match=match):
+        parse_request(chat(more), endpoint=Endpoint.CHAT, allowed_fields=ALLOWED, max_body_bytes=100_000)
+
+
+def test_message_of_an_error_does_not_repeat_a_megabyte() -> None:
+    body = chat(b',"laar":{"verify":{"type":"' + b"x" * 1_000_000 + b'"}}')
+    with pytest.raises(ClientError, match=r"Input tag 'xxx.* \.\.\. .*'json_schema'") as caught:
+        parse_request(body, endpoint=Endpoint.CHAT, allowed_fields=ALLOWED, max_body_bytes=2_000_000)
+    assert len(str(caught.value)) < 500
+
+
+def test_endpoint_is_told_by_the_top_level_keys() -> None:
+    assert endpoint_of(chat()) is Endpoint.CHAT
+    assert endpoint_of(b'{"model":"m","prompt":"x","laar":{"messages":1}}') is Endpoint.COMPLETIONS
