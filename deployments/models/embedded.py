@@ -180,6 +180,9 @@ def _write_manifest(model: EmbeddedModel, built: Path) -> None:
         "files": files,
     }
     (built / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    # transformers keeps the weights to their owner; the manifest has just got the mode that the umask gives
+    for name in files:
+        (built / name).chmod((built / MANIFEST).stat().st_mode)
 
 
 def _sha256(path: Path) -> str:

@@ -77,6 +77,33 @@ def test_prepared_model_is_intact_and_stands_under_its_name(tmp_path: Path, conv
     assert (target / "model.safetensors").read_bytes() == b"weights"
 
 
+@pytest.mark.parametrize(
+    ("umask", "mode"),
+    [
+        pytest.param(0o022, 0o644, id="all_may_read"),
+        pytest.param(0o027, 0o640, id="the_group_may_read"),
+    ],
+)
+def test_prepared_files_are_readable_as_the_umask_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, converter: Converter, umask: int, mode: int
+) -> None:
+    def convert(model: EmbeddedModel, work: Path, built: Path) -> None:
+        converter(model, work, built)
+        (built / "model.safetensors").chmod(0o600)
+
+    monkeypatch.setattr(embedded, "_convert", convert)
+    before = os.umask(umask)
+    try:
+        target = prepare(tmp_path)
+    finally:
+        os.umask(before)
+    assert {path.name: path.stat().st_mode & 0o777 for path in target.iterdir()} == {
+        "config.json": mode,
+        "model.safetensors": mode,
+        embedded.MANIFEST: mode,
+    }
+
+
 def test_second_use_converts_nothing(tmp_path: Path, converter: Converter) -> None:
     prepare(tmp_path)
     prepare(tmp_path)
