@@ -8,7 +8,7 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.llm import LLMConfig, build_llm_deployment
 
-from deployments.models.embedded import default_cache_dir, prepare_embedded_models
+from deployments.models.embedded import EMBEDDED_MODELS, default_cache_dir, prepare_embedded_models
 from deployments.models.server import ModelServer
 from deployments.models.simulated import simulated_engine
 from deployments.router.ingress import Router
@@ -23,7 +23,9 @@ EMBEDDED = "embedded:"
 
 def build_app(args: Mapping[str, Any]) -> Application:
     """Build the application from the `args` of a Serve config; ValueError names the key that is wrong."""
+    _check_loading(args)
     config = AppConfig.model_validate(args)
+    _check_embedded_names(config)
     profile = load_profile(config.profile)
     load_custom_checks(config.verifier.custom_checks)
     models = {model.name: _model_deployment(model) for model in config.models}
@@ -71,14 +73,37 @@ def _model_deployment(model: ModelConfig) -> Application:
     return build_llm_deployment(llm_config, bind_kwargs=bind_kwargs, deployment_cls=ModelServer)
 
 
+def _check_loading(args: Mapping[str, Any]) -> None:
+    """Comes before the config is made, because a model's name is read from inside this mapping."""
+    models = args.get("models")
+    for index, model in enumerate(models if isinstance(models, list | tuple) else ()):
+        match model:
+            case {"llm_config": {"model_loading_config": loading}} if not isinstance(loading, Mapping):
+                raise ValueError(
+                    f"models.{index}.llm_config.model_loading_config is of type {type(loading).__name__}; "
+                    "allowed: a mapping with model_id and model_source"
+                )
+
+
+def _check_embedded_names(config: AppConfig) -> None:
+    """For all models at once, because making an embedded model ready takes minutes."""
+    known = sorted(model.name for model in EMBEDDED_MODELS)
+    for model in config.models:
+        name = _embedded_name(model.llm_config)
+        if name is not None and name not in known:
+            raise ValueError(f"model_source '{EMBEDDED}{name}': no such embedded model; known: {known}")
+
+
+def _embedded_name(llm_config: Mapping[str, Any]) -> str | None:
+    source = str(llm_config["model_loading_config"].get("model_source", ""))
+    return source.removeprefix(EMBEDDED) if source.startswith(EMBEDDED) else None
+
+
 def _with_embedded_source(llm_config: Mapping[str, Any]) -> dict[str, Any]:
     """Replace a source of `embedded:<name>` by the directory of that model, prepared first if need be."""
-    loading = dict(llm_config["model_loading_config"])
-    source = str(loading.get("model_source", ""))
-    if source.startswith(EMBEDDED):
-        name = source.removeprefix(EMBEDDED)
-        ready = prepare_embedded_models(default_cache_dir(os.environ), print)
-        if name not in ready:
-            raise ValueError(f"model_source '{source}': no such embedded model; known: {sorted(ready)}")
-        loading["model_source"] = str(ready[name])
+    name = _embedded_name(llm_config)
+    if name is None:
+        return dict(llm_config)
+    ready = prepare_embedded_models(default_cache_dir(os.environ), print)
+    loading = {**llm_config["model_loading_config"], "model_source": str(ready[name])}
     return {**llm_config, "model_loading_config": loading}

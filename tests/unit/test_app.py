@@ -1,0 +1,100 @@
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+import serve_app
+from deployments.models import embedded
+
+# loading them takes ten seconds, and what is tested here comes before any of them has work to do
+ENGINES = (
+    "ray",
+    "ray.serve",
+    "ray.serve.llm",
+    "deployments.models.server",
+    "deployments.models.simulated",
+    "deployments.router.ingress",
+    "deployments.verifier.deployment",
+)
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """serve_app.app under another name, without the engines, and with a preparation that must not begin."""
+
+    def refuse(*_args: object) -> None:
+        pytest.fail("the preparation of the embedded models began")
+
+    monkeypatch.setattr(embedded, "prepare_embedded_models", refuse)
+    for name in ENGINES:
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    spec = spec_from_file_location("app_without_engines", Path(serve_app.__path__[0]) / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def model(model_id: str, loading: Any = None, source: str = "somewhere") -> dict[str, Any]:
+    loading = loading if loading is not None else {"model_id": model_id, "model_source": source}
+    return {"llm_config": {"model_loading_config": loading, "engine_kwargs": {"max_model_len": 2048}}}
+
+
+def test_unknown_embedded_model_is_refused_before_any_is_prepared(app: ModuleType) -> None:
+    models = [model("a", source="embedded:smollm2-135m"), model("b", source="embedded:gemma-4")]
+    with pytest.raises(
+        ValueError,
+        match=r"^model_source 'embedded:gemma-4': no such embedded model; known: \['gemma-3-270m', 'smollm2-135m'\]$",
+    ):
+        app.build_app({"models": models})
+
+
+@pytest.mark.parametrize(
+    ("loading", "type_name"),
+    [
+        pytest.param("smollm2", "str", id="text"),
+        pytest.param(["smollm2"], "list", id="list"),
+        pytest.param(135, "int", id="number"),
+    ],
+)
+def test_loading_config_that_is_no_mapping_is_named_with_its_type(
+    app: ModuleType, loading: Any, type_name: str
+) -> None:
+    with pytest.raises(
+        ValueError,
+        match=rf"^models\.1\.llm_config\.model_loading_config is of type {type_name}; "
+        "allowed: a mapping with model_id and model_source$",
+    ):
+        app.build_app({"models": [model("a"), model("b", loading)]})
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param(5, id="number"),
+        pytest.param("smollm2", id="text"),
+        pytest.param([{"llm_config": "smollm2"}], id="text in the place of llm_config"),
+        pytest.param([{"llm_config": {}}], id="no loading config"),
+    ],
+)
+def test_other_odd_models_are_refused_by_the_config(app: ModuleType, models: Any) -> None:
+    with pytest.raises(ValueError, match=r"validation errors? for AppConfig\nmodels"):
+        app.build_app({"models": models})
+
+
+def test_directory_takes_the_place_of_an_embedded_source(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "prepare_embedded_models", lambda *_: {"smollm2-135m": Path("/cache/smollm2-135m")})
+    found = app._with_embedded_source(model("a", source="embedded:smollm2-135m")["llm_config"])
+    assert found["model_loading_config"] == {"model_id": "a", "model_source": "/cache/smollm2-135m"}
+    assert found["engine_kwargs"] == {"max_model_len": 2048}
+
+
+def test_any_other_source_is_left_as_it_is(app: ModuleType) -> None:
+    config = model("a", source="HuggingFaceTB/SmolLM2-135M-Instruct")["llm_config"]
+    assert app._with_embedded_source(config) == config
