@@ -12,7 +12,10 @@ from deployments.router.policy import Candidate, Decision
 
 
 def laar_object(job: Job, now_s: float) -> dict[str, Any]:
-    """The `laar` object of an answer; `verified` is null when the request asked for no verification."""
+    """The `laar` object of an answer.
+
+    `verified` is null when the request asked for no verification, `ttca_s` when there is no correct answer.
+    """
     attempts = job.log.attempts
     return {
         "request_id": job.request_id,
@@ -20,7 +23,7 @@ def laar_object(job: Job, now_s: float) -> dict[str, Any]:
         "language": job.features.language,
         "bucket": job.bucket_label,
         "task": job.features.task,
-        "ttca_s": round(now_s - job.arrived_s, 6),
+        "ttca_s": round(now_s - job.arrived_s, 6) if job.log.is_verified else None,
         "attempts": [_attempt_object(attempt) for attempt in attempts],
     }
 
@@ -39,8 +42,9 @@ def answer_headers(job: Job, answer: Attempt, now_s: float) -> dict[str, str]:
         "x-laar-model": answer.model,
         "x-laar-attempts": str(len(job.log.attempts)),
         "x-laar-bucket": job.bucket_label,
-        "x-laar-ttca-s": f"{now_s - job.arrived_s:.6f}",
     }
+    if job.log.is_verified:
+        headers["x-laar-ttca-s"] = f"{now_s - job.arrived_s:.6f}"
     if job.request.wants_verification:
         headers["x-laar-verified"] = "true" if answer.status is Status.CORRECT else "false"
     return headers
