@@ -72,6 +72,9 @@ def profile(
     prompts: Annotated[int, typer.Option(min=1, help="Prompts per cell.")] = 20,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at once per model.")] = 4,
     seed: int = 1,
+    api_key_env: Annotated[
+        str, typer.Option(help="Environment variable with the API key to send; unset means none.")
+    ] = "LAAR_API_KEY",
 ) -> None:
     """Measure accuracy, latency and characters per token of every model of a running application."""
     from scripts.profile import ProfilePlan, run_profile
@@ -84,6 +87,7 @@ def profile(
         concurrency=concurrency,
         seed=seed,
         command="laar " + " ".join(sys.argv[1:]),
+        api_key=os.environ.get(api_key_env, "").strip() or None,
     )
     raise typer.Exit(run_profile(plan, out))
 

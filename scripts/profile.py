@@ -3,9 +3,10 @@
 import asyncio
 import itertools
 import platform
+import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,13 @@ from scripts.bench.report import environment
 BUCKET_EDGES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 # A third of the prompts are asked alone, so that the fit can tell a request's own time from its company's.
 ALONE_SHARE = 3
+# Above this share of failed prompts something is wrong with the application, and the rest is no fair sample.
+MAX_LEFT_OUT_SHARE = 0.1
+KEY_HELP = "help: --api-key-env names the environment variable with an API key that the application accepts"
+
+
+class ProfileError(Exception):
+    """The application cannot be measured; the message says what it answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +47,7 @@ class ProfilePlan:
     concurrency: int
     seed: int
     command: str
+    api_key: str | None = field(default=None, repr=False)
 
     def prompts(self) -> list[Prompt]:
         return [
@@ -54,31 +63,88 @@ class ProfilePlan:
         ]
 
 
-def run_profile(plan: ProfilePlan, out: Path) -> int:
-    """Measure every model of the application and write the profile."""
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """How the prompts of one model went: a prompt that failed is left out and is no wrong answer."""
+
+    model: str
+    num_prompts: int
+    answered: int = 0
+    left_out: int = 0
+
+    @property
+    def is_untried(self) -> bool:
+        return self.answered == self.left_out == 0
+
+    def leave_out(self, problem: str) -> None:
+        self.left_out += 1
+        if self.left_out > MAX_LEFT_OUT_SHARE * self.num_prompts:
+            raise ProfileError(f"{self}, more than {MAX_LEFT_OUT_SHARE:.0%}; the last one: {problem}")
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.left_out} of {self.num_prompts} prompts failed twice"
+
+
+def run_profile(plan: ProfilePlan, out: Path, transport: httpx.AsyncBaseTransport | None = None) -> int:
+    """Measure every model of the application and write the profile; 1 where it could not be measured."""
     prompts = plan.prompts()
-    records = asyncio.run(_measure(plan, prompts))
+    try:
+        records, tallies = asyncio.run(_measure(plan, prompts, transport))
+    except ProfileError as error:
+        print(f"laar profile: {error}", file=sys.stderr)
+        return 1
     profile = fit_profile(records, bucket_edges=BUCKET_EDGES, measured=_measured(plan))
     out.write_text(profile.model_dump_json(indent=1) + "\n")
     console = Console()
     console.print(_table(profile))
+    for tally in tallies:
+        if tally.left_out:
+            print(f"{tally} and were left out")
     console.print(f"{len(records)} answers to {len(prompts)} prompts; profile written to {out}")
     return 0
 
 
-async def _measure(plan: ProfilePlan, prompts: Sequence[Prompt]) -> list[Record]:
+async def _measure(
+    plan: ProfilePlan, prompts: Sequence[Prompt], transport: httpx.AsyncBaseTransport | None
+) -> tuple[list[Record], list[_Tally]]:
     """One model after the other, so that none takes the other's processor."""
     console = Console(stderr=True)
     records: list[Record] = []
-    async with httpx.AsyncClient(base_url=plan.url, timeout=600) as client:
-        models = [card["id"] for card in (await client.get("/v1/models")).raise_for_status().json()["data"]]
+    tallies: list[_Tally] = []
+    headers = {"Authorization": f"Bearer {plan.api_key}"} if plan.api_key else {}
+    async with httpx.AsyncClient(base_url=plan.url, headers=headers, timeout=600, transport=transport) as client:
+        models = await _models(client)
         with Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         ) as progress:
             for model in (name for name in models if name != AUTO):
                 advance = _progress_of(progress, model, len(prompts))
-                records += await _ask_all(client, model, prompts, plan, advance)
-    return records
+                tallies.append(_Tally(model=model, num_prompts=len(prompts)))
+                records += await _ask_all(client, tallies[-1], prompts, plan, advance)
+    return records, tallies
+
+
+async def _models(client: httpx.AsyncClient) -> list[str]:
+    try:
+        response = await client.get("/v1/models")
+    except httpx.HTTPError as error:
+        raise ProfileError(f"{client.base_url} cannot be reached: {_named(error)}") from error
+    if response.status_code != 200:
+        raise _refusal(response)
+    return [card["id"] for card in response.json()["data"]]
+
+
+def _refusal(response: httpx.Response) -> ProfileError:
+    hint = f"; {KEY_HELP}" if response.status_code == 401 else ""
+    return ProfileError(f"{response.url} answered {_shown(response)}{hint}")
+
+
+def _shown(response: httpx.Response) -> str:
+    return f"{response.status_code}: {response.text[:300]}"
+
+
+def _named(error: httpx.HTTPError) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _progress_of(progress: Progress, model: str, total: int) -> Callable[[], None]:
@@ -95,7 +161,7 @@ def _progress_of(progress: Progress, model: str, total: int) -> Callable[[], Non
 
 
 async def _ask_all(
-    client: httpx.AsyncClient, model: str, prompts: Sequence[Prompt], plan: ProfilePlan, done: Callable[[], None]
+    client: httpx.AsyncClient, tally: _Tally, prompts: Sequence[Prompt], plan: ProfilePlan, done: Callable[[], None]
 ) -> list[Record]:
     # every third prompt alone, the rest in company, so that both parts cover all lengths
     alone = prompts[::ALONE_SHARE]
@@ -108,9 +174,9 @@ async def _ask_all(
         async def ask_in_turn(left: Any = left, concurrency: int = concurrency) -> list[Record]:
             found = []
             for prompt in left:
-                found.append(await _ask(client, model, prompt, concurrency, detector))
+                found.append(await _ask(client, tally, prompt, concurrency, detector))
                 done()
-            return found
+            return [record for record in found if record is not None]
 
         results = await asyncio.gather(*(ask_in_turn() for _ in range(concurrency)))
         records += list(itertools.chain.from_iterable(results))
@@ -118,24 +184,24 @@ async def _ask_all(
 
 
 async def _ask(
-    client: httpx.AsyncClient, model: str, prompt: Prompt, concurrency: int, detector: FastTextDetector
-) -> Record:
+    client: httpx.AsyncClient, tally: _Tally, prompt: Prompt, concurrency: int, detector: FastTextDetector
+) -> Record | None:
     body = {
-        "model": model,
+        "model": tally.model,
         "messages": [{"role": "user", "content": prompt.text}],
         "temperature": 0,
         "max_tokens": prompt.max_tokens,
         "laar": {"verify": dict(prompt.verify), "max_attempts": 1, "task": prompt.task},
     }
-    sent_s = time.perf_counter()
-    response = await client.post("/v1/chat/completions", json=body)
-    latency_s = time.perf_counter() - sent_s
-    answer = response.raise_for_status().json()
+    timed = await _timed_answer(client, tally, body)
+    if timed is None:
+        return None
+    answer, latency_s = timed
     usage = answer["usage"]
     features = extract([prompt.text], detector=detector, task=prompt.task)
     return Record(
         prompt_id=prompt.id,
-        model=model,
+        model=tally.model,
         task=prompt.task,
         # the language the router will see, which is what it looks figures up by
         language=features.language,
@@ -147,6 +213,27 @@ async def _ask(
         num_chars=features.num_chars,
         symbol_share=features.symbol_share,
     )
+
+
+async def _timed_answer(client: httpx.AsyncClient, tally: _Tally, body: Any) -> tuple[Any, float] | None:
+    """The answer and its latency in seconds; a prompt that brings none is sent once more, then left out."""
+    problem = ""
+    for _ in range(2):
+        sent_s = time.perf_counter()
+        try:
+            response = await client.post("/v1/chat/completions", json=body)
+        except httpx.HTTPError as error:
+            problem = _named(error)
+            continue
+        latency_s = time.perf_counter() - sent_s
+        if response.status_code == 200:
+            tally.answered += 1
+            return response.json(), latency_s
+        if response.status_code in (401, 404) and tally.is_untried:
+            raise _refusal(response)
+        problem = _shown(response)
+    tally.leave_out(problem)
+    return None
 
 
 def _measured(plan: ProfilePlan) -> Measured:
