@@ -1,7 +1,8 @@
 """Which option of a multiple-choice question an answer names."""
 
 import re
-import unicodedata
+
+from deployments.verifier.normalise import compose
 
 _WORDS = (
     "answer|option|choice|antwort|réponse|respuesta|ответ|вариант|cevap|yanıt|答案|选|選|答え|正解|الإجابة|उत्तर|คำตอบ"
@@ -18,6 +19,6 @@ _ALONE = re.compile(r"(?<![A-Za-z0-9'])(?!A\s+[a-z])([A-E])(?![A-Za-z0-9'])")
 
 def find_choice(answer: str) -> str | None:
     """The letter A to E that an answer opens with, else announces, else the first that stands alone."""
-    text = unicodedata.normalize("NFKC", answer).strip()
+    text = compose(answer).strip()
     found = _OPENING.match(text) or _ANNOUNCED.search(text) or _ALONE.search(text)
     return found[1].upper() if found else None

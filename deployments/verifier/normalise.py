@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
+from functools import cache
 
 # written without spaces between words, so spaces carry no meaning
 UNSPACED_LANGUAGES = frozenset({"zh", "yue", "wuu", "ja", "th", "lo", "km", "my"})
 TURKIC_LANGUAGES = frozenset({"tr", "az"})
+MAX_MARKS = 30  # in one run, as in the stream-safe text format of Unicode (UAX #15, section 13)
+_PLANES_WITH_MARKS = range(0x300, 0x20000)
 
 _SAME = {
     **dict.fromkeys("“”„‟«»「」『』《》〝〞〟″", '"'),
@@ -65,17 +68,38 @@ _LEADING = " \"'`*,;:!?¿¡"
 _TRAILING = " \"'`*,;:!?."
 
 
+@cache
+def _long_run_of_marks() -> re.Pattern[str]:
+    """Made when first needed, since it looks at each character that may be, or decompose to, a mark."""
+    marks = "".join(char for char in map(chr, _PLANES_WITH_MARKS) if _is_reordered(char))
+    # a class of the first plane alone is a table; the whole one, a list, is asked only where that one matched
+    common = "".join(char for char in marks if char < "\U00010000")
+    return re.compile(f"(?=[{common}\U00010000-\U0001ffff])([{marks}]{{{MAX_MARKS}}})[{marks}]+")
+
+
+def _is_reordered(char: str) -> bool:
+    """Whether normalisation sorts the character among its neighbours; some Katakana signs become such a mark."""
+    return unicodedata.combining(unicodedata.normalize("NFKD", char)[0]) != 0
+
+
+def compose(text: str) -> str:
+    """NFKC in linear time: of a long run of marks, which it would sort in quadratic time, the first stay."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", _long_run_of_marks().sub(r"\1", text))
+
+
 def fold(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:
     """One form for width, digits, quotes, dashes, spaces, invisible marks and, if asked, case; markup stays."""
-    text = unicodedata.normalize("NFKC", text).translate(_CHARACTERS)
+    text = compose(text).translate(_CHARACTERS)
     if ignore_case:
         text = _fold_case(text, language)
     # removing marks and folding case can bring letters together that compose; NFKC may bring new marks
-    text = unicodedata.normalize("NFKC", text).translate(_CHARACTERS)
+    text = compose(text).translate(_CHARACTERS)
     text = _SPACES.sub(" ", text).strip(" ")
     if language not in UNSPACED_LANGUAGES:
         return text
-    return unicodedata.normalize("NFKC", _SPACE_BY_UNSPACED.sub("", text))
+    return compose(_SPACE_BY_UNSPACED.sub("", text))
 
 
 def plain(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:

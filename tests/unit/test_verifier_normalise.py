@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from deployments.verifier.normalise import fold, normalise, plain, stands_in
+from deployments.verifier.normalise import compose, fold, normalise, plain, stands_in
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,25 @@ def test_normalising_random_unicode_never_fails_and_repeats() -> None:
         once = fold(text)
         assert fold(once) == once
         assert normalise(text) == normalise(text)
+
+
+@pytest.mark.parametrize(
+    ("language", "run"),
+    [
+        pytest.param("en", "\u0315\u0300", id="two-classes-that-are-sorted"),
+        pytest.param("en", "\u0315\u200b\u0300\u200b", id="parted-by-what-a-fold-takes-out"),
+        pytest.param("en", "\u0315\uff9e", id="katakana-sign-that-becomes-a-mark"),
+        pytest.param("zh", "\u0315 \u0300 ", id="parted-by-spaces-that-an-unspaced-language-loses"),
+    ],
+)
+def test_of_a_long_run_of_marks_thirty_stay(language: str, run: str) -> None:
+    folded = fold("q" + run * 1000 + "z", language)
+    assert (len(folded), folded[0], folded[-1]) == (32, "q", "z")
+
+
+def test_thirty_marks_are_no_long_run() -> None:
+    text = "q" + "\u0300" * 30 + "z"
+    assert compose(text) == text
 
 
 @pytest.mark.parametrize(
