@@ -12,7 +12,7 @@ from itertools import islice
 
 from deployments.verifier.choice import find_choice
 from deployments.verifier.grounding import count_grounded
-from deployments.verifier.normalise import fold, normalise, plain, stands_in
+from deployments.verifier.normalise import Haystack, TooManyFalseStartsError, fold, normalise, plain
 from deployments.verifier.numbers import Number, find_numbers
 from deployments.verifier.patterns import TooMuchWorkError, matches
 from deployments.verifier.schema_check import StepsExceededError, parse_answer
@@ -32,7 +32,9 @@ from deployments.verifier.spec import (
 logger = logging.getLogger("ray.serve")
 
 MAX_ANSWER_CHARS = 1 << 20
-MAX_PROMPT_CHARS = 1 << 20
+# within these a grounded check takes less than a second, whatever the text
+MAX_GROUNDED_PROMPT_CHARS = 1 << 18
+MAX_GROUNDED_ANSWER_CHARS = 1 << 16
 TAIL_CHARS = 20_000  # where the last number of an answer is looked for
 MAX_NUMBERS = 10_000
 JUDGE_PROMPT_CHARS = 8000
@@ -54,6 +56,7 @@ class Reason(StrEnum):
     MISSING = "missing"
     EMPTY_ANSWER = "empty_answer"
     TOO_LONG = "too_long"
+    PROMPT_TOO_LONG = "prompt_too_long"
     NO_NUMBER = "no_number"
     NO_CHOICE = "no_choice"
     OUT_OF_TOLERANCE = "out_of_tolerance"
@@ -164,9 +167,12 @@ def _values(spec: Exact | Contains, answer: str, language: str) -> Verdict:
     if isinstance(spec, Exact):
         said = normalise(answer, language, ignore_case=spec.ignore_case)
         return _correct(Reason.MATCHED) if said in wanted else _wrong(Reason.DIFFERS)
-    text = plain(answer, language, ignore_case=spec.ignore_case)
-    found = [stands_in(value, text) for value in wanted]
-    is_right = all(found) if spec.mode == "all" else any(found)
+    haystack = Haystack(plain(answer, language, ignore_case=spec.ignore_case))
+    found = map(haystack.holds, wanted)
+    try:
+        is_right = all(found) if spec.mode == "all" else any(found)
+    except TooManyFalseStartsError:
+        return _unknown(Reason.TOO_COMPLEX)
     return _correct(Reason.MATCHED) if is_right else _wrong(Reason.MISSING)
 
 
@@ -217,9 +223,14 @@ def _json_schema(spec: JsonSchema, answer: str) -> Verdict:
 
 
 def _grounded(spec: Grounded, answer: str, evidence: Evidence) -> Verdict:
-    if len(evidence.prompt) > MAX_PROMPT_CHARS:
+    if len(evidence.prompt) > MAX_GROUNDED_PROMPT_CHARS:
+        return _unknown(Reason.PROMPT_TOO_LONG)
+    if len(answer) > MAX_GROUNDED_ANSWER_CHARS:
         return _unknown(Reason.TOO_LONG)
-    found, total = count_grounded(answer, evidence.prompt, evidence.language)
+    try:
+        found, total = count_grounded(answer, evidence.prompt, evidence.language)
+    except TooManyFalseStartsError:
+        return _unknown(Reason.TOO_COMPLEX)
     if not total:
         return _unknown(Reason.NO_SPANS)
     return _correct(Reason.GROUNDED) if found / total >= spec.min_share else _wrong(Reason.NOT_GROUNDED)

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from itertools import islice
 
-from deployments.verifier.normalise import UNSPACED_LANGUAGES, fold, normalise, plain, stands_in
+from deployments.verifier.normalise import UNSPACED_LANGUAGES, Haystack, fold, normalise, plain
 from deployments.verifier.numbers import find_numbers
 
 MAX_SPANS = 200
@@ -26,17 +26,18 @@ def count_grounded(answer: str, prompt: str, language: str) -> tuple[int, int]:
     """How many of the answer's spans stand in the prompt, and how many there are.
 
     Spans are quotations, codes, numbers and capitalised names. An answer that stands in the prompt as a whole
-    is one span that does; one of a few words without spans is one span that may or may not.
+    is one span that does; one of a few words without spans is one span that may or may not. Raises
+    TooManyFalseStartsError.
     """
-    prompt_text = plain(prompt, language)
+    haystack = Haystack(plain(prompt, language), whole_words=True)
     whole = normalise(answer, language)
-    if stands_in(whole, prompt_text, whole_words=True):
+    if haystack.holds(whole):
         return 1, 1
     texts, numbers = _spans(answer, language)
     if not texts and not numbers:
         return 0, int(_is_short(whole, language))
     missing = _missing(numbers, prompt, language)
-    found = sum(stands_in(text, prompt_text, whole_words=True) for text in texts)
+    found = sum(map(haystack.holds, texts))
     return found + len(numbers) - len(missing), len(texts) + len(numbers)
 
 

@@ -8,6 +8,8 @@ from functools import cache
 UNSPACED_LANGUAGES = frozenset({"zh", "yue", "wuu", "ja", "th", "lo", "km", "my"})
 TURKIC_LANGUAGES = frozenset({"tr", "az"})
 MAX_MARKS = 30  # in one run, as in the stream-safe text format of Unicode (UAX #15, section 13)
+MAX_SEARCH_STEPS = 200_000  # false starts in one text; a long needle costs several, as `find` prepares it anew
+_NEEDLE_CHARS_PER_STEP = 256
 _PLANES_WITH_MARKS = range(0x300, 0x20000)
 
 _SAME = {
@@ -125,22 +127,30 @@ def _fold_case(text: str, language: str) -> str:
     return text.casefold().replace("i̇", "i")
 
 
-def stands_in(needle: str, text: str, *, whole_words: bool = False) -> bool:
-    """Whether `needle` stands in `text`, both folded, and not as a part of a longer number.
+class TooManyFalseStartsError(Exception):
+    """What is looked for stands in the text too often as a part of something longer."""
 
-    With `whole_words` it must not be a part of a longer ASCII word either. Gives up, as missing, after so
-    many false starts that the search would no longer be linear.
-    """
-    if not needle:
-        return False
-    start = text.find(needle)
-    for _ in range(max(256, 4_000_000 // len(needle))):
-        if start < 0:
-            return False
-        if not _is_cut(needle, text, start, whole_words):
-            return True
-        start = text.find(needle, start + 1)
-    return False
+
+class Haystack:
+    """A folded text in which folded texts are looked for, with one account of false starts for all of them."""
+
+    def __init__(self, text: str, *, whole_words: bool = False) -> None:
+        self._text = text
+        self._whole_words = whole_words
+        self._spent = 0
+
+    def holds(self, needle: str) -> bool:
+        """Whether `needle` stands in the text, and not as a part of a longer number (or ASCII word)."""
+        start = self._text.find(needle) if needle else -1
+        while start >= 0 and _is_cut(needle, self._text, start, self._whole_words):
+            self._spend(1 + len(needle) // _NEEDLE_CHARS_PER_STEP)
+            start = self._text.find(needle, start + 1)
+        return start >= 0
+
+    def _spend(self, steps: int) -> None:
+        self._spent += steps
+        if self._spent > MAX_SEARCH_STEPS:
+            raise TooManyFalseStartsError
 
 
 def _is_cut(needle: str, text: str, start: int, whole_words: bool) -> bool:

@@ -155,8 +155,29 @@ def test_grounded(spec: dict[str, Any], answer: str, expected: tuple[Outcome, st
     assert outcome({"type": "grounded", **spec}, evidence(answer, prompt='{"k-77ab": "blue"}')) == expected
 
 
-def test_a_prompt_too_long_to_search_cannot_tell() -> None:
-    assert outcome({"type": "grounded"}, evidence("x", prompt="a" * (2**20 + 1))) == (U, "too_long")
+@pytest.mark.parametrize(
+    ("answer", "prompt", "expected"),
+    [
+        pytest.param("x", "x" + " " * 262_143, (C, "grounded"), id="longest-prompt"),
+        pytest.param("x", "x" + " " * 262_144, (U, "prompt_too_long"), id="prompt"),
+        pytest.param("x" + " " * 65_535, "x", (C, "grounded"), id="longest-answer"),
+        pytest.param("x" + " " * 65_536, "x", (U, "too_long"), id="answer"),
+        pytest.param("x" + " " * 65_536, " " * 262_145, (U, "prompt_too_long"), id="both"),
+    ],
+)
+def test_a_text_too_long_to_ground_cannot_tell(answer: str, prompt: str, expected: tuple[Outcome, str]) -> None:
+    assert outcome({"type": "grounded"}, evidence(answer, prompt=prompt)) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "answer", "prompt"),
+    [
+        pytest.param({"type": "contains", "value": "1"}, "1" * 250_000, "", id="contains"),
+        pytest.param({"type": "grounded"}, 'It says "aaa" there somewhere.', "a" * 250_000, id="grounded"),
+    ],
+)
+def test_a_search_with_too_many_false_starts_cannot_tell(spec: dict[str, Any], answer: str, prompt: str) -> None:
+    assert outcome(spec, evidence(answer, prompt=prompt)) == (U, "too_complex")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from deployments.verifier.normalise import compose, fold, normalise, plain, stands_in
+from deployments.verifier.normalise import Haystack, TooManyFalseStartsError, compose, fold, normalise, plain
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_thirty_marks_are_no_long_run() -> None:
     ],
 )
 def test_a_number_is_not_found_inside_another(needle: str, text: str, is_found: bool) -> None:
-    assert stands_in(needle, text) is is_found
+    assert Haystack(text).holds(needle) is is_found
 
 
 def test_a_word_is_not_found_inside_another_when_whole_words_are_asked_for() -> None:
-    assert stands_in("ab12", "xab12", whole_words=True) is False
-    assert stands_in("ab12", "id:ab12.", whole_words=True) is True
+    assert Haystack("xab12", whole_words=True).holds("ab12") is False
+    assert Haystack("id:ab12.", whole_words=True).holds("ab12") is True
 
 
 class _CountingText(str):
@@ -125,8 +125,23 @@ class _CountingText(str):
         return super().find(*args)  # type: ignore[arg-type]
 
 
-def test_false_starts_are_bounded() -> None:
+@pytest.mark.parametrize(
+    ("needle", "searches"),
+    [
+        pytest.param("1", 200_001, id="short"),
+        # a false start counts 1 + 16384 // 256 = 65 steps of the 200,000
+        pytest.param("1" * 16_384, 3_077, id="long"),
+    ],
+)
+def test_false_starts_are_bounded(needle: str, searches: int) -> None:
     _CountingText.searches = 0
-    text = _CountingText("1" * 100_000)
-    assert stands_in("1" * 16_384, text) is False
-    assert _CountingText.searches <= 300
+    with pytest.raises(TooManyFalseStartsError, match=r"^$"):
+        Haystack(_CountingText("1" * 250_000)).holds(needle)
+    assert _CountingText.searches == searches
+
+
+def test_all_that_is_looked_for_in_one_text_shares_one_bound() -> None:
+    haystack = Haystack("1" * 150_000)
+    assert haystack.holds("1") is False
+    with pytest.raises(TooManyFalseStartsError, match=r"^$"):
+        haystack.holds("1")
