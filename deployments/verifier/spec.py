@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeFloat,
     StringConstraints,
     TypeAdapter,
+    ValidationInfo,
     field_validator,
 )
 
@@ -80,9 +81,10 @@ class Regex(_Spec):
     """An RE2 pattern is found in the answer, or with `full_match` is the whole of it."""
 
     type: Literal["regex"]
+    # before the pattern, which is checked as it will be compiled: ignoring case can make it five times larger
+    ignore_case: bool = False
     pattern: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATTERN_CHARS)]
     full_match: bool = False
-    ignore_case: bool = False
 
     @cached_property
     def compiled(self) -> Any:
@@ -90,8 +92,8 @@ class Regex(_Spec):
 
     @field_validator("pattern")
     @classmethod
-    def _compiles(cls, pattern: str) -> str:
-        compile_pattern(pattern)
+    def _compiles(cls, pattern: str, info: ValidationInfo) -> str:
+        compile_pattern(pattern, ignore_case=info.data.get("ignore_case", False))
         return pattern
 
 

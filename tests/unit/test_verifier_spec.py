@@ -58,6 +58,12 @@ def test_every_type_survives_the_way_to_the_verifier(spec: dict[str, Any]) -> No
             {"type": "regex", "pattern": "(a)\\1"}, "regex.pattern", "no back-references", id="back-reference"
         ),
         pytest.param({"type": "regex", "pattern": "a" * 1025}, "regex.pattern", "at most 1024", id="long-pattern"),
+        pytest.param(
+            {"type": "regex", "pattern": "[a-z]{850}[a-z]{850}", "ignore_case": True},
+            "regex.pattern",
+            "pattern compiles to 10204 steps; at most 10000",
+            id="pattern-too-large-only-without-case",
+        ),
         pytest.param({"type": "numeric", "value": "x"}, "numeric.value", "valid number", id="no-number"),
         pytest.param(
             {"type": "numeric", "value": 1, "tolerance": -1},
@@ -86,6 +92,10 @@ def test_what_is_out_of_bounds_is_refused_by_its_field(spec: dict[str, Any], fie
     with pytest.raises(ValidationError, match=message) as caught:
         SPEC.validate_python(spec)
     assert any(".".join(map(str, e["loc"])).startswith(field) for e in caught.value.errors())
+
+
+def test_a_pattern_too_large_without_case_is_taken_with_case() -> None:
+    assert SPEC.validate_python({"type": "regex", "pattern": "[a-z]{850}[a-z]{850}"}).compiled.programsize == 1704
 
 
 def test_deeply_nested_json_is_refused() -> None:
