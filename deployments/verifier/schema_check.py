@@ -1,6 +1,7 @@
 """JSON Schema with bounds: size of the schema, patterns on RE2, and a budget of steps for one validation."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
@@ -52,7 +53,7 @@ class SchemaCheck:
     """A schema that was found fit for use; raises ValueError with the reason if it is not."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        _refuse_oversize(schema)
+        _refuse_unsendable(schema)
         self._validator = _validator(json.dumps(schema))
 
     def violation(self, answer: Any) -> str | None:
@@ -279,7 +280,8 @@ def _refuse_patterns(patterns: list[str]) -> None:
             raise ValueError(f"schema: {error}") from None
 
 
-def _refuse_oversize(schema: Mapping[str, Any]) -> None:
+def _refuse_unsendable(schema: Mapping[str, Any]) -> None:
+    """What is too large, or would not be the same schema after a way through JSON."""
     nodes = 0
     stack: list[tuple[Any, int]] = [(schema, 1)]
     while stack:
@@ -289,10 +291,13 @@ def _refuse_oversize(schema: Mapping[str, Any]) -> None:
             raise ValueError(f"schema is nested deeper than the {MAX_SCHEMA_DEPTH} levels allowed")
         if nodes > MAX_SCHEMA_NODES:
             raise ValueError(f"schema has more than the {MAX_SCHEMA_NODES} nodes allowed")
+        if isinstance(node, float) and not math.isfinite(node):
+            raise ValueError(f"schema holds the number {node}; only finite numbers are allowed")
         if isinstance(node, dict):
             stack += [(child, depth + 1) for child in node.values()]
         elif isinstance(node, list):
             stack += [(child, depth + 1) for child in node]
-    size = len(json.dumps(schema).encode())
+    # a lone surrogate fails here, with a ValueError that names it
+    size = len(json.dumps(schema, ensure_ascii=False).encode())
     if size > MAX_SCHEMA_BYTES:
         raise ValueError(f"schema has {size} bytes; at most {MAX_SCHEMA_BYTES} are allowed")

@@ -26,10 +26,26 @@ MINIMAL: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("spec", [pytest.param(spec, id=f"{i}-{spec['type']}") for i, spec in enumerate(MINIMAL)])
+UNUSUAL: list[dict[str, Any]] = [
+    {"type": "exact", "value": '\u0000\u200b😀 e\u0301 "\\'},
+    {"type": "contains", "value": ["\u2028北京", "\U0010ffffمُحَمَّد"]},
+    {"type": "regex", "pattern": "\\p{Han}+\u0000|[«»]", "ignore_case": True},
+    {"type": "numeric", "value": -1.7976931348623157e308, "tolerance": 5e-324, "relative_tolerance": 0.1},
+    {"type": "json_schema", "schema": {"enum": [0.1, -0.0, 1e22, 10**300, 5e-324, None, True, "\u0000😀"]}},
+    {"type": "json_schema", "schema": {"properties": {"": {}, "schema_": {}, "京/~": {"const": {"type": "none"}}}}},
+    {"type": "grounded"},
+    {"type": "agreement"},
+    {"type": "judge"},
+    {"type": "judge", "model": "modèle/é😀", "criteria": "streng\n\u2029</think>"},
+]
+
+
+@pytest.mark.parametrize(
+    "spec", [pytest.param(spec, id=f"{i}-{spec['type']}") for i, spec in enumerate(MINIMAL + UNUSUAL)]
+)
 def test_every_type_survives_the_way_to_the_verifier(spec: dict[str, Any]) -> None:
     held = Holder.model_validate_json(json.dumps({"verify": spec}))
-    sent = held.verify.model_dump_json()
+    sent = held.verify.model_dump_json(by_alias=True)
     again = SPEC.validate_json(sent)
     assert again == held.verify
     assert spec.items() <= json.loads(sent).items()
@@ -78,6 +94,30 @@ def test_every_type_survives_the_way_to_the_verifier(spec: dict[str, Any]) -> No
         pytest.param(
             {"type": "json_schema", "schema": {"$ref": "http://x"}}, "json_schema.schema", "only local", id="remote"
         ),
+        pytest.param(
+            {"type": "json_schema", "schema": {"maximum": float("inf")}},
+            "json_schema.schema",
+            "schema holds the number inf; only finite",
+            id="infinite-in-schema",
+        ),
+        pytest.param(
+            {"type": "json_schema", "schema": {"properties": {"a": {"items": {"enum": [1, {"b": float("-inf")}]}}}}},
+            "json_schema.schema",
+            "schema holds the number -inf; only finite",
+            id="infinite-deep-in-schema",
+        ),
+        pytest.param(
+            {"type": "json_schema", "schema": {"const": float("nan")}},
+            "json_schema.schema",
+            "schema holds the number nan; only finite",
+            id="no-number-in-schema",
+        ),
+        pytest.param(
+            {"type": "json_schema", "schema": {"properties": {"\ud800": {}}}},
+            "json_schema.schema",
+            "surrogates not allowed",
+            id="surrogate-in-schema",
+        ),
         pytest.param({"type": "json_schema", "schema": []}, "json_schema.schema", "valid dictionary", id="no-object"),
         pytest.param({"type": "grounded", "min_share": 0}, "grounded.min_share", "greater than 0", id="no-share"),
         pytest.param(
@@ -92,6 +132,11 @@ def test_what_is_out_of_bounds_is_refused_by_its_field(spec: dict[str, Any], fie
     with pytest.raises(ValidationError, match=message) as caught:
         SPEC.validate_python(spec)
     assert any(".".join(map(str, e["loc"])).startswith(field) for e in caught.value.errors())
+
+
+def test_a_number_beyond_all_floats_is_refused_as_it_comes_in_json() -> None:
+    with pytest.raises(ValidationError, match="schema holds the number inf; only finite numbers are allowed"):
+        SPEC.validate_json('{"type": "json_schema", "schema": {"items": {"maximum": 1e999}}}')
 
 
 def test_a_pattern_too_large_without_case_is_taken_with_case() -> None:
