@@ -7,12 +7,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import httpx
+import psutil  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
@@ -21,68 +23,171 @@ from serve_app.environment import prepare_environment
 
 CONFIG = Path(__file__).parent.parent / "serve_app" / "embedded.yaml"
 START_TIMEOUT_S = 900
+# for `serve run` to shut Serve down, then for the raylet and the workers, which end after it
+SERVE_END_TIMEOUT_S = 60
+REST_END_TIMEOUT_S = 15
+KILL_TIMEOUT_S = 10
 console = Console()
 
 
 def run_demo(*, once: bool, json_path: Path | None, port: int) -> int:
-    """The exit status: 0 when every question was asked and answered, 1 when the application did not come up."""
-    if _is_taken(port):
-        console.print(f"Port {port} on 127.0.0.1 is in use. Stop what runs there, or choose another with --port.")
-        return 1
+    """The exit status: 0 when every question was answered, 1 for a failure, 128 + the signal that came before."""
     log_path = Path(os.environ.get("LAAR_DEMO_LOG", "laar-demo.log"))
-    console.print(f"Starting Ray, Gemma-3-270m and SmolLM2-135M on vLLM (CPU); the log goes to {log_path}.")
-    try:
-        with _application(port, log_path) as process:
-            _wait_until_ready(process, port, log_path)
-            results = [_ask(question, port) for question in QUESTIONS]
-            _show(results)
-            if json_path is not None:
-                json_path.write_text(json.dumps({"questions": results}, indent=2, ensure_ascii=False) + "\n")
-                console.print(f"Written to {json_path}.")
-            if not once:
-                _stay_up(process, port)
-    except DemoError as error:
-        console.print(str(error))
-        return 1
-    except KeyboardInterrupt:
-        console.print("Stopped.")
+    with _stop_signals() as signals:
+        try:
+            _run(signals, log_path=log_path, once=once, json_path=json_path, port=port)
+        except DemoError as error:
+            console.print(str(error), soft_wrap=True, markup=False)
+            return 1
+        except KeyboardInterrupt:
+            _say("Stopped.")
+            return 128 + signals.received[0]
     return 0
+
+
+def _run(signals: "_Signals", *, log_path: Path, once: bool, json_path: Path | None, port: int) -> None:
+    if _is_taken(port):
+        raise DemoError(f"Port {port} on 127.0.0.1 is in use. Stop what runs there, or choose another with --port.")
+    console.print(f"Starting Ray, Gemma-3-270m and SmolLM2-135M on vLLM (CPU); the log goes to {log_path}.")
+    # held from before the start until the try that ends what was started
+    signals.are_held = True
+    process = _start(port, log_path)
+    try:
+        signals.release()
+        _wait_until_ready(process, port, log_path)
+        results = [_ask(question, port, log_path) for question in QUESTIONS]
+        _show(results)
+        if json_path is not None:
+            json_path.write_text(json.dumps({"questions": results}, indent=2, ensure_ascii=False) + "\n")
+            console.print(f"Written to {json_path}.")
+        if not once:
+            with suppress(KeyboardInterrupt):
+                _stay_up(process, port, log_path)
+    finally:
+        # first of all and no call, because Python handles signals at calls
+        signals.are_held = True
+        _end(process, signals)
+
+
+class _Signals:
+    """SIGINT, SIGTERM and SIGHUP: each raises KeyboardInterrupt, save while they are held; all are counted."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.are_held = False
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        self.received.append(signum)
+        if not self.are_held:
+            raise KeyboardInterrupt
+
+    def release(self) -> None:
+        self.are_held = False
+        if self.received:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _stop_signals() -> Iterator[_Signals]:
+    signals = _Signals()
+    stops = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asks to live on
+        stops.append(signal.SIGHUP)
+    before = {stop: signal.signal(stop, signals) for stop in stops}
+    try:
+        yield signals
+    finally:
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
 
 
 class DemoError(Exception):
     """The application did not come up, or went away; the message says where to look."""
 
 
-@contextmanager
-def _application(port: int, log_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """`serve run` with the embedded config, ended in its own time when the block is left."""
+def _start(port: int, log_path: Path) -> "subprocess.Popen[bytes]":
+    """`serve run` with the embedded config, in a session of its own, so that Ctrl-C does not reach it past us."""
     environment = dict(os.environ)
     prepare_environment(environment)
     config = CONFIG
     if port != 8000:
         config = log_path.with_suffix(".yaml")
         config.write_text(CONFIG.read_text().replace("port: 8000", f"port: {port}"))
-    command = [str(Path(sys.executable).with_name("serve")), "run", str(config), "--app-dir", str(CONFIG.parents[1])]
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        return subprocess.Popen(
+            _command(config), env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-    try:
-        yield process
-    finally:
-        _end(process)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is not None:
-        return
-    console.print("Shutting down.")
-    process.send_signal(signal.SIGINT)
+def _command(config: Path) -> list[str]:
+    return [str(Path(sys.executable).with_name("serve")), "run", str(config), "--app-dir", str(CONFIG.parents[1])]
+
+
+def _end(process: "subprocess.Popen[bytes]", signals: _Signals) -> None:
+    """Ask `serve run` to end and wait for all that it started; what outlasts the time, or a new signal, is killed."""
+    known_signals = len(signals.received)
+    started = _started_by(process)
+
+    def is_urgent() -> bool:
+        return len(signals.received) > known_signals
+
+    if process.poll() is None:
+        _say("Shutting down.")
+        process.send_signal(signal.SIGINT)
+        _wait_for(lambda: process.poll() is not None or is_urgent(), SERVE_END_TIMEOUT_S)
+    _wait_for(lambda: not _running(process, started) or is_urgent(), 0 if is_urgent() else REST_END_TIMEOUT_S)
+    _wait_for(lambda: not _kill(_running(process, started)), KILL_TIMEOUT_S)
+    if left := _running(process, started):
+        _say(f"Still running, although killed: {', '.join(str(found.pid) for found in left)}.")
+
+
+def _running(process: "subprocess.Popen[bytes]", started: set[psutil.Process]) -> list[psutil.Process]:
+    """What is left of all that was started, by now or before; a zombie has ended."""
+    process.poll()
+    started |= _started_by(process)
+    return [found for found in started if _is_running(found)]
+
+
+def _started_by(process: "subprocess.Popen[bytes]") -> set[psutil.Process]:
+    """The process, its descendants and its session, which still holds them when their parents have ended."""
+    found = {candidate for candidate in psutil.process_iter() if _session(candidate.pid) == process.pid}
+    for member in list(found):
+        with suppress(psutil.NoSuchProcess):
+            found.update(member.children(recursive=True))
+    return found
+
+
+def _session(pid: int) -> int | None:
     try:
-        process.wait(timeout=60)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def _is_running(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _kill(processes: list[psutil.Process]) -> list[psutil.Process]:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    return processes
+
+
+def _say(text: str) -> None:
+    """Print, although the terminal may be gone; rich exits when a pipe is."""
+    with suppress(OSError, SystemExit):
+        console.print(text)
+
+
+def _wait_for(is_over: Callable[[], bool], timeout_s: float) -> None:
+    until_s = time.monotonic() + timeout_s
+    while not is_over() and time.monotonic() < until_s:
+        time.sleep(0.2)
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> None:
@@ -115,7 +220,7 @@ def _url(port: int, path: str) -> str:
     return f"http://127.0.0.1:{port}/v1/{path}"
 
 
-def _ask(question: Question, port: int) -> dict[str, Any]:
+def _ask(question: Question, port: int, log_path: Path) -> dict[str, Any]:
     body = {
         "model": "auto",
         "messages": [{"role": "user", "content": question.text}],
@@ -124,9 +229,16 @@ def _ask(question: Question, port: int) -> dict[str, Any]:
         "laar": {"verify": dict(question.verify), "task": question.task},
     }
     console.print(f"asking: {question.title}")
-    response = httpx.post(_url(port, "chat/completions"), json=body, timeout=600)
+    try:
+        response = httpx.post(_url(port, "chat/completions"), json=body, timeout=600)
+    except httpx.HTTPError as error:
+        raise DemoError(
+            f"'{question.title}' got no answer: {type(error).__name__}: {error}; see {log_path}."
+        ) from error
     if response.status_code != 200:
-        raise DemoError(f"The application answered {response.status_code}: {response.text[:500]}")
+        raise DemoError(
+            f"'{question.title}' was answered {response.status_code}: {response.text[:500]}; see {log_path}."
+        )
     answer = response.json()
     laar = answer["laar"]
     return {
@@ -147,10 +259,10 @@ def _show(results: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _stay_up(process: "subprocess.Popen[bytes]", port: int) -> None:
+def _stay_up(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> None:
     console.print(f"Serving on http://127.0.0.1:{port}/v1 with model 'auto'. Ctrl-C stops it.")
     process.wait()
-    raise DemoError(f"The application ended with status {process.returncode}.")
+    raise DemoError(f"The application ended with status {process.returncode}; see {log_path}.")
 
 
 def _is_taken(port: int) -> bool:
