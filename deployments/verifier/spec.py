@@ -169,6 +169,8 @@ def refusal(spec: _Spec, *, models: Collection[str], custom_checks: Collection[s
     """Why this application cannot make the check that a request asks for, naming what it could."""
     if isinstance(spec, Judge) and spec.model is not None and spec.model not in models:
         return f"model: unknown judge '{spec.model[:64]}'; known: {sorted(models)}"
+    if isinstance(spec, Judge) and len(models) < 2:
+        return f"model: no model can judge, as none judges its own answer; known: {sorted(models)}"
     if isinstance(spec, Custom) and spec.name not in custom_checks:
         return f"name: unknown check '{spec.name}'; known: {sorted(custom_checks)}"
     return None

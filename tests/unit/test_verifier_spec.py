@@ -161,7 +161,9 @@ def test_only_a_judge_needs_a_model() -> None:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        pytest.param({"type": "judge", "model": "lrage"}, "model: unknown judge 'lrage'; known: ['large']", id="judge"),
+        pytest.param(
+            {"type": "judge", "model": "lrage"}, "model: unknown judge 'lrage'; known: ['large', 'small']", id="judge"
+        ),
         pytest.param({"type": "judge", "model": "large"}, None, id="known-judge"),
         pytest.param({"type": "judge"}, None, id="default-judge"),
         pytest.param({"type": "custom", "name": "sq"}, "name: unknown check 'sq'; known: ['sql']", id="check"),
@@ -170,4 +172,12 @@ def test_only_a_judge_needs_a_model() -> None:
     ],
 )
 def test_names_that_nobody_configured_are_refused(spec: dict[str, Any], expected: str | None) -> None:
-    assert refusal(SPEC.validate_python(spec), models=["large"], custom_checks=["sql"]) == expected
+    assert refusal(SPEC.validate_python(spec), models=["small", "large"], custom_checks=["sql"]) == expected
+
+
+@pytest.mark.parametrize(
+    "spec", [pytest.param({}, id="any-judge"), pytest.param({"model": "large"}, id="the-only-model-as-judge")]
+)
+def test_a_judge_is_refused_where_only_one_model_answers(spec: dict[str, Any]) -> None:
+    found = refusal(SPEC.validate_python({"type": "judge", **spec}), models=["large"], custom_checks=[])
+    assert found == "model: no model can judge, as none judges its own answer; known: ['large']"
