@@ -73,10 +73,12 @@ class Reason(StrEnum):
     JUDGED_WRONG = "judged_wrong"
     JUDGE_UNCLEAR = "judge_unclear"
     JUDGE_FAILED = "judge_failed"
+    JUDGE_ANSWERED = "judge_answered"
     NO_JUDGE = "no_judge"
     CHECK_PASSED = "check_passed"
     CHECK_REFUSED = "check_refused"
     CHECK_FAILED = "check_failed"
+    NO_CHECK = "no_check"
     TIMED_OUT = "timed_out"
 
 

@@ -72,7 +72,9 @@ class Verifier:
     async def _judge(self, spec: Judge, evidence: Evidence) -> Verdict:
         judge = choose_judge(spec, evidence, tuple(self._judges), self._default_judge)
         if judge is None:
-            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.NO_JUDGE)
+            # the judge asked for can still judge the answer of another model
+            reason = Reason.JUDGE_ANSWERED if spec.model in self._judges else Reason.NO_JUDGE
+            return Verdict(outcome=Outcome.UNKNOWN, reason=reason)
         response: Any = self._judges[judge].generate.remote("chat", judge_request(spec, evidence), {})
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -91,7 +93,7 @@ class Verifier:
 
     async def _run_custom(self, custom: CustomCheck | None, evidence: Evidence) -> Verdict:
         if custom is None:
-            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.CHECK_FAILED)
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.NO_CHECK)
         try:
             async with asyncio.timeout(self._timeout_s):
                 running = asyncio.get_running_loop().run_in_executor(self._custom_threads, run_custom, custom, evidence)

@@ -19,6 +19,10 @@ def waits(_: Evidence) -> bool:
     return GATE.wait(5)
 
 
+def raises(_: Evidence) -> bool:
+    raise KeyError("four")
+
+
 def says_yes(_: Evidence) -> bool:
     return True
 
@@ -81,7 +85,7 @@ def dies() -> FakeHandle:
 def verifier(
     judges: dict[str, FakeHandle] | None = None, *, default: str | None = None, timeout_s: float = 5.0
 ) -> Verifier:
-    custom = {name: f"{__name__}:{name}" for name in ("waits", "says_yes")}
+    custom = {name: f"{__name__}:{name}" for name in ("waits", "raises", "says_yes")}
     return Verifier(judges=judges or {}, default_judge=default, custom_checks=custom, judge_timeout_s=timeout_s)
 
 
@@ -101,7 +105,8 @@ async def verdict(target: Verifier, spec: dict[str, Any], answer: str = "four", 
         ),
         pytest.param({"type": "contains", "value": "x"}, "a" * 30_000, Reason.MISSING, id="long-in-a-thread"),
         pytest.param({"type": "custom", "name": "says_yes"}, "four", Reason.CHECK_PASSED, id="custom"),
-        pytest.param({"type": "custom", "name": "gone"}, "four", Reason.CHECK_FAILED, id="unknown-custom"),
+        pytest.param({"type": "custom", "name": "raises"}, "four", Reason.CHECK_FAILED, id="custom-that-raises"),
+        pytest.param({"type": "custom", "name": "gone"}, "four", Reason.NO_CHECK, id="unknown-custom"),
         pytest.param({"type": "judge"}, "four", Reason.NO_JUDGE, id="no-judge"),
         pytest.param({"type": "judge"}, " ", Reason.EMPTY_ANSWER, id="empty-is-not-judged"),
         pytest.param({"type": "none"}, "four", Reason.NOT_REQUESTED, id="none"),
@@ -134,6 +139,19 @@ async def test_a_model_does_not_judge_its_own_answer() -> None:
     found = await verdict(verifier({"large": large, "small": small}, default="large"), {"type": "judge"}, model="large")
     assert found.reason is Reason.JUDGED_WRONG
     assert large.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        pytest.param("small", Reason.JUDGE_ANSWERED, id="judge-gave-the-answer"),
+        pytest.param("medium", Reason.NO_JUDGE, id="judge-unknown"),
+    ],
+)
+async def test_no_other_model_stands_in_for_the_judge_asked_for(wanted: str, reason: Reason) -> None:
+    judges = {"large": says("CORRECT"), "small": says("CORRECT")}
+    found = await verdict(verifier(judges, default="large"), {"type": "judge", "model": wanted})
+    assert (found.outcome, found.reason) == (Outcome.UNKNOWN, reason)
 
 
 async def test_a_judge_that_hangs_is_cancelled_and_cannot_tell() -> None:
