@@ -36,7 +36,7 @@ class Capability:
 
     def probability(self, model: str, *, task: str, language: str, bucket: int) -> float:
         """The chance in (0, 1) that `model` answers such a request correctly at the first attempt."""
-        key = self._normal_key(task, language, bucket)
+        key = (*self.known(task, language), bucket)
         memo = self._memo.get(model)
         if memo is None:
             return UNINFORMED
@@ -52,7 +52,7 @@ class Capability:
         (the lowest value), since models that fail together share what makes the request hard.
         """
         marginal = self.probability(model, task=task, language=language, bucket=bucket)
-        key = self._normal_key(task, language, bucket)
+        key = (*self.known(task, language), bucket)
         values = [marginal]
         for other in failed:
             counts = self._pairs.get((other, model, *key))
@@ -60,11 +60,11 @@ class Capability:
                 values.append(_shrink(counts, marginal))
         return min(values)
 
-    def _normal_key(self, task: str, language: str, bucket: int) -> _Key:
+    def known(self, task: str, language: str) -> tuple[str, str]:
+        """The task and language as the profile knows them, so that there are only so many."""
         return (
             task if task in self._known_tasks else DEFAULT_TASK,
             language if language in self._known_languages else UNKNOWN_LANGUAGE,
-            bucket,
         )
 
     @staticmethod

@@ -51,14 +51,18 @@ def answer_headers(job: Job, answer: Attempt, now_s: float) -> dict[str, str]:
 
 
 def explanation(
-    job: Job, decision: Decision | None, candidates: Sequence[Candidate], edges: Sequence[int]
+    job: Job,
+    decision: Decision | None,
+    candidates: Sequence[Candidate],
+    order: Sequence[Candidate],
+    edges: Sequence[int],
 ) -> dict[str, Any]:
     """The decision for a request and the numbers it rests on, every model included."""
     features = job.features
     return {
         "chosen": decision.chosen.model if decision else None,
         "reason": decision.reason.value if decision else None,
-        "order": [candidate.model for candidate in decision.order] if decision else [],
+        "order": [candidate.model for candidate in order],
         "features": {
             "language": features.language,
             "language_confidence": round(features.language_confidence, 4),

@@ -31,7 +31,7 @@ FROM_OUTCOME = {
 
 
 # Verdicts that the answer of another model would not change.
-FUTILE = frozenset({Reason.NO_JUDGE, Reason.CHECK_FAILED})
+FUTILE = frozenset({Reason.NO_JUDGE, Reason.NO_CHECK, Reason.PROMPT_TOO_LONG, Reason.VERIFIER_FAILED})
 
 
 class StopReason(StrEnum):

@@ -1,11 +1,13 @@
 """What the router knows of a request before anyone answers it: language, size, kind of text, task."""
 
-import math
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deployments.router.language import UNDETECTED, Detection, LanguageDetector, ends
 from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE
@@ -54,16 +56,18 @@ def extract(
     )
 
 
-def estimate_tokens(features: Features, *, chars_per_token: float, chars_per_symbol_token: float) -> int:
-    """Prompt tokens, at least 1: prose and symbols each at their own characters per token."""
+def estimate_tokens(
+    features: Features, *, chars_per_token: NDArray[np.float64], chars_per_symbol_token: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Prompt tokens of each model, shape (m,): prose and symbols each at their own characters per token."""
     symbols = features.num_chars * features.symbol_share
     prose = features.num_chars - symbols
-    return max(1, math.ceil(prose / chars_per_token + symbols / chars_per_symbol_token))
+    return prose / chars_per_token + symbols / chars_per_symbol_token
 
 
-def bucket_index(num_tokens: int, edges: Sequence[int]) -> int:
-    """The length bucket: `edges` ascend and are inclusive upper ends; above the last one it is `len(edges)`."""
-    return bisect_left(edges, num_tokens)
+def bucket_index(num_tokens: NDArray[np.float64], edges: Sequence[int]) -> NDArray[np.intp]:
+    """The length buckets: `edges` ascend and are inclusive upper ends; above the last one it is `len(edges)`."""
+    return np.searchsorted(edges, num_tokens, side="left")
 
 
 def bucket_label(index: int, edges: Sequence[int]) -> str:

@@ -182,7 +182,8 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         job = self._runner.open(request, request_id="explain", arrived_s=now_s)
         decision = self._runner.decide(job)
         candidates = self._routing.candidates(request, job.features, job.log, now_s)
-        return JSONResponse(explanation(job, decision, candidates, self._routing.bucket_edges))
+        order = self._routing.rank(request, candidates, turn=job.turn)
+        return JSONResponse(explanation(job, decision, candidates, order, self._routing.bucket_edges))
 
     async def _list_models(self, http: Request) -> Response:
         self._authenticate(http)

@@ -1,7 +1,9 @@
 """What the router knows of each model from its own traffic: what is under way, and whether it answers."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deployments.router.latency import Load
 
@@ -10,57 +12,50 @@ COOLDOWN_S = 5.0
 MAX_COOLDOWN_S = 60.0
 
 
-@dataclass(slots=True)
-class _Track:
-    in_flight: int = 0
-    prompt_tokens: int = 0
-    replicas: int = 1
-    is_deployed: bool = True
-    failures: int = 0
-    open_until_s: float = 0.0
-
-
 class LoadTracker:
     """Counts requests per model and keeps a model that fails again and again out of the choice for a while.
 
     After `FAILURES_TO_OPEN` failures in a row a model counts as unhealthy for `COOLDOWN_S`, doubled with each
-    further failure up to `MAX_COOLDOWN_S`; one success closes the account.
+    further failure up to `MAX_COOLDOWN_S`; one success closes the account. `load` and `healthy` are in the
+    order of `models`; `load` is the account itself, to be read at once.
     """
 
     def __init__(self, models: Iterable[str]) -> None:
-        self._tracks = {model: _Track() for model in models}
+        self._index = {model: index for index, model in enumerate(models)}
+        count = len(self._index)
+        self.load = Load(in_flight=np.zeros(count), prompt_tokens=np.zeros(count), replicas=np.ones(count))
+        self._is_deployed = np.ones(count, dtype=np.bool_)
+        self._failures = [0] * count
+        self._open_until_s = np.zeros(count)
 
     def start(self, model: str, prompt_tokens: int) -> None:
-        track = self._tracks[model]
-        track.in_flight += 1
-        track.prompt_tokens += prompt_tokens
+        index = self._index[model]
+        self.load.in_flight[index] += 1
+        self.load.prompt_tokens[index] += prompt_tokens
 
     def finish(self, model: str, prompt_tokens: int) -> None:
-        track = self._tracks[model]
-        track.in_flight -= 1
-        track.prompt_tokens -= prompt_tokens
+        index = self._index[model]
+        self.load.in_flight[index] -= 1
+        self.load.prompt_tokens[index] -= prompt_tokens
 
     def succeeded(self, model: str) -> None:
-        self._tracks[model].failures = 0
-        self._tracks[model].open_until_s = 0.0
+        index = self._index[model]
+        self._failures[index] = 0
+        self._open_until_s[index] = 0.0
 
     def failed(self, model: str, now_s: float) -> None:
-        track = self._tracks[model]
-        track.failures += 1
-        beyond = track.failures - FAILURES_TO_OPEN
+        index = self._index[model]
+        self._failures[index] += 1
+        beyond = self._failures[index] - FAILURES_TO_OPEN
         if beyond >= 0:
-            track.open_until_s = now_s + min(COOLDOWN_S * 2.0 ** min(beyond, 10), MAX_COOLDOWN_S)
+            self._open_until_s[index] = now_s + min(COOLDOWN_S * 2.0 ** min(beyond, 10), MAX_COOLDOWN_S)
 
     def set_replicas(self, model: str, running: int) -> None:
         """Take over what the Serve controller says; no running replica means not healthy."""
-        track = self._tracks[model]
-        track.is_deployed = running > 0
-        track.replicas = max(1, running)
+        index = self._index[model]
+        self._is_deployed[index] = running > 0
+        self.load.replicas[index] = max(1, running)
 
-    def is_healthy(self, model: str, now_s: float) -> bool:
-        track = self._tracks[model]
-        return track.is_deployed and now_s >= track.open_until_s
-
-    def load(self, model: str) -> Load:
-        track = self._tracks[model]
-        return Load(in_flight=track.in_flight, prompt_tokens=track.prompt_tokens, replicas=track.replicas)
+    def healthy(self, now_s: float) -> NDArray[np.bool_]:
+        """Whether each model runs and is not shut out for its failures."""
+        return self._is_deployed & (self._open_until_s <= now_s)

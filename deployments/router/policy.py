@@ -1,9 +1,11 @@
 """Which model to ask: LAAR and the policies it is compared with, as functions from candidates to an order."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 # A conversation without a session id is told apart by so much of its beginning.
 MAX_SESSION_CHARS = 1024
@@ -33,8 +35,7 @@ class Exclusion(StrEnum):
     FAILED_REPEATEDLY = "failed_repeatedly"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A model as one request sees it now.
 
     `probability` is Q in (0, 1), `latency_s` is L with what is queued, `idle_latency_s` L on an idle engine.
@@ -58,11 +59,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The chosen candidate and why, with all candidates in the order of preference."""
+    """The chosen candidate and why; `has_alternative` if another model, untried and healthy, could be asked as well."""
 
     chosen: Candidate
     reason: Reason
-    order: tuple[Candidate, ...]
+    has_alternative: bool = False
 
 
 Key = Callable[[Candidate], tuple[float | int | str, ...]]
@@ -153,7 +154,7 @@ POLICIES: Mapping[str, Callable[[Sequence[str]], Policy]] = {
 _TIERS = (None, Exclusion.TRIED, Exclusion.UNHEALTHY)
 
 
-def decide(policy: Policy, candidates: Iterable[Candidate], *, session: str = "", turn: int = 0) -> Decision | None:
+def decide(policy: Policy, candidates: Collection[Candidate], *, session: str = "", turn: int = 0) -> Decision | None:
     """Choose the best candidate of the best tier, or None when nobody may be asked.
 
     Untried healthy models come first, then tried ones, the least tried before the others, then unhealthy ones;
@@ -161,10 +162,22 @@ def decide(policy: Policy, candidates: Iterable[Candidate], *, session: str = ""
     answer, is never chosen.
     """
     key = policy.key_for(session=session, turn=turn)
-    ranked: list[Candidate] = []
-    pool = list(candidates)
     for tier in _TIERS:
-        ranked += sorted((c for c in pool if c.exclusion == tier), key=lambda c: (c.tries, *key(c)))
-    if not ranked:
-        return None
-    return Decision(chosen=ranked[0], reason=policy.reason, order=tuple(ranked))
+        if members := [c for c in candidates if c.exclusion is tier]:
+            chosen = min(members, key=key if tier is None else _least_tried(key))
+            return Decision(chosen=chosen, reason=policy.reason, has_alternative=tier is None and len(members) > 1)
+    return None
+
+
+def rank(policy: Policy, candidates: Collection[Candidate], *, session: str = "", turn: int = 0) -> list[Candidate]:
+    """All candidates that may be asked, in the order in which `decide` would choose them."""
+    left = list(candidates)
+    ranked: list[Candidate] = []
+    while decision := decide(policy, left, session=session, turn=turn):
+        ranked.append(decision.chosen)
+        left.remove(decision.chosen)
+    return ranked
+
+
+def _least_tried(key: Key) -> Key:
+    return lambda c: (c.tries, *key(c))

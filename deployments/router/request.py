@@ -113,7 +113,7 @@ class RoutedRequest:
     body: bytes
     model: str
     texts: tuple[str, ...]
-    other_tokens: int | None
+    other_tokens: int | None = None
     stream: bool
     max_tokens: int | None
     is_repeatable: bool

@@ -1,14 +1,16 @@
 """The decision for one request: features in, candidates with Q and L, one model out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from deployments.router.attempts import AttemptLog
 from deployments.router.features import Features, bucket_index, estimate_tokens, extract
 from deployments.router.language import LanguageDetector
-from deployments.router.latency import IDLE, expected_latency_s
+from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_s
 from deployments.router.load import LoadTracker
-from deployments.router.policy import POLICIES, Candidate, Decision, Exclusion, Policy, Reason, decide
+from deployments.router.policy import POLICIES, Candidate, Decision, Exclusion, Policy, Reason, decide, rank
 from deployments.router.request import AUTO, RoutedRequest
 from profiles.capability import Capability
 from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
@@ -52,13 +54,21 @@ class Routing:
         self.models = {model.name: model for model in models}
         self.tracker = LoadTracker(self.models)
         self.capability = Capability(profile)
+        self._names = tuple(self.models)
         self._edges = profile.bucket_edges
-        self._profiles: Mapping[str, ModelProfile] = {
-            name: profile.models.get(name, UNPROFILED) for name in self.models
-        }
-        self._policy: Policy = POLICIES[policy](tuple(self.models))
+        self._profiles = [profile.models.get(name, UNPROFILED) for name in self._names]
+        self._speeds = Speeds.of([known.latency for known in self._profiles])
+        self._context_tokens = np.array([model.context_tokens for model in models])
+        self._chars_per_symbol_token = np.array([known.chars_per_symbol_token for known in self._profiles])
+        self._template_tokens = np.array([known.template_tokens for known in self._profiles])
+        self._languages = {language for known in self._profiles for language in known.chars_per_token}
+        self._tasks = {task for known in self._profiles for task in known.output_tokens}
+        self._chars_per_token: dict[str, Floats] = {}
+        self._calibration: dict[str, Floats] = {}
+        self._output_tokens: dict[str, Floats] = {}
+        self._tables: dict[tuple[str, str], Floats] = {}
+        self._policy: Policy = POLICIES[policy](self._names)
         self._detector = detector
-        self._calibration: dict[tuple[str, str], float] = {}
         self._turn = 0
 
     @property
@@ -81,31 +91,49 @@ class Routing:
 
     def candidates(self, request: RoutedRequest, features: Features, log: AttemptLog, now_s: float) -> list[Candidate]:
         """Every model the request may go to, each with its numbers and what speaks against it."""
-        names = self.models if request.model == AUTO else (request.model,)
-        failed = log.failed_models
-        return [self._candidate(name, request, features, log, failed, now_s) for name in names]
+        tokens = self._prompt_tokens(request, features)
+        output = self._expected_output(request, features)
+        idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=output)
+        load = self.tracker.load
+        columns = (
+            self._names,
+            self._probabilities(features, tokens, log),
+            (idle_s + queueing_s(self._speeds, output_tokens=output, load=load)).tolist(),
+            idle_s.tolist(),
+            tokens.astype(np.int64).tolist(),
+            bucket_index(tokens, self._edges).tolist(),
+            load.in_flight.astype(np.int64).tolist(),
+            [log.tries(name) for name in self._names] if log.attempts else [0] * len(self._names),
+            self._exclusions(tokens, log, now_s),
+        )
+        found = list(map(Candidate, *columns))
+        return found if request.model == AUTO else [found[self._names.index(request.model)]]
 
     def decide(
         self, request: RoutedRequest, features: Features, log: AttemptLog, *, turn: int, now_s: float
     ) -> Decision | None:
         """The next model to ask, or None when no model is left that may be asked."""
-        session = request.options.session or (request.texts[0] if request.texts else "")
         candidates = self.candidates(request, features, log, now_s)
-        decision = decide(self._policy, candidates, session=session, turn=turn)
+        decision = decide(self._policy, candidates, session=_session(request), turn=turn)
         if decision is None:
             return None if log.attempts else self._longest_context(candidates)
         if request.model == AUTO:
             return decision
-        return Decision(chosen=decision.chosen, reason=Reason.NAMED, order=decision.order)
+        return Decision(chosen=decision.chosen, reason=Reason.NAMED)
+
+    def rank(self, request: RoutedRequest, candidates: Sequence[Candidate], *, turn: int) -> list[Candidate]:
+        """The candidates that may be asked, in the order in which they would be."""
+        return rank(self._policy, candidates, session=_session(request), turn=turn)
 
     def learn_prompt_tokens(self, request: RoutedRequest, candidate: Candidate, language: str, actual: int) -> None:
         """Correct the characters-per-token figure of a model and language by what its tokenizer counted."""
         if actual <= 0 or request.other_tokens is not None:
             return
-        key = (candidate.model, language)
-        current = self._calibration.get(key, 1.0)
+        index = self._names.index(candidate.model)
+        calibration = self._calibrated(language)
+        current = float(calibration[index])
         observed = current * _clamp(actual / candidate.prompt_tokens, _OBSERVED_RANGE)
-        self._calibration[key] = _clamp(current + _CALIBRATION_STEP * (observed - current), _CALIBRATION_RANGE)
+        calibration[index] = _clamp(current + _CALIBRATION_STEP * (observed - current), _CALIBRATION_RANGE)
 
     def _longest_context(self, candidates: Sequence[Candidate]) -> Decision | None:
         """The model to ask when by the estimate the prompt fits none: only a tokenizer can say so for certain."""
@@ -117,54 +145,75 @@ class Routing:
         chosen = max(too_long, key=room, default=None)
         if chosen is None or room(chosen) * CONTEXT_HOPELESS < 1:
             return None
-        return Decision(chosen=chosen, reason=Reason.LONGEST_CONTEXT, order=(chosen,))
+        return Decision(chosen=chosen, reason=Reason.LONGEST_CONTEXT)
 
-    def _candidate(
-        self,
-        name: str,
-        request: RoutedRequest,
-        features: Features,
-        log: AttemptLog,
-        failed: Sequence[str],
-        now_s: float,
-    ) -> Candidate:
-        profile = self._profiles[name]
-        tokens = self._prompt_tokens(name, profile, features) + (request.other_tokens or 0)
-        bucket = bucket_index(tokens, self._edges)
-        output = profile.output_tokens.get(features.task, DEFAULT_OUTPUT_TOKENS)
-        if request.max_tokens:
-            output = min(output, request.max_tokens)
-        load = self.tracker.load(name)
+    def _prompt_tokens(self, request: RoutedRequest, features: Features) -> Floats:
+        """Estimated prompt tokens of each model, whole numbers from 1 up, shape (m,)."""
+        language = self._known_language(features.language)
+        per_token = self._chars_per_token.get(language)
+        if per_token is None:
+            rates = [known.chars_per_token for known in self._profiles]
+            per_token = np.array([rate.get(language) or rate[UNKNOWN_LANGUAGE] for rate in rates])
+            self._chars_per_token[language] = per_token
+        estimate = estimate_tokens(
+            features, chars_per_token=per_token, chars_per_symbol_token=self._chars_per_symbol_token
+        )
+        tokens: Floats = np.rint((estimate + self._template_tokens) * self._calibrated(language))
+        return np.maximum(tokens, 1.0) + (request.other_tokens or 0)
+
+    def _known_language(self, language: str) -> str:
+        return language if language in self._languages else UNKNOWN_LANGUAGE
+
+    def _calibrated(self, language: str) -> Floats:
+        """Counted tokens over estimated ones by model, to be changed in place; shape (m,)."""
+        language = self._known_language(language)
+        if language not in self._calibration:
+            self._calibration[language] = np.ones(len(self._names))
+        return self._calibration[language]
+
+    def _expected_output(self, request: RoutedRequest, features: Features) -> Floats:
+        """Expected answer tokens of each model, shape (m,)."""
+        task = features.task if features.task in self._tasks else DEFAULT_TASK
+        output = self._output_tokens.get(task)
+        if output is None:
+            output = np.array([known.output_tokens.get(task, DEFAULT_OUTPUT_TOKENS) for known in self._profiles])
+            self._output_tokens[task] = output
+        return np.minimum(output, request.max_tokens) if request.max_tokens else output
+
+    def _probabilities(self, features: Features, tokens: Floats, log: AttemptLog) -> list[float]:
+        """Q of each model, after the wrong answers so far."""
+        buckets = bucket_index(tokens, self._edges)
+        key = self.capability.known(features.task, features.language)
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables[key] = np.array([self._in_all_buckets(name, *key) for name in self._names])
+        probabilities: list[float] = table[np.arange(len(self._names)), buckets].tolist()
+        if not (failed := log.failed_models):
+            return probabilities
         where = {"task": features.task, "language": features.language}
-        return Candidate(
-            model=name,
-            probability=self.capability.after_failures(name, failed, bucket=bucket, **where),
-            latency_s=expected_latency_s(profile.latency, prompt_tokens=tokens, output_tokens=output, load=load),
-            idle_latency_s=expected_latency_s(profile.latency, prompt_tokens=tokens, output_tokens=output, load=IDLE),
-            prompt_tokens=tokens,
-            bucket=bucket,
-            in_flight=load.in_flight,
-            tries=log.tries(name),
-            exclusion=self._exclusion(name, tokens, log, now_s),
-        )
+        return [
+            self.capability.after_failures(name, failed, bucket=int(bucket), **where)
+            for name, bucket in zip(self._names, buckets, strict=True)
+        ]
 
-    def _prompt_tokens(self, name: str, profile: ModelProfile, features: Features) -> int:
-        per_token = profile.chars_per_token
-        tokens = estimate_tokens(
-            features,
-            chars_per_token=per_token.get(features.language) or per_token[UNKNOWN_LANGUAGE],
-            chars_per_symbol_token=profile.chars_per_symbol_token,
-        )
-        tokens += round(profile.template_tokens)
-        return max(1, round(tokens * self._calibration.get((name, features.language), 1.0)))
+    def _in_all_buckets(self, name: str, task: str, language: str) -> list[float]:
+        buckets = range(len(self._edges) + 1)
+        return [self.capability.probability(name, task=task, language=language, bucket=bucket) for bucket in buckets]
 
-    def _exclusion(self, name: str, tokens: int, log: AttemptLog, now_s: float) -> Exclusion | None:
-        if tokens > CONTEXT_SLACK * self.models[name].context_tokens:
-            return Exclusion.CONTEXT_EXCEEDED
-        tried = log.exclusion(name)
-        if tried is not None:
-            return tried
-        return None if self.tracker.is_healthy(name, now_s) else Exclusion.UNHEALTHY
+    def _exclusions(self, tokens: Floats, log: AttemptLog, now_s: float) -> list[Exclusion | None]:
+        """What speaks against each model; of several the weightiest."""
+        found: list[Exclusion | None] = [None] * len(self._names)
+        for index in np.flatnonzero(~self.tracker.healthy(now_s)):
+            found[index] = Exclusion.UNHEALTHY
+        for name in {attempt.model for attempt in log.attempts}:
+            found[self._names.index(name)] = log.exclusion(name)
+        for index in np.flatnonzero(tokens > CONTEXT_SLACK * self._context_tokens):
+            found[index] = Exclusion.CONTEXT_EXCEEDED
+        return found
+
+
+def _session(request: RoutedRequest) -> str:
+    return request.options.session or (request.texts[0] if request.texts else "")
 
 
 def _clamp(value: float, bounds: tuple[float, float]) -> float:

@@ -204,7 +204,7 @@ class Runner:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
         except BackendError:
             logger.warning("verifier failed", exc_info=True)
-            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.CHECK_FAILED)
+            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.VERIFIER_FAILED)
 
     async def _flow(self, job: Job, decision: Decision) -> AsyncGenerator[bytes, None]:
         """The pieces of one attempt as they come; none at all if it fails before the first."""
@@ -255,7 +255,7 @@ class Runner:
         """Seconds for one attempt: where another model could take over, time must be left for it."""
         left_s = self._time_left_s(job)
         time_s = min(left_s, self._limits.attempt_timeout_s)
-        if any(other.exclusion is None for other in decision.order[1:]):
+        if decision.has_alternative:
             time_s = min(time_s, max(left_s / 2, PATIENCE * decision.chosen.latency_s))
         return time_s
 

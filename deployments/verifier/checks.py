@@ -80,6 +80,7 @@ class Reason(StrEnum):
     CHECK_FAILED = "check_failed"
     NO_CHECK = "no_check"
     TIMED_OUT = "timed_out"
+    VERIFIER_FAILED = "verifier_failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ prepare_environment(os.environ)
 PORT = 8231
 KEY = "test-key"
 HEADERS = {"authorization": f"Bearer {KEY}"}
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     # by its profile the first choice for tasks without a name, and always wrong
     "simulated-wrong": {"accuracy": 0.0},
     "simulated-right": {"accuracy": 1.0},

@@ -1,6 +1,7 @@
 import random
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 
 from deployments.router.features import Features, bucket_index, bucket_label, estimate_tokens, extract
@@ -138,16 +139,16 @@ def test_features_cannot_be_changed() -> None:
         pytest.param(1000, 0.0, 250, id="prose"),
         pytest.param(1000, 1.0, 500, id="symbols"),
         pytest.param(1000, 0.5, 375, id="half-half"),
-        pytest.param(1001, 0.0, 251, id="rounded-up"),
-        pytest.param(1, 0.0, 1, id="one-character"),
-        pytest.param(0, 0.0, 1, id="never-below-one"),
+        pytest.param(1001, 0.0, 250.25, id="fractions-are-kept"),
+        pytest.param(0, 0.0, 0, id="nothing"),
     ],
 )
 def test_prose_and_symbols_each_have_their_characters_per_token(
-    num_chars: int, symbol_share: float, tokens: int
+    num_chars: int, symbol_share: float, tokens: float
 ) -> None:
     features = replace(PLAIN, num_chars=num_chars, symbol_share=symbol_share)
-    assert estimate_tokens(features, chars_per_token=4.0, chars_per_symbol_token=2.0) == tokens
+    estimate = estimate_tokens(features, chars_per_token=np.array([4.0]), chars_per_symbol_token=np.array([2.0]))
+    assert estimate == pytest.approx([tokens])
 
 
 @pytest.mark.parametrize(
@@ -161,5 +162,5 @@ def test_prose_and_symbols_each_have_their_characters_per_token(
     ],
 )
 def test_edges_are_inclusive_upper_ends(num_tokens: int, index: int, label: str) -> None:
-    assert bucket_index(num_tokens, EDGES) == index
+    assert bucket_index(np.array([float(num_tokens)]), EDGES).tolist() == [index]
     assert bucket_label(index, EDGES) == label

@@ -1,23 +1,34 @@
+import numpy as np
 import pytest
 
-from deployments.router.latency import IDLE, Load, expected_latency_s
+from deployments.router.latency import Load, Speeds, idle_latency_s, queueing_s
 from profiles.schema import Latency
 
-LATENCY = Latency(overhead_s=0.5, prefill_s_per_token=0.01, decode_s_per_token=0.1, decode_growth=0.5)
+SPEEDS = Speeds.of([Latency(overhead_s=0.5, prefill_s_per_token=0.01, decode_s_per_token=0.1, decode_growth=0.5)])
+OUTPUT = np.array([20.0])
+
+
+def load(*, in_flight: float, prompt_tokens: float, replicas: float = 1) -> Load:
+    return Load(in_flight=np.array([in_flight]), prompt_tokens=np.array([prompt_tokens]), replicas=np.array([replicas]))
 
 
 def test_idle_latency_is_overhead_prefill_and_decode() -> None:
     # 0.5 + 0.01 * 100 + 0.1 * 20
-    assert expected_latency_s(LATENCY, prompt_tokens=100, output_tokens=20, load=IDLE) == pytest.approx(3.5)
+    latency = idle_latency_s(SPEEDS, prompt_tokens=np.array([100.0]), output_tokens=OUTPUT)
+    assert latency == pytest.approx([3.5])
 
 
 def test_company_slows_decoding_and_its_prompts_come_first() -> None:
-    load = Load(in_flight=2, prompt_tokens=400)
-    # 0.5 + 0.01 * (100 + 200) + 0.1 * (1 + 0.5 * 2) * 20
-    assert expected_latency_s(LATENCY, prompt_tokens=100, output_tokens=20, load=load) == pytest.approx(7.5)
+    # 0.01 * 200 + 0.1 * 0.5 * 2 * 20
+    busy = load(in_flight=2, prompt_tokens=400)
+    assert queueing_s(SPEEDS, output_tokens=OUTPUT, load=busy) == pytest.approx([4.0])
 
 
 def test_replicas_share_the_load() -> None:
-    load = Load(in_flight=2, prompt_tokens=400, replicas=2)
-    # 0.5 + 0.01 * (100 + 100) + 0.1 * (1 + 0.5 * 1) * 20
-    assert expected_latency_s(LATENCY, prompt_tokens=100, output_tokens=20, load=load) == pytest.approx(5.5)
+    # 0.01 * 100 + 0.1 * 0.5 * 1 * 20
+    busy = load(in_flight=2, prompt_tokens=400, replicas=2)
+    assert queueing_s(SPEEDS, output_tokens=OUTPUT, load=busy) == pytest.approx([2.0])
+
+
+def test_idle_engine_keeps_nobody_waiting() -> None:
+    assert queueing_s(SPEEDS, output_tokens=OUTPUT, load=load(in_flight=0, prompt_tokens=0)) == pytest.approx([0.0])

@@ -12,40 +12,40 @@ def test_what_is_started_and_finished_leaves_nothing_behind() -> None:
     tracker = LoadTracker(["m"])
     tracker.start("m", 10)
     tracker.start("m", 20)
-    assert (tracker.load("m").in_flight, tracker.load("m").prompt_tokens) == (2, 30)
+    assert (tracker.load.in_flight.tolist(), tracker.load.prompt_tokens.tolist()) == ([2], [30])
     tracker.finish("m", 10)
     tracker.finish("m", 20)
-    assert (tracker.load("m").in_flight, tracker.load("m").prompt_tokens) == (0, 0)
+    assert (tracker.load.in_flight.tolist(), tracker.load.prompt_tokens.tolist()) == ([0], [0])
 
 
 def test_model_stays_healthy_until_failures_come_in_a_row() -> None:
-    assert failed(FAILURES_TO_OPEN - 1).is_healthy("m", 0.0)
-    assert not failed(FAILURES_TO_OPEN).is_healthy("m", 0.0)
+    assert failed(FAILURES_TO_OPEN - 1).healthy(0.0)[0]
+    assert not failed(FAILURES_TO_OPEN).healthy(0.0)[0]
 
 
 def test_model_is_tried_again_after_the_cooldown() -> None:
     tracker = failed(FAILURES_TO_OPEN)
-    assert not tracker.is_healthy("m", COOLDOWN_S - 0.1)
-    assert tracker.is_healthy("m", COOLDOWN_S)
+    assert not tracker.healthy(COOLDOWN_S - 0.1)[0]
+    assert tracker.healthy(COOLDOWN_S)[0]
 
 
 def test_cooldown_doubles_up_to_its_limit() -> None:
-    assert not failed(FAILURES_TO_OPEN + 1).is_healthy("m", 2 * COOLDOWN_S - 0.1)
-    assert failed(FAILURES_TO_OPEN + 1000).is_healthy("m", MAX_COOLDOWN_S)
+    assert not failed(FAILURES_TO_OPEN + 1).healthy(2 * COOLDOWN_S - 0.1)[0]
+    assert failed(FAILURES_TO_OPEN + 1000).healthy(MAX_COOLDOWN_S)[0]
 
 
 def test_one_success_closes_the_account() -> None:
     tracker = failed(FAILURES_TO_OPEN)
     tracker.succeeded("m")
-    assert tracker.is_healthy("m", 0.0)
+    assert tracker.healthy(0.0)[0]
     tracker.failed("m", 0.0)
-    assert tracker.is_healthy("m", 0.0)
+    assert tracker.healthy(0.0)[0]
 
 
 def test_model_without_running_replica_is_not_healthy() -> None:
     tracker = LoadTracker(["m"])
     tracker.set_replicas("m", 0)
-    assert not tracker.is_healthy("m", 0.0)
+    assert not tracker.healthy(0.0)[0]
     tracker.set_replicas("m", 2)
-    assert tracker.is_healthy("m", 0.0)
-    assert tracker.load("m").replicas == 2
+    assert tracker.healthy(0.0)[0]
+    assert tracker.load.replicas.tolist() == [2]

@@ -1,9 +1,10 @@
 import itertools
 import random
+from collections.abc import Sequence
 
 import pytest
 
-from deployments.router.policy import POLICIES, Candidate, Exclusion, Reason, decide
+from deployments.router.policy import POLICIES, Candidate, Exclusion, Reason, decide, rank
 
 
 def candidate(model: str, *, latency_s: float = 1.0, probability: float = 0.5, **other: object) -> Candidate:
@@ -25,7 +26,7 @@ def chosen(policy: str, candidates: list[Candidate], *, session: str = "", turn:
     return decision.chosen.model
 
 
-def expected_time_s(order: tuple[Candidate, ...]) -> float:
+def expected_time_s(order: Sequence[Candidate]) -> float:
     total, still_wrong = 0.0, 1.0
     for one in order:
         total += still_wrong * one.latency_s
@@ -43,10 +44,8 @@ def test_laar_prefers_the_lowest_latency_per_probability() -> None:
 def test_laar_order_has_the_least_expected_time_of_all_orders(seed: int) -> None:
     rng = random.Random(seed)
     pool = [candidate(f"m{i}", latency_s=rng.uniform(0.1, 9), probability=rng.uniform(0.05, 0.95)) for i in range(5)]
-    decision = decide(POLICIES["laar"](()), pool)
-    assert decision is not None
     best = min(expected_time_s(order) for order in itertools.permutations(pool))
-    assert expected_time_s(decision.order) == pytest.approx(best, rel=1e-12)
+    assert expected_time_s(rank(POLICIES["laar"](()), pool)) == pytest.approx(best, rel=1e-12)
 
 
 def test_tie_goes_to_the_smaller_name() -> None:
@@ -67,14 +66,25 @@ def test_untried_healthy_model_comes_before_any_other(policy: str) -> None:
         candidate("b", latency_s=0.1, probability=0.9, exclusion=Exclusion.TRIED),
         candidate("c", latency_s=9.0, probability=0.1, in_flight=9),
     ]
-    decision = decide(POLICIES[policy](("a", "b", "c")), pool)
-    assert decision is not None
-    assert [c.model for c in decision.order] == ["c", "b", "a"]
+    assert [c.model for c in rank(POLICIES[policy](("a", "b", "c")), pool)] == ["c", "b", "a"]
+
+
+def test_least_tried_model_comes_first_among_the_tried() -> None:
+    twice = candidate("a", tries=2, latency_s=0.1, exclusion=Exclusion.TRIED)
+    once = candidate("b", tries=1, latency_s=9.0, exclusion=Exclusion.TRIED)
+    assert chosen("laar", [twice, once]) == "b"
+
+
+def test_alternative_is_another_model_untried_and_healthy() -> None:
+    policy = POLICIES["laar"](())
+    tried = candidate("b", exclusion=Exclusion.TRIED)
+    decisions = [decide(policy, pool) for pool in ([candidate("a"), tried], [candidate("a"), candidate("b")], [tried])]
+    assert [decision.has_alternative for decision in decisions if decision] == [False, True, False]
 
 
 @pytest.mark.parametrize(
     "exclusion",
-    [Exclusion.CONTEXT_EXCEEDED, Exclusion.SAME_ANSWER_EXPECTED, Exclusion.FAILED_REPEATEDLY],
+    [Exclusion.CONTEXT_EXCEEDED, Exclusion.REFUSED, Exclusion.SAME_ANSWER_EXPECTED, Exclusion.FAILED_REPEATEDLY],
 )
 def test_hopeless_model_is_never_chosen(exclusion: Exclusion) -> None:
     assert decide(POLICIES["laar"](()), [candidate("a", exclusion=exclusion)]) is None
