@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -45,16 +45,16 @@ def run_demo(*, once: bool, json_path: Path | None, port: int) -> int:
     return 0
 
 
-def _run(signals: "_Signals", *, log_path: Path, once: bool, json_path: Path | None, port: int) -> None:
+def _run(signals: "Signals", *, log_path: Path, once: bool, json_path: Path | None, port: int) -> None:
     if _is_taken(port):
         raise DemoError(f"Port {port} on 127.0.0.1 is in use. Stop what runs there, or choose another with --port.")
     console.print(f"Starting Ray, Gemma-3-270m and SmolLM2-135M on vLLM (CPU); the log goes to {log_path}.")
     # held from before the start until the try that ends what was started
     signals.are_held = True
-    process = _start(port, log_path)
+    process = start_application(port, log_path)
     try:
         signals.release()
-        _wait_until_ready(process, port, log_path)
+        wait_until_ready(process, port, log_path)
         results = [_ask(question, port, log_path) for question in QUESTIONS]
         _show(results)
         if json_path is not None:
@@ -66,10 +66,10 @@ def _run(signals: "_Signals", *, log_path: Path, once: bool, json_path: Path | N
     finally:
         # first of all and no call, because Python handles signals at calls
         signals.are_held = True
-        _end(process, signals)
+        end_application(process, signals)
 
 
-class _Signals:
+class Signals:
     """SIGINT, SIGTERM and SIGHUP: each raises KeyboardInterrupt, save while they are held; all are counted."""
 
     def __init__(self) -> None:
@@ -88,8 +88,8 @@ class _Signals:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[_Signals]:
-    signals = _Signals()
+def _stop_signals() -> Iterator[Signals]:
+    signals = Signals()
     stops = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asks to live on
         stops.append(signal.SIGHUP)
@@ -105,7 +105,7 @@ class DemoError(Exception):
     """The application did not come up, or went away; the message says where to look."""
 
 
-def _start(port: int, log_path: Path) -> "subprocess.Popen[bytes]":
+def start_application(port: int, log_path: Path) -> "subprocess.Popen[bytes]":
     """`serve run` with the embedded config, in a session of its own, so that Ctrl-C does not reach it past us."""
     environment = dict(os.environ)
     prepare_environment(environment)
@@ -123,7 +123,7 @@ def _command(config: Path) -> list[str]:
     return [str(Path(sys.executable).with_name("serve")), "run", str(config), "--app-dir", str(CONFIG.parents[1])]
 
 
-def _end(process: "subprocess.Popen[bytes]", signals: _Signals) -> None:
+def end_application(process: "subprocess.Popen[bytes]", signals: Signals) -> None:
     """Ask `serve run` to end and wait for all that it started; what outlasts the time, or a new signal, is killed."""
     known_signals = len(signals.received)
     started = _started_by(process)
@@ -190,7 +190,7 @@ def _wait_for(is_over: Callable[[], bool], timeout_s: float) -> None:
         time.sleep(0.2)
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> None:
+def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> None:
     started, told_s = time.monotonic(), 0.0
     with console.status("") as status:
         while (elapsed_s := time.monotonic() - started) < START_TIMEOUT_S:

@@ -140,6 +140,8 @@ if ((installs_run)); then
         die "libnuma.so.1 is missing, and vLLM's CPU kernels need it; Debian and Ubuntu have it in libnuma1"
 fi
 if ((makes_venv)); then
+    # without this file it no longer counts as sound, should the removal be cut short
+    rm -f "$venv/bin/activate"
     rm -rf "$venv"
 fi
 if ((installs_run || installs_project || installs_dev)); then

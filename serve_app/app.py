@@ -23,7 +23,6 @@ EMBEDDED = "embedded:"
 
 def build_app(args: Mapping[str, Any]) -> Application:
     """Build the application from the `args` of a Serve config; ValueError names the key that is wrong."""
-    _check_loading(args)
     config = AppConfig.model_validate(args)
     _check_embedded_names(config)
     profile = load_profile(config.profile)
@@ -71,18 +70,6 @@ def _model_deployment(model: ModelConfig) -> Application:
     llm_config = LLMConfig.model_validate(_with_embedded_source(model.llm_config))
     bind_kwargs = {"engine_cls": simulated_engine(model.simulated)} if model.simulated else {}
     return build_llm_deployment(llm_config, bind_kwargs=bind_kwargs, deployment_cls=ModelServer)
-
-
-def _check_loading(args: Mapping[str, Any]) -> None:
-    """Comes before the config is made, because a model's name is read from inside this mapping."""
-    models = args.get("models")
-    for index, model in enumerate(models if isinstance(models, list | tuple) else ()):
-        match model:
-            case {"llm_config": {"model_loading_config": loading}} if not isinstance(loading, Mapping):
-                raise ValueError(
-                    f"models.{index}.llm_config.model_loading_config is of type {type(loading).__name__}; "
-                    "allowed: a mapping with model_id and model_source"
-                )
 
 
 def _check_embedded_names(config: AppConfig) -> None:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from deployments.models.settings import SimulatedSettings
 from deployments.router.request import AUTO
@@ -25,6 +25,15 @@ class ModelConfig(_Strict):
         description="Fields of ray.serve.llm.LLMConfig. `model_source: embedded:<name>` takes an embedded model."
     )
     simulated: SimulatedSettings | None = None
+
+    @field_validator("llm_config")
+    @classmethod
+    def _sections_are_mappings(cls, llm_config: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in ("model_loading_config", "engine_kwargs"):
+            section = llm_config.get(name)
+            if section is not None and not isinstance(section, Mapping):
+                raise ValueError(f"{name} is of type {type(section).__name__}; allowed: a mapping")
+        return llm_config
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from scripts import demo
@@ -45,7 +45,7 @@ from scripts import demo
 tree, phase, port, *arguments = sys.argv[1:]
 demo.REST_END_TIMEOUT_S = 0.1
 demo._command = lambda config: [sys.executable, "-c", tree, *arguments]
-demo._wait_until_ready = lambda *_: time.sleep(60 if phase == "loading" else 0)
+demo.wait_until_ready = lambda *_: time.sleep(60 if phase == "loading" else 0)
 demo._ask = lambda *_: {}
 demo._show = lambda results: None
 sys.exit(demo.run_demo(once=phase == "loading", json_path=None, port=int(port)))
@@ -180,7 +180,7 @@ def test_lost_connection_is_told_in_one_line(
     log.parent.mkdir()
     monkeypatch.setenv("LAAR_DEMO_LOG", str(log))
     monkeypatch.setattr(demo, "_command", lambda config: ["sleep", "60"])
-    monkeypatch.setattr(demo, "_wait_until_ready", lambda *_: None)
+    monkeypatch.setattr(demo, "wait_until_ready", lambda *_: None)
     assert demo.run_demo(once=True, json_path=None, port=free_port()) == 1
     assert capsys.readouterr().out.splitlines()[-1] == (
         f"'{QUESTIONS[0].title}' got no answer: ConnectError: [Errno 111] Connection refused; see {log}."
