@@ -44,6 +44,7 @@ _HEX = frozenset("abcdefABCDEF ")
 _ASCII_LETTER = re.compile("[A-Za-z]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _KANA_OR_HANGUL = re.compile("[\u3040-\u30ff\uac00-\ud7a3\uff66-\uff9f]")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _PERSIAN = re.compile("[پچژگ]")  # letters that Arabic does not write
 _LOWER = "a-z\u00b5\u00df-\u024f\u0300-\u036f\u1e00-\u1eff"
@@ -211,7 +212,9 @@ def _words(line: str, *, is_beside_code: bool) -> str:
     """The words of a line, or nothing where fewer than half of its tokens are words."""
     tokens = _TOKEN.findall(line)
     words = [token for token in tokens if token]
-    if 2 * len(words) < len(tokens):
+    # a run of signs without a space between them is one token and many words
+    num_more = 0 if line.isascii() else len(_UNSPACED.findall(line))
+    if 2 * (len(words) + num_more) < len(tokens) + num_more:
         return ""
     if is_beside_code and line.isascii() and not _is_sentence(line, len(words)):
         return ""

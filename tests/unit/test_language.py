@@ -81,6 +81,8 @@ def test_a_short_question_is_named_in_its_language(detector: FastTextDetector, l
     ("language", "text"),
     [
         pytest.param("zh", "法國的首都是哪裡？", id="traditional-chinese"),
+        pytest.param("zh", "请计算：3 + 6 等于多少？", id="chinese-around-a-sum"),
+        pytest.param("ja", "3 + 6 を計算してください", id="japanese-after-a-sum"),
         pytest.param("zh", "宇宙有多大年纪？", id="han-that-fasttext-calls-japanese"),
         pytest.param("zh", "大学 university 研究所", id="han-with-latin-that-fasttext-calls-japanese"),
         pytest.param("zh", "怎么做面包？", id="han-that-fasttext-calls-dutch"),
