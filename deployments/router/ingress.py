@@ -57,6 +57,7 @@ _FIELDS: dict[Endpoint, Collection[str]] = {
     Endpoint.COMPLETIONS: frozenset(CompletionRequest.model_fields),
 }
 CLIENT_LEFT = 499
+STARTING_PERIOD_S = 1.0
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -261,17 +262,22 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s)
 
     async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
-        """Follow how many replicas of each model run, as the Serve controller sees it."""
+        """Follow how many replicas of each model run, as the Serve controller sees it.
+
+        Reading it takes this process some 12 ms, so it is done seldom once every model runs.
+        """
+        all_run = False
         while True:
             try:
                 status = await asyncio.to_thread(serve.status)
-                for name, handle in handles.items():
-                    app = status.applications[handle.app_name]
-                    states = app.deployments[handle.deployment_name].replica_states
-                    self._routing.tracker.set_replicas(name, states.get("RUNNING", 0))
+                running = {name: _num_running(status, handle) for name, handle in handles.items()}
+                for name, count in running.items():
+                    self._routing.tracker.set_replicas(name, count)
+                all_run = all(running.values())
             except (KeyError, RayError, RayServeException):
                 logger.warning("replica counts could not be read", exc_info=True)
-            await asyncio.sleep(self._settings.status_period_s)
+            period_s = self._settings.status_period_s
+            await asyncio.sleep(period_s if all_run else min(period_s, STARTING_PERIOD_S))
 
 
 @dataclass(slots=True)
@@ -303,6 +309,11 @@ class GuardedStream(StreamingResponse):
             async for event in events:
                 yield event
         self._is_complete = True
+
+
+def _num_running(status: Any, handle: DeploymentHandle) -> int:
+    states = status.applications[handle.app_name].deployments[handle.deployment_name].replica_states
+    return int(states.get("RUNNING", 0))
 
 
 def _card(name: str) -> dict[str, Any]:

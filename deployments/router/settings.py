@@ -42,6 +42,6 @@ class RouterSettings(BaseModel):
         description="What a client gets when nothing could be verified: the best answer, marked, or a 422.",
     )
     keep_alive_s: PositiveFloat = Field(default=5.0, description="Pace of SSE comments while tokens are held.")
-    status_period_s: PositiveFloat = Field(default=2.0, description="How often replica counts are read from Serve.")
+    status_period_s: PositiveFloat = Field(default=10.0, description="How often replica counts are read.")
     num_replicas: PositiveInt = 1
     num_cpus: float = Field(default=1.0, ge=0, description="Logical CPUs of one router replica.")
