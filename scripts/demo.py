@@ -28,7 +28,7 @@ SERVE_END_TIMEOUT_S = 60
 REST_END_TIMEOUT_S = 15
 KILL_TIMEOUT_S = 10
 # a log is not folded to the eighty columns that rich takes a pipe for
-console = Console(width=None if sys.stdout.isatty() else 110)
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def run_demo(*, once: bool, json_path: Path | None, port: int) -> int:

@@ -9,7 +9,7 @@ from deployments.router.attempts import AttemptLog
 from deployments.router.language import FastTextDetector
 from deployments.router.request import Endpoint, LaarOptions, RoutedRequest
 from deployments.router.routing import Model, Routing
-from profiles.schema import Cell, Latency, Measured, ModelProfile, Profile
+from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, Profile
 from scripts.bench.report import Bar, Report, quantile
 
 PROSE = {
@@ -91,17 +91,7 @@ def _routing(num_models: int) -> Routing:
     names = [f"model-{index:02d}" for index in range(num_models)]
     profile = Profile(
         version=1,
-        measured=Measured(
-            assumed=True,
-            at="never",
-            hardware="none",
-            software={},
-            command="laar bench decision",
-            workloads=(),
-            seed=0,
-            temperature=0,
-            prompts_per_cell=0,
-        ),
+        measured=NO_PROFILE.measured,
         bucket_edges=EDGES,
         models={name: _profile(index) for index, name in enumerate(names)},
     )

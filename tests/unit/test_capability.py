@@ -1,19 +1,9 @@
 import pytest
 
 from profiles.capability import Capability
-from profiles.schema import Cell, Latency, Measured, ModelProfile, PairCell, Profile
+from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 
-MEASURED = Measured(
-    assumed=True,
-    at="never",
-    hardware="none",
-    software={},
-    command="",
-    workloads=(),
-    seed=0,
-    temperature=0,
-    prompts_per_cell=0,
-)
+MEASURED = NO_PROFILE.measured
 
 
 def profile(cells: dict[str, list[Cell]], pairs: tuple[PairCell, ...] = ()) -> Profile:

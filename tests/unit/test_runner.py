@@ -24,7 +24,7 @@ from deployments.router.runner import BackendError, Runner
 from deployments.router.settings import Limits, RouterSettings
 from deployments.verifier.checks import Evidence, Verdict, check
 from deployments.verifier.spec import SPEC
-from profiles.schema import Cell, Latency, Measured, ModelProfile, Profile
+from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, Profile
 
 RIGHT = {"verify": {"type": "contains", "value": "right"}}
 Behaviour = Callable[[], object]
@@ -167,17 +167,6 @@ class Bench:
 
 
 def _profile(names: Mapping[str, object], latency_s: float) -> Profile:
-    measured = Measured(
-        assumed=True,
-        at="never",
-        hardware="none",
-        software={},
-        command="",
-        workloads=(),
-        seed=0,
-        temperature=0,
-        prompts_per_cell=0,
-    )
     models = {
         name: ModelProfile(
             latency=Latency(overhead_s=latency_s * (1 + index), prefill_s_per_token=0, decode_s_per_token=0),
@@ -187,7 +176,7 @@ def _profile(names: Mapping[str, object], latency_s: float) -> Profile:
         )
         for index, name in enumerate(sorted(names))
     }
-    return Profile(version=1, measured=measured, bucket_edges=(128,), models=models)
+    return Profile(version=1, measured=NO_PROFILE.measured, bucket_edges=(128,), models=models)
 
 
 def outcome(job: Job) -> list[tuple[str, str]]:
