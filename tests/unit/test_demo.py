@@ -39,9 +39,11 @@ with open(told, "w") as pipe:
 if ending != "crashing":
     time.sleep(60)
 """
+# The tests may run under nohup, whose wish to live on is none of the demo's.
 DEMO = """
-import sys, time
+import signal, sys, time
 from scripts import demo
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 tree, phase, port, *arguments = sys.argv[1:]
 demo.REST_END_TIMEOUT_S = 0.1
 demo._command = lambda config: [sys.executable, "-c", tree, *arguments]
