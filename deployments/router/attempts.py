@@ -46,7 +46,10 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One model asked once. `latency_s` runs from the sending of the attempt to its verdict."""
+    """One model asked once. `latency_s` runs from the sending of the attempt to its verdict.
+
+    `is_silent` if nothing at all came from the model for longer than its longest answer should take.
+    """
 
     model: str
     status: Status
@@ -54,12 +57,18 @@ class Attempt:
     latency_s: float
     probability: float
     expected_latency_s: float
+    is_silent: bool = False
     reply: Reply | None = None
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the engine is well and has only turned the request down; a full engine's 429 is none."""
-        return self.reply is not None and 400 <= self.reply.status < 500 and self.reply.status != 429
+        """Whether the engine is well and has turned this request down for good."""
+        return self.reply is not None and 400 <= self.reply.status < 500 and not self.is_full
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the engine takes no more requests for now."""
+        return self.reply is not None and self.reply.status == 429
 
 
 @dataclass(slots=True)

@@ -183,7 +183,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         job = self._runner.open(request, request_id="explain", arrived_s=now_s)
         decision = self._runner.decide(job)
         candidates = self._routing.candidates(request, job.features, job.log, now_s)
-        order = self._routing.rank(request, candidates, turn=job.turn)
+        order = self._routing.rank(request, candidates, turn=job.turn) or ([decision.chosen] if decision else [])
         return JSONResponse(explanation(job, decision, candidates, order, self._routing.bucket_edges))
 
     async def _list_models(self, http: Request) -> Response:
@@ -221,7 +221,9 @@ class Router(OpenAiIngress):  # type: ignore[misc]
 
     def _refuse_impossible_check(self, request: RoutedRequest) -> None:
         spec = request.options.verify
-        reason = refusal(spec, models=self._routing.models, custom_checks=self._custom_checks)
+        models = self._routing.models
+        answering = models if request.model == AUTO else (request.model,)
+        reason = refusal(spec, models=models, answering=answering, custom_checks=self._custom_checks)
         if reason is not None:
             field = f"laar.verify.{spec.type}.{reason.partition(':')[0]}"
             raise ClientError(f"laar.verify.{spec.type}.{reason}", param=field)
@@ -308,7 +310,8 @@ class GuardedStream(StreamingResponse):
         async with aclosing(events):
             async for event in events:
                 yield event
-        self._is_complete = True
+                # after this a client may close at once, before the generator has ended
+                self._is_complete = sse.DONE in event
 
 
 def _num_running(status: Any, handle: DeploymentHandle) -> int:

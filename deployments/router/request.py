@@ -18,7 +18,10 @@ from deployments.verifier.spec import NoVerify, VerifySpec
 AUTO = "auto"
 MAX_MESSAGES = 4096
 MAX_ANSWERS = 64
-MAX_GRAMMAR_BYTES = 32 * 1024
+# Fields that an engine may compile into a grammar.
+MAX_GRAMMAR_BYTES = {"response_format": 32 * 1024, "structured_outputs": 32 * 1024, "tools": 256 * 1024}
+# About what vision models make of an image; only its order of magnitude counts.
+PART_TOKENS = 1000
 MAX_SHOWN_CHARS = 64
 # Fields of vLLM's requests that reach into the engine itself; they are the operator's, not a caller's.
 CLOSED_FIELDS = frozenset(
@@ -32,9 +35,8 @@ CLOSED_FIELDS = frozenset(
         "vllm_xargs",
     }
 )
-_GRAMMARS = ("response_format", "structured_outputs")
 _PROMPT_EXTRAS = ("tools", "documents", "chat_template_kwargs")
-_BYTES_PER_TOKEN = 4
+_CHARS_PER_TOKEN = 4
 _T = TypeVar("_T")
 
 
@@ -61,8 +63,13 @@ class _Part(msgspec.Struct):
     text: str | None = None
 
 
+class _FunctionCall(msgspec.Struct):
+    name: str = ""
+    arguments: str = ""
+
+
 class _ToolCall(msgspec.Struct):
-    function: dict[str, Any]
+    function: _FunctionCall
 
 
 class _Message(msgspec.Struct):
@@ -80,7 +87,7 @@ class _Tool(msgspec.Struct):
     type: str = "function"
 
 
-_TokenLimit = Annotated[int, msgspec.Meta(ge=1)]
+_TokenLimit = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class _Scalars(msgspec.Struct):
@@ -95,6 +102,7 @@ class _Scalars(msgspec.Struct):
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     seed: int | None = None
     echo: bool | None = None
+    truncate_prompt_tokens: int | None = None
     tools: list[_Tool] | None = None
     stream_options: dict[str, Any] | None = None
     structured_outputs: dict[str, Any] | None = None
@@ -105,15 +113,16 @@ class _Scalars(msgspec.Struct):
 class RoutedRequest:
     """A request as the router sees it; `body` is what the client sent, untouched.
 
-    `other_tokens` estimates what the prompt holds besides `texts`, such as tools or token ids; None when that
-    is nothing, so that the texts are the whole prompt.
+    `other_tokens` estimates what the prompt holds besides `texts`, such as tools or token ids;
+    `is_plain_text` tells that the prompt is the texts, all of them and nothing else.
     """
 
     endpoint: Endpoint
     body: bytes
     model: str
     texts: tuple[str, ...]
-    other_tokens: int | None = None
+    other_tokens: int = 0
+    is_plain_text: bool = True
     stream: bool
     max_tokens: int | None
     is_repeatable: bool
@@ -143,12 +152,14 @@ def parse_request(
     options = parse_options(fields.get("laar"))
     read = _read_chat if endpoint is Endpoint.CHAT else _read_completion
     texts, other_tokens = read(fields, scalars.model)
+    other_tokens += _extra_tokens(fields)
     request = RoutedRequest(
         endpoint=endpoint,
         body=body,
         model=scalars.model,
         texts=texts,
-        other_tokens=(other_tokens + _extra_tokens(fields)) or None,
+        other_tokens=other_tokens,
+        is_plain_text=not other_tokens and scalars.truncate_prompt_tokens is None,
         stream=bool(scalars.stream),
         max_tokens=scalars.max_completion_tokens or scalars.max_tokens,
         is_repeatable=scalars.temperature == 0 or scalars.seed is not None,
@@ -198,10 +209,10 @@ def _refuse_fields(fields: dict[str, msgspec.Raw], allowed: Collection[str]) -> 
                 else "is unknown; laar takes the fields that vLLM takes"
             )
             raise UnknownFieldError(f"{shown}: this field {what}", param=shown)
-    for name in _GRAMMARS:
+    for name, limit in MAX_GRAMMAR_BYTES.items():
         size = len(bytes(fields[name])) if name in fields else 0
-        if size > MAX_GRAMMAR_BYTES:
-            raise ClientError(f"{name}: {size} bytes; at most {MAX_GRAMMAR_BYTES} are allowed", param=name)
+        if size > limit:
+            raise ClientError(f"{name}: {size} bytes; at most {limit} are allowed", param=name)
 
 
 def _refuse_unverifiable(fields: dict[str, msgspec.Raw], scalars: _Scalars) -> None:
@@ -216,7 +227,7 @@ def _refuse_unverifiable(fields: dict[str, msgspec.Raw], scalars: _Scalars) -> N
 
 def _extra_tokens(fields: dict[str, msgspec.Raw]) -> int:
     """About how many tokens the chat template puts into the prompt besides the messages."""
-    return sum(len(bytes(fields[name])) for name in _PROMPT_EXTRAS if name in fields) // _BYTES_PER_TOKEN
+    return sum(len(bytes(fields[name])) for name in _PROMPT_EXTRAS if name in fields) // _CHARS_PER_TOKEN
 
 
 def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> tuple[tuple[str, ...], int]:
@@ -228,16 +239,16 @@ def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> tuple[tuple[str, 
     if not 0 < len(messages) <= MAX_MESSAGES:
         raise ClientError(f"messages: {len(messages)} given; 1 to {MAX_MESSAGES} are allowed", param="messages")
     texts: list[str] = []
-    has_more = False
+    num_chars = num_parts = 0
     for message in messages:
         if isinstance(message.content, str):
             texts.append(message.content)
         elif message.content is not None:
             texts.extend(part.text for part in message.content if part.text is not None)
-            has_more |= any(part.text is None for part in message.content)
-        has_more |= bool(message.tool_calls)
-    rest = len(bytes(raw)) - sum(len(text.encode()) for text in texts) if has_more else 0
-    return tuple(texts), max(0, rest) // _BYTES_PER_TOKEN
+            num_parts += sum(part.text is None for part in message.content)
+        for call in message.tool_calls or ():
+            num_chars += len(call.function.name) + len(call.function.arguments)
+    return tuple(texts), num_parts * PART_TOKENS + num_chars // _CHARS_PER_TOKEN
 
 
 def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[str, ...], int]:

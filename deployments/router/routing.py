@@ -8,7 +8,7 @@ import numpy as np
 from deployments.router.attempts import AttemptLog
 from deployments.router.features import Features, bucket_index, estimate_tokens, extract
 from deployments.router.language import LanguageDetector
-from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_s
+from deployments.router.latency import Floats, Load, Speeds, idle_latency_s, queueing_s
 from deployments.router.load import LoadTracker
 from deployments.router.policy import POLICIES, Candidate, Decision, Exclusion, Policy, Reason, decide, rank
 from deployments.router.request import AUTO, RoutedRequest
@@ -22,6 +22,8 @@ UNPROFILED = ModelProfile(
     chars_per_symbol_token=2.0,
 )
 DEFAULT_OUTPUT_TOKENS = 128.0
+# What an answer is taken to have at most where the request sets no limit.
+DEFAULT_MOST_TOKENS = 2048
 # The estimate may be this far above the truth before other models are preferred for a context that it may well fit;
 # where no model is left, one is asked all the same up to the second figure, as runs of one sign make few tokens.
 CONTEXT_SLACK = 1.3
@@ -100,6 +102,7 @@ class Routing:
             self._probabilities(features, tokens, log),
             (idle_s + queueing_s(self._speeds, output_tokens=output, load=load)).tolist(),
             idle_s.tolist(),
+            self._longest_s(tokens, request, load).tolist(),
             tokens.astype(np.int64).tolist(),
             bucket_index(tokens, self._edges).tolist(),
             load.in_flight.astype(np.int64).tolist(),
@@ -127,7 +130,7 @@ class Routing:
 
     def learn_prompt_tokens(self, request: RoutedRequest, candidate: Candidate, language: str, actual: int) -> None:
         """Correct the characters-per-token figure of a model and language by what its tokenizer counted."""
-        if actual <= 0 or request.other_tokens is not None:
+        if actual <= 0 or not request.is_plain_text or request.options.language is not None:
             return
         index = self._names.index(candidate.model)
         calibration = self._calibrated(language)
@@ -159,7 +162,7 @@ class Routing:
             features, chars_per_token=per_token, chars_per_symbol_token=self._chars_per_symbol_token
         )
         tokens: Floats = np.rint((estimate + self._template_tokens) * self._calibrated(language))
-        return np.maximum(tokens, 1.0) + (request.other_tokens or 0)
+        return np.maximum(tokens, 1.0) + request.other_tokens
 
     def _known_language(self, language: str) -> str:
         return language if language in self._languages else UNKNOWN_LANGUAGE
@@ -179,6 +182,13 @@ class Routing:
             output = np.array([known.output_tokens.get(task, DEFAULT_OUTPUT_TOKENS) for known in self._profiles])
             self._output_tokens[task] = output
         return np.minimum(output, request.max_tokens) if request.max_tokens else output
+
+    def _longest_s(self, tokens: Floats, request: RoutedRequest, load: Load) -> Floats:
+        """Expected seconds of the longest answer that each model may give, shape (m,)."""
+        room = np.maximum(1.0, self._context_tokens - tokens)
+        most = np.minimum(room, request.max_tokens or DEFAULT_MOST_TOKENS)
+        idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=most)
+        return idle_s + queueing_s(self._speeds, output_tokens=most, load=load)
 
     def _probabilities(self, features: Features, tokens: Floats, log: AttemptLog) -> list[float]:
         """Q of each model, after the wrong answers so far."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -37,9 +38,8 @@ from deployments.verifier.spec import Agreement, Custom, Grounded, Judge
 logger = logging.getLogger("ray.serve")
 
 CANCELLED = "cancelled"
-# A model may take so many times what is expected of it, and others left for the request may wait for it so long;
-# silent for longer than that, it is taken for hanging.
-PATIENCE = 10.0
+# A model that is silent for so many times what its longest answer should take is taken for hanging.
+PATIENCE = 2.0
 
 
 class BackendError(Exception):
@@ -140,28 +140,32 @@ class Runner:
         return stop
 
     async def _attempt(self, job: Job, decision: Decision) -> Attempt:
-        chosen, sent_s, reply = decision.chosen, self._clock(), None
+        chosen, sent_s, reply, life = decision.chosen, self._clock(), None, _Life()
         try:
-            reply, fault = await self._ask(job, decision)
+            reply, fault = await self._ask(job, decision, life)
             if reply is None or reply.status >= 400:
-                return self._ended(chosen, sent_s, fault or Status.ERROR, _fault_reason(reply, fault), reply)
+                reason = _fault_reason(reply, fault)
+                return self._ended(chosen, sent_s, fault or Status.ERROR, reason, reply, life)
             self._routing.learn_prompt_tokens(job.request, chosen, job.features.language, reply.prompt_tokens)
             if not job.request.wants_verification:
-                return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply)
+                return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply, life)
             verdict = await self._verify(job, chosen.model, reply)
-            return self._ended(chosen, sent_s, FROM_OUTCOME[verdict.outcome], verdict.reason.value, reply)
+            return self._ended(chosen, sent_s, FROM_OUTCOME[verdict.outcome], verdict.reason.value, reply, life)
         except asyncio.CancelledError:
-            self._book(job, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply))
+            self._book(job, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply, life))
             raise
 
-    async def _ask(self, job: Job, decision: Decision) -> tuple[Reply | None, Status | None]:
+    async def _ask(self, job: Job, decision: Decision, life: "_Life") -> tuple[Reply | None, Status | None]:
         """The reply, or in which way there was none."""
         tracker, chosen = self._routing.tracker, decision.chosen
         tracker.start(chosen.model, chosen.prompt_tokens)
         try:
+            if job.request.stream:
+                return await self._collect(job, decision, life), None
             async with asyncio.timeout(self._attempt_time_s(job, decision)):
-                call = self._collect if job.request.stream else self._generate
-                return await call(job, chosen), None
+                reply = await self._backend.generate(chosen.model, job.request.endpoint.value, job.request.body)
+                life.has_begun = True
+                return reply, None
         except TimeoutError:
             return None, Status.TIMEOUT
         except BackendError:
@@ -170,14 +174,11 @@ class Runner:
         finally:
             tracker.finish(chosen.model, chosen.prompt_tokens)
 
-    async def _generate(self, job: Job, chosen: Candidate) -> Reply:
-        return await self._backend.generate(chosen.model, job.request.endpoint.value, job.request.body)
-
-    async def _collect(self, job: Job, chosen: Candidate) -> Reply:
+    async def _collect(self, job: Job, decision: Decision, life: "_Life") -> Reply:
         """Hold a whole stream back as one reply, so that it can be verified before anyone sees it."""
         pieces: list[bytes] = []
-        async with aclosing(self._stream(job, chosen)) as upstream:
-            async for piece in upstream:
+        async with aclosing(self._stream(job, decision.chosen)) as upstream:
+            while (piece := await self._next_piece(job, upstream, decision, life)) is not None:
                 if isinstance(piece, Reply):
                     return piece
                 pieces.append(piece)
@@ -208,43 +209,45 @@ class Runner:
 
     async def _flow(self, job: Job, decision: Decision) -> AsyncGenerator[bytes, None]:
         """The pieces of one attempt as they come; none at all if it fails before the first."""
-        chosen, sent_s, has_begun = decision.chosen, self._clock(), False
+        chosen, sent_s, life, has_yielded = decision.chosen, self._clock(), _Life(), False
         tracker = self._routing.tracker
         attempt: Attempt | None = None
         tracker.start(chosen.model, chosen.prompt_tokens)
         try:
             async with aclosing(self._stream(job, chosen)) as upstream:
-                while (piece := await self._next_piece(job, upstream, None if has_begun else decision)) is not None:
+                while (piece := await self._next_piece(job, upstream, decision, life)) is not None:
                     if failed := _failure_in(piece):
-                        attempt = self._ended(chosen, sent_s, Status.ERROR, _fault_reason(failed, None), failed)
+                        reason = _fault_reason(failed, None)
+                        attempt = self._ended(chosen, sent_s, Status.ERROR, reason, failed, life)
                         break
                     assert isinstance(piece, bytes)
                     if sse.has_finish(piece):
-                        attempt = self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", None)
+                        attempt = self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", None, life)
                         piece = sse.with_laar(piece, laar_json(job.with_attempt(attempt), self._clock()))
-                    has_begun = True
+                    has_yielded = True
                     yield piece
-            attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None)
+            attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None, life)
         except TimeoutError:
-            attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None)
+            attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None, life)
         except BackendError:
             logger.warning("stream failed", exc_info=True, extra={"model": chosen.model})
-            attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None)
+            attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None, life)
         finally:
             tracker.finish(chosen.model, chosen.prompt_tokens)
-            attempt = attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None)
-            self._book(job, attempt, has_begun=has_begun)
-        if has_begun and attempt.status in FAULTS:
+            self._book(job, attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None, life))
+        if has_yielded and attempt.status in FAULTS:
             body = error_body(f"the stream broke off: {attempt.reason}", type_="server_error", code=attempt.reason)
             yield sse.error_event(body)
 
     async def _next_piece(
-        self, job: Job, upstream: AsyncGenerator[bytes | Reply, None], decision: Decision | None
+        self, job: Job, upstream: AsyncGenerator[bytes | Reply, None], decision: Decision, life: "_Life"
     ) -> bytes | Reply | None:
-        """The first piece within the time of an attempt on `decision`, later ones before the deadline."""
-        time_s = self._time_left_s(job) if decision is None else self._attempt_time_s(job, decision)
+        """The first piece within the time of an attempt, later ones before the deadline."""
+        time_s = self._time_left_s(job) if life.has_begun else self._attempt_time_s(job, decision)
         async with asyncio.timeout(time_s):
-            return await anext(upstream, None)
+            piece = await anext(upstream, None)
+        life.has_begun = True
+        return piece
 
     # -- bookkeeping --------------------------------------------------------------------------------------
 
@@ -252,36 +255,37 @@ class Runner:
         return max(0.0, job.log.deadline_at_s - self._clock())
 
     def _attempt_time_s(self, job: Job, decision: Decision) -> float:
-        """Seconds for one attempt: where another model could take over, time must be left for it."""
+        """Seconds for one attempt: where another model can still take over, time must be left for it."""
         left_s = self._time_left_s(job)
         time_s = min(left_s, self._limits.attempt_timeout_s)
-        if decision.has_alternative:
-            time_s = min(time_s, max(left_s / 2, PATIENCE * decision.chosen.latency_s))
+        if decision.has_alternative and len(job.log.attempts) + 1 < job.log.max_attempts:
+            time_s = min(time_s, max(left_s / 2, PATIENCE * decision.chosen.longest_s))
         return time_s
 
-    def _ended(self, chosen: Candidate, sent_s: float, status: Status, reason: str, reply: Reply | None) -> Attempt:
+    def _ended(
+        self, chosen: Candidate, sent_s: float, status: Status, reason: str, reply: Reply | None, life: "_Life"
+    ) -> Attempt:
+        latency_s = self._clock() - sent_s
+        patience_s = min(self._limits.attempt_timeout_s, PATIENCE * chosen.longest_s)
         return Attempt(
             model=chosen.model,
             status=status,
             reason=reason,
-            latency_s=self._clock() - sent_s,
+            latency_s=latency_s,
             probability=chosen.probability,
             expected_latency_s=chosen.latency_s,
+            is_silent=not life.has_begun and latency_s >= patience_s,
             reply=reply,
         )
 
-    def _book(self, job: Job, attempt: Attempt, *, has_begun: bool = False) -> None:
+    def _book(self, job: Job, attempt: Attempt) -> None:
+        """Log an attempt, and what it says of the model: nothing, if the engine is full or the client impatient."""
         job.log.add(attempt)
         if attempt.status not in FAULTS or attempt.is_refusal:
             self._routing.tracker.succeeded(attempt.model)
-        elif attempt.status is Status.ERROR or (self._is_silent_too_long(attempt) and not has_begun):
+        elif attempt.is_silent or (attempt.status is Status.ERROR and not attempt.is_full):
             self._routing.tracker.failed(attempt.model, self._clock())
         self._observer.attempt_ended(job, attempt)
-
-    def _is_silent_too_long(self, attempt: Attempt) -> bool:
-        """Whether waiting in vain says something of the model, and not only of a client in a hurry."""
-        patience_s = min(self._limits.attempt_timeout_s, PATIENCE * attempt.expected_latency_s)
-        return attempt.reply is None and attempt.latency_s >= patience_s
 
     def _settle(self, job: Job, stop: StopReason) -> Attempt:
         best = job.log.best_answer()
@@ -312,6 +316,13 @@ class Runner:
         longest = max(self._routing.models[c.model].context_tokens for c in candidates)
         message = f"{field}: about {fewest} tokens; the longest context that was asked for holds {longest}"
         return ContextLengthError(message, param=field)
+
+
+@dataclass(slots=True)
+class _Life:
+    """Whether anything has come from a model during an attempt."""
+
+    has_begun: bool = False
 
 
 def _is_invalid(log: AttemptLog) -> bool:

@@ -165,12 +165,21 @@ def needs_model(spec: _Spec) -> bool:
     return isinstance(spec, Judge)
 
 
-def refusal(spec: _Spec, *, models: Collection[str], custom_checks: Collection[str]) -> str | None:
-    """Why this application cannot make the check that a request asks for, naming what it could."""
+def refusal(
+    spec: _Spec, *, models: Collection[str], answering: Collection[str], custom_checks: Collection[str]
+) -> str | None:
+    """Why this application cannot make the check that a request asks for, naming what it could.
+
+    `answering` are the models that may answer the request, out of all `models`.
+    """
     if isinstance(spec, Judge) and spec.model is not None and spec.model not in models:
         return f"model: unknown judge '{spec.model[:64]}'; known: {sorted(models)}"
     if isinstance(spec, Judge) and len(models) < 2:
         return f"model: no model can judge, as none judges its own answer; known: {sorted(models)}"
+    if isinstance(spec, Judge) and set(answering) == {spec.model}:
+        return f"model: '{spec.model}' cannot judge, as only it may answer; known: {sorted(models)}"
+    if isinstance(spec, Agreement) and len(answering) < 2:
+        return f"by: two models must answer, but only {sorted(answering)} may"
     if isinstance(spec, Custom) and spec.name not in custom_checks:
         return f"name: unknown check '{spec.name}'; known: {sorted(custom_checks)}"
     return None

@@ -100,6 +100,7 @@ ROWS: list[tuple[str, Any, str, str]] = [
     (CHAT, chat(max_tokens="many"), "max_tokens", "max-tokens-string"),
     (CHAT, chat(max_tokens=1.5), "max_tokens", "max-tokens-fraction"),
     (CHAT, chat(max_tokens=-5), "max_tokens", "max-tokens-negative"),
+    (CHAT, chat(max_tokens=10**400), "max_tokens", "max-tokens-of-400-digits"),
     (CHAT, chat(n="two"), "n", "n-string"),
     (CHAT, chat(n=0), "n", "n-zero"),
     (CHAT, chat(n=1000), "n", "n-huge"),
@@ -147,6 +148,13 @@ ROWS: list[tuple[str, Any, str, str]] = [
     (CHAT, verify(type="grounded", min_share=2), "laar.verify.grounded.min_share", "grounded-share"),
     (CHAT, verify(type="agreement", by="luck"), "laar.verify.agreement.by", "agreement-by"),
     (CHAT, verify(type="judge", model="nobody"), "laar.verify.judge.model", "judge-unknown"),
+    (
+        CHAT,
+        chat(model="simulated-right", laar={"verify": {"type": "judge", "model": "simulated-right"}}),
+        "laar.verify.judge.model",
+        "judge-of-itself",
+    ),
+    (CHAT, chat(model="simulated-right", laar={"verify": {"type": "agreement"}}), "agreement", "agreement-with-nobody"),
     (CHAT, verify(type="custom", name="os:system"), "laar.verify.custom.name", "custom-import-path"),
     (CHAT, verify(type="custom", name="nobody"), "laar.verify.custom.name", "custom-unknown"),
     # the other endpoint

@@ -1,12 +1,12 @@
 import pytest
 
 from deployments.errors import BodyTooLargeError, ClientError, UnknownFieldError
-from deployments.router.request import Endpoint, RoutedRequest, endpoint_of, parse_request
+from deployments.router.request import PART_TOKENS, Endpoint, RoutedRequest, endpoint_of, parse_request
 
 ALLOWED = frozenset(
     {
         *("model", "messages", "prompt", "stream", "n", "max_tokens", "max_completion_tokens", "temperature", "seed"),
-        *("tools", "echo", "priority", "response_format"),
+        *("tools", "echo", "priority", "response_format", "truncate_prompt_tokens"),
     }
 )
 CHAT = b'{"model":"auto","messages":[{"role":"user","content":"Hi"}]%s}'
@@ -127,21 +127,41 @@ def test_deep_nesting_is_refused_not_crashed() -> None:
 @pytest.mark.parametrize(
     ("body", "endpoint", "other_tokens"),
     [
-        pytest.param(chat(), Endpoint.CHAT, None, id="text"),
+        pytest.param(chat(), Endpoint.CHAT, 0, id="text"),
         pytest.param(chat(b',"tools":[{"function":{"name":"' + b"n" * 400 + b'"}}]'), Endpoint.CHAT, 106, id="tools"),
         pytest.param(b'{"model":"m","prompt":[[1,2],[3]]}', Endpoint.COMPLETIONS, 3, id="token-ids"),
         pytest.param(b'{"model":"m","prompt":[1,2]}', Endpoint.COMPLETIONS, 2, id="one-prompt-of-token-ids"),
     ],
 )
-def test_prompt_beside_its_texts_is_counted(body: bytes, endpoint: Endpoint, other_tokens: int | None) -> None:
-    assert parse(body, endpoint).other_tokens == other_tokens
+def test_prompt_beside_its_texts_is_counted(body: bytes, endpoint: Endpoint, other_tokens: int) -> None:
+    request = parse(body, endpoint)
+    assert request.other_tokens == other_tokens
+    assert request.is_plain_text is (other_tokens == 0)
 
 
-def test_parts_without_text_count_by_their_size() -> None:
+def test_image_counts_the_same_whatever_its_bytes() -> None:
     image = b'{"type":"image_url","image_url":{"url":"' + b"x" * 4000 + b'"}}'
     request = parse(b'{"model":"auto","messages":[{"role":"user","content":[' + image + b"]}]}")
-    assert request.other_tokens is not None
-    assert 1000 <= request.other_tokens <= 1100
+    assert request.other_tokens == PART_TOKENS
+
+
+def test_call_of_a_tool_counts_by_its_own_characters_however_the_text_is_escaped() -> None:
+    call = b'"tool_calls":[{"function":{"name":"find","arguments":"' + b"a" * 76 + b'"}}]'
+    text = b"\\u4f60" * 50
+    request = parse(b'{"model":"auto","messages":[{"role":"assistant","content":"' + text + b'",' + call + b"}]}")
+    assert request.texts == ("你" * 50,)
+    assert request.other_tokens == 20
+
+
+def test_truncated_prompt_is_not_the_whole_text() -> None:
+    request = parse(chat(b',"truncate_prompt_tokens":5'))
+    assert (request.other_tokens, request.is_plain_text) == (0, False)
+
+
+@pytest.mark.parametrize("number", [pytest.param(b"0", id="zero"), pytest.param(b"1" + b"0" * 400, id="400-digits")])
+def test_token_limit_has_bounds(number: bytes) -> None:
+    with pytest.raises(ClientError, match="max_tokens"):
+        parse(chat(b',"max_tokens":' + number))
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,21 @@ def streams(*pieces: bytes) -> Behaviour:
     return lambda: Reply(RAW, b"".join(piece.replace(b"\n\n", b"\n") for piece in pieces))
 
 
+def takes(seconds: float) -> Behaviour:
+    return lambda: Slow(seconds, 1)
+
+
+def trickles(seconds: float, count: int) -> Behaviour:
+    """So many words "right", each after so many seconds."""
+    return lambda: Slow(seconds, count)
+
+
+@dataclass(frozen=True)
+class Slow:
+    pause_s: float
+    count: int
+
+
 def breaks() -> object:
     raise BackendError("replica died")
 
@@ -61,6 +76,7 @@ class FakeBackend:
     asked: list[str] = field(default_factory=list)
     open: int = 0
     verifier_breaks: int = 0
+    pause_s: float = 0.0
 
     async def generate(self, model: str, endpoint: str, body: bytes) -> Reply:
         self.asked.append(model)
@@ -69,6 +85,10 @@ class FakeBackend:
             result = self.behaviours[model]()
             if isinstance(result, asyncio.Event):
                 await result.wait()
+            if isinstance(result, Slow):
+                self.pause_s = result.pause_s
+                await asyncio.sleep(result.pause_s)
+                return Reply(200, b"{}", text=" ".join(["right"] * result.count))
             assert isinstance(result, Reply)
             return result
         finally:
@@ -86,6 +106,7 @@ class FakeBackend:
         self.open += 1
         try:
             for word in reply.text.split():
+                await asyncio.sleep(self.pause_s)
                 yield _chunk(word, "null")
             yield _chunk("", '"stop"')
             yield b"data: [DONE]\n\n"
@@ -265,6 +286,34 @@ async def test_hanging_stream_leaves_time_for_the_next_before_the_deadline() -> 
     model, pieces = await bench.runner.pass_through(bench.job({"deadline_s": 0.1}, stream=True))
     assert model == "b"
     assert b"[DONE]" in [piece async for piece in pieces][-1]
+
+
+async def test_last_attempt_is_not_cut_short_for_a_next_one_that_is_not_allowed() -> None:
+    bench = Bench(a=takes(0.08), b=takes(0.08), latency_s=0.0001)
+    job = bench.job({"deadline_s": 0.12, "max_attempts": 1})
+    assert (await bench.runner.answer(job)).model == "a"
+
+
+async def test_held_stream_that_lives_keeps_the_time_up_to_the_deadline() -> None:
+    bench = Bench(a=trickles(0.01, 8), b=says("right"), latency_s=0.0001)
+    job = bench.job({"deadline_s": 0.12, "verify": {"type": "contains", "value": "right"}}, stream=True)
+    await bench.runner.answer(job)
+    assert outcome(job)[0] == ("a", "correct")
+
+
+async def test_model_that_writes_when_the_deadline_comes_is_not_at_fault() -> None:
+    bench = Bench(a=trickles(0.01, 100), latency_s=0.0001)
+    for _ in range(4):
+        with pytest.raises(DeadlineError):
+            await bench.runner.answer(bench.job(RIGHT | {"deadline_s": 0.05}, stream=True))
+    assert bench.is_healthy()
+
+
+async def test_full_engine_is_passed_over_and_not_at_fault() -> None:
+    bench = Bench(a=refuses(429), b=says("fine"))
+    for _ in range(4):
+        assert (await bench.runner.answer(bench.job())).model == "b"
+    assert bench.is_healthy()
 
 
 async def test_model_silent_far_beyond_its_time_becomes_unhealthy_by_deadlines_and_leaving_clients() -> None:

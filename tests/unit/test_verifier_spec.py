@@ -172,12 +172,39 @@ def test_only_a_judge_needs_a_model() -> None:
     ],
 )
 def test_names_that_nobody_configured_are_refused(spec: dict[str, Any], expected: str | None) -> None:
-    assert refusal(SPEC.validate_python(spec), models=["small", "large"], custom_checks=["sql"]) == expected
+    assert (
+        refusal(
+            SPEC.validate_python(spec), models=["small", "large"], answering=["small", "large"], custom_checks=["sql"]
+        )
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
     "spec", [pytest.param({}, id="any-judge"), pytest.param({"model": "large"}, id="the-only-model-as-judge")]
 )
 def test_a_judge_is_refused_where_only_one_model_answers(spec: dict[str, Any]) -> None:
-    found = refusal(SPEC.validate_python({"type": "judge", **spec}), models=["large"], custom_checks=[])
+    found = refusal(
+        SPEC.validate_python({"type": "judge", **spec}), models=["large"], answering=["large"], custom_checks=[]
+    )
     assert found == "model: no model can judge, as none judges its own answer; known: ['large']"
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param(
+            {"type": "judge", "model": "small"},
+            "model: 'small' cannot judge, as only it may answer; known: ['large', 'small']",
+            id="named-model-as-its-own-judge",
+        ),
+        pytest.param({"type": "judge", "model": "large"}, None, id="other-model-as-judge"),
+        pytest.param({"type": "judge"}, None, id="any-judge"),
+        pytest.param(
+            {"type": "agreement"}, "by: two models must answer, but only ['small'] may", id="agreement-with-nobody"
+        ),
+    ],
+)
+def test_check_that_a_named_model_can_never_pass_is_refused(spec: dict[str, str], expected: str | None) -> None:
+    models = ["small", "large"]
+    assert refusal(SPEC.validate_python(spec), models=models, answering=["small"], custom_checks=[]) == expected
