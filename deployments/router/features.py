@@ -65,9 +65,9 @@ def estimate_tokens(
     return prose / chars_per_token + symbols / chars_per_symbol_token
 
 
-def bucket_index(num_tokens: NDArray[np.float64], edges: Sequence[int]) -> NDArray[np.intp]:
+def bucket_index(num_tokens: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.intp]:
     """The length buckets: `edges` ascend and are inclusive upper ends; above the last one it is `len(edges)`."""
-    return np.searchsorted(edges, num_tokens, side="left")
+    return edges.searchsorted(num_tokens)
 
 
 def bucket_label(index: int, edges: Sequence[int]) -> str:

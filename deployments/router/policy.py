@@ -38,15 +38,13 @@ class Exclusion(StrEnum):
 class Candidate(msgspec.Struct, frozen=True):
     """A model as one request sees it now.
 
-    `probability` is Q in (0, 1), `latency_s` is L with what is queued, `idle_latency_s` L on an idle engine,
-    `longest_s` L of the longest answer that the request allows.
+    `probability` is Q in (0, 1), `latency_s` is L with what is queued, `idle_latency_s` L on an idle engine.
     """
 
     model: str
     probability: float
     latency_s: float
     idle_latency_s: float
-    longest_s: float
     prompt_tokens: int
     bucket: int
     in_flight: int

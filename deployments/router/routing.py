@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deployments.router.attempts import AttemptLog
 from deployments.router.features import Features, bucket_index, estimate_tokens, extract
 from deployments.router.language import LanguageDetector
-from deployments.router.latency import Floats, Load, Speeds, idle_latency_s, queueing_s
+from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_s
 from deployments.router.load import LoadTracker
 from deployments.router.policy import POLICIES, Candidate, Decision, Exclusion, Policy, Reason, decide, rank
 from deployments.router.request import AUTO, RoutedRequest
@@ -57,10 +58,13 @@ class Routing:
         self.tracker = LoadTracker(self.models)
         self.capability = Capability(profile)
         self._names = tuple(self.models)
-        self._edges = profile.bucket_edges
+        self._rows = np.arange(len(self._names))
+        self.bucket_edges = profile.bucket_edges
+        self._edges = np.array(profile.bucket_edges)
         self._profiles = [profile.models.get(name, UNPROFILED) for name in self._names]
         self._speeds = Speeds.of([known.latency for known in self._profiles])
         self._context_tokens = np.array([model.context_tokens for model in models])
+        self._most_prompt_tokens = CONTEXT_SLACK * self._context_tokens
         self._chars_per_symbol_token = np.array([known.chars_per_symbol_token for known in self._profiles])
         self._template_tokens = np.array([known.template_tokens for known in self._profiles])
         self._languages = {language for known in self._profiles for language in known.chars_per_token}
@@ -72,10 +76,6 @@ class Routing:
         self._policy: Policy = POLICIES[policy](self._names)
         self._detector = detector
         self._turn = 0
-
-    @property
-    def bucket_edges(self) -> Sequence[int]:
-        return self._edges
 
     def features(self, request: RoutedRequest) -> Features:
         options = request.options
@@ -94,17 +94,17 @@ class Routing:
     def candidates(self, request: RoutedRequest, features: Features, log: AttemptLog, now_s: float) -> list[Candidate]:
         """Every model the request may go to, each with its numbers and what speaks against it."""
         tokens = self._prompt_tokens(request, features)
+        buckets = bucket_index(tokens, self._edges)
         output = self._expected_output(request, features)
         idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=output)
         load = self.tracker.load
         columns = (
             self._names,
-            self._probabilities(features, tokens, log),
+            self._probabilities(features, buckets, log),
             (idle_s + queueing_s(self._speeds, output_tokens=output, load=load)).tolist(),
             idle_s.tolist(),
-            self._longest_s(tokens, request, load).tolist(),
             tokens.astype(np.int64).tolist(),
-            bucket_index(tokens, self._edges).tolist(),
+            buckets.tolist(),
             load.in_flight.astype(np.int64).tolist(),
             [log.tries(name) for name in self._names] if log.attempts else [0] * len(self._names),
             self._exclusions(tokens, log, now_s),
@@ -127,6 +127,15 @@ class Routing:
     def rank(self, request: RoutedRequest, candidates: Sequence[Candidate], *, turn: int) -> list[Candidate]:
         """The candidates that may be asked, in the order in which they would be."""
         return rank(self._policy, candidates, session=_session(request), turn=turn)
+
+    def longest_s(self, request: RoutedRequest, candidate: Candidate) -> float:
+        """Expected seconds of the longest answer that the candidate may give to the request now."""
+        index = self._names.index(candidate.model)
+        tokens = np.array([float(candidate.prompt_tokens)])
+        room = max(1.0, float(self._context_tokens[index]) - candidate.prompt_tokens)
+        most = np.array([min(room, request.max_tokens or DEFAULT_MOST_TOKENS)])
+        idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=most)
+        return float((idle_s + queueing_s(self._speeds, output_tokens=most, load=self.tracker.load))[index])
 
     def learn_prompt_tokens(self, request: RoutedRequest, candidate: Candidate, language: str, actual: int) -> None:
         """Correct the characters-per-token figure of a model and language by what its tokenizer counted."""
@@ -183,21 +192,13 @@ class Routing:
             self._output_tokens[task] = output
         return np.minimum(output, request.max_tokens) if request.max_tokens else output
 
-    def _longest_s(self, tokens: Floats, request: RoutedRequest, load: Load) -> Floats:
-        """Expected seconds of the longest answer that each model may give, shape (m,)."""
-        room = np.maximum(1.0, self._context_tokens - tokens)
-        most = np.minimum(room, request.max_tokens or DEFAULT_MOST_TOKENS)
-        idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=most)
-        return idle_s + queueing_s(self._speeds, output_tokens=most, load=load)
-
-    def _probabilities(self, features: Features, tokens: Floats, log: AttemptLog) -> list[float]:
+    def _probabilities(self, features: Features, buckets: NDArray[np.intp], log: AttemptLog) -> list[float]:
         """Q of each model, after the wrong answers so far."""
-        buckets = bucket_index(tokens, self._edges)
         key = self.capability.known(features.task, features.language)
         table = self._tables.get(key)
         if table is None:
             table = self._tables[key] = np.array([self._in_all_buckets(name, *key) for name in self._names])
-        probabilities: list[float] = table[np.arange(len(self._names)), buckets].tolist()
+        probabilities: list[float] = table[self._rows, buckets].tolist()
         if not (failed := log.failed_models):
             return probabilities
         where = {"task": features.task, "language": features.language}
@@ -213,11 +214,13 @@ class Routing:
     def _exclusions(self, tokens: Floats, log: AttemptLog, now_s: float) -> list[Exclusion | None]:
         """What speaks against each model; of several the weightiest."""
         found: list[Exclusion | None] = [None] * len(self._names)
-        for index in np.flatnonzero(~self.tracker.healthy(now_s)):
-            found[index] = Exclusion.UNHEALTHY
+        healthy = self.tracker.healthy(now_s)
+        if not healthy.all():
+            for index in np.flatnonzero(~healthy):
+                found[index] = Exclusion.UNHEALTHY
         for name in {attempt.model for attempt in log.attempts}:
             found[self._names.index(name)] = log.exclusion(name)
-        for index in np.flatnonzero(tokens > CONTEXT_SLACK * self._context_tokens):
+        for index in np.flatnonzero(tokens > self._most_prompt_tokens):
             found[index] = Exclusion.CONTEXT_EXCEEDED
         return found
 

@@ -140,7 +140,7 @@ class Runner:
         return stop
 
     async def _attempt(self, job: Job, decision: Decision) -> Attempt:
-        chosen, sent_s, reply, life = decision.chosen, self._clock(), None, _Life()
+        chosen, sent_s, reply, life = decision.chosen, self._clock(), None, self._life(job, decision)
         try:
             reply, fault = await self._ask(job, decision, life)
             if reply is None or reply.status >= 400:
@@ -162,7 +162,7 @@ class Runner:
         try:
             if job.request.stream:
                 return await self._collect(job, decision, life), None
-            async with asyncio.timeout(self._attempt_time_s(job, decision)):
+            async with asyncio.timeout(self._attempt_time_s(job, decision, life)):
                 reply = await self._backend.generate(chosen.model, job.request.endpoint.value, job.request.body)
                 life.has_begun = True
                 return reply, None
@@ -209,7 +209,7 @@ class Runner:
 
     async def _flow(self, job: Job, decision: Decision) -> AsyncGenerator[bytes, None]:
         """The pieces of one attempt as they come; none at all if it fails before the first."""
-        chosen, sent_s, life, has_yielded = decision.chosen, self._clock(), _Life(), False
+        chosen, sent_s, life, has_yielded = decision.chosen, self._clock(), self._life(job, decision), False
         tracker = self._routing.tracker
         attempt: Attempt | None = None
         tracker.start(chosen.model, chosen.prompt_tokens)
@@ -243,7 +243,7 @@ class Runner:
         self, job: Job, upstream: AsyncGenerator[bytes | Reply, None], decision: Decision, life: "_Life"
     ) -> bytes | Reply | None:
         """The first piece within the time of an attempt, later ones before the deadline."""
-        time_s = self._time_left_s(job) if life.has_begun else self._attempt_time_s(job, decision)
+        time_s = self._time_left_s(job) if life.has_begun else self._attempt_time_s(job, decision, life)
         async with asyncio.timeout(time_s):
             piece = await anext(upstream, None)
         life.has_begun = True
@@ -254,19 +254,22 @@ class Runner:
     def _time_left_s(self, job: Job) -> float:
         return max(0.0, job.log.deadline_at_s - self._clock())
 
-    def _attempt_time_s(self, job: Job, decision: Decision) -> float:
+    def _attempt_time_s(self, job: Job, decision: Decision, life: "_Life") -> float:
         """Seconds for one attempt: where another model can still take over, time must be left for it."""
         left_s = self._time_left_s(job)
         time_s = min(left_s, self._limits.attempt_timeout_s)
         if decision.has_alternative and len(job.log.attempts) + 1 < job.log.max_attempts:
-            time_s = min(time_s, max(left_s / 2, PATIENCE * decision.chosen.longest_s))
+            time_s = min(time_s, max(left_s / 2, life.patience_s))
         return time_s
+
+    def _life(self, job: Job, decision: Decision) -> "_Life":
+        longest_s = self._routing.longest_s(job.request, decision.chosen)
+        return _Life(patience_s=min(self._limits.attempt_timeout_s, PATIENCE * longest_s))
 
     def _ended(
         self, chosen: Candidate, sent_s: float, status: Status, reason: str, reply: Reply | None, life: "_Life"
     ) -> Attempt:
         latency_s = self._clock() - sent_s
-        patience_s = min(self._limits.attempt_timeout_s, PATIENCE * chosen.longest_s)
         return Attempt(
             model=chosen.model,
             status=status,
@@ -274,7 +277,7 @@ class Runner:
             latency_s=latency_s,
             probability=chosen.probability,
             expected_latency_s=chosen.latency_s,
-            is_silent=not life.has_begun and latency_s >= patience_s,
+            is_silent=not life.has_begun and latency_s >= life.patience_s,
             reply=reply,
         )
 
@@ -320,8 +323,9 @@ class Runner:
 
 @dataclass(slots=True)
 class _Life:
-    """Whether anything has come from a model during an attempt."""
+    """Whether anything has come from a model during an attempt, and how long it may be silent until then."""
 
+    patience_s: float
     has_begun: bool = False
 
 

@@ -162,5 +162,5 @@ def test_prose_and_symbols_each_have_their_characters_per_token(
     ],
 )
 def test_edges_are_inclusive_upper_ends(num_tokens: int, index: int, label: str) -> None:
-    assert bucket_index(np.array([float(num_tokens)]), EDGES).tolist() == [index]
+    assert bucket_index(np.array([float(num_tokens)]), np.array(EDGES)).tolist() == [index]
     assert bucket_label(index, EDGES) == label

@@ -13,7 +13,6 @@ def candidate(model: str, *, latency_s: float = 1.0, probability: float = 0.5, *
         "probability": probability,
         "latency_s": latency_s,
         "idle_latency_s": latency_s,
-        "longest_s": latency_s,
         "prompt_tokens": 10,
         "bucket": 0,
         "in_flight": 0,
