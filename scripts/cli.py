@@ -77,10 +77,18 @@ def profile(
     ] = "LAAR_API_KEY",
 ) -> None:
     """Measure accuracy, latency and characters per token of every model of a running application."""
+    from profiles.workloads import LANGUAGES
     from scripts.profile import ProfilePlan, run_profile
 
+    known = sorted(set.intersection(*map(set, LANGUAGES.values())))
+    if unknown := sorted(set(languages.split(",")) - set(known)):
+        raise typer.BadParameter(f"{', '.join(unknown)}; known: {', '.join(known)}", param_hint="--languages")
+    if not all(count.isdecimal() and int(count) > 0 for count in tokens.split(",")):
+        raise typer.BadParameter(f"'{tokens}'; numbers with commas between them are wanted", param_hint="--tokens")
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder '{out.parent}'", param_hint="--out")
     plan = ProfilePlan(
-        url=url,
+        url=url.rstrip("/").removesuffix("/v1"),
         languages=tuple(languages.split(",")),
         target_tokens=tuple(int(count) for count in tokens.split(",")),
         prompts_per_cell=prompts,

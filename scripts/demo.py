@@ -133,7 +133,7 @@ def end_application(process: "subprocess.Popen[bytes]", signals: Signals) -> Non
         return len(signals.received) > known_signals
 
     if process.poll() is None:
-        _say("Shutting down.")
+        _say("Shutting down. It takes up to a minute.")
         process.send_signal(signal.SIGINT)
         _wait_for(lambda: process.poll() is not None or is_urgent(), SERVE_END_TIMEOUT_S)
     _wait_for(lambda: not _running(process, started) or is_urgent(), 0 if is_urgent() else REST_END_TIMEOUT_S)

@@ -7,7 +7,7 @@ once, by the engine's own request type, in the model deployment.
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -37,6 +37,7 @@ CLOSED_FIELDS = frozenset(
 )
 _PROMPT_EXTRAS = ("tools", "documents", "chat_template_kwargs")
 _CHARS_PER_TOKEN = 4
+_NEEDS_CONTENT = frozenset({"user", "system", "developer"})
 _T = TypeVar("_T")
 
 
@@ -138,6 +139,7 @@ _SCALARS = msgspec.json.Decoder(_Scalars)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]])
 _NO_OPTIONS = LaarOptions()
+_VERIFY_TYPES = ", ".join(arm.model_fields["type"].annotation.__args__[0] for arm in get_args(get_args(VerifySpec)[0]))
 
 
 def parse_request(
@@ -240,7 +242,10 @@ def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> tuple[tuple[str, 
         raise ClientError(f"messages: {len(messages)} given; 1 to {MAX_MESSAGES} are allowed", param="messages")
     texts: list[str] = []
     num_chars = num_parts = 0
-    for message in messages:
+    for index, message in enumerate(messages):
+        if message.content is None and message.role in _NEEDS_CONTENT:
+            field = f"messages[{index}].content"
+            raise ClientError(f"{field}: a message of role '{message.role}' needs this field", param=field)
         if isinstance(message.content, str):
             texts.append(message.content)
         elif message.content is not None:
@@ -270,11 +275,16 @@ def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[
 
 
 def _client_error(error: ValidationError, *, prefix: str) -> ClientError:
-    first = error.errors(include_url=False, include_input=True)[0]
+    errors = error.errors(include_url=False, include_input=True)
+    # a mistyped key tells more than the key that is missing for it
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     field = ".".join([prefix, *(str(part)[:MAX_SHOWN_CHARS] for part in first["loc"])])
     kind: Literal["extra_forbidden"] | str = first["type"]
     if kind == "extra_forbidden":
-        return UnknownFieldError(f"{field}: unknown key", param=field)
+        known = f"; known: {', '.join(LaarOptions.model_fields)}" if len(first["loc"]) == 1 else ""
+        return UnknownFieldError(f"{field}: unknown key{known}", param=field)
+    if kind == "union_tag_not_found":
+        return ClientError(f"{field}.type: is missing; known types are {_VERIFY_TYPES}", param=f"{field}.type")
     shown = repr(first["input"])
     seen = f", got {shown[:80]}" if isinstance(first["input"], str | int | float | bool | None) else ""
     return ClientError(f"{field}: {_clipped(first['msg'])}{seen}", param=field)

@@ -60,6 +60,14 @@ def test_wrong_answers_are_retried_on_the_other_model(client: openai.OpenAI) -> 
         assert len({a["model"] for a in result.laar["attempts"]}) == len(result.laar["attempts"])
 
 
+def test_answer_ends_although_the_request_sets_no_limit(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(
+        model="gemma-3-270m", messages=[{"role": "user", "content": "Write a haiku about rain."}], temperature=0
+    )
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens <= 256
+
+
 def test_stream_passes_through(client: openai.OpenAI) -> None:
     chunks = list(ask(client, CAPITAL, stream=True))
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)

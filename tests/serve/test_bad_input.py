@@ -66,6 +66,7 @@ ROWS: list[tuple[str, Any, str, str]] = [
     (CHAT, messages([{"role": "user", "content": "x"}] * 4097), "messages", "messages-too-many"),
     (CHAT, messages(["hi"]), "messages", "message-string"),
     (CHAT, messages([{"content": "hi"}]), "role", "role-missing"),
+    (CHAT, messages([{"role": "user"}]), "messages[0].content", "content-missing"),
     (CHAT, messages([{"role": 3, "content": "hi"}]), "role", "role-number"),
     (CHAT, messages([{"role": "user", "content": {"text": "hi"}}]), "content", "content-object"),
     (CHAT, messages([{"role": "user", "content": [{"text": "hi"}]}]), "type", "part-without-type"),

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from deployments.errors import BodyTooLargeError, ClientError, UnknownFieldError
@@ -187,3 +189,30 @@ def test_message_of_an_error_does_not_repeat_a_megabyte() -> None:
 def test_endpoint_is_told_by_the_top_level_keys() -> None:
     assert endpoint_of(chat()) is Endpoint.CHAT
     assert endpoint_of(b'{"model":"m","prompt":"x","laar":{"messages":1}}') is Endpoint.COMPLETIONS
+
+
+@pytest.mark.parametrize(
+    ("laar", "message"),
+    [
+        pytest.param(
+            b'{"verify":{"value":"x"}}',
+            "laar.verify.type: is missing; known types are none, exact, contains, regex, numeric, json_schema, "
+            "grounded, agreement, judge, custom",
+            id="type-missing",
+        ),
+        pytest.param(b'{"verify":{"type":"exact","valu":"x"}}', "laar.verify.exact.valu: unknown key", id="typo-first"),
+        pytest.param(
+            b'{"verfy":{}}',
+            "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session",
+            id="known-keys-named",
+        ),
+    ],
+)
+def test_mistake_in_the_laar_object_says_what_is_known(laar: bytes, message: str) -> None:
+    with pytest.raises(ClientError, match=f"^{re.escape(message)}$"):
+        parse(chat(b',"laar":' + laar))
+
+
+def test_message_of_a_user_needs_content() -> None:
+    with pytest.raises(ClientError, match=r"messages\[0\].content: a message of role 'user' needs this field"):
+        parse(b'{"model":"auto","messages":[{"role":"user"}]}')
