@@ -205,7 +205,7 @@ async def _ask(
         task=prompt.task,
         # the language the router will see, which is what it looks figures up by
         language=features.language,
-        correct=answer["laar"]["verified"],
+        correct=_verdict(answer) == "correct",
         latency_s=latency_s,
         concurrency=concurrency,
         prompt_tokens=usage["prompt_tokens"],
@@ -216,7 +216,10 @@ async def _ask(
 
 
 async def _timed_answer(client: httpx.AsyncClient, tally: _Tally, body: Any) -> tuple[Any, float] | None:
-    """The answer and its latency in seconds; a prompt that brings none is sent once more, then left out."""
+    """The answer and its latency in seconds; a prompt that brings none is sent once more, then left out.
+
+    An answer on which the verifier could not tell says nothing of the model, and counts as none.
+    """
     problem = ""
     for _ in range(2):
         sent_s = time.perf_counter()
@@ -226,7 +229,7 @@ async def _timed_answer(client: httpx.AsyncClient, tally: _Tally, body: Any) -> 
             problem = _named(error)
             continue
         latency_s = time.perf_counter() - sent_s
-        if response.status_code == 200:
+        if response.status_code == 200 and _verdict(response.json()) in ("correct", "wrong"):
             tally.answered += 1
             return response.json(), latency_s
         if response.status_code in (401, 404) and tally.is_untried:
@@ -234,6 +237,11 @@ async def _timed_answer(client: httpx.AsyncClient, tally: _Tally, body: Any) -> 
         problem = _shown(response)
     tally.leave_out(problem)
     return None
+
+
+def _verdict(answer: Any) -> str:
+    verdict: str = answer["laar"]["attempts"][-1]["verdict"]
+    return verdict
 
 
 def _measured(plan: ProfilePlan) -> Measured:

@@ -22,6 +22,7 @@ class Application:
 
     def __init__(self, answer: Answer = lambda prompt, sent_before: 200, key: str | None = None) -> None:
         self.answer, self.key = answer, key
+        self.verdict = "correct"
         self.sent: Counter[str] = Counter()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -39,7 +40,7 @@ class Application:
         if status != 200:
             return httpx.Response(status, text="out of order")
         usage = {"prompt_tokens": len(text) // 4, "completion_tokens": 3}
-        return httpx.Response(200, json={"usage": usage, "laar": {"verified": True}})
+        return httpx.Response(200, json={"usage": usage, "laar": {"attempts": [{"verdict": self.verdict}]}})
 
 
 def plan(**changes: Any) -> ProfilePlan:
@@ -168,3 +169,17 @@ def test_key_is_read_from_the_environment(
         monkeypatch.setenv(name, value)
     result = CliRunner().invoke(cli.app, ["profile", "--out", "p.json", *arguments])
     assert (result.exit_code, [plan.api_key for plan in plans]) == (0, [key])
+
+
+def test_verdict_that_cannot_tell_is_no_wrong_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    application = Application()
+    application.verdict = "unknown"
+    assert measure(application, tmp_path / "p.json") == 1
+    assert '"verdict":"unknown"' in capsys.readouterr().err.replace(" ", "")
+
+
+def test_wrong_answers_are_counted_as_tried(tmp_path: Path) -> None:
+    application = Application()
+    application.verdict = "wrong"
+    assert measure(application, tmp_path / "p.json") == 0
+    assert tried_and_correct(tmp_path / "p.json") == (20, 0)
