@@ -25,6 +25,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
     """Build the application from the `args` of a Serve config; ValueError names the key that is wrong."""
     config = AppConfig.model_validate(args)
     _check_embedded_names(config)
+    _check_simulated_profiles(config)
     profile = load_profile(config.profile)
     load_custom_checks(config.verifier.custom_checks)
     models = {model.name: _model_deployment(model) for model in config.models}
@@ -70,6 +71,15 @@ def _model_deployment(model: ModelConfig) -> Application:
     llm_config = LLMConfig.model_validate(_with_embedded_source(model.llm_config))
     bind_kwargs = {"engine_cls": simulated_engine(model.simulated)} if model.simulated else {}
     return build_llm_deployment(llm_config, bind_kwargs=bind_kwargs, deployment_cls=ModelServer)
+
+
+def _check_simulated_profiles(config: AppConfig) -> None:
+    for model in config.models:
+        if model.simulated is not None and model.simulated.profile is not None:
+            known = load_profile(model.simulated.profile).models
+            if model.name not in known:
+                source = model.simulated.profile
+                raise ValueError(f"simulated.profile '{source}' has no model '{model.name}'; known: {sorted(known)}")
 
 
 def _check_embedded_names(config: AppConfig) -> None:

@@ -13,18 +13,23 @@ class SimulatedSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     seed: int = 0
+    profile: str | None = Field(
+        default=None,
+        description="A profile that has this model: its latency, and accuracy by language and length, are taken.",
+    )
     accuracy: float = Field(default=1.0, ge=0, le=1, description="Chance that a prompt is answered correctly.")
     error_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt ends in an engine error.")
     hang_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt is never answered.")
     latency: Latency = Latency(overhead_s=0, prefill_s_per_token=0, decode_s_per_token=0)
-    output_tokens: PositiveInt = 4
     max_running: PositiveInt = Field(default=256, description="Requests served at once; more of them queue.")
     context_tokens: PositiveInt = 131072
     startup_s: NonNegativeFloat = 0.0
     padding_words: NonNegativeInt = Field(default=0, description="Words put behind each answer.")
 
     @model_validator(mode="after")
-    def _rates_leave_room(self) -> Self:
+    def _consistent(self) -> Self:
         if self.error_rate + self.hang_rate > 1:
             raise ValueError(f"error_rate ({self.error_rate}) + hang_rate ({self.hang_rate}) must not exceed 1")
+        if self.profile is not None and (given := self.model_fields_set & {"accuracy", "latency"}):
+            raise ValueError(f"{', '.join(sorted(given))} and profile exclude each other: the profile says it")
         return self

@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncGenerator
+from bisect import bisect_left
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -24,6 +25,9 @@ from ray.serve.llm.openai_api_models import (
 )
 
 from deployments.models.settings import SimulatedSettings
+from deployments.router.language import FastTextDetector
+from profiles.capability import Capability
+from profiles.schema import DEFAULT_TASK, Profile, load_profile
 
 MARK = "[simulated]"
 # a test prompt says what the right answer is, and the engine gives it or a wrong one: <sim answer="42">
@@ -55,6 +59,12 @@ class SimulatedEngine:
     def __init__(self, llm_config: Any, *, settings: SimulatedSettings) -> None:
         self._model = llm_config.model_id
         self._settings = settings
+        self._latency = settings.latency
+        self._accuracy: Callable[[str, int], float] = lambda _prompt, _tokens: settings.accuracy
+        if settings.profile is not None:
+            profile = load_profile(settings.profile)
+            self._latency = profile.models[self._model].latency
+            self._accuracy = _profiled_accuracy(profile, self._model)
         self._slots = asyncio.Semaphore(settings.max_running)
         self._running = 0
         self.counters = {"started": 0, "finished": 0, "cancelled": 0}
@@ -113,9 +123,9 @@ class SimulatedEngine:
     async def _generate(
         self, prompt: str, prompt_tokens: int, request: Any, shape: "_Shape"
     ) -> AsyncGenerator[Any, None]:
-        latency = self._settings.latency
+        latency = self._latency
         await _sleep(latency.overhead_s + latency.prefill_s_per_token * prompt_tokens)
-        words = self._words(prompt)
+        words = self._words(prompt, prompt_tokens)
         if request.stream:
             for index, word in enumerate(words):
                 await _sleep(self._decode_s())
@@ -127,12 +137,12 @@ class SimulatedEngine:
         yield shape.response(self._model, " ".join(words), prompt_tokens, len(words))
 
     def _decode_s(self) -> float:
-        latency = self._settings.latency
+        latency = self._latency
         return latency.decode_s_per_token * (1 + latency.decode_growth * (self._running - 1))
 
-    def _words(self, prompt: str) -> list[str]:
+    def _words(self, prompt: str, prompt_tokens: int) -> list[str]:
         found = _ANSWER.search(prompt)
-        right = self._draw("answer", prompt) < self._settings.accuracy
+        right = self._draw("answer", prompt) < self._accuracy(prompt, prompt_tokens)
         answer = (found.group(1) if found else "answer") if right else "a wrong answer"
         filler = ["word"] * self._settings.padding_words
         return [MARK, *answer.split(), *filler]
@@ -141,6 +151,18 @@ class SimulatedEngine:
         """A number in [0, 1) that is the same whenever the same prompt is drawn for the same thing."""
         key = f"{self._settings.seed}|{self._model}|{what}|{prompt}".encode()
         return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) / 2**64
+
+
+def _profiled_accuracy(profile: Profile, model: str) -> Callable[[str, int], float]:
+    """The chance that a prompt of so many tokens is answered correctly, as the router would look it up."""
+    capability, detector = Capability(profile), FastTextDetector()
+
+    def accuracy(prompt: str, tokens: int) -> float:
+        language = detector.detect(prompt).language
+        bucket = bisect_left(profile.bucket_edges, tokens)
+        return capability.probability(model, task=DEFAULT_TASK, language=language, bucket=bucket)
+
+    return accuracy
 
 
 class _Shape:

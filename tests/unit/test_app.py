@@ -97,3 +97,18 @@ def test_directory_takes_the_place_of_an_embedded_source(app: ModuleType, monkey
 def test_any_other_source_is_left_as_it_is(app: ModuleType) -> None:
     config = model("a", source="HuggingFaceTB/SmolLM2-135M-Instruct")["llm_config"]
     assert app._with_embedded_source(config) == config
+
+
+def simulated(name: str, **settings: Any) -> dict[str, Any]:
+    return {**model(name), "engine": "simulated", "simulated": settings}
+
+
+def test_simulated_model_that_its_profile_lacks_is_named(app: ModuleType) -> None:
+    match = r"simulated.profile 'simulated' has no model 'simulated-x'; known: \['simulated-instant', "
+    with pytest.raises(ValueError, match=match):
+        app.build_app({"models": [simulated("simulated-x", profile="simulated")]})
+
+
+def test_simulated_model_has_its_accuracy_from_one_place(app: ModuleType) -> None:
+    with pytest.raises(ValueError, match="accuracy and profile exclude each other"):
+        app.build_app({"models": [simulated("simulated-small", profile="simulated", accuracy=0.5)]})

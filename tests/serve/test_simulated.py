@@ -1,0 +1,36 @@
+"""The simulated engine by itself, without the application around it."""
+
+from types import SimpleNamespace
+
+import pytest
+from ray.serve.llm.openai_api_models import ChatCompletionRequest, ChatCompletionResponse
+
+from deployments.models.settings import SimulatedSettings
+from deployments.models.simulated import SimulatedEngine
+
+pytestmark = pytest.mark.serve
+NUM_PROMPTS = 400
+
+
+async def share_of_right_answers(model: str) -> float:
+    engine = SimulatedEngine(SimpleNamespace(model_id=model), settings=SimulatedSettings(profile="simulated"))
+    engine._latency = engine._latency.model_copy(update={"overhead_s": 0.0, "decode_s_per_token": 0.0})
+    right = 0
+    for number in range(NUM_PROMPTS):
+        text = f'Where is the key of house number {number}? <sim answer="at home">'
+        request = ChatCompletionRequest(model=model, messages=[{"role": "user", "content": text}])
+        async for response in engine.chat(request):
+            assert isinstance(response, ChatCompletionResponse)
+            right += "at home" in (response.choices[0].message.content or "")
+    return right / NUM_PROMPTS
+
+
+@pytest.mark.parametrize(
+    ("model", "share"),
+    [
+        pytest.param("simulated-small", 0.4, id="right-on-8-of-20"),
+        pytest.param("simulated-large", 0.9, id="right-on-18-of-20"),
+    ],
+)
+async def test_correctness_is_drawn_from_the_profile(model: str, share: float) -> None:
+    assert await share_of_right_answers(model) == pytest.approx(share, abs=0.06)
