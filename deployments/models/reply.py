@@ -14,5 +14,4 @@ class Reply:
     body: bytes
     text: str = ""
     prompt_tokens: int = 0
-    completion_tokens: int = 0
     invalid_request: bool = False

@@ -47,10 +47,6 @@ class ModelServer(LLMServer):  # type: ignore[misc]
                 return
             yield ("".join(batch) if isinstance(batch, list) else batch).encode()
 
-    async def chat_once(self, body: bytes, overrides: Mapping[str, Any]) -> Reply:
-        """One chat answer, for a caller such as the verifier's judge."""
-        return await self.generate("chat", body, overrides)
-
     def _parse(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Any:
         try:
             request = REQUEST_TYPES[endpoint].model_validate_json(body)
@@ -82,7 +78,6 @@ def _to_reply(response: Any) -> Reply:
         body=response.model_dump_json().encode(),
         text=_text(response),
         prompt_tokens=usage.prompt_tokens if usage else 0,
-        completion_tokens=(usage.completion_tokens or 0) if usage else 0,
     )
 
 

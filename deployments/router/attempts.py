@@ -56,7 +56,6 @@ class Attempt:
     reason: str
     latency_s: float
     probability: float
-    expected_latency_s: float
     is_silent: bool = False
     reply: Reply | None = None
 

@@ -276,7 +276,6 @@ class Runner:
             reason=reason,
             latency_s=latency_s,
             probability=chosen.probability,
-            expected_latency_s=chosen.latency_s,
             is_silent=not life.has_begun and latency_s >= life.patience_s,
             reply=reply,
         )

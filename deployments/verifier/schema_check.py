@@ -203,7 +203,7 @@ _KEYWORDS: dict[str, _Keyword] = {
     "oneOf": _one_of,
     "uniqueItems": _unique_items,
 }
-_BoundedValidator: Any = extend(  # type: ignore[no-untyped-call]
+_BoundedValidator: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema leaves it without annotations
     Draft202012Validator, {name: _counted(keyword) for name, keyword in _KEYWORDS.items()}
 )
 

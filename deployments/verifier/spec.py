@@ -160,11 +160,6 @@ VerifySpec = Annotated[
 SPEC: TypeAdapter[Any] = TypeAdapter(VerifySpec)
 
 
-def needs_model(spec: _Spec) -> bool:
-    """Whether the check asks a deployed model, so that it takes as long as an attempt."""
-    return isinstance(spec, Judge)
-
-
 def refusal(
     spec: _Spec, *, models: Collection[str], answering: Collection[str], custom_checks: Collection[str]
 ) -> str | None:

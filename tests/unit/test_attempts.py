@@ -12,7 +12,6 @@ def attempt(model: str, status: Status, *, probability: float = 0.5, answered: b
         reason="",
         latency_s=1.0,
         probability=probability,
-        expected_latency_s=1.0,
         reply=Reply(200, b"{}", text=model) if answered else None,
     )
 

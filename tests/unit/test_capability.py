@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from profiles.capability import Capability
@@ -69,14 +71,14 @@ def test_probability_is_never_certain() -> None:
 def test_models_that_fail_together_lower_the_probability_after_a_failure() -> None:
     pair = PairCell(failed="a", model="b", language="en", bucket=0, correct=0, tried=16)
     found = Capability(profile({"a": [cell("en", 0, 10, 20)], "b": [cell("en", 0, 10, 20)]}, (pair,)))
-    where = {"task": "default", "language": "en", "bucket": 0}
-    before = found.probability("b", **where)  # type: ignore[arg-type]
-    after = found.after_failures("b", ["a"], **where)  # type: ignore[arg-type]
+    where: dict[str, Any] = {"task": "default", "language": "en", "bucket": 0}
+    before = found.probability("b", **where)
+    after = found.after_failures("b", ["a"], **where)
     # (0 + 4 * before) / 20
     assert after == pytest.approx(before / 5)
 
 
 def test_failure_of_a_model_without_paired_figures_changes_nothing() -> None:
     found = Capability(profile({"a": [], "b": [cell("en", 0, 10, 20)]}))
-    where = {"task": "default", "language": "en", "bucket": 0}
-    assert found.after_failures("b", ["a"], **where) == found.probability("b", **where)  # type: ignore[arg-type]
+    where: dict[str, Any] = {"task": "default", "language": "en", "bucket": 0}
+    assert found.after_failures("b", ["a"], **where) == found.probability("b", **where)

@@ -276,7 +276,7 @@ def test_plain_template_gives_the_contents_and_one_bos() -> None:
         {"role": "system", "content": "Be brief.\n"},
         {"role": "user", "content": " Hello "},
     ]
-    template = jinja2.Environment(autoescape=False).from_string(embedded.GEMMA3.chat_template or "")  # noqa: S701
+    template = jinja2.Environment(autoescape=False).from_string(embedded.GEMMA3.chat_template or "")  # noqa: S701 (a prompt is no page)
     rendered = template.render(bos_token="<bos>", messages=messages, add_generation_prompt=True)
     assert rendered == "<bos>Be brief.\n\nHello"
 

@@ -130,7 +130,7 @@ def test_symbol_share_stays_a_share_for_any_text() -> None:
 
 def test_features_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="cannot assign"):
-        PLAIN.task = "other"  # type: ignore[misc]
+        PLAIN.task = "other"  # type: ignore[misc]  # what mypy sees must fail at run time too
 
 
 @pytest.mark.parametrize(

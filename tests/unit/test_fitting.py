@@ -1,4 +1,5 @@
 import random
+from typing import Any
 
 import pytest
 
@@ -6,8 +7,8 @@ from profiles.fitting import Record, fit_latency, fit_profile, fit_tokens
 from profiles.schema import NO_PROFILE
 
 
-def record(prompt_id: str = "p", model: str = "a", **other: object) -> Record:
-    values: dict[str, object] = {
+def record(prompt_id: str = "p", model: str = "a", **other: Any) -> Record:
+    values: dict[str, Any] = {
         "prompt_id": prompt_id,
         "model": model,
         "task": "lookup",
@@ -20,7 +21,7 @@ def record(prompt_id: str = "p", model: str = "a", **other: object) -> Record:
         "num_chars": 400,
         "symbol_share": 0.0,
     }
-    return Record(**(values | other))  # type: ignore[arg-type]
+    return Record(**(values | other))
 
 
 def test_latency_coefficients_are_found_again() -> None:

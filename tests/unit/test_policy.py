@@ -1,14 +1,15 @@
 import itertools
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from deployments.router.policy import POLICIES, Candidate, Exclusion, Reason, decide, rank
 
 
-def candidate(model: str, *, latency_s: float = 1.0, probability: float = 0.5, **other: object) -> Candidate:
-    values: dict[str, object] = {
+def candidate(model: str, *, latency_s: float = 1.0, probability: float = 0.5, **other: Any) -> Candidate:
+    values: dict[str, Any] = {
         "model": model,
         "probability": probability,
         "latency_s": latency_s,
@@ -17,7 +18,7 @@ def candidate(model: str, *, latency_s: float = 1.0, probability: float = 0.5, *
         "bucket": 0,
         "in_flight": 0,
     }
-    return Candidate(**(values | other))  # type: ignore[arg-type]
+    return Candidate(**(values | other))
 
 
 def chosen(policy: str, candidates: list[Candidate], *, session: str = "", turn: int = 0) -> str:
