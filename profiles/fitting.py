@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from profiles.schema import UNKNOWN_LANGUAGE, Cell, Latency, Measured, ModelProfile, PairCell, Profile
+from profiles.schema import UNKNOWN_LANGUAGE, Cell, Latency, Measured, ModelProfile, PairCell, Profile, bucket_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def _model(records: Sequence[Record], edges: Sequence[int]) -> ModelProfile:
 def _cells(records: Iterable[Record], edges: Sequence[int]) -> list[Cell]:
     counts: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
     for record in records:
-        count = counts[record.task, record.language, _bucket(record, edges)]
+        count = counts[record.task, record.language, bucket_of(record.prompt_tokens, edges)]
         count[0] += record.correct
         count[1] += 1
     return [
@@ -130,14 +130,12 @@ def _pairs(records: Iterable[Record], edges: Sequence[int]) -> list[PairCell]:
     for answers in by_prompt.values():
         for failed in (r for r in answers if not r.correct):
             for other in (r for r in answers if r.model != failed.model):
-                count = counts[failed.model, other.model, other.task, other.language, _bucket(other, edges)]
+                count = counts[
+                    failed.model, other.model, other.task, other.language, bucket_of(other.prompt_tokens, edges)
+                ]
                 count[0] += other.correct
                 count[1] += 1
     return [
         PairCell(failed=failed, model=model, task=task, language=language, bucket=b, correct=c, tried=t)
         for (failed, model, task, language, b), (c, t) in sorted(counts.items())
     ]
-
-
-def _bucket(record: Record, edges: Sequence[int]) -> int:
-    return sum(1 for edge in edges if record.prompt_tokens > edge)

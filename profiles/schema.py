@@ -1,6 +1,7 @@
 """The capability profile: what was measured of each model, as a versioned JSON document."""
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -129,6 +130,11 @@ class Profile(_Strict):
         if unknown:
             raise ValueError(f"pairs name unknown models {sorted(unknown)}; known: {sorted(self.models)}")
         return self
+
+
+def bucket_of(num_tokens: int, edges: Sequence[int]) -> int:
+    """The length bucket of a prompt: `edges` ascend, inclusive upper ends; above the last one it is `len(edges)`."""
+    return bisect_left(edges, num_tokens)
 
 
 # Stands in where nothing was measured yet: no model is known, so all are taken alike.

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import json
 import re
-from bisect import bisect_left
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
@@ -27,7 +26,7 @@ from ray.serve.llm.openai_api_models import (
 from deployments.models.settings import SimulatedSettings
 from deployments.router.language import FastTextDetector
 from profiles.capability import Capability
-from profiles.schema import DEFAULT_TASK, Profile, load_profile
+from profiles.schema import DEFAULT_TASK, Profile, bucket_of, load_profile
 
 MARK = "[simulated]"
 # a test prompt says what the right answer is, and the engine gives it or a wrong one: <sim answer="42">
@@ -159,7 +158,7 @@ def _profiled_accuracy(profile: Profile, model: str) -> Callable[[str, int], flo
 
     def accuracy(prompt: str, tokens: int) -> float:
         language = detector.detect(prompt).language
-        bucket = bisect_left(profile.bucket_edges, tokens)
+        bucket = bucket_of(tokens, profile.bucket_edges)
         return capability.probability(model, task=DEFAULT_TASK, language=language, bucket=bucket)
 
     return accuracy
