@@ -36,13 +36,13 @@ def _sum(words: Wording, language: str, seed: int) -> tuple[str, str, dict[str, 
 
 def _review(words: Wording, seed: int) -> tuple[str, str, dict[str, object]]:
     turn = seed // 2
-    reviews = words.complaints if turn % 2 else words.praise
-    mood, other = words.moods[::-1] if turn % 2 else words.moods
+    mood = turn % 2
+    reviews = words.complaints if mood else words.praise
     text = words.review.format(number=words.numeral(seed), text=reviews[turn // 2 % len(reviews)])
     # what stands between the two in the question is how a model that only repeats it goes on
-    _, _, after = words.review.partition(words.moods[0])
-    between = after.partition(words.moods[1])[0]
-    return text, mood, {"type": "regex", "pattern": named_first(mood, other, between), "ignore_case": True}
+    between = words.review.partition(words.stems[0])[2].partition(words.stems[1])[0]
+    pattern = named_first(words.stems[mood], words.stems[1 - mood], between)
+    return text, words.moods[mood], {"type": "regex", "pattern": pattern, "ignore_case": True}
 
 
 def named_first(word: str, other: str, between: str) -> str:

@@ -58,8 +58,8 @@ def kv_lookup(language: str, target_tokens: int, *, seed: int, depth: float | No
 def kv_needles(language: str, target_tokens: int, *, seed: int, depth: float | None = None) -> Prompt:
     """As `kv_lookup`, for three keys at once (two below 128 tokens); with `depth` they stand side by side.
 
-    The answer must give all values in the order asked, which is not that of the object, and no other number
-    before or between them. The shortest prompt has about 90 tokens.
+    The answer must give all values in the order asked, which is not that of the object, and no other
+    value before or between them. The shortest prompt has about 90 tokens.
     """
     check_bounds(target_tokens=target_tokens, depth=depth)
     rng, words = generator(NEEDLES, language, target_tokens, seed), wording(language)
@@ -82,10 +82,14 @@ def kv_needles(language: str, target_tokens: int, *, seed: int, depth: float | N
 
 
 def in_order(values: Sequence[str]) -> str:
-    """An RE2 pattern: the first numbers of the text are these, in this order and in any script's digits."""
-    between = r"\P{Nd}+"
+    """An RE2 pattern: the first long numbers of the text are these, in this order and in any script's digits.
+
+    Numbers of fewer digits than a value, as those of a list, may stand between them.
+    """
+    short_numbers = r"(?:\p{Nd}{0,4}\P{Nd})*"
     written = (rf"{_digits(value[:2])}[,.٬]?{_digits(value[2:])}" for value in values)
-    return rf"(?s)\A\P{{Nd}}*{between.join(written)}(?:\P{{Nd}}|\z)"
+    between = rf"\P{{Nd}}{short_numbers}"
+    return rf"\A{short_numbers}{between.join(written)}(?:\P{{Nd}}|\z)"
 
 
 def _digits(digits: str) -> str:

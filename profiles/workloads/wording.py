@@ -48,7 +48,8 @@ class Wording(_Strict):
     joiner: str = Field(default=" ", description="Between two sentences.")
     sum: str = Field(description="Asks for the sum of {a} and {b} as exercise {number}.")
     review: str = Field(description="Asks for the mood of {text}, review {number}; the praising mood is named first.")
-    moods: _Two = Field(description="Stems of the words for praise and complaint, as they stand in `review`.")
+    moods: _Two = Field(description="What praise and complaint are called.")
+    stems: _Two = Field(description="The part of `moods` that all their forms share, as it stands in `review`.")
     praise: _Words
     complaints: _Words
     digits: str = Field(default="0123456789", min_length=10, max_length=10, description="As written in prose.")
@@ -56,9 +57,9 @@ class Wording(_Strict):
 
     @model_validator(mode="after")
     def _names_moods_in_order(self) -> Self:
-        praise, complaint = map(self.review.find, self.moods)
+        praise, complaint = map(self.review.find, self.stems)
         if not 0 <= praise < complaint:
-            raise ValueError(f"review must name {self.moods[0]} and then {self.moods[1]}, got '{self.review}'")
+            raise ValueError(f"review must name {self.stems[0]} and then {self.stems[1]}, got '{self.review}'")
         return self
 
     def numeral(self, number: int) -> str:

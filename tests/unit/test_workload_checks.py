@@ -16,7 +16,7 @@ from profiles.workloads import LANGUAGES, Prompt, workload
 from profiles.workloads.instruct import named_first
 from profiles.workloads.kv_lookup import in_order, kv_lookup, kv_needles
 from profiles.workloads.prose import prose
-from profiles.workloads.wording import LANGUAGE_CODES
+from profiles.workloads.wording import LANGUAGE_CODES, wording
 
 EVERY_KIND = [
     pytest.param(name, language, id=f"{name}-{language}") for name in LANGUAGES for language in LANGUAGE_CODES
@@ -65,6 +65,15 @@ def test_right_answer_that_goes_on_passes(name: str) -> None:
         assert outcome(prompt, f"{prompt.answer}.\n\n70000 70001") is Outcome.CORRECT
 
 
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
+def test_prose_takes_the_fact_itself_as_an_answer(language: str) -> None:
+    words = wording(language)
+    slots = {"name": "X", "place": words.places[0], "thing": words.things[0]}
+    prompt = prose(language, 200, seed=4)
+    assert outcome(prompt, words.fact.format(value=prompt.answer, **slots)) is Outcome.CORRECT
+    assert outcome(prompt, words.fact.format(value="70000", **slots)) is Outcome.WRONG
+
+
 @pytest.mark.parametrize("depth", [pytest.param(depth, id=str(depth)) for depth in (0.0, 0.5, 1.0)])
 @pytest.mark.parametrize("make", [kv_lookup, kv_needles, prose], ids=["lookup", "needles", "prose"])
 @pytest.mark.parametrize("tokens", [64, 1000])
@@ -111,6 +120,7 @@ def test_lookup_takes_the_value_in_any_form(form: str) -> None:
         pytest.param(json.dumps({"a": "12345", "b": "67890"}), Outcome.CORRECT, id="object"),
         pytest.param("١٢٣٤٥ و٦٧٨٩٠", Outcome.CORRECT, id="arabic digits"),
         pytest.param("12,345 and 67,890", Outcome.CORRECT, id="grouped"),
+        pytest.param("Here are 2 values:\n1. 12345\n2. 67890", Outcome.CORRECT, id="numbered list"),
         pytest.param("12345", Outcome.WRONG, id="one only"),
         pytest.param("67890, 12345", Outcome.WRONG, id="other order"),
         pytest.param("12345, 11111, 67890", Outcome.WRONG, id="another between"),
