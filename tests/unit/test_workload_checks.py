@@ -86,6 +86,12 @@ def test_recital_of_the_prompt_is_wrong_wherever_the_answer_stands(
         assert outcome(prompt, prompt.text.rpartition("\n\n")[0]) is Outcome.WRONG
 
 
+@pytest.mark.parametrize("name", ["lookup", "needles", "prose"])
+def test_recital_of_the_prompt_is_wrong_where_chance_places_the_answer(name: str) -> None:
+    prompts = some(name, "fr", 64, count=60)
+    assert {outcome(prompt, prompt.text) for prompt in prompts} == {Outcome.WRONG}
+
+
 @pytest.mark.parametrize("language", LANGUAGE_CODES)
 def test_repeated_instruction_is_wrong(language: str) -> None:
     for prompt in some("instruct", language):
