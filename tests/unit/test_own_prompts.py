@@ -44,6 +44,12 @@ def test_answer_alone_must_be_contained(tmp_path: Path) -> None:
     )
 
 
+def test_documented_lines_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith('{"prompt"')]
+    assert [(p.id, p.max_tokens) for p in load(tmp_path, *lines)] == [("own-1", 256), ("s1", 16)]
+
+
 def test_verify_goes_before_answer(tmp_path: Path) -> None:
     (prompt,) = load(tmp_path, {"prompt": "q", "answer": "7", "verify": {"type": "exact", "value": "7"}})
     assert (prompt.answer, prompt.verify["type"]) == ("7", "exact")
