@@ -27,7 +27,7 @@ TOKENS_PER_ENTRY = 13.5
 TOKENS_PER_KEY = 6.5
 # A prompt shorter than this has no room for three keys and their answers.
 MIN_TOKENS_FOR_THREE = 128
-# Values of five digits, each of which the embedded models read as one token.
+# Of five digits, more than any number that an answer brings along has.
 VALUES = range(10_000, 100_000)
 # The digits of a value as people of various scripts type them; RE2 sees the answer as it was written.
 _ZEROS = "0٠۰०০๐０"
