@@ -51,6 +51,23 @@ def bench_overhead(
     raise typer.Exit(finish(overhead.run(rounds=rounds, requests=requests), json_path=json_path, check=check))
 
 
+@bench.command("allocate")
+def bench_allocate(
+    json_path: JsonPath = None,
+    check: Check = False,
+    problems: Annotated[int, typer.Option(min=5, help="Random problems to compare with SciPy.")] = 1000,
+    repeats: Annotated[int, typer.Option(min=10, help="Times each size is measured.")] = 100,
+    random_starts: Annotated[int, typer.Option(min=0, help="Random starts of SciPy beside four fixed ones.")] = 2,
+    seed: int = 0,
+) -> None:
+    """Thinking budgets: optimum against SciPy, derivatives, rounding, a swing, time and its growth."""
+    from scripts.bench import allocate
+    from scripts.bench.report import finish
+
+    report = allocate.run(problems=problems, repeats=repeats, random_starts=random_starts, seed=seed)
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the table.")] = False,

@@ -10,6 +10,14 @@ Floats = NDArray[np.float64]
 # How far shares may be from summing to 1: what rounding to a few digits in a file leaves.
 SHARE_TOLERANCE = 1e-6
 
+# Bounds far outside of what a server has, so that no product of parameters overflows.
+LARGEST, SMALLEST = 1e12, 1e-12
+
+
+def dot(left: Floats, right: Floats) -> float:
+    """The sum of products, without BLAS: its threads would fight over cores that are busy serving."""
+    return float(np.einsum("k,k->", left, right))
+
 
 class ProblemError(ValueError):
     """The parameters name no problem; the message says which one, what was given and what is allowed."""
@@ -47,18 +55,18 @@ class Problem:
             _check_finite(field.name, getattr(self, field.name))
         _check_shapes(self)
         for name in ("token_s", "rate"):
-            if (getattr(self, name) <= 0).any():
-                raise ProblemError(f"{name}: {getattr(self, name).min():g} given; it must be above 0 for every type")
+            if (getattr(self, name) < SMALLEST).any():
+                raise ProblemError(f"{name}: {getattr(self, name).min():g} given; it must be at least {SMALLEST:g}")
         if (most := float((self.floor + self.gain).max())) > 1 + SHARE_TOLERANCE:
             raise ProblemError(f"floor + gain: {most:g} given; a probability must not exceed 1")
         if abs((total := float(self.shares.sum())) - 1) > SHARE_TOLERANCE:
             raise ProblemError(f"shares: they sum to {total:g}; they must sum to 1")
         if (self.max_tokens % 1).any():
             raise ProblemError("max_tokens: whole numbers are wanted")
-        if (least := self.arrivals_per_s * float(self.shares @ self.base_s)) >= self.capacity:
+        if (least := self.arrivals_per_s * dot(self.shares, self.base_s)) >= self.capacity:
             raise UnstableError(
                 f"utilisation is {least:.3g} even without thinking; it must stay below {self.capacity:g}: "
-                f"{self.arrivals_per_s:g} arrivals/s of {float(self.shares @ self.base_s):g} s each"
+                f"{self.arrivals_per_s:g} arrivals/s of {dot(self.shares, self.base_s):g} s each"
             )
 
     @property
@@ -68,10 +76,12 @@ class Problem:
 
 def _check_finite(name: str, value: Floats | float) -> None:
     values = np.asarray(value)
-    if not np.isfinite(values).all():
-        raise ProblemError(f"{name}: {value} given; a finite number is wanted")
+    if not (finite := np.isfinite(values)).all():
+        raise ProblemError(f"{name}: {values[~finite][0]:g} given; a finite number is wanted")
     if (values < 0).any():
         raise ProblemError(f"{name}: {values.min():g} given; it must not be negative")
+    if (values > LARGEST).any():
+        raise ProblemError(f"{name}: {values.max():g} given; it must not exceed {LARGEST:g}")
 
 
 def _check_shapes(problem: Problem) -> None:
