@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from deployments.thinking.objective import accuracy
-from deployments.thinking.problem import Floats, Problem, ProblemError, UnstableError
+from deployments.thinking.problem import Floats, Problem, ProblemError, require_capacity
 
 MAX_SLOTS = 4096
 # How near the root search comes to the border of stability, relative to the room there is.
@@ -67,19 +66,6 @@ class Batching:
         return stretch, second - load * stretch**2
 
 
-def batched_time_s(problem: Problem, batching: Batching, mean_s: float) -> float:
-    """E[T] of requests with the mean service `mean_s` alone on the server; infinite where unstable."""
-    return mean_s * batching.sojourn(problem.arrivals_per_s * mean_s)[0]
-
-
-def batched_value_s(problem: Problem, batching: Batching, budgets: Floats) -> float:
-    """alpha * mean accuracy - E[T] in seconds."""
-    mean_s = float(problem.shares @ (problem.base_s + problem.token_s * budgets))
-    return problem.worth_s * float(problem.shares @ accuracy(problem, budgets)) - batched_time_s(
-        problem, batching, mean_s
-    )
-
-
 def budgets_at(problem: Problem, marginal: float) -> Floats:
     """The best budgets, not rounded, if a second of mean service costs `marginal` seconds of E[T]."""
     with np.errstate(divide="ignore"):
@@ -93,10 +79,10 @@ def solve_batched(problem: Problem, batching: Batching) -> tuple[Floats, int]:
 
     E[T] depends on the budgets through E[S] alone and is convex in it, so that the optimum is where the budgets that
     its slope calls for give the E[S] of that slope; their difference falls in E[S], hence one root. Raises
-    UnstableError.
+    ProblemError.
     """
+    require_capacity(problem, batching.capacity)
     least = float(problem.shares @ problem.base_s)
-    require_capacity(problem, batching)
 
     def excess(mean_s: float) -> float:
         budgets = budgets_at(problem, batching.sojourn(problem.arrivals_per_s * mean_s)[1])
@@ -112,13 +98,3 @@ def solve_batched(problem: Problem, batching: Batching) -> tuple[Floats, int]:
         return problem.max_tokens.copy(), 0
     root, found = brentq(excess, least, most, xtol=1e-13 * most, full_output=True)
     return budgets_at(problem, batching.sojourn(problem.arrivals_per_s * root)[1]), int(found.iterations)
-
-
-def require_capacity(problem: Problem, batching: Batching) -> None:
-    """Refuse a problem that this server cannot keep up with even without thinking."""
-    load = problem.arrivals_per_s * float(problem.shares @ problem.base_s)
-    if load >= batching.capacity:
-        raise UnstableError(
-            f"{load:.3g} s of service arrive per second even without thinking; "
-            f"{batching.slots} slots with growth {batching.growth:g} do less than {batching.capacity:.3g}"
-        )

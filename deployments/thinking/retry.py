@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deployments.thinking.objective import accuracy
-from deployments.thinking.problem import Floats, Problem, ProblemError, UnstableError
+from deployments.thinking.problem import Floats, Problem, ProblemError, UnstableError, require_capacity
 from deployments.thinking.servers import Delay, Demand, Server
 
 # As many as a request may ask the router for.
@@ -22,7 +22,7 @@ _SATURATED = 40.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
-    """A problem whose requests get `max_attempts`, on a server; `problem.worth_s` is what an unsolved one costs."""
+    """A problem whose requests get `max_attempts`, on a server; `problem.worth_s` is for one answered in the end."""
 
     problem: Problem
     server: Server
@@ -31,6 +31,7 @@ class Retried:
     def __post_init__(self) -> None:
         if not 1 <= self.max_attempts <= MAX_ATTEMPTS:
             raise ProblemError(f"max_attempts: {self.max_attempts} given; 1 to {MAX_ATTEMPTS} are allowed")
+        require_capacity(self.problem, self.server.capacity)
 
     def attempts(self, budgets: Floats) -> Floats:
         """Mean number of attempts by type, (1 - (1 - p)^K) / p, and K where p is 0."""
@@ -41,6 +42,10 @@ class Retried:
         """Share of requests by type that no attempt answers, (1 - p)^K."""
         left: Floats = np.clip(1 - accuracy(self.problem, budgets), 0, 1) ** self.max_attempts
         return left
+
+    def solved(self, budgets: Floats) -> float:
+        """Share of requests that some attempt answers."""
+        return 1 - float(self.problem.shares @ self.unsolved(budgets))
 
     def demand(self, budgets: Floats) -> Demand:
         problem = self.problem
@@ -60,8 +65,8 @@ class Retried:
         return self.server.delay(self.problem.arrivals_per_s, demand).time_s
 
     def value_s(self, budgets: Floats) -> float:
-        """-(mean time) - worth_s * unsolved share; with one attempt J less `worth_s`."""
-        return -self.mean_time_s(budgets) - self.problem.worth_s * float(self.problem.shares @ self.unsolved(budgets))
+        """worth_s * share answered correctly in the end - mean time; with one attempt J."""
+        return self.problem.worth_s * self.solved(budgets) - self.mean_time_s(budgets)
 
     def slope(self, budgets: Floats, border: float) -> tuple[float, Floats]:
         """Value and gradient; above the load `border` a steep plain that leads back to it, for a search to step on."""
@@ -78,7 +83,7 @@ class Retried:
         solved = limit * np.clip(1 - correct, 0, 1) ** (limit - 1)
         by_token = problem.gain * problem.rate * np.exp(-problem.rate * budgets)
         ascent: Floats = problem.shares * (by_token * (problem.worth_s * solved - more_s) - problem.token_s * longer_s)
-        return -delay.time_s - problem.worth_s * float(problem.shares @ self.unsolved(budgets)), ascent
+        return problem.worth_s * self.solved(budgets) - delay.time_s, ascent
 
     def _bounded_delay(self, demand: Demand, border: float) -> Delay:
         """The delay; beyond `border` that of so many fewer arrivals as keep to it, and a price for the others."""
