@@ -35,7 +35,8 @@ class Problem:
     l thinking tokens, 0 <= l <= `max_tokens[k]`, and is answered correctly with probability
     `floor[k] + gain[k] * (1 - exp(-rate[k] * l))`. Requests arrive as a Poisson process of `arrivals_per_s`, and a
     correct answer is worth `worth_s` seconds of waiting. Notation of arXiv 2601.10274: shares pi, base_s t0, token_s c,
-    gain A, rate b, floor D, arrivals_per_s lambda, worth_s alpha. Raises ProblemError.
+    gain A, rate b, floor D, arrivals_per_s lambda, worth_s alpha. `capacity` is the seconds of service that the server
+    does in a second: 1 if one request at a time, up to `Batching.capacity` if many. Raises ProblemError.
     """
 
     shares: Floats
@@ -47,6 +48,7 @@ class Problem:
     max_tokens: Floats
     arrivals_per_s: float
     worth_s: float
+    capacity: float = 1.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -61,15 +63,21 @@ class Problem:
             raise ProblemError(f"shares: they sum to {total:g}; they must sum to 1")
         if (self.max_tokens % 1).any():
             raise ProblemError("max_tokens: whole numbers are wanted")
-        if (least := self.arrivals_per_s * dot(self.shares, self.base_s)) >= 1:
+        if (least := self.arrivals_per_s * dot(self.shares, self.base_s)) >= self.capacity:
             raise UnstableError(
-                f"utilisation is {least:.3g} even without thinking; it must stay below 1: "
+                f"utilisation is {least:.3g} even without thinking; it must stay below {self.capacity:g}: "
                 f"{self.arrivals_per_s:g} arrivals/s of {dot(self.shares, self.base_s):g} s each"
             )
 
     @property
     def num_types(self) -> int:
         return len(self.shares)
+
+
+def require_capacity(problem: Problem, capacity: float) -> None:
+    """Refuse a problem that was stated for a server which does more than this one."""
+    if problem.capacity > capacity:
+        raise ProblemError(f"capacity: {problem.capacity:g} given; this server does at most {capacity:g}")
 
 
 def _check_finite(name: str, value: Floats | float) -> None:
