@@ -25,6 +25,8 @@ class Record:
     output_tokens: int
     num_chars: int
     symbol_share: float
+    # the budget that was set, if any; how much of it was used is part of `output_tokens`
+    thinking_tokens: int | None = None
 
 
 def fit_profile(records: Sequence[Record], *, bucket_edges: Sequence[int], measured: Measured) -> Profile:
