@@ -26,8 +26,9 @@ class Problem:
     A request of type k, `shares[k]` of all, takes `base_s[k] + token_s[k] * l` seconds of service with a budget of
     l thinking tokens, 0 <= l <= `max_tokens[k]`, and is answered correctly with probability
     `floor[k] + gain[k] * (1 - exp(-rate[k] * l))`. Requests arrive as a Poisson process of `arrivals_per_s`, and a
-    correct answer is worth `worth_s` seconds of waiting. Notation of arXiv 2601.10274: shares pi, base_s t0, token_s c,
-    gain A, rate b, floor D, arrivals_per_s lambda, worth_s alpha. Raises ProblemError.
+    correct answer is worth `worth_s` seconds of waiting. `capacity` is the seconds of service that the server does in a
+    second at most: 1 where it takes one request at a time, more where it batches. Notation of arXiv 2601.10274: shares
+    pi, base_s t0, token_s c, gain A, rate b, floor D, arrivals_per_s lambda, worth_s alpha. Raises ProblemError.
     """
 
     shares: Floats
@@ -39,6 +40,7 @@ class Problem:
     max_tokens: Floats
     arrivals_per_s: float
     worth_s: float
+    capacity: float = 1.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -53,9 +55,9 @@ class Problem:
             raise ProblemError(f"shares: they sum to {total:g}; they must sum to 1")
         if (self.max_tokens % 1).any():
             raise ProblemError("max_tokens: whole numbers are wanted")
-        if (least := self.arrivals_per_s * float(self.shares @ self.base_s)) >= 1:
+        if (least := self.arrivals_per_s * float(self.shares @ self.base_s)) >= self.capacity:
             raise UnstableError(
-                f"utilisation is {least:.3g} even without thinking; it must stay below 1: "
+                f"utilisation is {least:.3g} even without thinking; it must stay below {self.capacity:g}: "
                 f"{self.arrivals_per_s:g} arrivals/s of {float(self.shares @ self.base_s):g} s each"
             )
 
