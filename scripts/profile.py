@@ -21,9 +21,11 @@ from deployments.router.language import FastTextDetector
 from deployments.router.request import AUTO
 from profiles.fitting import Record, fit_profile
 from profiles.schema import Measured, Profile
-from profiles.workloads import LANGUAGES, Prompt, workload
+from profiles.workloads import Prompt, workload
 from scripts.bench.report import environment
 
+# What models are asked, of all workloads that there are.
+WORKLOADS = ("instruct", "lookup")
 BUCKET_EDGES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 # A third of the prompts are asked alone, so that the fit can tell a request's own time from its company's.
 ALONE_SHARE = 3
@@ -52,7 +54,7 @@ class ProfilePlan:
     def prompts(self) -> list[Prompt]:
         return [
             prompt
-            for name in sorted(LANGUAGES)
+            for name in WORKLOADS
             for prompt in workload(
                 name,
                 languages=self.languages,
@@ -251,7 +253,7 @@ def _measured(plan: ProfilePlan) -> Measured:
         hardware=f"{where['processor']}, {where['cores']} logical cores, {platform.machine()}",
         software=where["packages"],
         command=plan.command,
-        workloads=tuple(sorted(LANGUAGES)),
+        workloads=WORKLOADS,
         seed=plan.seed,
         temperature=0,
         prompts_per_cell=plan.prompts_per_cell,

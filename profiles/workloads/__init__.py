@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 
-from profiles.workloads.instruct import SUMS, instruct
-from profiles.workloads.kv_lookup import QUESTIONS, kv_lookup
+from profiles.workloads.instruct import instruct
+from profiles.workloads.kv_lookup import kv_lookup, kv_needles
 from profiles.workloads.prompt import Prompt
+from profiles.workloads.prose import prose
+from profiles.workloads.wording import LANGUAGE_CODES
 
 __all__ = ["LANGUAGES", "SHORT_TOKENS", "Prompt", "workload"]
 
-LANGUAGES = {"lookup": tuple(QUESTIONS), "instruct": tuple(SUMS)}
+_WORKLOADS = {"instruct": instruct, "lookup": kv_lookup, "needles": kv_needles, "prose": prose}
+LANGUAGES = dict.fromkeys(_WORKLOADS, LANGUAGE_CODES)
 # each seed owns this many prompts of a cell, so that two seeds never share one
 SEED_STRIDE = 1000
-# the only length that short instructions come in, whatever lengths are asked for
-SHORT_TOKENS = 40
+# about the only length that short instructions come in, whatever lengths are asked for
+SHORT_TOKENS = 32
 
 
 def workload(
@@ -24,9 +27,11 @@ def workload(
     missing = sorted(set(languages) - set(LANGUAGES[name]))
     if missing:
         raise ValueError(f"workload '{name}' has no wording in {missing}; it has {sorted(LANGUAGES[name])}")
-    if prompts_per_cell > SEED_STRIDE:
-        raise ValueError(f"prompts_per_cell is {prompts_per_cell}; at most {SEED_STRIDE}, where the next seed's begin")
-    seeds = range(seed * SEED_STRIDE, seed * SEED_STRIDE + prompts_per_cell)
-    if name == "instruct":
-        return [instruct(language, SHORT_TOKENS, seed=s) for language in languages for s in seeds]
-    return [kv_lookup(lang, tokens, seed=s) for lang in languages for tokens in target_tokens for s in seeds]
+    if not 1 <= prompts_per_cell <= SEED_STRIDE:
+        raise ValueError(f"prompts_per_cell is {prompts_per_cell}; allowed: 1 to {SEED_STRIDE}, a seed's share")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; it must not be negative")
+    make = _WORKLOADS[name]
+    lengths = [SHORT_TOKENS] if name == "instruct" else target_tokens
+    seeds = range(seed * SEED_STRIDE, (seed + 1) * SEED_STRIDE)[:prompts_per_cell]
+    return [make(language, tokens, seed=s) for language in languages for tokens in lengths for s in seeds]

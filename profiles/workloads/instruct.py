@@ -1,86 +1,20 @@
 """Short instructions with one right answer: what an instruction-tuned model can do that a base model cannot."""
 
-import random
+import re
 
-from profiles.workloads.prompt import Prompt
+from profiles.workloads.prompt import Prompt, generator
+from profiles.workloads.wording import Wording, wording
 
 TASK = "instruct"
 
-SUMS = {
-    "en": "What is {a} + {b}?",
-    "de": "Was ist {a} + {b}?",
-    "es": "¿Cuánto es {a} + {b}?",
-    "fr": "Combien font {a} + {b} ?",
-    "zh": "{a} + {b} 等于多少？",
-    "ja": "{a} + {b} はいくつですか？",
-    "ar": "كم يساوي {a} + {b}؟",
-    "hi": "{a} + {b} कितना होता है?",
-}
-# Question, then reviews with the word that names their mood.
-REVIEWS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
-    "en": (
-        "Is the sentiment of this review positive or negative? Review: {text}",
-        (
-            ("I loved this film, it was wonderful!", "positive"),
-            ("This was a terrible waste of money.", "negative"),
-            ("The best holiday we ever had.", "positive"),
-            ("The room was dirty and the noise was awful.", "negative"),
-            ("A great book, I could not put it down.", "positive"),
-            ("It broke after two days, very disappointing.", "negative"),
-            ("Friendly staff and a delicious dinner.", "positive"),
-            ("I hated every minute of it.", "negative"),
-        ),
-    ),
-    "de": (
-        "Ist diese Bewertung positiv oder negativ? Bewertung: {text}",
-        (
-            ("Ich habe diesen Film geliebt, er war wunderbar!", "positiv"),
-            ("Das war eine schreckliche Geldverschwendung.", "negativ"),
-            ("Der beste Urlaub, den wir je hatten.", "positiv"),
-            ("Das Zimmer war schmutzig und der Lärm furchtbar.", "negativ"),
-            ("Ein großartiges Buch, ich konnte nicht aufhören.", "positiv"),
-            ("Nach zwei Tagen kaputt, sehr enttäuschend.", "negativ"),
-        ),
-    ),
-    "zh": (
-        "这条评论是正面的还是负面的？评论：{text}",
-        (
-            ("我太喜欢这部电影了，非常精彩！", "正面"),
-            ("完全是浪费钱，太糟糕了。", "负面"),
-            ("这是我们最棒的一次旅行。", "正面"),
-            ("房间很脏，噪音也很大。", "负面"),
-            ("这本书很好看，我停不下来。", "正面"),
-            ("用了两天就坏了，非常失望。", "负面"),
-        ),
-    ),
-}
-
 
 def instruct(language: str, target_tokens: int, *, seed: int) -> Prompt:
-    """A small sum, or where the language has reviews by turns the mood of one; always short.
+    """A small sum, and by turns the mood of a review; always short, and numbered by the seed.
 
     `target_tokens` is only recorded. Deterministic in its arguments; raises KeyError for a language without wording.
     """
-    rng = random.Random(f"{TASK}|{language}|{seed}")  # noqa: S311 (a workload, not a secret)
-    if language in REVIEWS and seed % 2:
-        question, reviews = REVIEWS[language]
-        text, answer = reviews[(seed // 2) % len(reviews)]
-        other = next(word for _, word in reviews if word != answer)
-        verify = {"type": "regex", "pattern": named_first(answer, other), "ignore_case": True}
-        return _prompt(language, target_tokens, seed, question.format(text=text), answer, verify)
-    a, b = rng.randrange(1, 10), rng.randrange(1, 10)
-    verify = {"type": "numeric", "value": a + b, "which": "last"}
-    return _prompt(language, target_tokens, seed, SUMS[language].format(a=a, b=b), str(a + b), verify)
-
-
-def named_first(word: str, other: str) -> str:
-    """An RE2 pattern: `word` is found and `other` does not stand before it (known by its first three characters)."""
-    start = other[:3]
-    steps = [f"[^{start[0]}]", *(f"{start[:i]}[^{start[i]}]" for i in range(1, len(start)))]
-    return rf"\A(?s:{'|'.join(steps)})*?{word}"
-
-
-def _prompt(language: str, target_tokens: int, seed: int, text: str, answer: str, verify: dict[str, object]) -> Prompt:
+    words = wording(language)
+    text, answer, verify = _review(words, seed) if seed % 2 else _sum(words, language, seed)
     return Prompt(
         id=f"{TASK}-{language}-{target_tokens}-{seed}",
         language=language,
@@ -90,3 +24,37 @@ def _prompt(language: str, target_tokens: int, seed: int, text: str, answer: str
         answer=answer,
         verify=verify,
     )
+
+
+def _sum(words: Wording, language: str, seed: int) -> tuple[str, str, dict[str, object]]:
+    """The last number counts, since an answer may work the sum out before; no number of the question is right."""
+    rng = generator(TASK, language, 0, seed)
+    a, b = rng.randrange(1, 10), rng.randrange(1, 10)
+    text = words.sum.format(number=words.numeral(seed), a=words.numeral(a), b=words.numeral(b))
+    return text, words.numeral(a + b), {"type": "numeric", "value": a + b, "which": "last"}
+
+
+def _review(words: Wording, seed: int) -> tuple[str, str, dict[str, object]]:
+    turn = seed // 2
+    mood = turn % 2
+    reviews = words.complaints if mood else words.praise
+    text = words.review.format(number=words.numeral(seed), text=reviews[turn // 2 % len(reviews)])
+    # what stands between the two in the question is how a model that only repeats it goes on
+    between = words.review.partition(words.stems[0])[2].partition(words.stems[1])[0]
+    pattern = named_first(words.stems[mood], words.stems[1 - mood], between)
+    return text, words.moods[mood], {"type": "regex", "pattern": pattern, "ignore_case": True}
+
+
+def named_first(word: str, other: str, between: str) -> str:
+    """An RE2 pattern: `word` is found, `other` does not stand before it, nor right behind with `between` before it.
+
+    `other` is known by its first three characters.
+    """
+    start = other[:3]
+    return rf"\A(?s:{_anything_but(start)})*?{re.escape(word)}(?s:\z|{_anything_but(between + start)})"
+
+
+def _anything_but(literal: str) -> str:
+    """A piece of text that leaves the literal at some character: RE2 has no look-ahead."""
+    steps = [rf"{re.escape(literal[:i])}(?:[^{re.escape(literal[i])}]|\z)" for i in range(len(literal))]
+    return "|".join([f"[^{re.escape(literal[0])}]", *steps[1:]])

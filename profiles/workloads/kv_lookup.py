@@ -1,24 +1,15 @@
-"""Key-value lookup in the manner of SCBench: find one key's value in a JSON object."""
+"""Key-value lookup in the manner of SCBench: find the values of one key or of several in a JSON object."""
 
-import itertools
 import json
 import random
+from collections.abc import Sequence
 
-from profiles.workloads.prompt import Prompt
+from profiles.workloads.prompt import Prompt, check_bounds, generator, place_of
+from profiles.workloads.wording import wording
 
-TASK = "lookup"
+LOOKUP = "lookup"
+NEEDLES = "needles"
 
-# How a speaker would ask; {key} is the key asked for. The answer is led in by the key itself.
-QUESTIONS = {
-    "en": "In the JSON object above, what is the value of the key {key}?",
-    "de": "Welchen Wert hat der Schlüssel {key} im JSON-Objekt oben?",
-    "es": "¿Qué valor tiene la clave {key} en el objeto JSON de arriba?",
-    "fr": "Quelle est la valeur de la clé {key} dans l'objet JSON ci-dessus ?",
-    "zh": "在上面的 JSON 对象中，键 {key} 的值是什么？",
-    "ja": "上の JSON オブジェクトで、キー {key} の値は何ですか？",
-    "ar": "ما هي قيمة المفتاح {key} في كائن JSON أعلاه؟",
-    "hi": "ऊपर दिए गए JSON ऑब्जेक्ट में कुंजी {key} का मान क्या है?",
-}
 WORDS = tuple(
     """
     river stone cloud ember maple harbor lantern falcon meadow copper violet summit anchor pepper saddle tunnel
@@ -31,41 +22,106 @@ WORDS = tuple(
     carpet diamond envelope flute grape hotel igloo
     """.split()
 )
-# Counted with the embedded models' tokenizers: one entry `"river": "48213",`, and the question around it.
-TOKENS_PER_ENTRY = 11.5
-TOKENS_AROUND = 28
+# Counted by Gemma 3's tokenizer: one entry `"river_stone": "48213",`, and one key more in a question.
+TOKENS_PER_ENTRY = 13.5
+TOKENS_PER_KEY = 6.5
+# A prompt shorter than this has no room for three keys and their answers.
+MIN_TOKENS_FOR_THREE = 128
+# Of five digits, more than any number that an answer brings along has.
+VALUES = range(10_000, 100_000)
+# The digits of a value as people of various scripts type them; RE2 sees the answer as it was written.
+_ZEROS = "0٠۰०০๐０"
 
 
 def kv_lookup(language: str, target_tokens: int, *, seed: int, depth: float | None = None) -> Prompt:
-    """A prompt of about `target_tokens` tokens; its answer stands at `depth` (0 first, 1 last, None anywhere).
+    """A prompt of about `target_tokens` tokens; what it asks for stands at `depth` (0 second, 1 last, None anywhere).
 
+    The first number of the answer counts: reciting the object starts with another value.
     Deterministic in its arguments; raises KeyError for a language without wording.
     """
-    if depth is not None and not 0 <= depth <= 1:
-        raise ValueError(f"depth is {depth}; it must lie between 0 (first entry) and 1 (last entry)")
-    rng = random.Random(f"{TASK}|{language}|{target_tokens}|{seed}")  # noqa: S311 (a workload, not a secret)
-    count = max(2, round((target_tokens - TOKENS_AROUND) / TOKENS_PER_ENTRY))
-    keys = _keys(rng, count)
-    values = [str(rng.randrange(10_000, 100_000)) for _ in keys]
-    index = rng.randrange(count) if depth is None else round(depth * (count - 1))
-    key = f'"{keys[index]}"'
-    data = json.dumps(dict(zip(keys, values, strict=True)), indent=0)
+    check_bounds(target_tokens=target_tokens, depth=depth)
+    rng, words = generator(LOOKUP, language, target_tokens, seed), wording(language)
+    entries = _entries(rng, max(2, _fit(target_tokens - words.tokens.lookup)))
+    index = rng.randrange(1, len(entries)) if depth is None else place_of(depth, len(entries))
+    key, value = entries[index]
     return Prompt(
-        id=f"{TASK}-{language}-{target_tokens}-{seed}",
+        id=f"{LOOKUP}-{language}-{target_tokens}-{seed}",
         language=language,
-        task=TASK,
+        task=LOOKUP,
         target_tokens=target_tokens,
-        text=f"{data}\n\n{QUESTIONS[language].format(key=key)}\n{key}:",
-        answer=values[index],
-        verify={"type": "contains", "value": values[index]},
+        text=_text(entries, words.lookup.format(key=f'"{key}"'), key),
+        answer=value,
+        verify={"type": "numeric", "value": int(value), "which": "first"},
     )
 
 
-def _keys(rng: random.Random, count: int) -> list[str]:
-    """Distinct words; of two words each where single ones do not suffice."""
-    if count <= len(WORDS):
-        return rng.sample(WORDS, count)
-    pairs = [f"{a} {b}" for a, b in itertools.permutations(WORDS, 2)]
-    if count > len(pairs):
-        raise ValueError(f"{count} keys are too many; at most {len(pairs)} can be made")
-    return rng.sample(pairs, count)
+def kv_needles(language: str, target_tokens: int, *, seed: int, depth: float | None = None) -> Prompt:
+    """As `kv_lookup`, for three keys at once (two below 128 tokens); with `depth` they stand side by side.
+
+    The answer must give all values in the order asked, which is not that of the object, and no other
+    value before or between them. The shortest prompt has about 90 tokens.
+    """
+    check_bounds(target_tokens=target_tokens, depth=depth)
+    rng, words = generator(NEEDLES, language, target_tokens, seed), wording(language)
+    asked = 3 if target_tokens >= MIN_TOKENS_FOR_THREE else 2
+    around = words.tokens.needles + (asked - 2) * TOKENS_PER_KEY
+    entries = _entries(rng, max(asked + 1, _fit(target_tokens - around)))
+    found = [entries[index] for index in _places(rng, len(entries), asked, depth)]
+    keys, values = zip(*found, strict=True)
+    question = words.needles.format(keys=words.listed([f'"{key}"' for key in keys]))
+    return Prompt(
+        id=f"{NEEDLES}-{language}-{target_tokens}-{seed}",
+        language=language,
+        task=NEEDLES,
+        target_tokens=target_tokens,
+        text=_text(entries, question, keys[0]),
+        answer=", ".join(values),
+        verify={"type": "regex", "pattern": in_order(values)},
+        max_tokens=64,
+    )
+
+
+def in_order(values: Sequence[str]) -> str:
+    """An RE2 pattern: the first long numbers of the text are these, in this order and in any script's digits.
+
+    Numbers of fewer digits than a value, as those of a list, may stand between them.
+    """
+    short_numbers = r"(?:\p{Nd}{0,4}\P{Nd})*"
+    written = (rf"{_digits(value[:2])}[,.٬]?{_digits(value[2:])}" for value in values)
+    between = rf"\P{{Nd}}{short_numbers}"
+    return rf"\A{short_numbers}{between.join(written)}(?:\P{{Nd}}|\z)"
+
+
+def _digits(digits: str) -> str:
+    return "".join(f"[{''.join(chr(ord(zero) + int(digit)) for zero in _ZEROS)}]" for digit in digits)
+
+
+def _fit(tokens: float) -> int:
+    return round(tokens / TOKENS_PER_ENTRY)
+
+
+def _places(rng: random.Random, count: int, asked: int, depth: float | None) -> list[int]:
+    """Not in rising order, so that an answer that walks through the object is told from one that was asked."""
+    if depth is None:
+        places = sorted(rng.sample(range(1, count), asked))
+    else:
+        start = place_of(depth, count, width=asked)
+        places = list(range(start, start + asked))
+    turn = rng.randrange(1, asked)
+    return places[turn:] + places[:turn]
+
+
+def _entries(rng: random.Random, count: int) -> list[tuple[str, str]]:
+    """Distinct keys with distinct values; a key shares its words with others, as real ones do.
+
+    The underscore makes a key a name rather than words of a language, to readers and to language detection.
+    """
+    others = len(WORDS) - 1
+    pairs = (divmod(index, others) for index in rng.sample(range(len(WORDS) * others), count))
+    keys = [f"{WORDS[a]}_{WORDS[b if b < a else b + 1]}" for a, b in pairs]
+    return list(zip(keys, map(str, rng.sample(VALUES, count)), strict=True))
+
+
+def _text(entries: Sequence[tuple[str, str]], question: str, first_key: str) -> str:
+    """The key leads in its value: a model that was never taught to answer questions goes on with it."""
+    return f'{json.dumps(dict(entries), indent=0)}\n\n{question}\n"{first_key}":'

@@ -1,0 +1,177 @@
+"""What the verifier and the router make of the workloads' prompts."""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deployments.models.embedded import default_cache_dir
+from deployments.router.features import extract
+from deployments.router.language import FastTextDetector
+from deployments.verifier.checks import Evidence, Outcome, check
+from deployments.verifier.spec import SPEC
+from profiles.workloads import LANGUAGES, Prompt, workload
+from profiles.workloads.instruct import named_first
+from profiles.workloads.kv_lookup import in_order, kv_lookup, kv_needles
+from profiles.workloads.prose import prose
+from profiles.workloads.wording import LANGUAGE_CODES, wording
+
+EVERY_KIND = [
+    pytest.param(name, language, id=f"{name}-{language}") for name in LANGUAGES for language in LANGUAGE_CODES
+]
+GEMMA = default_cache_dir(os.environ) / "models" / "gemma-3-270m" / "tokenizer.json"
+
+
+def outcome(prompt: Prompt, answer: str) -> Outcome:
+    return judged(dict(prompt.verify), answer, prompt.text, prompt.language)
+
+
+def judged(verify: dict[str, Any], answer: str, prompt: str = "", language: str = "en") -> Outcome:
+    evidence = Evidence(answer=answer, prompt=prompt, language=language, model="m")
+    return check(SPEC.validate_python(verify), evidence).outcome
+
+
+def some(name: str, language: str, target_tokens: int = 200, count: int = 8) -> list[Prompt]:
+    return workload(name, languages=[language], target_tokens=[target_tokens], prompts_per_cell=count, seed=3)
+
+
+@pytest.fixture(scope="module")
+def detector() -> FastTextDetector:
+    return FastTextDetector()
+
+
+@pytest.fixture(scope="module")
+def num_tokens() -> Callable[[str], int]:
+    if not GEMMA.is_file():
+        pytest.skip(f"the tokenizer is not at {GEMMA}; scripts/setup.sh puts it there")
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(GEMMA))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+@pytest.mark.parametrize(("name", "language"), EVERY_KIND)
+def test_right_answer_passes_and_another_fails(name: str, language: str) -> None:
+    for prompt in some(name, language):
+        assert outcome(prompt, prompt.answer) is Outcome.CORRECT
+        assert outcome(prompt, "I do not know. 70000, 70001, 70002") is Outcome.WRONG
+
+
+@pytest.mark.parametrize("name", ["lookup", "needles", "prose"])
+def test_right_answer_that_goes_on_passes(name: str) -> None:
+    for prompt in some(name, "bn"):
+        assert outcome(prompt, f"{prompt.answer}.\n\n70000 70001") is Outcome.CORRECT
+
+
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
+def test_prose_takes_the_fact_itself_as_an_answer(language: str) -> None:
+    words = wording(language)
+    slots = {"name": "X", "place": words.places[0], "thing": words.things[0]}
+    prompt = prose(language, 200, seed=4)
+    assert outcome(prompt, words.fact.format(value=prompt.answer, **slots)) is Outcome.CORRECT
+    assert outcome(prompt, words.fact.format(value="70000", **slots)) is Outcome.WRONG
+
+
+@pytest.mark.parametrize("depth", [pytest.param(depth, id=str(depth)) for depth in (0.0, 0.5, 1.0)])
+@pytest.mark.parametrize("make", [kv_lookup, kv_needles, prose], ids=["lookup", "needles", "prose"])
+@pytest.mark.parametrize("tokens", [64, 1000])
+def test_recital_of_the_prompt_is_wrong_wherever_the_answer_stands(
+    make: Callable[..., Prompt], tokens: int, depth: float
+) -> None:
+    for language in LANGUAGE_CODES:
+        prompt = make(language, tokens, seed=4, depth=depth)
+        assert outcome(prompt, prompt.text) is Outcome.WRONG
+        assert outcome(prompt, prompt.text.rpartition("\n\n")[0]) is Outcome.WRONG
+
+
+@pytest.mark.parametrize("name", ["lookup", "needles", "prose"])
+def test_recital_of_the_prompt_is_wrong_where_chance_places_the_answer(name: str) -> None:
+    prompts = some(name, "fr", 64, count=60)
+    assert {outcome(prompt, prompt.text) for prompt in prompts} == {Outcome.WRONG}
+
+
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
+def test_repeated_instruction_is_wrong(language: str) -> None:
+    for prompt in some("instruct", language):
+        assert outcome(prompt, prompt.text) is Outcome.WRONG
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param("{}", id="alone"),
+        pytest.param('"{}"', id="quoted"),
+        pytest.param("The value of river_stone is **{}**.", id="sentence"),
+        pytest.param('{{"river_stone": "{}"}}', id="object"),
+        pytest.param(' "{}",\n"maple_cloud": "70000"', id="followed by more"),
+        pytest.param("القيمة هي {}", id="other script"),
+    ],
+)
+def test_lookup_takes_the_value_in_any_form(form: str) -> None:
+    prompt = kv_lookup("ar", 300, seed=5)
+    assert outcome(prompt, form.format(prompt.answer)) is Outcome.CORRECT
+    assert outcome(prompt, form.format(prompt.answer.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")))) is (
+        Outcome.CORRECT
+    )
+    assert outcome(prompt, form.format(int(prompt.answer) - 1)) is Outcome.WRONG
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param("12345, 67890", Outcome.CORRECT, id="list"),
+        pytest.param('"12345", "b_d": "67890"\n"c_e": "11111"', Outcome.CORRECT, id="goes on"),
+        pytest.param(json.dumps({"a": "12345", "b": "67890"}), Outcome.CORRECT, id="object"),
+        pytest.param("١٢٣٤٥ و٦٧٨٩٠", Outcome.CORRECT, id="arabic digits"),
+        pytest.param("12,345 and 67,890", Outcome.CORRECT, id="grouped"),
+        pytest.param("Here are 2 values:\n1. 12345\n2. 67890", Outcome.CORRECT, id="numbered list"),
+        pytest.param("12345", Outcome.WRONG, id="one only"),
+        pytest.param("67890, 12345", Outcome.WRONG, id="other order"),
+        pytest.param("12345, 11111, 67890", Outcome.WRONG, id="another between"),
+        pytest.param("11111, 12345, 67890", Outcome.WRONG, id="another before"),
+        pytest.param("12345, 678901", Outcome.WRONG, id="longer number"),
+    ],
+)
+def test_needles_wants_all_values_in_order_and_no_other(answer: str, expected: Outcome) -> None:
+    assert judged({"type": "regex", "pattern": in_order(["12345", "67890"])}, answer) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param("The sentiment is positive.", Outcome.CORRECT, id="word"),
+        pytest.param("Positive", Outcome.CORRECT, id="word alone"),
+        pytest.param("Positive, not negative.", Outcome.CORRECT, id="right_word_first"),
+        pytest.param("Positive or not", Outcome.CORRECT, id="or something else"),
+        pytest.param("Is it positive or negative?", Outcome.WRONG, id="both offered"),
+        pytest.param("Neither good nor bad", Outcome.WRONG, id="no_word"),
+        pytest.param("Negative, not positive.", Outcome.WRONG, id="wrong_word_first"),
+        pytest.param("It is negative", Outcome.WRONG, id="wrong_word"),
+        pytest.param("New: nice, nnot bad, positive", Outcome.CORRECT, id="near_misses_of_the_wrong_word"),
+    ],
+)
+def test_the_word_named_first_decides(answer: str, expected: Outcome) -> None:
+    pattern = named_first("positive", "negative", " or ")
+    assert judged({"type": "regex", "pattern": pattern, "ignore_case": True}, answer) is expected
+
+
+@pytest.mark.parametrize(("name", "language"), EVERY_KIND)
+def test_router_sees_the_language(name: str, language: str, detector: FastTextDetector) -> None:
+    prompts = [prompt for tokens in (64, 300, 2000) for prompt in some(name, language, tokens, count=20)]
+    right = [extract([prompt.text], detector=detector).language == language for prompt in prompts]
+    assert sum(right) >= 0.95 * len(right)
+
+
+@pytest.mark.parametrize(("name", "language"), EVERY_KIND)
+def test_length_is_within_a_fifth_of_what_was_asked(name: str, language: str, num_tokens: Callable[[str], int]) -> None:
+    if name == "instruct":
+        counts = [num_tokens(prompt.text) for prompt in some(name, language, count=16)]
+        assert 20 <= min(counts) <= max(counts) <= 54
+        return
+    # two sentences of Greek, and an object with two of its keys asked for, need more than 64 tokens
+    shortest = 128 if name == "needles" or (name, language) == ("prose", "el") else 64
+    for target in (shortest, 200, 1500):
+        counts = [num_tokens(prompt.text) for prompt in some(name, language, target, count=3)]
+        assert 0.8 * target <= sum(counts) / len(counts) <= 1.2 * target
