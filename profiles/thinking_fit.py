@@ -8,6 +8,7 @@ a model that stops thinking early makes the line flatter, which is what its budg
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from scipy.optimize import nnls
 from scipy.special import xlog1py, xlogy
 from scipy.stats import chi2, t
 
-from profiles.fitting import Record
-from profiles.schema import bucket_of
+from profiles.record import Record
+from profiles.schema import CurveParameter, ThinkingCurve, ThinkingPoint, bucket_of
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -34,28 +35,7 @@ _STEPS = 33
 _LOOKS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThinkingFit:
-    """Both curves of one model on one task, language and bucket (None: all of them), for budgets up to `max_tokens`.
-
-    `intervals` holds 95 % of each parameter by its name, `points` what was seen:
-    (budget, correct, tried, mean latency in seconds).
-    """
-
-    task: str
-    language: str | None
-    bucket: int | None
-    base_s: float
-    token_s: float
-    gain: float
-    rate: float
-    floor: float
-    max_tokens: int
-    intervals: Mapping[str, Interval]
-    points: tuple[tuple[int, int, int, float], ...]
-
-
-def fit_thinking(records: Iterable[Record], edges: Sequence[int]) -> tuple[ThinkingFit, ...]:
+def fit_thinking(records: Iterable[Record], edges: Sequence[int]) -> tuple[ThinkingCurve, ...]:
     """The curves of one model: one a task, and one for each language, bucket and both with enough data of its own."""
     groups: dict[tuple[str, str | None, int | None], list[Record]] = defaultdict(list)
     for record in records:
@@ -76,7 +56,7 @@ class AccuracyFit:
     floor: float
     gain: float
     rate: float
-    intervals: Mapping[str, Interval]
+    intervals: Mapping[CurveParameter, Interval]
 
 
 def fit_accuracy(budgets: Sequence[int], correct: Sequence[int], tried: Sequence[int]) -> AccuracyFit:
@@ -102,11 +82,18 @@ def fit_accuracy(budgets: Sequence[int], correct: Sequence[int], tried: Sequence
         name: (min(low, v), max(high, v))
         for (name, (low, high)), v in zip(intervals.items(), (floor, gain, rate), strict=True)
     }
-    return AccuracyFit(floor=floor, gain=gain, rate=rate, intervals=held)
+    return AccuracyFit(floor=floor, gain=gain, rate=rate, intervals=cast(Mapping[CurveParameter, Interval], held))
 
 
-def fit_time(budgets: Sequence[int], latencies_s: Sequence[float]) -> tuple[float, float, dict[str, Interval]]:
-    """base_s and token_s, both not negative, and their intervals.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeFit:
+    base_s: float
+    token_s: float
+    intervals: Mapping[CurveParameter, Interval]
+
+
+def fit_time(budgets: Sequence[int], latencies_s: Sequence[float]) -> TimeFit:
+    """Weighted least squares with base_s >= 0 and token_s > 0, and 95 % intervals by Student's t.
 
     The spread of a latency is taken to grow with its mean at that budget, which so gives the weights.
     """
@@ -118,9 +105,10 @@ def fit_time(budgets: Sequence[int], latencies_s: Sequence[float]) -> tuple[floa
     degrees = len(y) - 2
     variance = float(((values - rows @ free) ** 2).sum()) / degrees
     half = t.ppf((1 + CONFIDENCE) / 2, degrees) * np.sqrt(variance * np.diag(np.linalg.inv(rows.T @ rows)))
-    base_s, token_s = float(base_s), max(float(token_s), LEAST_TOKEN_S)
-    found = zip(("base_s", "token_s"), (base_s, token_s), free.tolist(), half.tolist(), strict=True)
-    return base_s, token_s, {n: (max(0.0, min(v, f - h)), max(v, f + h)) for n, v, f, h in found}
+    found = {"base_s": float(base_s), "token_s": max(float(token_s), LEAST_TOKEN_S)}
+    bounds = zip(found.items(), free.tolist(), half.tolist(), strict=True)
+    intervals = {n: (max(0.0, min(v, f - h)), max(v, f + h)) for (n, v), f, h in bounds}
+    return TimeFit(**found, intervals=cast(Mapping[CurveParameter, Interval], intervals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,30 +175,35 @@ def _is_enough(records: Sequence[Record], *, is_whole: bool) -> bool:
     return is_whole or (len(tried) >= LEAST_BUDGETS and min(tried.values()) >= LEAST_TRIED)
 
 
-def _fit(task: str, language: str | None, bucket: int | None, records: Sequence[Record]) -> ThinkingFit:
+def _fit(task: str, language: str | None, bucket: int | None, records: Sequence[Record]) -> ThinkingCurve:
     by_budget: dict[int, list[Record]] = defaultdict(list)
     for record in records:
         assert record.thinking_tokens is not None
         by_budget[record.thinking_tokens].append(record)
     timed = _timed(by_budget)
     points = tuple(
-        (budget, sum(r.correct for r in found), len(found), float(np.mean([r.latency_s for r in timed[budget]])))
+        ThinkingPoint(
+            budget=budget,
+            correct=sum(r.correct for r in found),
+            tried=len(found),
+            mean_latency_s=float(np.mean([r.latency_s for r in timed[budget]])),
+        )
         for budget, found in sorted(by_budget.items())
     )
-    accuracy = fit_accuracy(*zip(*(point[:3] for point in points), strict=True))
+    accuracy = fit_accuracy([p.budget for p in points], [p.correct for p in points], [p.tried for p in points])
     pairs = [(budget, r.latency_s) for budget, found in timed.items() for r in found]
-    base_s, token_s, intervals = fit_time([budget for budget, _ in pairs], [latency_s for _, latency_s in pairs])
-    return ThinkingFit(
+    time = fit_time([budget for budget, _ in pairs], [latency_s for _, latency_s in pairs])
+    return ThinkingCurve(
         task=task,
         language=language,
         bucket=bucket,
-        base_s=base_s,
-        token_s=token_s,
+        base_s=time.base_s,
+        token_s=time.token_s,
         gain=accuracy.gain,
         rate=accuracy.rate,
         floor=accuracy.floor,
         max_tokens=max(by_budget),
-        intervals=intervals | dict(accuracy.intervals),
+        intervals={**time.intervals, **accuracy.intervals},
         points=points,
     )
 

@@ -14,4 +14,4 @@ from profiles.intervals import wilson
     ],
 )
 def test_interval_is_wilsons(correct: int, tried: int, expected: tuple[float, float]) -> None:
-    assert wilson(correct, tried) == (pytest.approx(expected[0], abs=1e-4), pytest.approx(expected[1], abs=1e-4))
+    assert wilson(correct, tried) == pytest.approx(expected, abs=1e-4)
