@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Sequence
 
+from profiles.workloads.patterns import in_order
 from profiles.workloads.prompt import Prompt, check_bounds, generator, place_of
 from profiles.workloads.wording import wording
 
@@ -29,8 +30,6 @@ TOKENS_PER_KEY = 6.5
 MIN_TOKENS_FOR_THREE = 128
 # Of five digits, more than any number that an answer brings along has.
 VALUES = range(10_000, 100_000)
-# The digits of a value as people of various scripts type them; RE2 sees the answer as it was written.
-_ZEROS = "0٠۰०০๐０"
 
 
 def kv_lookup(language: str, target_tokens: int, *, seed: int, depth: float | None = None) -> Prompt:
@@ -79,21 +78,6 @@ def kv_needles(language: str, target_tokens: int, *, seed: int, depth: float | N
         verify={"type": "regex", "pattern": in_order(values)},
         max_tokens=64,
     )
-
-
-def in_order(values: Sequence[str]) -> str:
-    """An RE2 pattern: the first long numbers of the text are these, in this order and in any script's digits.
-
-    Numbers of fewer digits than a value, as those of a list, may stand between them.
-    """
-    short_numbers = r"(?:\p{Nd}{0,4}\P{Nd})*"
-    written = (rf"{_digits(value[:2])}[,.٬]?{_digits(value[2:])}" for value in values)
-    between = rf"\P{{Nd}}{short_numbers}"
-    return rf"\A{short_numbers}{between.join(written)}(?:\P{{Nd}}|\z)"
-
-
-def _digits(digits: str) -> str:
-    return "".join(f"[{''.join(chr(ord(zero) + int(digit)) for zero in _ZEROS)}]" for digit in digits)
 
 
 def _fit(tokens: float) -> int:

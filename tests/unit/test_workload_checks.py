@@ -13,8 +13,8 @@ from deployments.router.language import FastTextDetector
 from deployments.verifier.checks import Evidence, Outcome, check
 from deployments.verifier.spec import SPEC
 from profiles.workloads import LANGUAGES, Prompt, workload
-from profiles.workloads.instruct import named_first
-from profiles.workloads.kv_lookup import in_order, kv_lookup, kv_needles
+from profiles.workloads.kv_lookup import kv_lookup, kv_needles
+from profiles.workloads.patterns import in_order, named_first, worked_out
 from profiles.workloads.prose import prose
 from profiles.workloads.wording import LANGUAGE_CODES, wording
 
@@ -94,8 +94,12 @@ def test_recital_of_the_prompt_is_wrong_where_chance_places_the_answer(name: str
 
 @pytest.mark.parametrize("language", LANGUAGE_CODES)
 def test_repeated_instruction_is_wrong(language: str) -> None:
+    """Cut off anywhere in its second half too, as a bound on tokens does."""
     for prompt in some("instruct", language):
-        assert outcome(prompt, prompt.text) is Outcome.WRONG
+        spec = SPEC.validate_python(dict(prompt.verify))
+        for length in range(len(prompt.text) // 2, len(prompt.text) + 1):
+            evidence = Evidence(answer=prompt.text[:length], prompt=prompt.text, language=language, model="m")
+            assert check(spec, evidence).outcome is Outcome.WRONG, prompt.text[:length]
 
 
 @pytest.mark.parametrize(
@@ -141,20 +145,59 @@ def test_needles_wants_all_values_in_order_and_no_other(answer: str, expected: O
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
+        pytest.param("10", Outcome.CORRECT, id="alone"),
+        pytest.param("7 + 3 = 10", Outcome.CORRECT, id="worked out"),
+        pytest.param("Exercise 77: 7 plus 3 is 10.", Outcome.CORRECT, id="numbered"),
+        pytest.param("١٠", Outcome.CORRECT, id="arabic digits"),
+        pytest.param("10\n\nExercise 78: how much is 1 plus 2?", Outcome.CORRECT, id="goes on"),
+        pytest.param("11", Outcome.WRONG, id="another"),
+        pytest.param("100", Outcome.WRONG, id="longer"),
+        pytest.param("7 + 3 = 11, not 10", Outcome.WRONG, id="another first"),
+        pytest.param("Exercise 78: how many times 1 is 10?", Outcome.WRONG, id="another exercise"),
+    ],
+)
+def test_sum_is_the_first_number_or_worked_out(answer: str, expected: Outcome) -> None:
+    assert judged({"type": "regex", "pattern": worked_out(10, 77, (7, 3))}, answer) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
         pytest.param("The sentiment is positive.", Outcome.CORRECT, id="word"),
         pytest.param("Positive", Outcome.CORRECT, id="word alone"),
         pytest.param("Positive, not negative.", Outcome.CORRECT, id="right_word_first"),
         pytest.param("Positive or not", Outcome.CORRECT, id="or something else"),
         pytest.param("Is it positive or negative?", Outcome.WRONG, id="both offered"),
         pytest.param("Neither good nor bad", Outcome.WRONG, id="no_word"),
+        pytest.param("Review: a film that I saw with joy. positive", Outcome.WRONG, id="late, as in the question"),
         pytest.param("Negative, not positive.", Outcome.WRONG, id="wrong_word_first"),
         pytest.param("It is negative", Outcome.WRONG, id="wrong_word"),
         pytest.param("New: nice, nnot bad, positive", Outcome.CORRECT, id="near_misses_of_the_wrong_word"),
     ],
 )
 def test_the_word_named_first_decides(answer: str, expected: Outcome) -> None:
-    pattern = named_first("positive", "negative", " or ")
+    pattern = named_first("positive", "negative", " or ", within_chars=30)
     assert judged({"type": "regex", "pattern": pattern, "ignore_case": True}, answer) is expected
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        pytest.param("ar", "هذا التقييم ايجابي", id="ar"),
+        pytest.param("de", "Die Bewertung ist positiv.", id="de"),
+        pytest.param("en", "The sentiment of this review is positive.", id="en"),
+        pytest.param("fr", "Cet avis est positif.", id="fr"),
+        pytest.param("hi", "यह समीक्षा सकारात्मक है।", id="hi"),
+        pytest.param("ja", "このレビューは肯定的です。", id="ja"),
+        pytest.param("ko", "이 후기는 긍정적입니다.", id="ko"),
+        pytest.param("ru", "Этот отзыв положительный.", id="ru"),
+        pytest.param("th", "รีวิวนี้เป็นเชิงบวก", id="th"),
+        pytest.param("zh", "这条评论是正面的。", id="zh"),
+    ],
+)
+def test_mood_may_be_told_in_a_sentence(language: str, sentence: str) -> None:
+    outcomes = [outcome(prompt, sentence) for prompt in some("instruct", language, count=16)[1::2]]
+    assert outcomes == [Outcome.CORRECT, Outcome.WRONG] * 4
 
 
 @pytest.mark.parametrize(("name", "language"), EVERY_KIND)
