@@ -7,24 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
+from profiles.record import Record as Record
 from profiles.schema import UNKNOWN_LANGUAGE, Cell, Latency, Measured, ModelProfile, PairCell, Profile, bucket_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One model's answer to one prompt; `latency_s` was measured with `concurrency` requests at the model."""
-
-    prompt_id: str
-    model: str
-    task: str
-    language: str
-    correct: bool
-    latency_s: float
-    concurrency: int
-    prompt_tokens: int
-    output_tokens: int
-    num_chars: int
-    symbol_share: float
+from profiles.thinking_fit import fit_thinking
 
 
 def fit_profile(records: Sequence[Record], *, bucket_edges: Sequence[int], measured: Measured) -> Profile:
@@ -37,8 +22,24 @@ def fit_profile(records: Sequence[Record], *, bucket_edges: Sequence[int], measu
         measured=measured,
         bucket_edges=tuple(bucket_edges),
         models={model: _model(mine, bucket_edges) for model, mine in sorted(by_model.items())},
-        pairs=tuple(_pairs(records, bucket_edges)),
+        pairs=tuple(_pairs(standing(records), bucket_edges)),
     )
+
+
+def standing(records: Iterable[Record]) -> list[Record]:
+    """Those that tell what a model is worth when nobody limits its thinking.
+
+    Asked without a budget, or where a model was asked with budgets only, with the largest of them.
+    """
+    by_model: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_model[record.model].append(record)
+    found = []
+    for mine in by_model.values():
+        budgets = [r.thinking_tokens for r in mine if r.thinking_tokens is not None]
+        free = max(budgets) if len(budgets) == len(mine) else None
+        found += [r for r in mine if r.thinking_tokens == free]
+    return found
 
 
 def fit_latency(records: Sequence[Record]) -> Latency:
@@ -94,7 +95,8 @@ def fit_tokens(records: Sequence[Record]) -> TokenFit:
 def _model(records: Sequence[Record], edges: Sequence[int]) -> ModelProfile:
     tokens = fit_tokens(records)
     outputs: dict[str, list[int]] = defaultdict(list)
-    for record in records:
+    counted = standing(records)
+    for record in counted:
         outputs[record.task].append(record.output_tokens)
     return ModelProfile(
         latency=fit_latency(records),
@@ -102,7 +104,8 @@ def _model(records: Sequence[Record], edges: Sequence[int]) -> ModelProfile:
         chars_per_symbol_token=tokens.symbols,
         template_tokens=round(tokens.template, 3),
         output_tokens={task: max(1.0, sum(n) / len(n)) for task, n in sorted(outputs.items())},
-        cells=tuple(_cells(records, edges)),
+        cells=tuple(_cells(counted, edges)),
+        thinking=fit_thinking(records, edges),
     )
 
 

@@ -1,9 +1,10 @@
 """The capability profile: what was measured of each model, as a versioned JSON document."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -12,12 +13,15 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
+    PositiveInt,
     model_validator,
 )
 
 UNKNOWN_LANGUAGE = "unknown"
 DEFAULT_TASK = "default"
 PACKAGED = Path(__file__).parent
+# How far floor + gain may be above 1: what rounding to a few digits in a file leaves.
+PROBABILITY_TOLERANCE = 1e-6
 
 
 class _Strict(BaseModel):
@@ -67,6 +71,55 @@ class PairCell(Cell):
     model: str
 
 
+class ThinkingPoint(Counts):
+    """What was seen at one budget of thinking tokens."""
+
+    budget: NonNegativeInt
+    mean_latency_s: NonNegativeFloat
+
+
+CurveParameter = Literal["base_s", "token_s", "gain", "rate", "floor"]
+
+
+class ThinkingCurve(_Strict):
+    """What a budget of `l` thinking tokens costs a model and brings on one task, for l up to `max_tokens`.
+
+    Alone on the engine an attempt takes `base_s + token_s * l` seconds, and it is correct with probability
+    `floor + gain * (1 - exp(-rate * l))`. Without a language or a bucket it holds for all that have no curve of
+    their own. `intervals` holds the parameters' confidence intervals, `points` what they were fitted to.
+    """
+
+    task: str = DEFAULT_TASK
+    language: str | None = None
+    bucket: NonNegativeInt | None = None
+    base_s: NonNegativeFloat
+    token_s: PositiveFloat
+    gain: float = Field(ge=0, le=1)
+    rate: PositiveFloat
+    floor: float = Field(ge=0, le=1)
+    max_tokens: PositiveInt = Field(description="The largest budget that was measured.")
+    intervals: Mapping[CurveParameter, tuple[float, float]] = Field(default_factory=dict)
+    points: tuple[ThinkingPoint, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str | None, int | None]:
+        return self.task, self.language, self.bucket
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.floor + self.gain > 1 + PROBABILITY_TOLERANCE:
+            raise ValueError(f"floor ({self.floor}) + gain ({self.gain}) must not exceed 1")
+        for name, (low, high) in self.intervals.items():
+            if low > high:
+                raise ValueError(f"intervals.{name}: [{low}, {high}] must ascend")
+        budgets = [point.budget for point in self.points]
+        if repeated := _repeated(budgets):
+            raise ValueError(f"points: more than one for the budgets {repeated}")
+        if budgets and max(budgets) > self.max_tokens:
+            raise ValueError(f"points: budget {max(budgets)} must not exceed max_tokens ({self.max_tokens})")
+        return self
+
+
 class ModelProfile(_Strict):
     latency: Latency
     chars_per_token: Annotated[Mapping[str, PositiveFloat], Field(min_length=1)] = Field(
@@ -82,6 +135,15 @@ class ModelProfile(_Strict):
         default_factory=dict, description="Mean number of generated tokens by task."
     )
     cells: tuple[Cell, ...] = ()
+    thinking: tuple[ThinkingCurve, ...] = Field(
+        default=(), description="What thinking costs and brings, for models whose engine limits it."
+    )
+
+    @model_validator(mode="after")
+    def _has_each_curve_once(self) -> Self:
+        if repeated := _repeated([curve.key for curve in self.thinking]):
+            raise ValueError(f"thinking: more than one curve for the same (task, language, bucket): {repeated}")
+        return self
 
     @model_validator(mode="after")
     def _names_unknown_language(self) -> Self:
@@ -126,10 +188,21 @@ class Profile(_Strict):
         for name, cell in cells:
             if cell.bucket > len(edges):
                 raise ValueError(f"{name}: bucket {cell.bucket} is out of range; allowed: 0 to {len(edges)}")
+        for name, model in self.models.items():
+            for curve in model.thinking:
+                if curve.bucket is not None and curve.bucket > len(edges):
+                    raise ValueError(
+                        f"{name}: thinking bucket {curve.bucket} is out of range; allowed: 0 to {len(edges)}"
+                    )
         unknown = {n for pair in self.pairs for n in (pair.failed, pair.model)} - set(self.models)
         if unknown:
             raise ValueError(f"pairs name unknown models {sorted(unknown)}; known: {sorted(self.models)}")
         return self
+
+
+def _repeated(values: Sequence[Any]) -> list[Any]:
+    """The values that stand there more than once, in the order of their first appearance."""
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 def bucket_of(num_tokens: int, edges: Sequence[int]) -> int:

@@ -1,17 +1,18 @@
 """The `laar` command."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from scripts.profile.commands import profile
 from serve_app.environment import prepare_environment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
 app.add_typer(bench, name="bench")
+app.add_typer(profile, name="profile")
 
 JsonPath = Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")]
 Check = Annotated[bool, typer.Option("--check", help="Exit with 1 if a bar falls short.")]
@@ -78,43 +79,6 @@ def demo(
     from scripts.demo import run_demo
 
     raise typer.Exit(run_demo(once=once, json_path=json_path, port=port))
-
-
-@app.command()
-def profile(
-    out: Annotated[Path, typer.Option(help="Where to write the profile.")],
-    url: Annotated[str, typer.Option(help="A running laar application.")] = "http://127.0.0.1:8000",
-    languages: Annotated[str, typer.Option(help="Comma-separated ISO 639 codes.")] = "en,de,zh",
-    tokens: Annotated[str, typer.Option(help="Comma-separated prompt lengths.")] = "100,300,620",
-    prompts: Annotated[int, typer.Option(min=1, help="Prompts per cell.")] = 20,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests at once per model.")] = 4,
-    seed: int = 1,
-    api_key_env: Annotated[
-        str, typer.Option(help="Environment variable with the API key to send; unset means none.")
-    ] = "LAAR_API_KEY",
-) -> None:
-    """Measure accuracy, latency and characters per token of every model of a running application."""
-    from profiles.workloads import LANGUAGES
-    from scripts.profile import ProfilePlan, run_profile
-
-    known = sorted(set.intersection(*map(set, LANGUAGES.values())))
-    if unknown := sorted(set(languages.split(",")) - set(known)):
-        raise typer.BadParameter(f"{', '.join(unknown)}; known: {', '.join(known)}", param_hint="--languages")
-    if not all(count.isdecimal() and int(count) > 0 for count in tokens.split(",")):
-        raise typer.BadParameter(f"'{tokens}'; numbers with commas between them are wanted", param_hint="--tokens")
-    if not out.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder '{out.parent}'", param_hint="--out")
-    plan = ProfilePlan(
-        url=url.rstrip("/").removesuffix("/v1"),
-        languages=tuple(languages.split(",")),
-        target_tokens=tuple(int(count) for count in tokens.split(",")),
-        prompts_per_cell=prompts,
-        concurrency=concurrency,
-        seed=seed,
-        command="laar " + " ".join(sys.argv[1:]),
-        api_key=os.environ.get(api_key_env, "").strip() or None,
-    )
-    raise typer.Exit(run_profile(plan, out))
 
 
 @app.command()

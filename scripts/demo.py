@@ -34,7 +34,7 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 def run_demo(*, once: bool, json_path: Path | None, port: int) -> int:
     """The exit status: 0 when every question was answered, 1 for a failure, 128 + the signal that came before."""
     log_path = Path(os.environ.get("LAAR_DEMO_LOG", "laar-demo.log"))
-    with _stop_signals() as signals:
+    with stop_signals() as signals:
         try:
             _run(signals, log_path=log_path, once=once, json_path=json_path, port=port)
         except DemoError as error:
@@ -47,7 +47,7 @@ def run_demo(*, once: bool, json_path: Path | None, port: int) -> int:
 
 
 def _run(signals: "Signals", *, log_path: Path, once: bool, json_path: Path | None, port: int) -> None:
-    if _is_taken(port):
+    if is_taken(port):
         raise DemoError(f"Port {port} on 127.0.0.1 is in use. Stop what runs there, or choose another with --port.")
     console.print(f"Starting Ray, Gemma-3-270m and SmolLM2-135M on vLLM (CPU); the log goes to {log_path}.")
     # held from before the start until the try that ends what was started
@@ -89,7 +89,7 @@ class Signals:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[Signals]:
+def stop_signals() -> Iterator[Signals]:
     signals = Signals()
     stops = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asks to live on
@@ -106,12 +106,11 @@ class DemoError(Exception):
     """The application did not come up, or went away; the message says where to look."""
 
 
-def start_application(port: int, log_path: Path) -> "subprocess.Popen[bytes]":
-    """`serve run` with the embedded config, in a session of its own, so that Ctrl-C does not reach it past us."""
+def start_application(port: int, log_path: Path, config: Path = CONFIG) -> "subprocess.Popen[bytes]":
+    """`serve run` with a config, in a session of its own, so that Ctrl-C does not reach it past us."""
     environment = dict(os.environ)
     prepare_environment(environment)
-    config = CONFIG
-    if port != 8000:
+    if config == CONFIG and port != 8000:
         config = log_path.with_suffix(".yaml")
         config.write_text(CONFIG.read_text().replace("port: 8000", f"port: {port}"))
     with log_path.open("wb") as log:
@@ -191,13 +190,13 @@ def _wait_for(is_over: Callable[[], bool], timeout_s: float) -> None:
         time.sleep(0.2)
 
 
-def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> None:
+def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Path, api_key: str | None = None) -> None:
     started, told_s = time.monotonic(), 0.0
     with console.status("") as status:
         while (elapsed_s := time.monotonic() - started) < START_TIMEOUT_S:
             if process.poll() is not None:
                 raise DemoError(f"The application ended with status {process.returncode}; see {log_path}.")
-            if _is_ready(port):
+            if _is_ready(port, api_key):
                 console.print(f"Ready after {elapsed_s:.0f} s.")
                 return
             status.update(f"loading the models ... {elapsed_s:.0f} s (usually one to three minutes)")
@@ -208,10 +207,12 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Pa
     raise DemoError(f"The application was not ready after {START_TIMEOUT_S} s; see {log_path}.")
 
 
-def _is_ready(port: int) -> bool:
+def _is_ready(port: int, api_key: str | None) -> bool:
     """Whether every model has a running replica: the router is up before its models have loaded."""
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    body = {"model": "auto", "prompt": "Ready?"}
     try:
-        response = httpx.post(_url(port, "laar/explain"), json={"model": "auto", "prompt": "Ready?"}, timeout=10)
+        response = httpx.post(_url(port, "laar/explain"), json=body, headers=headers, timeout=10)
         return response.status_code == 200 and all(c["exclusion"] is None for c in response.json()["candidates"])
     except httpx.HTTPError:
         return False
@@ -266,6 +267,6 @@ def _stay_up(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> N
     raise DemoError(f"The application ended with status {process.returncode}; see {log_path}.")
 
 
-def _is_taken(port: int) -> bool:
+def is_taken(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

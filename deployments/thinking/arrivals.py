@@ -1,0 +1,49 @@
+"""How often requests of each kind have come of late."""
+
+from dataclasses import dataclass
+
+NUM_SLICES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """Requests per second at one replica of a model, and each kind's share of them; alike where there were none."""
+
+    per_s: float
+    shares: tuple[float, ...]
+
+
+class Window:
+    """Counts by kind over the last `window_s` seconds, in a ring of slices: constant memory, O(1) to observe."""
+
+    def __init__(self, num_kinds: int, *, window_s: float, now_s: float) -> None:
+        self._slice_s = window_s / (NUM_SLICES - 1)
+        self._began_s = now_s
+        self._counts = [[0] * num_kinds for _ in range(NUM_SLICES)]
+        # which slice of all time each row of the ring holds
+        self._held = [-1] * NUM_SLICES
+
+    def observe(self, kind: int, now_s: float) -> None:
+        row = self._row(int(now_s / self._slice_s))
+        row[kind] += 1
+
+    def arrivals(self, now_s: float, *, scale: float = 1.0) -> Arrivals:
+        """What the window holds; every request counts for `scale` of them."""
+        current = int(now_s / self._slice_s)
+        oldest = current - NUM_SLICES + 1
+        rows = [counts for held, counts in zip(self._held, self._counts, strict=True) if oldest <= held <= current]
+        totals = [sum(column) for column in zip(*rows, strict=True)] or [0] * len(self._counts[0])
+        total = sum(totals)
+        since_s = max(self._began_s, oldest * self._slice_s)
+        # a window that has only just begun would make a rush of its first request
+        seconds = max(now_s - since_s, self._slice_s)
+        shares = tuple(count / total for count in totals) if total else (1 / len(totals),) * len(totals)
+        return Arrivals(per_s=scale * total / seconds, shares=shares)
+
+    def _row(self, index: int) -> list[int]:
+        place = index % NUM_SLICES
+        row = self._counts[place]
+        if self._held[place] != index:
+            self._held[place] = index
+            row[:] = [0] * len(row)
+        return row

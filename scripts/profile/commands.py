@@ -1,0 +1,169 @@
+"""The options of `laar profile`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_WORKLOADS = "instruct,lookup"
+DEFAULT_CONCURRENCY = 4
+GRID_PROMPTS, MOST_ADAPTIVE_PROMPTS = 20, 100
+
+
+class RunByDefault(TyperGroup):
+    """`laar profile --out FILE` is `laar profile run --out FILE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and args[0] != "--help":
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+profile = typer.Typer(
+    cls=RunByDefault,
+    no_args_is_help=True,
+    help="Measure models, and merge or show what was measured. Without a command: run.",
+)
+
+
+@profile.command("run")
+def run_command(
+    out: Annotated[Path, typer.Option(help="Where to write the profile; FILE.journal beside it keeps every outcome.")],
+    url: Annotated[str | None, typer.Option(help=f"A running laar application, by default {DEFAULT_URL}.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Serve config of an application to bring up, measure and end.")
+    ] = None,
+    workload: Annotated[
+        str | None, typer.Option(help=f"Comma-separated workloads; {DEFAULT_WORKLOADS} unless --jsonl is given.")
+    ] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Prompts of your own, one JSON object a line.")] = None,
+    languages: Annotated[str, typer.Option(help="Comma-separated ISO 639 codes.")] = "en,de,zh",
+    tokens: Annotated[str, typer.Option(help="Comma-separated prompt lengths.")] = "100,300,620",
+    prompts: Annotated[
+        int | None, typer.Option(min=1, help="Prompts per cell; with --adaptive the most of one.")
+    ] = None,
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive/--grid", help="Ask on where the choice of a model is least certain.")
+    ] = False,
+    budget: Annotated[int | None, typer.Option(min=1, help="With --adaptive: prompts to spend, all models.")] = None,
+    budgets: Annotated[
+        str, typer.Option(help="Comma-separated thinking-token budgets to ask models that reason with.")
+    ] = "",
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Requests at once per model; at most what --config lets its engine run.")
+    ] = DEFAULT_CONCURRENCY,
+    together: Annotated[
+        bool, typer.Option("--together", help="All models at once: only where they do not share a processor.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, whatever was measured before.")] = False,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write what became of every prompt here.")] = None,
+    log: Annotated[Path, typer.Option(help="With --config: where the application logs.")] = Path("laar-profile.log"),
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    api_key_env: Annotated[
+        str, typer.Option(help="Environment variable with the API key to send; unset means none.")
+    ] = "LAAR_API_KEY",
+) -> None:
+    """Measure accuracy, latency and characters per token of every model; goes on where an earlier run stopped."""
+    from scripts.profile.application import read_config, with_application
+    from scripts.profile.plan import ProfileError, ProfilePlan
+    from scripts.profile.run import Output, run_profile
+
+    _refuse(url is not None and config is not None, "--url", "--config brings up an application of its own; drop one")
+    _refuse(adaptive != (budget is not None), "--budget", "--adaptive and --budget go together")
+    _refuse(adaptive and bool(budgets), "--budgets", "thinking budgets are measured with --grid only")
+    for folder in (out.parent, (json_path or out).parent):
+        _refuse(not folder.is_dir(), "--out", f"there is no folder '{folder}'")
+    try:
+        application = read_config(config) if config else None
+    except ProfileError as error:
+        raise typer.BadParameter(str(error), param_hint="--config") from error
+    plan = ProfilePlan(
+        url=application.url if application else (url or DEFAULT_URL).rstrip("/").removesuffix("/v1"),
+        workloads=_names(workload if workload is not None or jsonl else DEFAULT_WORKLOADS),
+        own_prompts=jsonl,
+        languages=_names(languages),
+        target_tokens=_numbers(tokens, "--tokens", least=1),
+        prompts_per_cell=prompts or (MOST_ADAPTIVE_PROMPTS if adaptive else GRID_PROMPTS),
+        concurrency=concurrency,
+        capacities=application.capacities if application else {},
+        are_models_together=together,
+        max_answers=budget,
+        budgets=_numbers(budgets, "--budgets", least=0) if budgets else (),
+        seed=seed,
+        command="laar " + " ".join(sys.argv[1:]),
+        api_key=os.environ.get(api_key_env, "").strip() or None,
+    )
+    try:
+        plan.prompts()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--jsonl, --workload, --languages or --prompts") from error
+    output = Output(profile=out, report=json_path, fresh=fresh)
+    if application is None:
+        raise typer.Exit(run_profile(plan, output))
+    raise typer.Exit(
+        with_application(application, log, api_key=plan.api_key, measure=lambda: run_profile(plan, output))
+    )
+
+
+@profile.command("merge")
+def merge_command(
+    profiles: Annotated[list[Path], typer.Argument(help="Two profiles or more.")],
+    out: Annotated[Path, typer.Option(help="Where to write the merged profile.")],
+) -> None:
+    """Add up the counts of profiles measured apart; latency is that of the newest."""
+    from functools import reduce
+
+    from profiles.merging import MergeError, merge_profiles
+
+    _refuse(len(profiles) < 2, "PROFILES", "two profiles or more are wanted")
+    command = "laar " + " ".join(sys.argv[1:])
+    try:
+        loaded = sorted((_load(path) for path in profiles), key=lambda found: found.measured.at)
+        merged = reduce(lambda one, other: merge_profiles(one, other, command=command), loaded)
+    except MergeError as error:
+        print(f"laar profile merge: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    out.write_text(merged.model_dump_json(indent=1) + "\n")
+    print(f"{len(profiles)} profiles merged into {out}")
+
+
+@profile.command("show")
+def show_command(
+    source: Annotated[str, typer.Argument(metavar="PROFILE", help="A path, or the name of one that ships with laar.")],
+    png: Annotated[Path | None, typer.Option(help="Write the heat maps to this file.")] = None,
+) -> None:
+    """Heat maps of accuracy and of the expected time to a correct answer, by language, model and prompt length."""
+    from rich.console import Console
+
+    from scripts.profile.show import show_profile
+
+    show_profile(_load(Path(source)), Console(), png=png)
+
+
+def _load(path: Path) -> Any:
+    from profiles.schema import load_profile
+
+    try:
+        return load_profile(str(path))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint=str(path)) from error
+
+
+def _refuse(is_wrong: bool, option: str, message: str) -> None:
+    if is_wrong:
+        raise typer.BadParameter(message, param_hint=option)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _numbers(text: str, option: str, *, least: int) -> tuple[int, ...]:
+    counts = text.split(",")
+    fits = all(count.isdecimal() and int(count) >= least for count in counts) and len(set(counts)) == len(counts)
+    _refuse(not fits, option, f"'{text}'; different numbers from {least} up with commas between them are wanted")
+    return tuple(int(count) for count in counts)

@@ -1,0 +1,186 @@
+"""`laar profile show`: a profile as heat maps of accuracy and expected time to a correct answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deployments.router.features import bucket_label
+from deployments.router.latency import Speeds, idle_latency_s
+from profiles.capability import Capability
+from profiles.intervals import wilson
+from profiles.schema import Cell, ModelProfile, Profile
+
+ACCURACY_COLOURS, TTCA_COLOURS = "RdYlGn", "RdYlGn_r"
+# Tokens of an answer where the profile does not say, as the router takes it too.
+UNKNOWN_OUTPUT = 128.0
+SHORTEST_S = 1e-6
+# Luminance below which black letters cannot be read.
+DARK = 0.4
+PNG_INCHES_PER_CELL = (0.85, 0.32)
+MARGIN_INCHES = (1.6, 1.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What the router would expect in one measured cell: `ttca_s` is L/Q on an idle engine, with Q smoothed."""
+
+    correct: int
+    tried: int
+    ttca_s: float
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.tried if self.tried else float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """One task: `figures` by (model, language) and bucket; what was not measured is not there."""
+
+    task: str
+    rows: tuple[tuple[str, str], ...]
+    buckets: tuple[int, ...]
+    figures: dict[tuple[str, str, int], Figures]
+
+    def values(self, value: Callable[[Figures], float]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        """An array of (rows, buckets), NaN where nothing was measured."""
+        found = [[self.figures.get((*row, bucket)) for bucket in self.buckets] for row in self.rows]
+        return np.array([[value(f) if f else float("nan") for f in line] for line in found])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shades:
+    """Colours for values, in the terminal as in the picture."""
+
+    norm: Normalize
+    colours: str
+
+    def of(self, value: float) -> tuple[float, float, float]:
+        """Red, green and blue, each from 0 to 1."""
+        red, green, blue, _ = colormaps[self.colours](float(self.norm(value)))
+        return red, green, blue
+
+
+def show_profile(profile: Profile, console: Console, *, png: Path | None) -> None:
+    """Two tables a task, and the same as a picture where one is wanted."""
+    grids = grids_of(profile)
+    for grid in grids:
+        console.print(_table(grid, profile.bucket_edges, is_ttca=False))
+        console.print(_table(grid, profile.bucket_edges, is_ttca=True))
+    if png is not None:
+        _picture(grids, profile.bucket_edges).savefig(png, dpi=120)
+
+
+def grids_of(profile: Profile) -> list[Grid]:
+    capability = Capability(profile)
+    tasks = sorted({cell.task for model in profile.models.values() for cell in model.cells})
+    grids = []
+    for task in tasks:
+        figures = {
+            (name, cell.language, cell.bucket): _figures(profile, capability, name, model, cell)
+            for name, model in profile.models.items()
+            for cell in model.cells
+            if cell.task == task
+        }
+        rows = sorted({(name, language) for name, language, _ in figures}, key=lambda row: (row[1], row[0]))
+        buckets = sorted({bucket for *_, bucket in figures})
+        grids.append(Grid(task=task, rows=tuple(rows), buckets=tuple(buckets), figures=figures))
+    return grids
+
+
+def _figures(profile: Profile, capability: Capability, name: str, model: ModelProfile, cell: Cell) -> Figures:
+    chance = capability.probability(name, task=cell.task, language=cell.language, bucket=cell.bucket)
+    prompt = np.array([typical_tokens(cell.bucket, profile.bucket_edges)])
+    output = np.array([model.output_tokens.get(cell.task, UNKNOWN_OUTPUT)])
+    latency_s = idle_latency_s(Speeds.of([model.latency]), prompt_tokens=prompt, output_tokens=output)
+    return Figures(correct=cell.correct, tried=cell.tried, ttca_s=float(latency_s[0]) / chance)
+
+
+def typical_tokens(bucket: int, edges: Sequence[int]) -> float:
+    """The middle of a bucket; the last one has no end and counts half as long again as its beginning."""
+    low = edges[bucket - 1] if bucket else 0
+    return (low + edges[bucket]) / 2 if bucket < len(edges) else 1.5 * low
+
+
+def _table(grid: Grid, edges: Sequence[int], *, is_ttca: bool) -> Table:
+    labels = [bucket_label(bucket, edges) for bucket in grid.buckets]
+    what = "expected TTCA in seconds (L/Q, idle)" if is_ttca else "accuracy (95 % interval)"
+    table = Table("language", "model", *labels, title=f"{grid.task}: {what}")
+    shade = _shades(grid, is_ttca=is_ttca)
+    for model, language in grid.rows:
+        found = [grid.figures.get((model, language, bucket)) for bucket in grid.buckets]
+        shown = [(_ttca if is_ttca else _accuracy)(figures, shade) for figures in found]
+        table.add_row(language, model, *shown)
+    return table
+
+
+def _shades(grid: Grid, *, is_ttca: bool) -> Shades:
+    """Green is good; times are told apart by their ratio, as a hopeless model's would drown all others."""
+    if not is_ttca:
+        return Shades(norm=Normalize(0, 1), colours=ACCURACY_COLOURS)
+    times = [max(figures.ttca_s, SHORTEST_S) for figures in grid.figures.values()]
+    return Shades(norm=LogNorm(min(times), max(*times, 2 * min(times))), colours=TTCA_COLOURS)
+
+
+def _accuracy(figures: Figures | None, shade: Shades) -> Text:
+    if figures is None or not figures.tried:
+        return Text("-")
+    low, high = wilson(figures.correct, figures.tried)
+    return _coloured(f"{figures.accuracy:.2f} ({low:.2f}-{high:.2f})", figures.accuracy, shade)
+
+
+def _ttca(figures: Figures | None, shade: Shades) -> Text:
+    return Text("-") if figures is None else _coloured(f"{figures.ttca_s:.2f}", figures.ttca_s, shade)
+
+
+def _coloured(text: str, value: float, shade: Shades) -> Text:
+    red, green, blue = (round(255 * part) for part in shade.of(value))
+    return Text(f" {text} ", style=f"{_ink(shade, value)} on rgb({red},{green},{blue})")
+
+
+def _ink(shade: Shades, value: float) -> str:
+    """What can be read on the value's colour."""
+    red, green, blue = shade.of(value)
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > DARK else "white"
+
+
+def _picture(grids: Sequence[Grid], edges: Sequence[int]) -> Figure:
+    """A row of two heat maps for each task: accuracy and expected time to a correct answer."""
+    wide, high = PNG_INCHES_PER_CELL
+    margin_wide, margin_high = MARGIN_INCHES
+    widths = 2 * (max((len(g.buckets) for g in grids), default=1) * wide + margin_wide + 1)
+    heights = [len(grid.rows) * high + margin_high for grid in grids] or [margin_high]
+    figure = Figure(figsize=(widths, sum(heights)), layout="constrained")
+    FigureCanvasAgg(figure)
+    if not grids:
+        figure.suptitle("nothing was measured")
+        return figure
+    axes = figure.subplots(len(grids), 2, squeeze=False, height_ratios=heights)
+    for grid, (left, right) in zip(grids, axes, strict=True):
+        _heat_map(left, grid, edges, is_ttca=False)
+        _heat_map(right, grid, edges, is_ttca=True)
+    return figure
+
+
+def _heat_map(axes: Axes, grid: Grid, edges: Sequence[int], *, is_ttca: bool) -> None:
+    values = grid.values((lambda f: f.ttca_s) if is_ttca else (lambda f: f.accuracy))
+    shade = _shades(grid, is_ttca=is_ttca)
+    axes.imshow(values, cmap=shade.colours, norm=shade.norm, aspect="auto")
+    axes.set_title(f"{grid.task}: {'expected TTCA in s (L/Q, idle)' if is_ttca else 'accuracy'}")
+    axes.set_xticks(range(len(grid.buckets)), [bucket_label(bucket, edges) for bucket in grid.buckets], fontsize=8)
+    axes.set_yticks(range(len(grid.rows)), [f"{language} {model}" for model, language in grid.rows], fontsize=8)
+    axes.set_xlabel("prompt tokens")
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = _ink(shade, value)
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)

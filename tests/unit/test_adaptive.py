@@ -1,0 +1,153 @@
+"""Synthetic models of known accuracy and latency, so that it is known which choice of a model is right."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from profiles.adaptive import TOLERANCE, Arm, doubt, next_arms
+
+MODELS = ("a", "b", "c", "d")
+
+
+def arm(model: str, latency_s: float, correct: int, tried: int, *, can_be_asked: bool = True) -> Arm:
+    return Arm(model=model, latency_s=latency_s, correct=correct, tried=tried, can_be_asked=can_be_asked)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def test_leader_has_the_lowest_latency_over_probability() -> None:
+    found = doubt([arm("fast", 1.0, 10, 100), arm("right", 2.0, 90, 100), arm("slow", 9.0, 95, 100)], rng=rng())
+    assert (found.leader, found.probability) == ("right", 0.0)
+
+
+def test_two_models_of_which_nothing_is_known_leave_the_choice_open() -> None:
+    found = doubt([arm("a", 1.0, 0, 0), arm("b", 1.0, 0, 0)], rng=rng())
+    assert (found.leader, found.challenger) == ("a", "b")
+    assert found.probability == pytest.approx(0.48, abs=0.03)
+
+
+def test_doubt_falls_with_every_prompt_that_says_the_same() -> None:
+    few, more, many = (
+        doubt([arm("a", 1.0, 8 * n, 10 * n), arm("b", 1.0, 6 * n, 10 * n)], rng=rng()).probability for n in (1, 4, 16)
+    )
+    assert few > more > many
+    assert many < 0.01
+
+
+def test_models_of_the_same_cost_leave_no_doubt_once_both_are_known() -> None:
+    assert doubt([arm("a", 1.0, 8000, 10_000), arm("b", 1.0, 8000, 10_000)], rng=rng()).probability < 0.01
+
+
+def test_only_model_is_beyond_doubt() -> None:
+    found = doubt([arm("a", 1.0, 0, 3)], rng=rng())
+    assert (found.leader, found.challenger, found.probability) == ("a", "a", 0.0)
+
+
+def test_challenger_is_the_one_that_most_often_beats_the_leader() -> None:
+    arms = [arm("a", 1.0, 30, 40), arm("b", 1.0, 28, 40), arm("c", 1.0, 2, 40)]
+    assert doubt(arms, rng=rng()).challenger == "b"
+
+
+CELLS = {
+    "clear": [arm("a", 1.0, 40, 40), arm("b", 5.0, 0, 40)],
+    "open": [arm("a", 1.0, 5, 10), arm("b", 1.0, 4, 10)],
+    "leaning": [arm("a", 1.0, 8, 10), arm("b", 1.0, 4, 10)],
+}
+
+
+def test_most_doubtful_cells_are_asked_first_and_certain_ones_not_at_all() -> None:
+    found = next_arms(CELLS, rng=rng(), threshold=0.01, most_cells=9)
+    assert found == [("open", "a"), ("open", "b"), ("leaning", "a"), ("leaning", "b")]
+
+
+def test_no_more_cells_are_taken_than_asked_for() -> None:
+    assert next_arms(CELLS, rng=rng(), threshold=0.01, most_cells=1) == [("open", "a"), ("open", "b")]
+
+
+def test_nothing_is_asked_when_every_choice_is_certain_enough() -> None:
+    assert next_arms(CELLS, rng=rng(), threshold=0.6, most_cells=9) == []
+
+
+def test_model_without_prompts_left_is_not_asked() -> None:
+    spent = arm("a", 1.0, 5, 10, can_be_asked=False)
+    assert next_arms({"x": [spent, CELLS["open"][1]]}, rng=rng(), threshold=0.1, most_cells=9) == [("x", "b")]
+    assert next_arms({"x": [spent]}, rng=rng(), threshold=0.1, most_cells=9) == []
+
+
+@dataclass
+class World:
+    """Models of known accuracy in cells, and what has been seen of them by asking."""
+
+    rng: random.Random
+    accuracy: dict[tuple[int, str], float]
+    latency_s: dict[str, float]
+    counts: dict[tuple[int, str], list[int]]
+
+    def ask(self, cell: int, model: str) -> None:
+        count = self.counts[cell, model]
+        count[0] += self.rng.random() < self.accuracy[cell, model]
+        count[1] += 1
+
+    def arms(self) -> dict[int, list[Arm]]:
+        cells = {cell for cell, _ in self.counts}
+        return {c: [arm(m, self.latency_s[m], *self.counts[c, m]) for m in MODELS] for c in cells}
+
+    def num_asked(self) -> int:
+        return sum(tried for _, tried in self.counts.values())
+
+    def share_right(self) -> float:
+        """The cells whose leader costs at most TOLERANCE more than the best."""
+        right = 0
+        for cell, arms in self.arms().items():
+            leader = doubt(arms, rng=rng()).leader
+            costs = {m: self.latency_s[m] / self.accuracy[cell, m] for m in MODELS}
+            right += costs[leader] <= min(costs.values()) * (1 + TOLERANCE)
+        return right / len(self.arms())
+
+
+def world(seed: int, num_cells: int = 24) -> World:
+    source = random.Random(seed)
+    keys = [(cell, model) for cell in range(num_cells) for model in MODELS]
+    return World(
+        rng=source,
+        accuracy={key: source.uniform(0.05, 1.0) for key in keys},
+        latency_s=dict(zip(MODELS, (0.5, 0.8, 1.1, 1.5), strict=True)),
+        counts={key: [0, 0] for key in keys},
+    )
+
+
+def by_grid(seed: int, prompts_per_cell: int) -> World:
+    found = world(seed)
+    for cell, model in found.counts:
+        for _ in range(prompts_per_cell):
+            found.ask(cell, model)
+    return found
+
+
+def adaptively(seed: int, budget: int) -> World:
+    found = by_grid(seed, 3)
+    source = np.random.default_rng(seed)
+    while chosen := next_arms(found.arms(), rng=source, threshold=0.05, most_cells=6):
+        for cell, model in chosen:
+            for _ in range(4):
+                if found.num_asked() == budget:
+                    return found
+                found.ask(cell, model)
+    return found
+
+
+def mean(measure: Callable[[int], float], num_seeds: int = 8) -> float:
+    return sum(map(measure, range(num_seeds))) / num_seeds
+
+
+def test_half_the_prompts_of_a_grid_give_as_many_right_choices() -> None:
+    budget = 24 * len(MODELS) * 20 // 2
+    grid = mean(lambda seed: by_grid(seed, 20).share_right())
+    adaptive = mean(lambda seed: adaptively(seed, budget).share_right())
+    half_a_grid = mean(lambda seed: by_grid(seed, 10).share_right())
+    assert adaptive >= grid > half_a_grid

@@ -1,0 +1,68 @@
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from profiles.schema import load_profile
+from scripts import cli
+from scripts.profile.show import grids_of, show_profile, typical_tokens
+
+EDGES = (128, 512)
+
+
+def shown(*, png: Path | None = None) -> str:
+    console = Console(record=True, width=200, force_terminal=True, color_system="truecolor", file=io.StringIO())
+    show_profile(load_profile("embedded"), console, png=png)
+    return console.export_text(styles=True)
+
+
+@pytest.mark.parametrize(("bucket", "tokens"), [(0, 64.0), (1, 320.0), (2, 768.0)])
+def test_bucket_stands_for_its_middle(bucket: int, tokens: float) -> None:
+    assert typical_tokens(bucket, EDGES) == tokens
+
+
+def test_every_measured_cell_has_its_figures() -> None:
+    profile = load_profile("embedded")
+    grids = {grid.task: grid for grid in grids_of(profile)}
+    assert set(grids) == {"instruct", "lookup"}
+    assert sum(len(grid.figures) for grid in grids.values()) == sum(len(m.cells) for m in profile.models.values())
+
+
+def test_expected_ttca_is_latency_over_smoothed_probability() -> None:
+    profile = load_profile("embedded")
+    grid = next(grid for grid in grids_of(profile) if grid.task == "lookup")
+    model = profile.models["gemma-3-270m"]
+    latency_s = (
+        model.latency.overhead_s
+        + model.latency.prefill_s_per_token * 64
+        + model.latency.decode_s_per_token * model.output_tokens["lookup"]
+    )
+    found = grid.figures["gemma-3-270m", "en", 0]
+    # smoothing keeps the probability near the measured share, and below certainty
+    assert found.accuracy == found.correct / found.tried
+    assert latency_s < found.ttca_s < 1.5 * latency_s / found.accuracy
+
+
+def test_terminal_shows_accuracy_with_interval_in_colour() -> None:
+    text = shown()
+    assert "0.80 (0.58-0.92)" in text
+    assert "\x1b[30;48;2;" in text
+
+
+def test_picture_is_a_png(tmp_path: Path) -> None:
+    shown(png=tmp_path / "p.png")
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_command_shows_a_packaged_profile_by_name() -> None:
+    result = CliRunner().invoke(cli.app, ["profile", "show", "embedded"])
+    assert result.exit_code == 0
+    assert "lookup: accuracy" in result.output
+
+
+def test_missing_profile_is_told_with_those_there_are() -> None:
+    result = CliRunner().invoke(cli.app, ["profile", "show", "absent"], env={"COLUMNS": "500"})
+    assert result.exit_code == 2
+    assert "'absent' is neither a file nor one that ships with laar" in result.output
