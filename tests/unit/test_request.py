@@ -203,7 +203,7 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
         pytest.param(b'{"verify":{"type":"exact","valu":"x"}}', "laar.verify.exact.valu: unknown key", id="typo-first"),
         pytest.param(
             b'{"verfy":{}}',
-            "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session",
+            "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session, retry_of",
             id="known-keys-named",
         ),
     ],
