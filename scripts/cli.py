@@ -53,6 +53,19 @@ def bench_overhead(
     raise typer.Exit(finish(overhead.run(rounds=rounds, requests=requests), json_path=json_path, check=check))
 
 
+@bench.command("log")
+def bench_log(
+    json_path: JsonPath = None,
+    check: Check = False,
+    rounds: Annotated[int, typer.Option(min=20, help="Times each prompt length is measured.")] = 2000,
+) -> None:
+    """What the attempt log adds to a request: its record, and the write to the journal."""
+    from scripts.bench import log as bench_of_log
+    from scripts.bench.report import finish
+
+    raise typer.Exit(finish(bench_of_log.run(rounds=rounds), json_path=json_path, check=check))
+
+
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the table.")] = False,

@@ -17,7 +17,9 @@ RAY_PORTS = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "32000",
     "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "32999",
 }
-os.environ.update(RAY_PORTS)
+# replicas of a deleted application wait so long for HAProxy to forget them, by default 30 s
+DRAINING = {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2"}
+os.environ.update(RAY_PORTS | DRAINING)
 prepare_environment(os.environ)
 
 PORT = 8231

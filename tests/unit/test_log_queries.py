@@ -91,7 +91,10 @@ def test_filters(store: Store, connection: Connection, wanted: Filter, models: l
         pytest.param([asked(1, tried("a", "error"))], None, id="error-is-no-answer"),
         pytest.param([asked(1, tried("a", "unverified")), said(1, True)], (1, 1), id="feedback"),
         pytest.param([asked(1, tried("a", "correct")), said(1, False)], (0, 1), id="feedback-beats-verdict"),
-        pytest.param([asked(1, tried("a", "wrong"), tried("a")), said(1, False)], (0, 2), id="only-of-the-answer"),
+        pytest.param(
+            [asked(1, tried("a", "error"), tried("a")), said(1, False)], (0, 1), id="wrong-is-the-answer-only"
+        ),
+        pytest.param([asked(1, tried("a", "wrong"), tried("a")), said(1, True)], (1, 2), id="right-is-the-answer-only"),
         pytest.param(
             [asked(1, tried("a", "unverified")), asked(2, tried("a"), retry_of=request_id(1))], (1, 2), id="asked-again"
         ),
