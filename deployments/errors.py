@@ -49,6 +49,19 @@ class UnknownModelError(ClientError):
     code = "model_not_found"
 
 
+class UnknownRequestError(ClientError):
+    """No request of that id came with the same API key."""
+
+    http_status = 404
+    code = "request_not_found"
+
+
+class LogOffError(ClientError):
+    """What was asked for needs the attempt log, and the operator has turned it off."""
+
+    code = "log_off"
+
+
 class BodyTooLargeError(ClientError):
     http_status = 413
     code = "body_too_large"
@@ -82,6 +95,13 @@ class ModelsUnavailableError(LaarError):
 
     http_status = 503
     code = "models_unavailable"
+
+
+class LogUnavailableError(LaarError):
+    """The attempt log cannot take what it would have to keep."""
+
+    http_status = 503
+    code = "log_unavailable"
 
 
 class OverloadedError(LaarError):

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 usage="usage: scripts/setup.sh [--no-dev] [--no-models]
-  --no-dev     leave out what only checks and tests need
+  --no-dev     leave out what only checks and tests need, PostgreSQL among it
   --no-models  do not prepare the embedded models
 Models go to \$LAAR_CACHE_DIR, else ~/.cache/laar. pip follows its own PIP_* variables and configuration."
 
@@ -104,6 +104,14 @@ pins() { grep -c '==' "$1"; }
 pip_install() { step "$1" "pip must find every pin; a folder that holds torch's CPU build can be named in PIP_FIND_LINKS" \
     "$venv/bin/python" -m pip install --no-input --progress-bar off --no-deps "${@:2}"; }
 
+# Tests start a PostgreSQL of their own from Debian's package.
+has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null; }
+install_postgres() {
+    local install="apt-get install -qy --no-install-recommends postgresql"
+    step "installing Debian's PostgreSQL for tests" "tests/serve needs it; by hand: apt-get install postgresql" \
+        env DEBIAN_FRONTEND=noninteractive sh -c "$install || { apt-get update -q && $install; }"
+}
+
 # A broken torchvision or a missing kernel shows here, not at the first request.
 imports='
 import torch, ray, ray.serve.llm
@@ -122,14 +130,21 @@ if ! flock -n 9; then
     wait "$child"
 fi
 
-makes_venv=0 installs_run=0 installs_project=0 installs_dev=0
+makes_venv=0 installs_run=0 installs_project=0 installs_dev=0 installs_postgres=0
 is_sound || makes_venv=1
 is_stale run requirements/cpu.txt && installs_run=1
 is_stale project pyproject.toml && installs_project=1
 ((wants_dev)) && is_stale dev requirements/dev.txt && installs_dev=1
+if ((wants_dev)) && ! has_postgres; then
+    if ((EUID == 0)) && command -v apt-get >/dev/null; then
+        installs_postgres=1
+    else
+        echo "set-up: PostgreSQL is missing, and tests/serve needs it; as root: apt-get install postgresql" >&2
+    fi
+fi
 
 number=0
-steps=$((makes_venv + 2 * installs_run + installs_project + installs_dev + wants_models))
+steps=$((makes_venv + 2 * installs_run + installs_project + installs_dev + installs_postgres + wants_models))
 
 python=$venv/bin/python
 if ((makes_venv)); then
@@ -167,6 +182,7 @@ if ((installs_dev)); then
     stamp dev requirements/dev.txt
 fi
 rm -f "$unfinished"
+((!installs_postgres)) || install_postgres
 if ((wants_models)); then
     step "preparing the embedded models" "" "$venv/bin/python" -m deployments.models.embedded
 fi

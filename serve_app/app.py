@@ -8,6 +8,7 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.llm import LLMConfig, build_llm_deployment
 
+from deployments.log.settings import plan_log
 from deployments.models.embedded import EMBEDDED_MODELS, default_cache_dir, prepare_embedded_models
 from deployments.models.server import ModelServer
 from deployments.models.simulated import simulated_engine
@@ -43,6 +44,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
         ),
         custom_checks=frozenset(config.verifier.custom_checks),
         api_key_hashes=api_key_hashes(config.auth, os.environ),
+        log=plan_log(config.log, os.environ, default_cache_dir(os.environ)),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from deployments.log.settings import LogSettings
 from deployments.models.settings import SimulatedSettings
 from deployments.router.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
@@ -89,6 +90,7 @@ class AppConfig(_Strict):
     verifier: VerifierConfig = VerifierConfig()
     limits: Limits = Limits()
     auth: AuthConfig = AuthConfig()
+    log: LogSettings = LogSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -14,4 +14,5 @@ class Reply:
     body: bytes
     text: str = ""
     prompt_tokens: int = 0
+    output_tokens: int | None = None
     invalid_request: bool = False

@@ -78,6 +78,7 @@ def _to_reply(response: Any) -> Reply:
         body=response.model_dump_json().encode(),
         text=_text(response),
         prompt_tokens=usage.prompt_tokens if usage else 0,
+        output_tokens=usage.completion_tokens if usage else None,
     )
 
 

@@ -48,7 +48,8 @@ class StopReason(StrEnum):
 class Attempt:
     """One model asked once. `latency_s` runs from the sending of the attempt to its verdict.
 
-    `is_silent` if nothing at all came from the model for longer than its longest answer should take.
+    `is_silent` if nothing at all came from the model for longer than its longest answer should take;
+    `prompt_tokens` as the router estimated them for this model, and the `bucket` that they fall into.
     """
 
     model: str
@@ -57,6 +58,8 @@ class Attempt:
     latency_s: float
     probability: float
     is_silent: bool = False
+    prompt_tokens: int = 0
+    bucket: str = "unknown"
     reply: Reply | None = None
 
     @property

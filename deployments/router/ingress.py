@@ -29,11 +29,15 @@ from deployments.errors import (
     ClientError,
     EngineRefusalError,
     LaarError,
+    LogOffError,
+    LogUnavailableError,
     OverloadedError,
     SlowBodyError,
     UnknownModelError,
     error_body,
 )
+from deployments.log.replica_log import ReplicaLog
+from deployments.log.settings import LogPlan
 from deployments.router import sse
 from deployments.router.answers import answer_headers, explanation, laar_json, start_headers
 from deployments.router.attempts import Attempt
@@ -41,7 +45,8 @@ from deployments.router.backend import ServeBackend
 from deployments.router.job import Job
 from deployments.router.language import FastTextDetector
 from deployments.router.metrics import RouterMetrics
-from deployments.router.request import AUTO, Endpoint, RoutedRequest, endpoint_of, parse_request
+from deployments.router.recorder import NoRecorder, Recorder
+from deployments.router.request import AUTO, Endpoint, RoutedRequest, endpoint_of, parse_feedback, parse_request
 from deployments.router.routing import Model, Routing
 from deployments.router.runner import Runner
 from deployments.router.settings import Limits, RouterSettings
@@ -62,7 +67,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Router(OpenAiIngress):  # type: ignore[misc]
-    """Chat, completions, models and `/v1/laar/explain`; one instance per router replica."""
+    """Chat, completions, models, `/v1/laar/explain` and `/v1/laar/feedback`; one instance per router replica."""
 
     def __init__(
         self,
@@ -75,6 +80,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         verifier: DeploymentHandle,
         custom_checks: frozenset[str],
         api_key_hashes: frozenset[str],
+        log: LogPlan | None,
     ) -> None:
         super().__init__(llm_deployments, {name: _card(name) for name in llm_deployments})
         self._settings, self._limits, self._clock = settings, limits, time.monotonic
@@ -84,10 +90,15 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             # not known to run until the controller says so; until then it is asked only when nobody else can be
             self._routing.tracker.set_replicas(model.name, 0)
         self._metrics = RouterMetrics()
+        self._log: ReplicaLog | None = None
+        self._recorder: Recorder | NoRecorder = NoRecorder()
+        if log is not None:
+            self._open_log(log, replica=serve.get_replica_context().replica_id.unique_id)
         self._runner = Runner(
             routing=self._routing,
             backend=ServeBackend(llm_deployments, verifier),
             observer=self._metrics,
+            ledger=self._recorder,
             settings=settings,
             limits=limits,
             clock=self._clock,
@@ -103,6 +114,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
                 Route("/v1/models", self._list_models),
                 Route("/v1/models/{model:path}", self._show_model),
                 Route("/v1/laar/explain", self._explain, methods=["POST"]),
+                Route("/v1/laar/feedback", self._feedback, methods=["POST"]),
             ],
             exception_handlers={
                 LaarError: _laar_error,
@@ -120,6 +132,14 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             raise RuntimeError("the router has no model to choose from")
         if self._watcher.done():
             raise RuntimeError("the router no longer follows the replica counts")
+        if self._log is not None:
+            self._log.check_health()
+
+    def __del__(self) -> None:
+        """Called by Serve when the replica has answered its last request."""
+        if (log := getattr(self, "_log", None)) is not None:
+            self._log = None
+            log.close()
 
     # -- endpoints ----------------------------------------------------------------------------------------
 
@@ -128,10 +148,14 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             arrived_s = self._clock()
             async with AsyncExitStack() as guard:
                 end = guard.enter_context(self._counted(arrived_s))
-                request = await self._read(http, endpoint)
-                request_id = f"laar-{uuid.uuid4().hex}"
-                turn = self._routing.next_turn()
-                job = end.job = self._runner.open(request, request_id=request_id, arrived_s=arrived_s, turn=turn)
+                api_key_hash, request = await self._read(http, endpoint)
+                job = end.job = self._runner.open(
+                    request,
+                    request_id=f"laar-{uuid.uuid4().hex}",
+                    arrived_s=arrived_s,
+                    turn=self._routing.next_turn(),
+                    api_key_hash=api_key_hash,
+                )
                 if not request.stream:
                     return await self._answer(job)
                 send = self._hold if request.wants_verification else self._pass
@@ -186,6 +210,15 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         order = self._routing.rank(request, candidates, turn=job.turn) or ([decision.chosen] if decision else [])
         return JSONResponse(explanation(job, decision, candidates, order, self._routing.bucket_edges))
 
+    async def _feedback(self, http: Request) -> Response:
+        """What a client found of an answer; a 200 means that the log has it."""
+        api_key_hash = self._authenticate(http)
+        feedback = parse_feedback(await self._body(http))
+        if self._log is None:
+            raise LogOffError("feedback: the operator has turned the attempt log off")
+        await self._log.feedback(feedback.request_id, correct=feedback.correct, api_key_hash=api_key_hash)
+        return JSONResponse({"object": "laar.feedback", **feedback.model_dump()})
+
     async def _list_models(self, http: Request) -> Response:
         self._authenticate(http)
         return JSONResponse({"object": "list", "data": [_card(AUTO), *self._model_cards.values()]})
@@ -196,9 +229,22 @@ class Router(OpenAiIngress):  # type: ignore[misc]
 
     # -- parts --------------------------------------------------------------------------------------------
 
-    async def _read(self, http: Request, endpoint: Endpoint) -> RoutedRequest:
-        self._authenticate(http)
-        return self._parse(await self._body(http), endpoint)
+    def _open_log(self, plan: LogPlan, replica: str) -> None:
+        self._log = ReplicaLog(plan, replica=replica, metrics=self._metrics)
+        self._recorder = Recorder(
+            record=self._log.record,
+            replica=replica,
+            stores_prompts=plan.settings.store_prompts,
+            clock=self._clock,
+            wall=time.time,
+        )
+
+    async def _read(self, http: Request, endpoint: Endpoint) -> tuple[str, RoutedRequest]:
+        """The hash of the request's API key, and the request."""
+        api_key_hash = self._authenticate(http)
+        if self._log is not None:
+            self._log.refuse_if_full()
+        return api_key_hash, self._parse(await self._body(http), endpoint)
 
     async def _body(self, http: Request) -> bytes:
         limits = self._limits
@@ -216,6 +262,8 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             max_body_bytes=self._limits.max_body_bytes,
         )
         self._known(request.model)
+        if request.options.retry_of is not None and self._log is None:
+            raise LogOffError("laar.retry_of: the operator has turned the attempt log off", param="laar.retry_of")
         self._refuse_impossible_check(request)
         return request
 
@@ -234,12 +282,15 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             raise UnknownModelError(f"model: unknown model '{model[:64]}'; known: {known}", param="model")
         return model
 
-    def _authenticate(self, http: Request) -> None:
+    def _authenticate(self, http: Request) -> str:
+        """The hash of the API key, empty where none is asked for."""
         if not self._key_hashes:
-            return
+            return ""
         scheme, _, key = http.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or _sha256(key.strip()) not in self._key_hashes:
+        key_hash = _sha256(key.strip())
+        if scheme.lower() != "bearer" or key_hash not in self._key_hashes:
             raise AuthenticationError("Authorization: a valid API key is needed, as 'Bearer <key>'")
+        return key_hash
 
     @contextmanager
     def _counted(self, arrived_s: float) -> Iterator["_End"]:
@@ -261,6 +312,9 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             raise
         finally:
             self._active -= 1
+            if end.job is not None:
+                with suppress(LogUnavailableError):  # it has been counted
+                    self._recorder.request_ended(end.job, end.status)
             self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s)
 
     async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:

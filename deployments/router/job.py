@@ -9,7 +9,10 @@ from deployments.router.request import RoutedRequest
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """A request, what is known of it, and what was tried; `bucket_label` is that of the first choice."""
+    """A request, what is known of it, and what was tried; `bucket_label` is that of the first choice.
+
+    `api_key_hash` is of the key that it came with, empty where none is asked for.
+    """
 
     request_id: str
     request: RoutedRequest
@@ -18,6 +21,7 @@ class Job:
     turn: int
     arrived_s: float
     bucket_label: str = "unknown"
+    api_key_hash: str = ""
 
     def with_attempt(self, attempt: Attempt) -> "Job":
         """The same job as it will stand once `attempt` is logged."""

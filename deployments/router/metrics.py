@@ -1,6 +1,6 @@
 """Every metric laar exports, declared in one place; Ray puts `ray_` before each name."""
 
-from ray.util.metrics import Counter, Histogram
+from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.router.attempts import Attempt
 from deployments.router.job import Job
@@ -34,6 +34,22 @@ class RouterMetrics:
             boundaries=_SECONDS,
         )
 
+        self._log_written = Counter(
+            "laar_log_written_total",
+            description="Requests and feedback that the attempt log's database has taken, replays included.",
+        )
+        self._log_dropped = Counter(
+            "laar_log_dropped_total",
+            description="Records that the attempt log has lost, by reason.",
+            tag_keys=("reason",),
+        )
+        self._log_spool_bytes = Gauge(
+            "laar_log_spool_bytes", description="Bytes that wait in the journals for the attempt log's database."
+        )
+        self._log_lag_seconds = Gauge(
+            "laar_log_lag_seconds", description="Age of the oldest record of this replica that waits."
+        )
+
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})
         self._attempt_seconds.observe(attempt.latency_s, tags={"model": attempt.model})
@@ -44,3 +60,13 @@ class RouterMetrics:
         self._requests.inc(tags={"status": str(status), "verified": "true" if is_verified else "false"})
         if is_verified:
             self._ttca_seconds.observe(duration_s)
+
+    def log_written(self, num_records: int) -> None:
+        self._log_written.inc(num_records)
+
+    def log_dropped(self, num_records: int, reason: str) -> None:
+        self._log_dropped.inc(num_records, tags={"reason": reason})
+
+    def log_waits(self, spool_bytes: int, lag_s: float) -> None:
+        self._log_spool_bytes.set(spool_bytes)
+        self._log_lag_seconds.set(lag_s)

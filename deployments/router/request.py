@@ -41,6 +41,9 @@ _NEEDS_CONTENT = frozenset({"user", "system", "developer"})
 _T = TypeVar("_T")
 
 
+RequestId = Annotated[str, StringConstraints(pattern=r"^laar-[0-9a-f]{32}$")]
+
+
 class Endpoint(StrEnum):
     CHAT = "chat"
     COMPLETIONS = "completions"
@@ -57,6 +60,16 @@ class LaarOptions(BaseModel):
     task: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$|^unknown$")] | None = None
     session: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    retry_of: RequestId | None = None
+
+
+class Feedback(BaseModel):
+    """The body of `/v1/laar/feedback`: what a client found of an answer it got."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    request_id: RequestId
+    correct: bool
 
 
 class _Part(msgspec.Struct):
@@ -183,7 +196,16 @@ def parse_options(raw: msgspec.Raw | None) -> LaarOptions:
     try:
         return LaarOptions.model_validate_json(bytes(raw))
     except ValidationError as error:
-        raise _client_error(error, prefix="laar") from None
+        raise _client_error(error, prefix="laar", known=LaarOptions.model_fields) from None
+
+
+def parse_feedback(body: bytes) -> Feedback:
+    """Decode a body; raise a ClientError with status 400 that names the field at fault."""
+    _decode(_FIELDS, body)
+    try:
+        return Feedback.model_validate_json(body)
+    except ValidationError as error:
+        raise _client_error(error, prefix="", known=Feedback.model_fields) from None
 
 
 def _decode(decoder: "msgspec.json.Decoder[_T]", data: bytes | msgspec.Raw, field: str = "") -> _T:
@@ -274,15 +296,15 @@ def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[
     return tuple(text for text in prompt if isinstance(text, str)), ids
 
 
-def _client_error(error: ValidationError, *, prefix: str) -> ClientError:
+def _client_error(error: ValidationError, *, prefix: str, known: Collection[str]) -> ClientError:
     errors = error.errors(include_url=False, include_input=True)
     # a mistyped key tells more than the key that is missing for it
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    field = ".".join([prefix, *(str(part)[:MAX_SHOWN_CHARS] for part in first["loc"])])
+    field = ".".join(filter(None, [prefix, *(str(part)[:MAX_SHOWN_CHARS] for part in first["loc"])]))
     kind: Literal["extra_forbidden"] | str = first["type"]
     if kind == "extra_forbidden":
-        known = f"; known: {', '.join(LaarOptions.model_fields)}" if len(first["loc"]) == 1 else ""
-        return UnknownFieldError(f"{field}: unknown key{known}", param=field)
+        hint = f"; known: {', '.join(known)}" if len(first["loc"]) == 1 else ""
+        return UnknownFieldError(f"{field}: unknown key{hint}", param=field)
     if kind == "union_tag_not_found":
         return ClientError(f"{field}.type: is missing; known types are {_VERIFY_TYPES}", param=f"{field}.type")
     shown = repr(first["input"])

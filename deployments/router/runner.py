@@ -18,6 +18,7 @@ from deployments.errors import (
     DeadlineError,
     EngineRefusalError,
     LaarError,
+    LogUnavailableError,
     ModelsUnavailableError,
     NotVerifiedError,
     error_body,
@@ -29,6 +30,7 @@ from deployments.router.attempts import FAULTS, FROM_OUTCOME, Attempt, AttemptLo
 from deployments.router.features import bucket_label
 from deployments.router.job import Job
 from deployments.router.policy import Candidate, Decision, Exclusion
+from deployments.router.recorder import Ledger
 from deployments.router.request import Endpoint, RoutedRequest
 from deployments.router.routing import Routing
 from deployments.router.settings import Limits, RouterSettings
@@ -77,14 +79,17 @@ class Runner:
         routing: Routing,
         backend: Backend,
         observer: Observer,
+        ledger: Ledger,
         settings: RouterSettings,
         limits: Limits,
         clock: Callable[[], float],
     ) -> None:
-        self._routing, self._backend, self._observer = routing, backend, observer
+        self._routing, self._backend, self._observer, self._ledger = routing, backend, observer, ledger
         self._settings, self._limits, self._clock = settings, limits, clock
 
-    def open(self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0) -> Job:
+    def open(
+        self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0, api_key_hash: str = ""
+    ) -> Job:
         """A job for a request; limits of the operator cap what the request asks for."""
         options, limits = request.options, self._limits
         log = AttemptLog(
@@ -99,6 +104,7 @@ class Runner:
             log=log,
             turn=turn,
             arrived_s=arrived_s,
+            api_key_hash=api_key_hash,
         )
 
     def decide(self, job: Job) -> Decision | None:
@@ -109,7 +115,9 @@ class Runner:
 
     async def answer(self, job: Job) -> Attempt:
         """The attempt whose reply the client gets; raises the LaarError that says why there is none."""
-        return self._settle(job, await self._run_attempts(job))
+        answer = self._settle(job, await self._run_attempts(job))
+        self._ledger.answer_ready(job, answer)
+        return answer
 
     async def pass_through(self, job: Job) -> tuple[str, AsyncGenerator[bytes, None]]:
         """The model that has begun to stream, and its pieces; a model that fails before is replaced."""
@@ -223,10 +231,12 @@ class Runner:
                     assert isinstance(piece, bytes)
                     if sse.has_finish(piece):
                         attempt = self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", None, life)
-                        piece = sse.with_laar(piece, laar_json(job.with_attempt(attempt), self._clock()))
+                        piece = self._finished(job.with_attempt(attempt), attempt, piece)
                     has_yielded = True
                     yield piece
             attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None, life)
+        except LogUnavailableError as error:
+            yield sse.error_event(error.body())
         except TimeoutError:
             attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None, life)
         except BackendError:
@@ -235,9 +245,14 @@ class Runner:
         finally:
             tracker.finish(chosen.model, chosen.prompt_tokens)
             self._book(job, attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None, life))
-        if has_yielded and attempt.status in FAULTS:
+        if has_yielded and attempt is not None and attempt.status in FAULTS:
             body = error_body(f"the stream broke off: {attempt.reason}", type_="server_error", code=attempt.reason)
             yield sse.error_event(body)
+
+    def _finished(self, job: Job, attempt: Attempt, piece: bytes) -> bytes:
+        """The piece that closes the answer, with the `laar` object; by then the log has what it says."""
+        self._ledger.answer_ready(job, attempt)
+        return sse.with_laar(piece, laar_json(job, self._clock()))
 
     async def _next_piece(
         self, job: Job, upstream: AsyncGenerator[bytes | Reply, None], decision: Decision, life: "_Life"
@@ -277,6 +292,8 @@ class Runner:
             latency_s=latency_s,
             probability=chosen.probability,
             is_silent=not life.has_begun and latency_s >= life.patience_s,
+            prompt_tokens=chosen.prompt_tokens,
+            bucket=bucket_label(chosen.bucket, self._routing.bucket_edges),
             reply=reply,
         )
 

@@ -6,6 +6,7 @@ compared round by round, so that a machine that slows down slows both.
 
 import asyncio
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,8 +129,9 @@ def _applications() -> Iterator[None]:
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": PORT})
         serve.run(_ray_app(), name="ray", route_prefix="/ray")
-        serve.run(build_app(_laar_args()), name="laar", route_prefix="/laar")
-        yield
+        with tempfile.TemporaryDirectory(prefix="laar-bench-") as folder:
+            serve.run(build_app(_laar_args(folder)), name="laar", route_prefix="/laar")
+            yield
     finally:
         serve.shutdown()
         ray.shutdown()
@@ -146,8 +148,10 @@ def _llm_config() -> dict[str, Any]:
     }
 
 
-def _laar_args() -> dict[str, Any]:
+def _laar_args(log_folder: str) -> dict[str, Any]:
+    """With the attempt log on, as it is by default, but in a folder of its own."""
     return {
+        "log": {"url": f"sqlite:///{log_folder}/attempts.sqlite", "spool_dir": f"{log_folder}/spool"},
         "profile": "simulated",
         "models": [{"engine": "simulated", "simulated": {}, "llm_config": _llm_config()}],
     }

@@ -1,5 +1,6 @@
 """One laar application on a real Ray Serve, with simulated engines that answer, err, refuse or hang."""
 
+import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -16,11 +17,13 @@ RAY_PORTS = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "32000",
     "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "32999",
 }
-os.environ.update(RAY_PORTS)
+# replicas of a deleted application wait so long for HAProxy to forget them, by default 30 s
+DRAINING = {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2"}
+os.environ.update(RAY_PORTS | DRAINING)
 prepare_environment(os.environ)
 
 PORT = 8231
-KEY = "test-key"
+KEY, OTHER_KEY = "test-key", "another-key"
 HEADERS = {"authorization": f"Bearer {KEY}"}
 MODELS: dict[str, dict[str, Any]] = {
     # by its profile the first choice for tasks without a name, and always wrong
@@ -95,36 +98,53 @@ def _profile() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import json
-
+def cluster() -> Iterator[str]:
+    """A Ray with Serve for all applications of these tests; yields where it listens."""
     import ray
     from ray import serve
 
-    from serve_app.app import build_app
-
-    os.environ["LAAR_TEST_KEYS"] = f"another-key, {KEY}"
-    profile = tmp_path_factory.mktemp("profile") / "profile.json"
-    profile.write_text(json.dumps(_profile()))
-    config = {
-        "profile": str(profile),
-        "models": [
-            {"engine": "simulated", "simulated": {"context_tokens": 8192, **settings}, "llm_config": llm_config(model)}
-            for model, settings in MODELS.items()
-        ],
-        "router": {"num_cpus": 0.1, "keep_alive_s": 0.2, "status_period_s": 0.5},
-        "verifier": {"num_cpus": 0.1, "custom_checks": {"short": "tests.serve.checks:is_short"}},
-        "limits": {"max_body_bytes": 300_000, "attempt_timeout_s": 20, "deadline_s": 60},
-        "auth": {"api_keys_env": "LAAR_TEST_KEYS"},
-    }
+    os.environ["LAAR_TEST_KEYS"] = f"{OTHER_KEY}, {KEY}"
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": PORT})
-        serve.run(build_app(config), name="laar", route_prefix="/")
         yield f"http://127.0.0.1:{PORT}"
     finally:
         serve.shutdown()
         ray.shutdown()
+
+
+def models(*names: str) -> list[dict[str, Any]]:
+    return [
+        {"engine": "simulated", "simulated": {"context_tokens": 8192, **MODELS[name]}, "llm_config": llm_config(name)}
+        for name in names
+    ]
+
+
+@pytest.fixture(scope="session")
+def profile_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    profile = tmp_path_factory.mktemp("profile") / "profile.json"
+    profile.write_text(json.dumps(_profile()))
+    return str(profile)
+
+
+@pytest.fixture(scope="session")
+def app_url(cluster: str, profile_path: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    from ray import serve
+
+    from serve_app.app import build_app
+
+    log = tmp_path_factory.mktemp("log")
+    config = {
+        "profile": profile_path,
+        "models": models(*MODELS),
+        "router": {"num_cpus": 0.1, "keep_alive_s": 0.2, "status_period_s": 0.5},
+        "verifier": {"num_cpus": 0.1, "custom_checks": {"short": "tests.serve.checks:is_short"}},
+        "limits": {"max_body_bytes": 300_000, "attempt_timeout_s": 20, "deadline_s": 60},
+        "auth": {"api_keys_env": "LAAR_TEST_KEYS"},
+        "log": {"url": f"sqlite:///{log}/attempts.sqlite", "spool_dir": f"{log}/spool"},
+    }
+    serve.run(build_app(config), name="laar", route_prefix="/")
+    return cluster
 
 
 @pytest.fixture

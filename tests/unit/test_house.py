@@ -23,6 +23,10 @@ FLOORS = ("profiles", "deployments", "serve_app", "scripts")
 # Shells gather and apply: Ray, HTTP, files, processes, the clock. Every other module of these floors decides.
 SHELLS = frozenset(
     {
+        "deployments.log.replica_log",
+        "deployments.log.flusher",
+        "deployments.log.journal",
+        "deployments.log.migrations.env",
         "deployments.models.embedded",
         "deployments.models.server",
         "deployments.models.simulated",

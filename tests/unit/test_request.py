@@ -3,7 +3,7 @@ import re
 import pytest
 
 from deployments.errors import BodyTooLargeError, ClientError, UnknownFieldError
-from deployments.router.request import PART_TOKENS, Endpoint, RoutedRequest, endpoint_of, parse_request
+from deployments.router.request import PART_TOKENS, Endpoint, RoutedRequest, endpoint_of, parse_feedback, parse_request
 
 ALLOWED = frozenset(
     {
@@ -203,7 +203,7 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
         pytest.param(b'{"verify":{"type":"exact","valu":"x"}}', "laar.verify.exact.valu: unknown key", id="typo-first"),
         pytest.param(
             b'{"verfy":{}}',
-            "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session",
+            "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session, retry_of",
             id="known-keys-named",
         ),
     ],
@@ -211,6 +211,35 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
 def test_mistake_in_the_laar_object_says_what_is_known(laar: bytes, message: str) -> None:
     with pytest.raises(ClientError, match=f"^{re.escape(message)}$"):
         parse(chat(b',"laar":' + laar))
+
+
+def test_earlier_request_is_named_by_its_id() -> None:
+    earlier = "laar-0123456789abcdef0123456789abcdef"
+    assert parse(chat(b',"laar":{"retry_of":"' + earlier.encode() + b'"}')).options.retry_of == earlier
+
+
+@pytest.mark.parametrize("earlier", ["", "laar-1", "laar-" + "F" * 32, "laar-" + "0" * 33])
+def test_earlier_request_without_the_shape_of_an_id_is_refused(earlier: str) -> None:
+    with pytest.raises(ClientError, match=r"^laar\.retry_of: String should match pattern"):
+        parse(chat(b',"laar":{"retry_of":"' + earlier.encode() + b'"}'))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param(b"{", "body: not valid JSON", id="no-json"),
+        pytest.param(b"[]", "body: Expected `object`", id="no-object"),
+        pytest.param(b'{"request_id":"laar-1","correct":true}', "request_id: String should match", id="no-id"),
+        pytest.param(b'{"request_id":"laar-%032d"}' % 0, "correct: Field required", id="no-verdict"),
+        pytest.param(b'{"request_id":"laar-%032d","correct":"yes"}' % 0, "correct: Input should", id="text"),
+        pytest.param(
+            b'{"id":"laar-%032d","correct":true}' % 0, "id: unknown key; known: request_id, correct$", id="typo"
+        ),
+    ],
+)
+def test_mistake_in_feedback_is_named(body: bytes, message: str) -> None:
+    with pytest.raises(ClientError, match=f"^{message}"):
+        parse_feedback(body)
 
 
 def test_message_of_a_user_needs_content() -> None:

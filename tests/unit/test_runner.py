@@ -11,6 +11,7 @@ from deployments.errors import (
     ContextLengthError,
     DeadlineError,
     EngineRefusalError,
+    LogUnavailableError,
     ModelsUnavailableError,
     NotVerifiedError,
 )
@@ -132,6 +133,20 @@ class Seen:
         self.attempts.append(attempt)
 
 
+class SeenAnswers:
+    """Models of the attempts that stood in the log of a request when its answer was announced."""
+
+    def __init__(self) -> None:
+        self.answers: list[list[str]] = []
+        self.is_full = False
+
+    def answer_ready(self, job: Job, answer: Attempt) -> None:
+        if self.is_full:
+            raise LogUnavailableError("full")
+        assert job.log.attempts[-1] is answer or answer in job.log.attempts
+        self.answers.append([attempt.model for attempt in job.log.attempts])
+
+
 class NoDetector:
     def detect(self, text: str) -> Detection:
         return Detection(language="en", confidence=1.0)
@@ -149,7 +164,7 @@ class Bench:
         **behaviours: Behaviour,
     ) -> None:
         self.backend = FakeBackend(behaviours)
-        self.seen = Seen()
+        self.seen, self.ledger = Seen(), SeenAnswers()
         models = [Model(name=name, context_tokens=1000) for name in behaviours]
         self.routing = Routing(
             models=models, profile=_profile(behaviours, latency_s), policy="laar", detector=NoDetector()
@@ -158,6 +173,7 @@ class Bench:
             routing=self.routing,
             backend=self.backend,
             observer=self.seen,
+            ledger=self.ledger,
             settings=RouterSettings.model_validate({"unverified": unverified}),
             limits=limits or Limits(),
             clock=asyncio.get_running_loop().time,
@@ -557,3 +573,36 @@ async def test_tools_count_as_prompt_tokens_and_teach_nothing() -> None:
     for _ in range(30):
         await bench.runner.answer(bench.job(tools=tools))
     assert bench.prompt_tokens() == before
+
+
+async def test_log_has_the_attempts_before_the_client_has_the_answer() -> None:
+    bench = Bench(a=says("no"), b=says("right"))
+    await bench.runner.answer(bench.job(RIGHT))
+    assert bench.ledger.answers == [["a", "b"]]
+
+
+async def test_log_has_the_attempt_before_the_end_of_a_stream_is_sent() -> None:
+    bench = Bench(a=says("right"))
+    _, pieces = await bench.runner.pass_through(bench.job(stream=True))
+    seen = [(b"laar" in piece, list(bench.ledger.answers)) async for piece in pieces]
+    assert [answers for has_laar, answers in seen if has_laar] == [[["a"]]]
+    assert seen[0] == (False, [])
+
+
+async def test_request_without_an_answer_is_not_announced_to_the_log() -> None:
+    bench = Bench(a=breaks)
+    with pytest.raises(ModelsUnavailableError):
+        await bench.runner.answer(bench.job())
+    assert bench.ledger.answers == []
+
+
+async def test_answer_that_the_log_refuses_is_not_given() -> None:
+    bench = Bench(a=says("right"))
+    bench.ledger.is_full = True
+    with pytest.raises(LogUnavailableError, match="full"):
+        await bench.runner.answer(bench.job())
+    _, pieces = await bench.runner.pass_through(bench.job(stream=True))
+    last = [piece async for piece in pieces][-1]
+    assert b'"log_unavailable"' in last
+    assert b"finish_reason" not in last
+    bench.assert_nothing_left()

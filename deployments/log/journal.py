@@ -1,0 +1,158 @@
+"""Journals: files in which records wait for the database, safe from the death of the process that wrote them.
+
+A writer holds a lock on each file it writes. The kernel drops the lock when the process dies, and from then on
+any other replica on the machine may take the file over.
+"""
+
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+SEGMENT_BYTES = 4 * 1024 * 1024
+_SUFFIX = ".journal"
+
+
+class JournalError(Exception):
+    """A record could not be written to the disk."""
+
+
+class Segment:
+    """One journal file, locked by this process as long as it is open."""
+
+    def __init__(self, path: Path, fd: int, begun_s: float) -> None:
+        self.path, self._fd, self.begun_s = path, fd, begun_s
+        self.size_bytes = os.fstat(fd).st_size
+
+    def append(self, data: bytes) -> None:
+        """Write all of `data` or nothing: what follows half a frame could not be read."""
+        try:
+            written = os.write(self._fd, data)
+            if written < len(data):
+                raise OSError(errno.ENOSPC, f"{written} of {len(data)} bytes written")
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._fd, self.size_bytes)
+                os.lseek(self._fd, self.size_bytes, os.SEEK_SET)
+            raise JournalError(f"{self.path.parent}: {error.strerror}") from error
+        self.size_bytes += written
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
+
+    def remove(self) -> None:
+        """Delete the file, then unlock it, so that nobody can take over what is done."""
+        self.path.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """Unlock the file and leave it for another process."""
+        os.close(self._fd)
+
+
+class Journal:
+    """This process's part of a spool folder; `append` may be called while another thread drains."""
+
+    def __init__(self, directory: Path, *, writer: str, max_bytes: int, wall: Callable[[], float]) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory, self._writer, self._max_bytes, self._wall = directory, writer, max_bytes, wall
+        self._lock = threading.Lock()
+        self._count = 0
+        self._closed: list[Segment] = []
+        self._bytes_of_others = 0
+        self._current = self._create()
+
+    def append(self, data: bytes) -> None:
+        """Hand a frame to the kernel, where it outlives this process; raises JournalError when the disk is full."""
+        with self._lock:
+            if not self._current.size_bytes:
+                self._current.begun_s = self._wall()
+            self._current.append(data)
+            if self._current.size_bytes >= SEGMENT_BYTES:
+                # the record is safe; where no new file can be made this one grows on
+                with suppress(OSError):
+                    self._close_current(self._create())
+
+    @property
+    def is_full(self) -> bool:
+        return self.size_bytes >= self._max_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that wait here; those of other processes as they were when last looked at."""
+        return self._bytes_of_others + self._current.size_bytes + sum(s.size_bytes for s in self._closed)
+
+    def oldest_s(self) -> float | None:
+        """When the oldest record of this process that waits was written, or None if none waits."""
+        with self._lock:
+            waiting = [s.begun_s for s in (*self._closed, self._current) if s.size_bytes]
+        return min(waiting, default=None)
+
+    def waiting(self) -> list[Segment]:
+        """Own files to drain, oldest first; the current one is closed only when no other waits."""
+        if not self._closed and self._current.size_bytes:
+            fresh = self._create()
+            with self._lock:
+                self._close_current(fresh)
+        with self._lock:
+            return list(self._closed)
+
+    def drained(self, segment: Segment) -> None:
+        """Forget an own file whose records the database has."""
+        segment.remove()
+        with self._lock:
+            self._closed.remove(segment)
+
+    def orphans(self) -> Iterator[Segment]:
+        """Files of processes that have died, each locked for the caller, who removes or releases it."""
+        with self._lock:
+            own = {s.path for s in (*self._closed, self._current)}
+        others = [path for path in sorted(self._directory.glob(f"*{_SUFFIX}")) if path not in own]
+        self._bytes_of_others = sum(map(_size_bytes, others))
+        for path in others:
+            if (segment := _take(path, os.O_RDWR, self._wall())) is not None:
+                yield segment
+
+    def close(self) -> None:
+        """Leave what waits for whoever comes next."""
+        with self._lock:
+            for segment in (*self._closed, self._current):
+                segment.release() if segment.size_bytes else segment.remove()
+
+    def _close_current(self, fresh: Segment) -> None:
+        self._closed.append(self._current)
+        self._current = fresh
+
+    def _create(self) -> Segment:
+        """A new file of our own; the next name if another process was quicker to lock this one."""
+        while True:
+            self._count += 1
+            path = self._directory / f"{self._writer}-{self._count:08d}{_SUFFIX}"
+            if (segment := _take(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, self._wall())) is not None:
+                return segment
+
+
+def _take(path: Path, flags: int, now_s: float) -> Segment | None:
+    """The file, locked; None if somebody else holds it or has done with it."""
+    try:
+        fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(fd), path.stat()):
+            return Segment(path, fd, now_s)
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(fd)
+    return None
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,172 @@
+"""What the attempt log can be asked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, exists, func, select, true
+
+from deployments.log.chains import Chain, Link, chains, wilson
+from deployments.log.tables import attempts, feedback, requests
+
+MAX_LINKS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which attempts are meant; None lets everything through. `before` excludes the moment itself."""
+
+    since: datetime | None = None
+    before: datetime | None = None
+    model: str | None = None
+    task: str | None = None
+    language: str | None = None
+    verdict: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """Of `tried` attempts with a verdict `correct` were so; `low` to `high` is the 95 % interval after Wilson."""
+
+    model: str
+    language: str
+    bucket: str
+    correct: int
+    tried: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """Requests of a window: `rate_per_s` of all, and the share of each task in them."""
+
+    window_s: float
+    num_requests: int
+    rate_per_s: float
+    task_shares: Mapping[str, float]
+
+
+def list_attempts(connection: Connection, wanted: Filter, *, limit: int) -> list[dict[str, Any]]:
+    """The latest attempts, oldest first, each with what is thought of it now."""
+    judged = _judged()
+    newest = (
+        select(judged)
+        .where(_matches(judged, wanted))
+        .order_by(judged.c.arrived_at.desc(), judged.c.request_id.desc(), judged.c.attempt_index.desc())
+        .limit(limit)
+    )
+    return [dict(row) for row in reversed(connection.execute(newest).mappings().all())]
+
+
+def accuracy(connection: Connection, wanted: Filter) -> list[Accuracy]:
+    """Accuracy by model, language and bucket, of attempts that somebody has judged: laar or the client."""
+    judged = _judged()
+    group = (judged.c.model, judged.c.language, judged.c.bucket)
+    correct = func.sum(case((judged.c.outcome == "correct", 1), else_=0))
+    rows = connection.execute(
+        select(*group, correct, func.count())
+        .where(_matches(judged, wanted), judged.c.outcome.in_(("correct", "wrong")))
+        .group_by(*group)
+        .order_by(*group)
+    )
+    return [_accuracy(model, language, bucket, int(right), tried) for model, language, bucket, right, tried in rows]
+
+
+def request_chains(connection: Connection, wanted: Filter) -> list[Chain]:
+    """Requests and their retries within the window, of at most the first million requests."""
+    return chains(_links(connection, wanted))
+
+
+def arrivals(connection: Connection, *, since: datetime, before: datetime) -> Arrivals:
+    """Arrival rate and task mix of the requests that came from `since` to before `before`."""
+    window_s = (before - since).total_seconds()
+    if window_s <= 0:
+        raise ValueError(f"since ({since}) must come before before ({before})")
+    counts = connection.execute(
+        select(requests.c.task, func.count())
+        .where(requests.c.arrived_at >= since, requests.c.arrived_at < before)
+        .group_by(requests.c.task)
+        .order_by(requests.c.task)
+    ).all()
+    total = sum(count for _, count in counts)
+    return Arrivals(
+        window_s=window_s,
+        num_requests=total,
+        rate_per_s=total / window_s,
+        task_shares={task: count / total for task, count in counts},
+    )
+
+
+def _judged() -> Subquery:
+    """Attempts with an `outcome`: the client's word on the answer it got comes before laar's verdict.
+
+    A client that asks again found the answer wrong, where laar had no verdict of its own.
+    """
+    retry = requests.alias("retry")
+    is_answer = attempts.c.attempt_index == requests.c.answer_index
+    was_retried = exists().where(
+        retry.c.retry_of == attempts.c.request_id, retry.c.api_key_hash == requests.c.api_key_hash
+    )
+    outcome = case(
+        (and_(is_answer, feedback.c.correct.is_(True)), "correct"),
+        (and_(is_answer, feedback.c.correct.is_(False)), "wrong"),
+        (and_(is_answer, attempts.c.verdict.in_(("unverified", "unknown")), was_retried), "wrong"),
+        else_=attempts.c.verdict,
+    )
+    joined = attempts.outerjoin(requests, requests.c.request_id == attempts.c.request_id).outerjoin(
+        feedback, feedback.c.request_id == attempts.c.request_id
+    )
+    return select(attempts, outcome.label("outcome")).select_from(joined).subquery("judged")
+
+
+def _matches(judged: Subquery, wanted: Filter) -> ColumnElement[bool]:
+    found: list[ColumnElement[bool]] = [true()]
+    for name in ("model", "task", "language", "verdict"):
+        if (value := getattr(wanted, name)) is not None:
+            found.append(judged.c[name] == value)
+    return and_(*found, *_within(judged.c.arrived_at, wanted))
+
+
+def _within(time: ColumnElement[datetime], wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    if wanted.since is not None:
+        yield time >= wanted.since
+    if wanted.before is not None:
+        yield time < wanted.before
+
+
+def _accuracy(model: str, language: str, bucket: str, correct: int, tried: int) -> Accuracy:
+    low, high = wilson(correct, tried)
+    return Accuracy(model=model, language=language, bucket=bucket, correct=correct, tried=tried, low=low, high=high)
+
+
+def _links(connection: Connection, wanted: Filter) -> Iterator[Link]:
+    columns = requests.c
+    matching: Sequence[ColumnElement[bool]] = [
+        columns[name] == value for name in ("task", "language") if (value := getattr(wanted, name)) is not None
+    ]
+    statement: Select[Any] = (
+        select(
+            columns.request_id,
+            columns.retry_of,
+            columns.api_key_hash,
+            columns.duration_s,
+            columns.verified,
+            feedback.c.correct,
+        )
+        .select_from(requests.outerjoin(feedback, feedback.c.request_id == columns.request_id))
+        .where(true(), *matching, *_within(columns.arrived_at, wanted))
+        .order_by(columns.arrived_at, columns.request_id)
+        .limit(MAX_LINKS)
+    )
+    for request_id, retry_of, key, duration_s, verified, said in connection.execute(
+        statement, execution_options={"yield_per": 1000}
+    ):
+        yield Link(
+            request_id=request_id,
+            retry_of=retry_of,
+            api_key_hash=key,
+            duration_s=duration_s,
+            correct=said if said is not None else verified,
+        )

@@ -1,0 +1,111 @@
+"""What the attempt log holds of a request, and how it is framed in a journal."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zlib import crc32
+
+import msgspec
+
+# length and CRC-32 of the JSON that follows
+_HEADER = struct.Struct("<II")
+HEADER_BYTES = _HEADER.size
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One model asked once; `prompt_tokens` as the engine counted them, else as the router estimated them."""
+
+    model: str
+    bucket: str
+    verdict: str
+    reason: str
+    latency_s: float
+    probability: float
+    prompt_tokens: int
+    output_tokens: int | None = None
+    answer_text: str | None = None
+
+
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="request"):
+    """A request that has ended, with all its attempts in order: both go into the log together or not at all.
+
+    `answer_index` is the attempt whose answer the client got; `arrived_at_s` counts from 1970 in UTC.
+    """
+
+    request_id: str
+    arrived_at_s: float
+    duration_s: float
+    status: int
+    verified: bool | None
+    ttca_s: float | None = None
+    answer_index: int | None = None
+    endpoint: str
+    is_stream: bool
+    model: str
+    task: str
+    language: str
+    bucket: str
+    prompt_chars: int
+    body_bytes: int
+    prompt_hash: str
+    api_key_hash: str
+    replica: str
+    retry_of: str | None = None
+    prompt_text: str | None = None
+    attempts: tuple[AttemptRecord, ...] = ()
+
+
+class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, tag="feedback"):
+    """What a client found of the answer it got; the latest counts."""
+
+    request_id: str
+    correct: bool
+    at_s: float
+
+
+LogRecord = RequestRecord | FeedbackRecord
+_RECORD = msgspec.json.Decoder(LogRecord)
+_ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """The records of a journal; `num_unreadable` are whole frames that hold no record this version knows."""
+
+    records: tuple[LogRecord, ...]
+    num_unreadable: int
+    torn_bytes: int
+
+
+def frame(record: LogRecord) -> bytes:
+    payload = _ENCODER.encode(record)
+    return _HEADER.pack(len(payload), crc32(payload)) + payload
+
+
+def read_frames(data: bytes) -> Frames:
+    """All records up to the first frame that is cut short or damaged, which ends a journal."""
+    records: list[LogRecord] = []
+    num_unreadable = num_bytes = 0
+    for payload in _payloads(data):
+        num_bytes += HEADER_BYTES + len(payload)
+        try:
+            records.append(_RECORD.decode(payload))
+        except msgspec.MsgspecError:
+            num_unreadable += 1
+    return Frames(records=tuple(records), num_unreadable=num_unreadable, torn_bytes=len(data) - num_bytes)
+
+
+def storable(text: str) -> str:
+    """A text that every database takes: no NUL, no half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+
+
+def _payloads(data: bytes) -> Iterator[bytes]:
+    start = 0
+    while start + HEADER_BYTES <= len(data):
+        length, checksum = _HEADER.unpack_from(data, start)
+        payload = data[start + HEADER_BYTES : start + HEADER_BYTES + length]
+        if len(payload) < length or crc32(payload) != checksum:
+            return
+        yield payload
+        start += HEADER_BYTES + length

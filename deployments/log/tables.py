@@ -1,0 +1,98 @@
+"""The tables of the attempt log, as the latest migration leaves them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite, which knows no time zones, keeps it without one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value  # type: ignore[no-any-return]
+        return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+
+
+metadata = MetaData()
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("arrived_at", UtcDateTime, nullable=False),
+    Column("duration_s", Float, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("verified", Boolean),
+    Column("ttca_s", Float),
+    Column("answer_index", Integer),
+    Column("endpoint", String(32), nullable=False),
+    Column("is_stream", Boolean, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("task", String(64), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("bucket", String(32), nullable=False),
+    Column("prompt_chars", BigInteger, nullable=False),
+    Column("body_bytes", BigInteger, nullable=False),
+    Column("prompt_hash", String(64), nullable=False),
+    Column("api_key_hash", String(64), nullable=False),
+    Column("replica", String(64), nullable=False),
+    Column("retry_of", String(64)),
+    Column("prompt_text", Text),
+    Index("ix_requests_arrived_at", "arrived_at"),
+    Index("ix_requests_retry_of", "retry_of"),
+)
+
+# task, language and the time of arrival stand here too: most questions are about attempts alone
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("attempt_index", Integer, primary_key=True),
+    Column("arrived_at", UtcDateTime, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("task", String(64), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("bucket", String(32), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("latency_s", Float, nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger),
+    Column("answer_text", Text),
+    Index("ix_attempts_arrived_at", "arrived_at"),
+)
+
+# without a foreign key: another replica may have written the request and not have brought it here yet
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("correct", Boolean, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index("ix_feedback_at", "at"),
+)

@@ -1,0 +1,103 @@
+"""`laar bench log`: what it costs a request that the attempt log has it before its answer leaves."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from deployments.log.journal import Journal
+from deployments.log.records import RequestRecord, frame
+from deployments.models.reply import Reply
+from deployments.router.attempts import Attempt, AttemptLog, Status
+from deployments.router.features import Features
+from deployments.router.job import Job
+from deployments.router.recorder import Recorder
+from deployments.router.request import Endpoint, LaarOptions, RoutedRequest
+from scripts.bench.report import Bar, Report, quantile
+
+TOKENS = (100, 1_000, 8_000, 64_000)
+CHARS_PER_TOKEN = 4
+NUM_ATTEMPTS = 2
+# the hash of a longer prompt takes longer, and so does everything else about it
+BAR_TOKENS, BAR_US = 1_000, 50
+
+
+def run(*, rounds: int) -> Report:
+    """Time the recording of requests of every length in turn, in a folder of the system's own for such."""
+    times_us: dict[int, list[float]] = {tokens: [] for tokens in TOKENS}
+    with tempfile.TemporaryDirectory(prefix="laar-bench-") as folder:
+        journal = Journal(Path(folder), writer="bench", max_bytes=2**40, wall=time.time)
+        recorder = _recorder(journal)
+        for number in range(rounds):
+            for tokens in TOKENS:
+                times_us[tokens].append(_time_us(recorder, _job(tokens, number)))
+        journal.close()
+    figures = {
+        f"{tokens}_tokens": {"p50_us": quantile(v, 0.5), "p99_us": quantile(v, 0.99), "samples": len(v)}
+        for tokens, v in times_us.items()
+    }
+    bars = [
+        Bar(name=f"p50_us_{tokens}_tokens", value=quantile(times_us[tokens], 0.5), limit=BAR_US, kind="max")
+        for tokens in TOKENS
+        if tokens <= BAR_TOKENS
+    ]
+    return Report(
+        bench="log",
+        parameters={"rounds": rounds, "tokens": TOKENS, "attempts": NUM_ATTEMPTS},
+        figures=figures,
+        bars=bars,
+    )
+
+
+def _time_us(recorder: Recorder, job: Job) -> float:
+    answer = job.log.attempts[-1]
+    started_ns = time.perf_counter_ns()
+    recorder.answer_ready(job, answer)
+    recorder.request_ended(job, 200)
+    return (time.perf_counter_ns() - started_ns) / 1000
+
+
+def _recorder(journal: Journal) -> Recorder:
+    def record(found: RequestRecord) -> None:
+        if not journal.is_full:
+            journal.append(frame(found))
+
+    return Recorder(record=record, replica="bench", stores_prompts=False, clock=time.monotonic, wall=time.time)
+
+
+def _job(tokens: int, number: int) -> Job:
+    text = "x" * (tokens * CHARS_PER_TOKEN)
+    request = RoutedRequest(
+        endpoint=Endpoint.CHAT,
+        body=b"",
+        model="auto",
+        texts=(text,),
+        stream=False,
+        max_tokens=256,
+        is_repeatable=True,
+        options=LaarOptions(),
+    )
+    features = Features(language="en", language_confidence=1.0, num_chars=len(text), symbol_share=0.0, task="default")
+    log = AttemptLog(max_attempts=10, deadline_at_s=1e9, is_repeatable=True, attempts=list(_attempts()))
+    return Job(
+        request_id=f"laar-{number:032x}",
+        request=request,
+        features=features,
+        log=log,
+        turn=0,
+        arrived_s=time.monotonic(),
+    )
+
+
+def _attempts() -> Any:
+    for index, status in zip(range(NUM_ATTEMPTS), (Status.WRONG, Status.CORRECT), strict=True):
+        yield Attempt(
+            model=f"model-{index}",
+            status=status,
+            reason="matched",
+            latency_s=1.234567,
+            probability=0.87654321,
+            prompt_tokens=100,
+            bucket="<=128",
+            reply=Reply(200, b"{}", text="an answer", prompt_tokens=100, output_tokens=20),
+        )

@@ -1,0 +1,240 @@
+"""The attempt log on a real PostgreSQL: what clients were told is in it once, whoever is killed."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from ray import serve
+from sqlalchemy import Engine, create_engine, select
+
+from deployments.log.settings import database_url
+from deployments.log.store import Store
+from deployments.log.tables import attempts, feedback, requests
+from tests.serve.conftest import AT_HOME, HEADERS, OTHER_KEY, chat, models
+from tests.serve.postgres import Postgres
+
+pytestmark = pytest.mark.serve
+APP, POSTGRES_PORT = "logged", 8235
+PATH = "/v1/chat/completions"
+NUM_CLIENTS = 6
+Rows = dict[str, list[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Logged:
+    """The application, its database and its spool."""
+
+    url: str
+    postgres: Postgres
+    engine: Engine
+    spool: Path
+
+
+@pytest.fixture(scope="module")
+def logged(cluster: str, profile_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
+    from serve_app.app import build_app
+
+    spool = tmp_path_factory.mktemp("spool")
+    postgres = Postgres(POSTGRES_PORT)
+    postgres.start()
+    config = {
+        "profile": profile_path,
+        "models": models("simulated-wrong", "simulated-right"),
+        "router": {"num_cpus": 0.1, "num_replicas": 2, "status_period_s": 0.5},
+        "verifier": {"num_cpus": 0.1},
+        "auth": {"api_keys_env": "LAAR_TEST_KEYS"},
+        "log": {"url": postgres.url, "spool_dir": str(spool), "flush_period_s": 0.2},
+    }
+    engine = create_engine(database_url(postgres.url), pool_pre_ping=True)
+    try:
+        serve.run(build_app(config), name=APP, route_prefix=f"/{APP}")
+        yield Logged(f"{cluster}/{APP}", postgres, engine, spool)
+    finally:
+        serve.delete(APP)
+        engine.dispose()
+        postgres.close()
+
+
+@pytest.fixture
+def client(logged: Logged) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=logged.url, headers=HEADERS, timeout=60) as found:
+        yield found
+
+
+def until(holds: Callable[[], bool], timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s"
+        time.sleep(0.1)
+
+
+def attempt_rows(engine: Engine) -> Rows:
+    found: Rows = {}
+    columns = attempts.c
+    with engine.connect() as connection:
+        ordered = select(columns.request_id, columns.model, columns.verdict).order_by(
+            columns.request_id, columns.attempt_index
+        )
+        for request_id, model, verdict in connection.execute(ordered):
+            found.setdefault(request_id, []).append((model, verdict))
+    return found
+
+
+def request_row(logged: Logged, request_id: str) -> Any:
+    def row() -> Any:
+        with logged.engine.connect() as connection:
+            found = connection.execute(select(requests).where(requests.c.request_id == request_id))
+            return found.mappings().one_or_none()
+
+    until(lambda: row() is not None)
+    return row()
+
+
+def said_of(logged: Logged, request_id: str) -> bool | None:
+    with logged.engine.connect() as connection:
+        found = connection.execute(select(feedback.c.correct).where(feedback.c.request_id == request_id))
+        return found.scalar_one_or_none()
+
+
+def told(laar: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(attempt["model"], attempt["verdict"]) for attempt in laar["attempts"]]
+
+
+def test_request_and_attempts_are_logged_without_the_prompt(client: httpx.Client, logged: Logged) -> None:
+    laar = client.post(PATH, json=chat(laar=AT_HOME)).json()["laar"]
+    row = request_row(logged, laar["request_id"])
+    assert (row["status"], row["verified"], row["answer_index"], row["language"]) == (200, True, 1, "en")
+    assert row["ttca_s"] == pytest.approx(laar["ttca_s"], abs=0.05)
+    assert row["prompt_text"] is None
+    assert row["prompt_chars"] == len('Where is it? <sim answer="at home">')
+    assert attempt_rows(logged.engine)[laar["request_id"]] == told(laar)
+    assert told(laar) == [("simulated-wrong", "wrong"), ("simulated-right", "correct")]
+
+
+def test_retry_is_linked_to_what_it_retries(client: httpx.Client, logged: Logged) -> None:
+    first = client.post(PATH, json=chat()).json()["laar"]["request_id"]
+    second = client.post(PATH, json=chat(laar={"retry_of": first})).json()["laar"]["request_id"]
+    assert request_row(logged, second)["retry_of"] == first
+
+
+def test_feedback_is_kept_and_the_latest_counts(client: httpx.Client, logged: Logged) -> None:
+    request_id = client.post(PATH, json=chat()).json()["laar"]["request_id"]
+    for correct in (True, False):
+        response = client.post("/v1/laar/feedback", json={"request_id": request_id, "correct": correct})
+        assert (response.status_code, response.json()["correct"]) == (200, correct)
+    until(lambda: said_of(logged, request_id) is False)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        pytest.param({"request_id": "laar-" + "0" * 32, "correct": True}, 404, "request_id", id="unknown"),
+        pytest.param({"request_id": "1", "correct": True}, 400, "request_id", id="no-id"),
+        pytest.param({"request_id": "laar-" + "0" * 32}, 400, "correct", id="no-verdict"),
+        pytest.param({"request_id": "laar-" + "0" * 32, "correct": 1}, 400, "correct", id="number"),
+        pytest.param({"request_id": "laar-" + "0" * 32, "correct": True, "why": ""}, 400, "why", id="unknown-key"),
+    ],
+)
+def test_bad_feedback_is_refused(client: httpx.Client, body: dict[str, Any], status: int, param: str) -> None:
+    response = client.post("/v1/laar/feedback", json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (status, param)
+
+
+def test_request_of_another_key_is_unknown(client: httpx.Client) -> None:
+    request_id = client.post(PATH, json=chat()).json()["laar"]["request_id"]
+    body, headers = {"request_id": request_id, "correct": True}, {"authorization": f"Bearer {OTHER_KEY}"}
+    assert client.post("/v1/laar/feedback", json=body, headers=headers).status_code == 404
+
+
+@dataclass
+class Load:
+    """Clients that ask until they are stopped, and what they were told."""
+
+    url: str
+    stop: threading.Event = field(default_factory=threading.Event)
+    told: Rows = field(default_factory=dict)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def client(self, number: int) -> None:
+        with httpx.Client(base_url=self.url, headers=HEADERS, timeout=20) as client:
+            while not self.stop.is_set():
+                try:
+                    laar = self._ask_stream(client) if number % 3 == 0 else self._ask(client)
+                    self.told[laar["request_id"]] = told(laar)
+                except (httpx.HTTPError, LookupError) as error:
+                    self.failures[type(error).__name__] += 1
+                    time.sleep(0.05)
+
+    def _ask(self, client: httpx.Client) -> Any:
+        return client.post(PATH, json=chat(laar=AT_HOME)).raise_for_status().json()["laar"]
+
+    def _ask_stream(self, client: httpx.Client) -> Any:
+        with client.stream("POST", PATH, json=chat(stream=True)) as response:
+            for line in response.raise_for_status().iter_lines():
+                if '"laar":' in line:
+                    return json.loads(line.removeprefix("data: "))["laar"]
+        raise LookupError("the stream broke off")
+
+
+def router_pids() -> list[int]:
+    return [p.pid for p in psutil.process_iter() if f"ServeReplica:{APP}:Router" in " ".join(_command_of(p))]
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def test_what_clients_were_told_is_logged_once_though_router_and_database_are_killed(logged: Logged) -> None:
+    load = Load(logged.url)
+    with ThreadPoolExecutor(NUM_CLIENTS) as pool:
+        running = [pool.submit(load.client, number) for number in range(NUM_CLIENTS)]
+        try:
+            time.sleep(3)
+            victim, *others = router_pids()
+            assert len(others) == 1
+            os.kill(victim, signal.SIGKILL)
+            time.sleep(4)
+            before = len(load.told)
+            logged.postgres.kill()
+            time.sleep(4)
+            assert len(load.told) > before, "nothing was answered while the database was away"
+            logged.postgres.start()
+            time.sleep(2)
+        finally:
+            load.stop.set()
+    for future in running:
+        future.result()
+    until(lambda: load.told.keys() <= attempt_rows(logged.engine).keys())
+    rows = attempt_rows(logged.engine)
+    assert {request_id: rows[request_id] for request_id in load.told} == load.told
+    extra = rows.keys() - load.told.keys()
+    num_verdicts = sum(map(len, load.told.values()))
+    print(f"{len(load.told)} requests, {num_verdicts} verdicts told and logged; {len(extra)} requests logged besides")
+    print(f"failures seen by clients: {dict(load.failures)}")
+    assert num_verdicts > 100
+
+
+def test_shutdown_leaves_nothing_in_the_spool(client: httpx.Client, logged: Logged) -> None:
+    until(lambda: len(router_pids()) == 2, 60)
+    laar = client.post(PATH, json=chat()).json()["laar"]
+    serve.delete(APP)
+    until(lambda: not router_pids())
+    assert laar["request_id"] in attempt_rows(logged.engine)
+    assert [path.name for path in logged.spool.iterdir()] == []
+    store = Store(logged.postgres.url)
+    assert store.is_migrated()
+    store.close()

@@ -1,0 +1,49 @@
+"""Records for the tests of the attempt log."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from deployments.log.records import AttemptRecord, RequestRecord
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+NOON_S = NOON.timestamp()
+
+
+def request_id(number: int) -> str:
+    return f"laar-{number:032x}"
+
+
+def tried(model: str = "a", verdict: str = "correct", **fields: Any) -> AttemptRecord:
+    standard: dict[str, Any] = {
+        "bucket": "<=128",
+        "reason": "matched",
+        "latency_s": 0.5,
+        "probability": 0.7,
+        "prompt_tokens": 9,
+    }
+    return AttemptRecord(model=model, verdict=verdict, **{**standard, **fields})
+
+
+def asked(number: int, *attempts: AttemptRecord, at_s: float = 0.0, **fields: Any) -> RequestRecord:
+    """A request that arrived so many seconds after noon; the client got the answer of the last attempt."""
+    attempts = attempts or (tried(),)
+    standard: dict[str, Any] = {
+        "duration_s": 1.0,
+        "status": 200,
+        "verified": attempts[-1].verdict == "correct",
+        "answer_index": len(attempts) - 1,
+        "endpoint": "chat",
+        "is_stream": False,
+        "model": "auto",
+        "task": "default",
+        "language": "en",
+        "bucket": "<=128",
+        "prompt_chars": 40,
+        "body_bytes": 100,
+        "prompt_hash": "0" * 64,
+        "api_key_hash": "key",
+        "replica": "r1",
+    }
+    return RequestRecord(
+        request_id=request_id(number), arrived_at_s=NOON_S + at_s, attempts=attempts, **{**standard, **fields}
+    )

@@ -1,0 +1,137 @@
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deployments.log.records import FeedbackRecord
+from deployments.log.store import Store
+from scripts import cli
+from scripts.log import moment
+from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
+
+AGO_S = (datetime.now(UTC) - NOON).total_seconds() - 600
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A log with three requests of ten minutes ago, one wrong for its client and asked again, and one of noon."""
+    found = f"sqlite:///{tmp_path}/attempts.sqlite"
+    store = Store(found)
+    store.migrate()
+    unverified = tried("a", "unverified")
+    store.write(
+        [
+            asked(1, tried("a", "wrong"), tried("b"), at_s=AGO_S, task="sums"),
+            asked(2, unverified, at_s=AGO_S + 1, duration_s=2.0, verified=None),
+            asked(3, unverified, at_s=AGO_S + 2, duration_s=3.0, verified=None, retry_of=request_id(2)),
+            FeedbackRecord(request_id=request_id(3), correct=True, at_s=NOON_S + AGO_S),
+            asked(4),
+        ]
+    )
+    store.close()
+    return found
+
+
+def laar(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, ["log", *arguments], env={"LAAR_LOG_URL": "", "COLUMNS": "200"})
+
+
+def answer(*arguments: str) -> Any:
+    result = laar(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_list_shows_attempts_and_what_is_thought_of_them(url: str) -> None:
+    rows = answer("list", "--url", url, "--since", "1h")
+    assert [(row["model"], row["verdict"], row["outcome"]) for row in rows] == [
+        ("a", "wrong", "wrong"),
+        ("b", "correct", "correct"),
+        ("a", "unverified", "wrong"),
+        ("a", "unverified", "correct"),
+    ]
+
+
+def test_list_filters(url: str) -> None:
+    assert [row["model"] for row in answer("list", "--url", url, "--task", "sums", "--verdict", "correct")] == ["b"]
+
+
+def test_stats_put_retries_and_feedback_together(url: str) -> None:
+    found = answer("stats", "--url", url, "--since", "1h")
+    assert [(c["model"], c["correct"], c["tried"]) for c in found["accuracy"]] == [("a", 1, 3), ("b", 1, 1)]
+    assert found["ttca"] == {"requests": 3, "chains": 2, "solved": 2, "mean_s": 3.0, "p50_s": 5.0, "p95_s": 5.0}
+    assert found["arrivals"]["num_requests"] == 3
+    assert found["arrivals"]["rate_per_s"] == pytest.approx(3 / 3600)
+    assert found["arrivals"]["task_shares"] == pytest.approx({"default": 2 / 3, "sums": 1 / 3})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        pytest.param(["list"], "unverified", id="list"),
+        pytest.param(["stats"], "Time-to-Correct-Answer", id="stats"),
+    ],
+)
+def test_tables_are_printed(url: str, arguments: list[str], shown: str) -> None:
+    result = laar(*arguments, "--url", url)
+    assert result.exit_code == 0, result.output
+    assert shown in result.stdout
+
+
+def test_prune_deletes_what_is_older(url: str) -> None:
+    assert answer("prune", "--url", url, "--older-than", "1h")["rows"] == 2
+    assert len(answer("list", "--url", url)) == 4
+
+
+def test_url_may_come_from_the_environment(url: str) -> None:
+    result = CliRunner().invoke(cli.app, ["log", "list", "--json"], env={"LAAR_LOG_URL": url})
+    assert len(json.loads(result.stdout)) == 5
+
+
+def test_migrate_makes_the_tables(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.sqlite"
+    assert laar("migrate", "--url", url).exit_code == 0
+    assert answer("list", "--url", url) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["list", "--url", "sqlite:////nowhere/a.sqlite"], "no attempt log at /nowhere/a", id="no-file"),
+        pytest.param(["list", "--url", "mysql://h/d"], "'mysql'; known: 'sqlite'", id="other-database"),
+        pytest.param(["stats", "--url", "postgresql://laar@127.0.0.1:9/x"], "the database: ", id="not-reached"),
+    ],
+)
+def test_fault_is_one_line_and_an_exit_status(arguments: list[str], message: str) -> None:
+    result = laar(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("laar log: ")
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_database_without_tables_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.sqlite").touch()
+    result = laar("list", "--url", f"sqlite:///{tmp_path}/empty.sqlite")
+    assert result.stderr == "laar log: the database has no attempt log; laar log migrate makes the tables\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("90s", NOON - timedelta(seconds=90), id="seconds"),
+        pytest.param("7d", NOON - timedelta(days=7), id="days"),
+        pytest.param("2026-05-01", datetime(2026, 5, 1, tzinfo=UTC), id="date"),
+        pytest.param("2026-05-01T10:00+02:00", datetime(2026, 5, 1, 8, tzinfo=UTC), id="offset"),
+    ],
+)
+def test_moments(text: str, expected: datetime) -> None:
+    assert moment(text, NOON) == expected
+
+
+def test_word_that_is_no_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="'yesterday' is no time; wanted is 90s, 15m"):
+        moment("yesterday", NOON)

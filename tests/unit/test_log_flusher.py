@@ -1,0 +1,160 @@
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from deployments.log.flusher import Flusher
+from deployments.log.journal import Journal
+from deployments.log.records import frame
+from deployments.log.settings import LogSettings
+from deployments.log.store import Store
+from deployments.log.tables import attempts, requests
+from tests.unit.logged import NOON_S, asked, tried
+
+DAY_S = 86400.0
+
+
+class Told:
+    """Remembers what a flusher told."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.dropped: Counter[str] = Counter()
+        self.waiting = (0, 0.0)
+        self.has_flushed = threading.Event()
+
+    def log_written(self, num_records: int) -> None:
+        self.written += num_records
+
+    def log_dropped(self, num_records: int, reason: str) -> None:
+        self.dropped[reason] += num_records
+
+    def log_waits(self, spool_bytes: int, lag_s: float) -> None:
+        self.waiting = (spool_bytes, lag_s)
+        self.has_flushed.set()
+
+
+class Bench:
+    """A journal, a database that can be away, and a flusher between them; `r1` of any number of replicas."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.told, self.now_s = directory, Told(), NOON_S
+        self.store = Store(f"sqlite:///{directory}/attempts.sqlite")
+        self.journals: list[Journal] = []
+        self.journal = self.open("r1")
+        self.flusher = self.flusher_of(self.journal)
+
+    def open(self, writer: str) -> Journal:
+        journal = Journal(self.directory / "spool", writer=writer, max_bytes=10**6, wall=lambda: self.now_s)
+        self.journals.append(journal)
+        return journal
+
+    def flusher_of(self, journal: Journal) -> Flusher:
+        settings = LogSettings(batch_requests=2, flush_period_s=0.01)
+        return Flusher(journal=journal, store=self.store, settings=settings, metrics=self.told, wall=lambda: self.now_s)
+
+    def die(self, journal: Journal) -> None:
+        self.journals.remove(journal)
+        for segment in (*journal._closed, journal._current):
+            segment.release()
+
+    def rows(self) -> tuple[int, int]:
+        with self.store.engine.connect() as connection:
+            tables = (requests, attempts)
+            first, second = (connection.execute(select(func.count()).select_from(t)).scalar_one() for t in tables)
+        return first, second
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in (self.directory / "spool").iterdir())
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    found = Bench(tmp_path)
+    yield found
+    found.store.close()
+    for journal in found.journals:
+        journal.close()
+
+
+def test_records_move_in_batches_and_their_file_goes(bench: Bench) -> None:
+    for number in range(5):
+        bench.journal.append(frame(asked(number, tried("a", "wrong"), tried("b"))))
+    bench.flusher.flush()
+    assert bench.rows() == (5, 10)
+    assert bench.told.written == 5
+    assert bench.files() == ["r1-00000002.journal"]
+
+
+def test_death_between_commit_and_removal_doubles_nothing(bench: Bench) -> None:
+    bench.journal.append(frame(asked(1)) + frame(asked(2)))
+    bench.flusher._store.migrate()
+    for segment in bench.journal.waiting():
+        bench.flusher._move(segment)
+    bench.die(bench.journal)
+    heir = bench.open("r2")
+    bench.flusher_of(heir).flush()
+    assert bench.rows() == (2, 2)
+    assert bench.files() == ["r2-00000001.journal"]
+
+
+def test_half_a_record_of_a_killed_process_is_passed_over(bench: Bench) -> None:
+    bench.journal.append(frame(asked(1)))
+    bench.journal.append(frame(asked(2))[:-3])
+    bench.die(bench.journal)
+    bench.flusher_of(bench.open("r2")).flush()
+    assert bench.rows() == (1, 1)
+    assert bench.told.dropped == {}
+
+
+@pytest.mark.parametrize("is_orphan", [pytest.param(False, id="own"), pytest.param(True, id="of-the-dead")])
+def test_records_wait_while_the_database_is_away_and_go_when_it_is_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, is_orphan: bool
+) -> None:
+    def away(_records: object) -> int:
+        raise OperationalError("INSERT", {}, OSError("gone"))
+
+    journal = bench.journal
+    if is_orphan:
+        journal = bench.open("r2")
+    journal.append(frame(asked(1)))
+    if is_orphan:
+        bench.die(journal)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store, "write", away)
+        for _ in range(2):
+            with pytest.raises(OperationalError, match="gone"):
+                bench.flusher.flush()
+    assert bench.told.written == 0
+    bench.flusher.flush()
+    assert bench.rows() == (1, 1)
+
+
+def test_closing_flushes_what_waits(bench: Bench) -> None:
+    bench.flusher.start()
+    bench.journal.append(frame(asked(1)))
+    bench.flusher.close(10)
+    bench.journals.clear()
+    assert not bench.flusher.is_alive()
+    assert bench.rows() == (1, 1)
+    assert bench.files() == []
+
+
+def test_rows_beyond_their_time_are_pruned_once_an_hour(bench: Bench) -> None:
+    bench.journal.append(frame(asked(1)) + frame(asked(2, at_s=DAY_S)))
+    bench.flusher.flush()
+    for days, rows in ((90.99, 1), (91.02, 1), (91.04, 0)):
+        bench.now_s = NOON_S + days * DAY_S
+        bench.flusher._prune_if_due()
+        assert bench.rows() == (rows, rows), days
+
+
+def test_what_waits_is_told_with_its_age(bench: Bench) -> None:
+    bench.journal.append(b"12345678")
+    bench.now_s += 3.0
+    bench.flusher._report()
+    assert bench.told.waiting == (8, 3.0)

@@ -1,0 +1,128 @@
+import hashlib
+
+import pytest
+
+from deployments.errors import LogUnavailableError
+from deployments.log.records import RequestRecord
+from deployments.models.reply import Reply
+from deployments.router.attempts import Attempt, AttemptLog, Status
+from deployments.router.features import Features
+from deployments.router.job import Job
+from deployments.router.recorder import Recorder
+from deployments.router.request import Endpoint, LaarOptions, RoutedRequest
+from deployments.verifier.spec import Contains
+
+WRONG = Attempt(model="a", status=Status.WRONG, reason="missing", latency_s=1.0, probability=0.9, bucket="<=128")
+RIGHT = Attempt(
+    model="b",
+    status=Status.CORRECT,
+    reason="matched",
+    latency_s=2.0,
+    probability=0.4,
+    prompt_tokens=7,
+    reply=Reply(200, b"{}", text="right\0", prompt_tokens=8, output_tokens=3),
+)
+EARLIER = "laar-" + "0" * 32
+
+
+def job(*attempts: Attempt) -> Job:
+    options = LaarOptions(verify=Contains(type="contains", value="right"), retry_of=EARLIER)
+    request = RoutedRequest(
+        endpoint=Endpoint.CHAT,
+        body=b"12345",
+        model="auto",
+        texts=("Be brief.", "Hi"),
+        stream=False,
+        max_tokens=None,
+        is_repeatable=True,
+        options=options,
+    )
+    features = Features(language="de", language_confidence=1.0, num_chars=11, symbol_share=0.0, task="sums")
+    log = AttemptLog(max_attempts=9, deadline_at_s=99.0, is_repeatable=True, attempts=list(attempts))
+    return Job(
+        request_id="laar-1",
+        request=request,
+        features=features,
+        log=log,
+        turn=0,
+        arrived_s=50.0,
+        bucket_label="<=128",
+        api_key_hash="hash",
+    )
+
+
+class Bench:
+    """A recorder whose clock says that 3.5 s have passed, at 1000 s since 1970."""
+
+    def __init__(self, *, stores_prompts: bool = False) -> None:
+        self.records: list[RequestRecord] = []
+        self.is_full = False
+        self.recorder = Recorder(
+            record=self.record,
+            replica="r1",
+            stores_prompts=stores_prompts,
+            clock=lambda: 53.5,
+            wall=lambda: 1000.0,
+        )
+
+    def record(self, record: RequestRecord) -> None:
+        if self.is_full:
+            raise LogUnavailableError("full")
+        self.records.append(record)
+
+
+def test_request_with_an_answer_is_recorded_in_full() -> None:
+    bench = Bench()
+    bench.recorder.answer_ready(job(WRONG, RIGHT), RIGHT)
+    (found,) = bench.records
+    assert (found.arrived_at_s, found.duration_s, found.ttca_s, found.status) == (996.5, 3.5, 3.5, 200)
+    assert (found.verified, found.answer_index, found.retry_of, found.api_key_hash) == (True, 1, EARLIER, "hash")
+    assert (found.task, found.language, found.bucket, found.replica) == ("sums", "de", "<=128", "r1")
+    assert (found.prompt_chars, found.body_bytes) == (11, 5)
+    assert found.prompt_hash == hashlib.sha256(b"Be brief.\nHi").hexdigest()
+    assert [(a.model, a.verdict, a.reason) for a in found.attempts] == [
+        ("a", "wrong", "missing"),
+        ("b", "correct", "matched"),
+    ]
+
+
+def test_tokens_are_those_that_the_engine_counted_else_the_estimate() -> None:
+    bench = Bench()
+    bench.recorder.answer_ready(job(WRONG, RIGHT), RIGHT)
+    assert [(a.prompt_tokens, a.output_tokens) for a in bench.records[0].attempts] == [(0, None), (8, 3)]
+
+
+def test_texts_are_kept_only_where_the_operator_wants_them() -> None:
+    without, with_texts = Bench(), Bench(stores_prompts=True)
+    for bench in (without, with_texts):
+        bench.recorder.answer_ready(job(WRONG, RIGHT), RIGHT)
+    assert (without.records[0].prompt_text, without.records[0].attempts[1].answer_text) == (None, None)
+    assert with_texts.records[0].prompt_text == "Be brief.\nHi"
+    assert [a.answer_text for a in with_texts.records[0].attempts] == [None, "right\ufffd"]
+
+
+def test_answered_request_is_recorded_once() -> None:
+    bench = Bench()
+    found = job(RIGHT)
+    for _ in range(2):
+        bench.recorder.answer_ready(found, RIGHT)
+    bench.recorder.request_ended(found, 200)
+    assert len(bench.records) == 1
+
+
+@pytest.mark.parametrize("status", [pytest.param(499, id="client-left"), pytest.param(503, id="no-model")])
+def test_request_without_an_answer_is_recorded_when_it_ends(status: int) -> None:
+    bench = Bench()
+    bench.recorder.request_ended(job(WRONG), status)
+    (found,) = bench.records
+    assert (found.status, found.verified, found.answer_index, found.ttca_s) == (status, False, None, None)
+
+
+def test_answer_that_could_not_be_recorded_is_not_taken_for_recorded() -> None:
+    bench = Bench()
+    bench.is_full = True
+    with pytest.raises(LogUnavailableError, match="full"):
+        bench.recorder.answer_ready(job(RIGHT), RIGHT)
+    bench.is_full = False
+    bench.recorder.request_ended(job(RIGHT), 503)
+    assert [record.status for record in bench.records] == [503]
