@@ -50,7 +50,7 @@ def burdens(pairs: Pairs, *, num_models: int, num_tasks: int) -> Floats:
     return burden
 
 
-def after(probability: Floats, burden: Floats) -> Floats:
+def after(probability: Floats, burden: Floats | float) -> Floats:
     """Chances after failures whose burdens add up to `burden`: the odds divided by 1 + burden.
 
     Adding burdens is exact when the prompts' difficulty is beta distributed and the models answer independently

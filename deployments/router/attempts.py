@@ -42,6 +42,7 @@ class StopReason(StrEnum):
     DEADLINE = "deadline"
     UNVERIFIABLE = "unverifiable"
     NO_MODEL_LEFT = "no_model_left"
+    UNLIKELY = "unlikely"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,9 @@ class AttemptLog:
 
     def tries(self, model: str) -> int:
         return sum(a.model == model for a in self.attempts)
+
+    def has_answered(self, model: str) -> bool:
+        return any(a.model == model and a.status not in FAULTS for a in self.attempts)
 
     @property
     def is_verified(self) -> bool:

@@ -79,7 +79,13 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         super().__init__(llm_deployments, {name: _card(name) for name in llm_deployments})
         self._settings, self._limits, self._clock = settings, limits, time.monotonic
         self._custom_checks, self._key_hashes = custom_checks, api_key_hashes
-        self._routing = Routing(models=models, profile=profile, policy=settings.policy, detector=FastTextDetector())
+        self._routing = Routing(
+            models=models,
+            profile=profile,
+            policy=settings.policy,
+            detector=FastTextDetector(),
+            learning=settings.learning,
+        )
         for model in models:
             # not known to run until the controller says so; until then it is asked only when nobody else can be
             self._routing.tracker.set_replicas(model.name, 0)
@@ -183,7 +189,9 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         job = self._runner.open(request, request_id="explain", arrived_s=now_s)
         decision = self._runner.decide(job)
         candidates = self._routing.candidates(request, job.features, job.log, now_s)
-        order = self._routing.rank(request, candidates, turn=job.turn) or ([decision.chosen] if decision else [])
+        order = self._routing.rank(request, job.features, candidates, turn=job.turn) or (
+            [decision.chosen] if decision else []
+        )
         return JSONResponse(explanation(job, decision, candidates, order, self._routing.bucket_edges))
 
     async def _list_models(self, http: Request) -> Response:
