@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import exp, log
+from math import exp, log, log1p
 
-# What counts as drift: log-odds beyond the interval. Smaller ones are found too, more slowly.
-SHIFT = 1.0
+# A verdict is weighed between two chances: one near the interval's end, so far from the estimate as a share of the
+# way, and one so many log-odds further out. Evidence grows where the truth is beyond their middle. Nearer than
+# this, profiles of few prompts raised false alarms; farther, swapped models were found later.
+NEAR = 0.75
+SHIFT = 1.5
 # Each of the four sums a verdict enters reaches e^THRESHOLD to 1 evidence by chance less than once in e^THRESHOLD
 # verdicts (Lorden's bound): together once in 110,000 at most.
 THRESHOLD = 13.0
@@ -49,11 +52,13 @@ class Drift:
 
     sums: dict[Alarm, Total] = field(default_factory=dict)
 
-    def observe(self, *, model: str, task: str, low: float, high: float, correct: bool) -> list[Alarm]:
-        """The alarms that one more verdict starts; `low` and `high` bound the chance that it would be correct."""
+    def observe(
+        self, *, model: str, task: str, probability: float, low: float, high: float, correct: bool
+    ) -> list[Alarm]:
+        """The alarms that one more verdict starts; its chance to be correct was `probability`, in `low` to `high`."""
         evidence = {
-            Direction.WORSE: _evidence(low, -SHIFT, correct),
-            Direction.BETTER: _evidence(high, SHIFT, correct),
+            Direction.WORSE: _evidence(probability, low, -SHIFT, correct),
+            Direction.BETTER: _evidence(probability, high, SHIFT, correct),
         }
         alarms = [Alarm(model=model, task=where, direction=d) for where in (None, task) for d in Direction]
         return [alarm for alarm in alarms if self.sums.setdefault(alarm, Total()).add(evidence[alarm.direction])]
@@ -64,8 +69,13 @@ class Drift:
         return [alarm for alarm, total in self.sums.items() if total.is_alarmed]
 
 
-def _evidence(bound: float, shift: float, correct: bool) -> float:
-    """How much likelier the verdict is with the log-odds shifted from the bound, as a logarithm."""
-    at = min(CERTAIN, max(1 - CERTAIN, bound))
-    shifted = at / (at + (1 - at) * exp(-shift))
-    return log(shifted / at) if correct else log((1 - shifted) / (1 - at))
+def _evidence(probability: float, bound: float, shift: float, correct: bool) -> float:
+    """How much likelier the verdict is by the farther chance than by the nearer, as a logarithm."""
+    near = (1 - NEAR) * _log_odds(probability) + NEAR * _log_odds(bound)
+    sign = 1 if correct else -1
+    return log1p(exp(-sign * near)) - log1p(exp(-sign * (near + shift)))
+
+
+def _log_odds(chance: float) -> float:
+    kept = min(CERTAIN, max(1 - CERTAIN, chance))
+    return log(kept / (1 - kept))

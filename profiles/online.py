@@ -16,7 +16,7 @@ from profiles.logistic import Floats
 DEFAULT_HALF_LIFE_VERDICTS = 1000.0
 # How far live traffic may be from the profile, standard deviations in log-odds: of a model as a whole, and of a model
 # on one task, in one language, at one length. A cell's own is that of its estimate.
-MODEL_SCALE = 0.5
+MODEL_SCALE = 0.8
 PART_SCALE = 0.3
 CELL_SCALES = (0.05, 2.0)
 # After an alarm a model's deviations are taken to be so many times as uncertain as in the beginning.
@@ -149,11 +149,14 @@ class Learner:
         key, row = self._capability.known(task, language), self._rows[model]
         burden = self._burden(model, failed, task)
         offline = self._capability.estimate(model, task=task, language=language, bucket=bucket)
-        expected, low, high = after(
-            np.array([self.table(task=task, language=language)[row, bucket], offline.low, offline.high]), burden
+        now = self.table(task=task, language=language)[row, bucket]
+        expected, probability, low, high = after(
+            np.array([now, offline.probability, offline.low, offline.high]), burden
         ).tolist()
         self._step(key, row, bucket, expected, correct)
-        alarms = self.drift.observe(model=model, task=key[0], low=low, high=high, correct=correct)
+        alarms = self.drift.observe(
+            model=model, task=key[0], probability=probability, low=low, high=high, correct=correct
+        )
         if alarms:
             self._widen(row)
         self._versions[row] += 1

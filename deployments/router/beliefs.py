@@ -26,7 +26,7 @@ class Beliefs:
 
     def __init__(self, profile: Profile, models: Sequence[str], learning: Learning) -> None:
         self.capability = Capability(profile)
-        self._models = tuple(models)
+        self.models = tuple(models)
         self._index = {model: row for row, model in enumerate(models)}
         self._rows = np.arange(len(models))
         self.learner = (
@@ -83,7 +83,7 @@ class Beliefs:
         key = self.capability.known(task, language)
         table = self._tables.get(key)
         if table is None:
-            table = self._tables[key] = self.capability.tables(self._models, task=task, language=language).probability
+            table = self._tables[key] = self.capability.tables(self.models, task=task, language=language).probability
         return table
 
     def _burden(self, task: str, failed: Sequence[str]) -> Floats:
@@ -94,6 +94,6 @@ class Beliefs:
         task, _ = self.capability.known(task, "")
         joint = self._joints.get(task)
         if joint is None:
-            burdens = self.capability.burdens(self._models, task=task)
+            burdens = self.capability.burdens(self.models, task=task)
             joint = self._joints[task] = Joint(index=self._index, burdens=burdens)
         return joint

@@ -3,13 +3,19 @@ import pytest
 
 from profiles.drift import Alarm, Direction, Drift
 
+
+def observe(drift: Drift, low: float, high: float, *, correct: bool, task: str = "t") -> list[Alarm]:
+    middle = (low + high) / 2
+    return drift.observe(model="m", task=task, probability=middle, low=low, high=high, correct=correct)
+
+
 WORSE = Alarm(model="m", task=None, direction=Direction.WORSE)
 
 
 def verdicts_until_alarm(drift: Drift, *, low: float, high: float, chance: float, seed: int, most: int) -> int | None:
     rng = np.random.default_rng(seed)
     for index in range(most):
-        if drift.observe(model="m", task="t", low=low, high=high, correct=bool(rng.random() < chance)):
+        if observe(drift, low, high, task="t", correct=bool(rng.random() < chance)):
             return index + 1
     return None
 
@@ -34,7 +40,7 @@ def test_swapped_ability_is_alarmed_within_a_hundred_verdicts(
 
 def test_alarm_names_the_direction_and_starts_once() -> None:
     drift = Drift()
-    started = [drift.observe(model="m", task="t", low=0.8, high=0.9, correct=False) for _ in range(40)]
+    started = [observe(drift, 0.8, 0.9, task="t", correct=False) for _ in range(40)]
     assert [alarm for alarms in started for alarm in alarms] == [
         WORSE,
         Alarm(model="m", task="t", direction=Direction.WORSE),
@@ -45,23 +51,23 @@ def test_alarm_names_the_direction_and_starts_once() -> None:
 def test_alarm_ends_when_the_model_is_as_profiled_again() -> None:
     drift = Drift()
     for _ in range(40):
-        drift.observe(model="m", task="t", low=0.8, high=0.9, correct=False)
+        observe(drift, 0.8, 0.9, task="t", correct=False)
     for _ in range(100):
-        drift.observe(model="m", task="t", low=0.8, high=0.9, correct=True)
+        observe(drift, 0.8, 0.9, task="t", correct=True)
     assert WORSE not in drift.alarms
 
 
 def test_drift_on_one_task_is_told_apart_from_others() -> None:
     drift = Drift()
     for _ in range(60):
-        drift.observe(model="m", task="sums", low=0.8, high=0.9, correct=False)
+        observe(drift, 0.8, 0.9, task="sums", correct=False)
         for _ in range(4):
-            drift.observe(model="m", task="lookup", low=0.8, high=0.95, correct=True)
+            observe(drift, 0.8, 0.95, task="lookup", correct=True)
     assert drift.alarms == [Alarm(model="m", task="sums", direction=Direction.WORSE)]
 
 
 def test_interval_that_says_nothing_raises_no_alarm() -> None:
     drift = Drift()
     for _ in range(500):
-        drift.observe(model="m", task="t", low=0.001, high=0.999, correct=False)
+        observe(drift, 0.001, 0.999, task="t", correct=False)
     assert drift.alarms == []
