@@ -77,6 +77,11 @@ class Beliefs:
             return []
         return self.learner.observe(model, task=task, language=language, bucket=bucket, correct=correct, failed=failed)
 
+    @property
+    def drifting(self) -> set[str]:
+        """Models that answer otherwise than they were profiled, on all tasks together or on one."""
+        return {alarm.model for alarm in self.learner.drift.alarms} if self.learner is not None else set()
+
     def _table(self, task: str, language: str) -> Floats:
         if self.learner is not None:
             return self.learner.table(task=task, language=language)

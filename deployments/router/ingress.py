@@ -272,7 +272,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s)
 
     async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
-        """Follow how many replicas of each model run, as the Serve controller sees it.
+        """Follow how many replicas of each model run, as the Serve controller sees it, and tell who drifts.
 
         Reading it takes this process some 12 ms, so it is done seldom once every model runs.
         """
@@ -284,6 +284,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
                 for name, count in running.items():
                     self._routing.tracker.set_replicas(name, count)
                 all_run = all(running.values())
+                self._metrics.drifting(running, self._routing.beliefs.drifting)
             except (KeyError, RayError, RayServeException):
                 logger.warning("replica counts could not be read", exc_info=True)
             period_s = self._settings.status_period_s

@@ -1,6 +1,8 @@
 """Every metric laar exports, declared in one place; Ray puts `ray_` before each name."""
 
-from ray.util.metrics import Counter, Histogram
+from collections.abc import Collection, Iterable
+
+from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.router.attempts import Attempt
 from deployments.router.job import Job
@@ -33,6 +35,15 @@ class RouterMetrics:
             description="Time-to-Correct-Answer: seconds from arrival to the first verified answer.",
             boundaries=_SECONDS,
         )
+        self._drift = Gauge(
+            "laar_model_drift",
+            description="1 while a model's recent verdicts are outside what its profile supports, else 0.",
+            tag_keys=("model",),
+        )
+
+    def drifting(self, models: Iterable[str], drifting: Collection[str]) -> None:
+        for model in models:
+            self._drift.set(float(model in drifting), tags={"model": model})
 
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})

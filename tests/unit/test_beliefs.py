@@ -54,6 +54,18 @@ def test_verdicts_change_the_chances_only_where_learning_is_on() -> None:
         assert (found.probabilities("default", "en", FIRST).tolist() != before) is enabled
 
 
+def test_model_whose_verdicts_leave_its_interval_is_drifting_until_they_return() -> None:
+    found = beliefs()
+    for correct, drifting in ((False, {"a"}), (True, set())):
+        for _ in range(60):
+            found.learn("a", task="default", language="en", bucket=0, correct=correct)
+        # as many right ones as wrong ones are what was profiled
+        for index in range(60 if correct else 0):
+            found.learn("a", task="default", language="en", bucket=0, correct=index % 2 == 0)
+        assert found.drifting == drifting
+    assert beliefs(enabled=False).drifting == set()
+
+
 def test_exploration_keeps_to_its_budget_and_uses_it() -> None:
     found = beliefs(explore_share=0.01)
     spent = [found.spend_exploration() for _ in range(10_000)]
