@@ -76,7 +76,10 @@ class _Level:
 
 @dataclass(slots=True)
 class _Table:
+    """Chances as of a count of verdicts, of which each model has its own."""
+
     values: Floats
+    version: int
     versions: Floats
 
 
@@ -105,6 +108,7 @@ class Learner:
         self._by_task: dict[str, _Level] = {}
         self._by_language: dict[str, _Level] = {}
         self._by_cell: dict[tuple[str, str], _Level] = {}
+        self._version = 0
         self._versions = np.zeros(len(models))
         self._tables: dict[tuple[str, str], _Table] = {}
         self.drift = Drift()
@@ -114,10 +118,12 @@ class Learner:
         key = self._capability.known(task, language)
         table = self._tables.get(key)
         if table is None:
-            table = self._tables[key] = _Table(values=expit(self._log_odds(key)), versions=self._versions.copy())
-        elif (stale := np.flatnonzero(table.versions != self._versions)).size:
+            values = expit(self._log_odds(key))
+            table = self._tables[key] = _Table(values, self._version, self._versions.copy())
+        elif table.version != self._version:
+            stale = np.flatnonzero(table.versions != self._versions)
             table.values[stale] = expit(self._log_odds(key)[stale])
-            table.versions[:] = self._versions
+            table.versions[:], table.version = self._versions, self._version
         return table.values
 
     def draw(self, rng: np.random.Generator, *, task: str, language: str) -> Floats:
@@ -160,6 +166,7 @@ class Learner:
         if alarms:
             self._widen(row)
         self._versions[row] += 1
+        self._version += 1
         return alarms
 
     def state(self) -> LearnedState:
@@ -195,6 +202,7 @@ class Learner:
                 alarm = Alarm(model=one.model, task=one.task, direction=one.direction)
                 self.drift.sums[alarm] = Total(evidence=one.evidence, is_alarmed=one.is_alarmed)
         self._versions += 1
+        self._version += 1
 
     def _step(self, key: tuple[str, str], row: int, bucket: int, expected: float, correct: bool) -> None:
         places = [(level, level.place(row, bucket)) for level in self._levels(key)]

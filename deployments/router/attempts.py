@@ -124,6 +124,8 @@ class AttemptLog:
     @property
     def failed_models(self) -> tuple[str, ...]:
         """Models with a wrong answer to this request, for the conditional probability of the others."""
+        if not self.attempts:
+            return ()
         return tuple(dict.fromkeys(a.model for a in self.attempts if a.status is Status.WRONG))
 
     def best_answer(self) -> Attempt | None:

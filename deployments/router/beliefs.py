@@ -35,7 +35,7 @@ class Beliefs:
             else None
         )
         self._tables: dict[tuple[str, str], Floats] = {}
-        self._joints: dict[str, Joint] = {}
+        self._joints: dict[str, Joint | None] = {}
         self._rng = np.random.default_rng(learning.seed)
         self._explore_share = learning.explore_share if learning.enabled else 0.0
         self._saved = 0.0
@@ -62,9 +62,7 @@ class Beliefs:
     def joint(self, task: str, failed: Sequence[str] = ()) -> Joint | None:
         """How a further wrong answer changes the chances after these; None where none changes any."""
         joint = self._joint(task)
-        if not joint.burdens.any():
-            return None
-        if not failed:
+        if not failed or joint is None:
             return joint
         divisor = np.maximum(1 + self._burden(task, failed), MIN_DIVISOR)
         return Joint(index=self._index, burdens=joint.burdens / divisor)
@@ -92,13 +90,15 @@ class Beliefs:
         return table
 
     def _burden(self, task: str, failed: Sequence[str]) -> Floats:
-        burden: Floats = self._joint(task).burdens[[self._index[model] for model in failed]].sum(axis=0)
+        joint = self._joint(task)
+        if joint is None:
+            return np.zeros(len(self.models))
+        burden: Floats = joint.burdens[[self._index[model] for model in failed]].sum(axis=0)
         return burden
 
-    def _joint(self, task: str) -> Joint:
+    def _joint(self, task: str) -> Joint | None:
         task, _ = self.capability.known(task, "")
-        joint = self._joints.get(task)
-        if joint is None:
+        if task not in self._joints:
             burdens = self.capability.burdens(self.models, task=task)
-            joint = self._joints[task] = Joint(index=self._index, burdens=burdens)
-        return joint
+            self._joints[task] = Joint(index=self._index, burdens=burdens) if burdens.any() else None
+        return self._joints[task]

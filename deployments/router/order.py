@@ -12,8 +12,8 @@ from profiles.joint import after
 
 Floats = NDArray[np.float64]
 
-# Orders of so many models are compared, those of lowest L/Q; work doubles with each further one.
-MAX_ORDERED = 5
+# Orders of so many models are compared, those of lowest L/Q; work more than doubles with each further one.
+MAX_ORDERED = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,8 @@ class Joint:
     burdens: Floats
 
     def among(self, models: Sequence[str]) -> Floats:
-        rows = [self.index[model] for model in models]
-        return self.burdens[np.ix_(rows, rows)]
+        rows = np.array([self.index[model] for model in models], dtype=np.intp)
+        return self.burdens[rows[:, None], rows]
 
 
 def best_order(latency_s: Sequence[float], probability: Sequence[float], burdens: Floats) -> list[int]:

@@ -1,7 +1,6 @@
 """Which model to ask: LAAR and the policies it is compared with, as functions from candidates to an order."""
 
 import hashlib
-import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -112,9 +111,9 @@ class Laar(Policy):
         return _best_first(ranked[:MAX_ORDERED], joint) + ranked[MAX_ORDERED:]
 
     def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
-        if joint is None:
+        if joint is None or len(members) == 1:
             return min(members, key=key)
-        return _best_first(heapq.nsmallest(MAX_ORDERED, members, key=key), joint)[0]
+        return _best_first(sorted(members, key=key)[:MAX_ORDERED], joint)[0]
 
 
 class LoadAware(Policy):

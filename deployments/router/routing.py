@@ -238,7 +238,8 @@ class Routing:
             if explore
             else self.beliefs.probabilities(task, language, buckets, log.failed_models)
         )
-        return list(map(float, found))
+        chances: list[float] = found.tolist()
+        return chances
 
     def _is_to_explore(self, request: RoutedRequest, log: AttemptLog) -> bool:
         """Only where a verdict will follow and laar is free to choose."""

@@ -56,8 +56,8 @@ def test_tie_goes_to_the_earlier_model() -> None:
 
 
 def test_more_models_than_can_be_ordered_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"6 models to order; at most 5 are allowed"):
-        best_order([1.0] * 6, [0.5] * 6, np.zeros((6, 6)))
+    with pytest.raises(ValueError, match=r"5 models to order; at most 4 are allowed"):
+        best_order([1.0] * 5, [0.5] * 5, np.zeros((5, 5)))
 
 
 def test_chance_left_of_independent_models() -> None:
