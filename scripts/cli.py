@@ -84,6 +84,40 @@ def bench_log(
     raise typer.Exit(finish(bench_of_log.run(rounds=rounds), json_path=json_path, check=check))
 
 
+@bench.command("capability")
+def bench_capability(
+    train: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Outcomes to fit to: a profiler's journal.")],
+    held_out: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Others, of another seed, with new languages or lengths.")
+    ],
+    json_path: JsonPath = None,
+    check: Check = False,
+) -> None:
+    """How well fitted chances foretell recorded outcomes, beside rates and one logistic regression a model."""
+    from scripts.bench import capability
+    from scripts.bench.report import finish
+    from scripts.profile.plan import BUCKET_EDGES
+
+    report = capability.run(train=train, held_out=held_out, edges=BUCKET_EDGES)
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
+@bench.command("drift")
+def bench_drift(
+    json_path: JsonPath = None,
+    check: Check = False,
+    runs: Annotated[int, typer.Option(min=1, help="Worlds of two models that are swapped.")] = 40,
+    quiet_verdicts: Annotated[int, typer.Option(min=1000, help="Verdicts without any change.")] = 100_000,
+    seed: int = 0,
+) -> None:
+    """Two models swapped behind their names: verdicts until routing is right again, and until the alarm."""
+    from scripts.bench import drift
+    from scripts.bench.report import finish
+
+    report = drift.run(runs=runs, quiet_verdicts=quiet_verdicts, seed=seed)
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the table.")] = False,

@@ -32,7 +32,10 @@ def build_app(args: Mapping[str, Any]) -> Application:
     models = {model.name: _model_deployment(model) for model in config.models}
     return _router(config).bind(
         llm_deployments=models,
-        models=[Model(name=m.name, context_tokens=m.context_tokens) for m in config.models],
+        models=[
+            Model(name=m.name, context_tokens=m.context_tokens, has_prefix_cache=m.has_prefix_cache)
+            for m in config.models
+        ],
         profile=profile,
         settings=config.router,
         limits=config.limits,

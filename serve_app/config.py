@@ -47,6 +47,12 @@ class ModelConfig(_Strict):
             return self.simulated.context_tokens
         return int((self.llm_config.get("engine_kwargs") or {}).get("max_model_len", 0))
 
+    @property
+    def has_prefix_cache(self) -> bool:
+        """Whether the engine keeps a prompt that it has read; vLLM does unless told otherwise."""
+        engine = self.llm_config.get("engine_kwargs") or {}
+        return self.simulated is None and bool(engine.get("enable_prefix_caching", True))
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if not self.name:

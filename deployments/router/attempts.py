@@ -42,6 +42,7 @@ class StopReason(StrEnum):
     DEADLINE = "deadline"
     UNVERIFIABLE = "unverifiable"
     NO_MODEL_LEFT = "no_model_left"
+    UNLIKELY = "unlikely"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,9 @@ class AttemptLog:
     def tries(self, model: str) -> int:
         return sum(a.model == model for a in self.attempts)
 
+    def has_answered(self, model: str) -> bool:
+        return any(a.model == model and a.status not in FAULTS for a in self.attempts)
+
     @property
     def is_verified(self) -> bool:
         return any(a.status is Status.CORRECT for a in self.attempts)
@@ -123,6 +127,8 @@ class AttemptLog:
     @property
     def failed_models(self) -> tuple[str, ...]:
         """Models with a wrong answer to this request, for the conditional probability of the others."""
+        if not self.attempts:
+            return ()
         return tuple(dict.fromkeys(a.model for a in self.attempts if a.status is Status.WRONG))
 
     def best_answer(self) -> Attempt | None:

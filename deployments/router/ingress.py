@@ -85,7 +85,13 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         super().__init__(llm_deployments, {name: _card(name) for name in llm_deployments})
         self._settings, self._limits, self._clock = settings, limits, time.monotonic
         self._custom_checks, self._key_hashes = custom_checks, api_key_hashes
-        self._routing = Routing(models=models, profile=profile, policy=settings.policy, detector=FastTextDetector())
+        self._routing = Routing(
+            models=models,
+            profile=profile,
+            policy=settings.policy,
+            detector=FastTextDetector(),
+            learning=settings.learning,
+        )
         for model in models:
             # not known to run until the controller says so; until then it is asked only when nobody else can be
             self._routing.tracker.set_replicas(model.name, 0)
@@ -207,7 +213,9 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         job = self._runner.open(request, request_id="explain", arrived_s=now_s)
         decision = self._runner.decide(job)
         candidates = self._routing.candidates(request, job.features, job.log, now_s)
-        order = self._routing.rank(request, candidates, turn=job.turn) or ([decision.chosen] if decision else [])
+        order = self._routing.rank(request, job.features, candidates, turn=job.turn) or (
+            [decision.chosen] if decision else []
+        )
         return JSONResponse(explanation(job, decision, candidates, order, self._routing.bucket_edges))
 
     async def _feedback(self, http: Request) -> Response:
@@ -318,7 +326,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s)
 
     async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
-        """Follow how many replicas of each model run, as the Serve controller sees it.
+        """Follow how many replicas of each model run, as the Serve controller sees it, and tell who drifts.
 
         Reading it takes this process some 12 ms, so it is done seldom once every model runs.
         """
@@ -330,6 +338,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
                 for name, count in running.items():
                     self._routing.tracker.set_replicas(name, count)
                 all_run = all(running.values())
+                self._metrics.drifting(running, self._routing.beliefs.drifting)
             except (KeyError, RayError, RayServeException):
                 logger.warning("replica counts could not be read", exc_info=True)
             period_s = self._settings.status_period_s

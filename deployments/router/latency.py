@@ -48,6 +48,15 @@ def idle_latency_s(speeds: Speeds, *, prompt_tokens: Floats, output_tokens: Floa
     return speeds.overhead_s + speeds.prefill_s_per_token * prompt_tokens + speeds.decode_s_per_token * output_tokens
 
 
+def unread_tokens(prompt_tokens: Floats, *, has_answered: NDArray[np.bool_], load: Load) -> Floats:
+    """Prompt tokens that each engine still has to read, shape (m,).
+
+    A model that answered this very prompt has it in the prefix cache of the replica that did; that the next
+    attempt gets there is as likely as any other replica.
+    """
+    return prompt_tokens * (1.0 - has_answered / load.replicas)
+
+
 def queueing_s(speeds: Speeds, *, output_tokens: Floats, load: Load) -> Floats:
     """Seconds more that an attempt takes for the company it has, shape (m,).
 

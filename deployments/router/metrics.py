@@ -1,5 +1,7 @@
 """Every metric laar exports, declared in one place; Ray puts `ray_` before each name."""
 
+from collections.abc import Collection, Iterable
+
 from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.router.attempts import Attempt
@@ -33,7 +35,11 @@ class RouterMetrics:
             description="Time-to-Correct-Answer: seconds from arrival to the first verified answer.",
             boundaries=_SECONDS,
         )
-
+        self._drift = Gauge(
+            "laar_model_drift",
+            description="1 while a model's recent verdicts are outside what its profile supports, else 0.",
+            tag_keys=("model",),
+        )
         self._log_written = Counter(
             "laar_log_written_total",
             description="Requests and feedback that the attempt log's database has taken, replays included.",
@@ -49,6 +55,10 @@ class RouterMetrics:
         self._log_lag_seconds = Gauge(
             "laar_log_lag_seconds", description="Age of the oldest record of this replica that waits."
         )
+
+    def drifting(self, models: Iterable[str], drifting: Collection[str]) -> None:
+        for model in models:
+            self._drift.set(float(model in drifting), tags={"model": model})
 
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})

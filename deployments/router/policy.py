@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
+from deployments.router.order import MAX_ORDERED, Joint, best_order
+
 # A conversation without a session id is told apart by so much of its beginning.
 MAX_SESSION_CHARS = 1024
 
@@ -22,6 +24,7 @@ class Reason(StrEnum):
     MOST_ACCURATE = "most_accurate"
     NAMED = "named"
     LONGEST_CONTEXT = "longest_context"
+    EXPLORATION = "exploration"
 
 
 class Exclusion(StrEnum):
@@ -59,11 +62,15 @@ class Candidate(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The chosen candidate and why; `has_alternative` if another model, untried and healthy, could be asked as well."""
+    """The chosen candidate and why; `has_alternative` if another model, untried and healthy, could be asked as well.
+
+    After a wrong answer `chance_left` is the chance that any of the models that may still be asked is right.
+    """
 
     chosen: Candidate
     reason: Reason
     has_alternative: bool = False
+    chance_left: float = 1.0
 
 
 Key = Callable[[Candidate], tuple[float | int | str, ...]]
@@ -77,18 +84,36 @@ class Policy:
     def key_for(self, *, session: str, turn: int) -> Key:
         raise NotImplementedError
 
+    def arrange(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> list[Candidate]:
+        """Untried healthy candidates, the first to ask first."""
+        return sorted(members, key=key)
+
+    def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
+        """The first of `arrange`."""
+        return min(members, key=key)
+
 
 class Laar(Policy):
     """Ascending L/Q: with independent attempts, each model once, the order of least expected time.
 
     Exchange argument: swapping neighbours i, j changes `E = sum L_i * prod_{j<i}(1 - Q_j)` by
     `L_j*Q_i - L_i*Q_j` up to a positive factor, so the order is optimal when L/Q ascends.
+    Where failures are known to go together, the first MAX_ORDERED of that order are put into the best one.
     """
 
     reason = Reason.LOWEST_EXPECTED_TIME
 
     def key_for(self, *, session: str, turn: int) -> Key:
         return lambda c: (c.score_s, c.model)
+
+    def arrange(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> list[Candidate]:
+        ranked = sorted(members, key=key)
+        return _best_first(ranked[:MAX_ORDERED], joint) + ranked[MAX_ORDERED:]
+
+    def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
+        if joint is None or len(members) == 1:
+            return min(members, key=key)
+        return _best_first(sorted(members, key=key)[:MAX_ORDERED], joint)[0]
 
 
 class LoadAware(Policy):
@@ -151,10 +176,17 @@ POLICIES: Mapping[str, Callable[[Sequence[str]], Policy]] = {
 }
 
 # A candidate of a later tier is only asked when all earlier tiers are empty.
-_TIERS = (None, Exclusion.TRIED, Exclusion.UNHEALTHY)
+TIERS = (None, Exclusion.TRIED, Exclusion.UNHEALTHY)
 
 
-def decide(policy: Policy, candidates: Collection[Candidate], *, session: str = "", turn: int = 0) -> Decision | None:
+def decide(
+    policy: Policy,
+    candidates: Collection[Candidate],
+    *,
+    session: str = "",
+    turn: int = 0,
+    joint: Joint | None = None,
+) -> Decision | None:
     """Choose the best candidate of the best tier, or None when nobody may be asked.
 
     Untried healthy models come first, then tried ones, the least tried before the others, then unhealthy ones;
@@ -162,21 +194,35 @@ def decide(policy: Policy, candidates: Collection[Candidate], *, session: str = 
     answer, is never chosen.
     """
     key = policy.key_for(session=session, turn=turn)
-    for tier in _TIERS:
+    for tier in TIERS:
         if members := [c for c in candidates if c.exclusion is tier]:
-            chosen = min(members, key=key if tier is None else _least_tried(key))
+            chosen = policy.choose(members, key, joint) if tier is None else min(members, key=_least_tried(key))
             return Decision(chosen=chosen, reason=policy.reason, has_alternative=tier is None and len(members) > 1)
     return None
 
 
-def rank(policy: Policy, candidates: Collection[Candidate], *, session: str = "", turn: int = 0) -> list[Candidate]:
-    """All candidates that may be asked, in the order in which `decide` would choose them."""
-    left = list(candidates)
-    ranked: list[Candidate] = []
-    while decision := decide(policy, left, session=session, turn=turn):
-        ranked.append(decision.chosen)
-        left.remove(decision.chosen)
-    return ranked
+def rank(
+    policy: Policy,
+    candidates: Collection[Candidate],
+    *,
+    session: str = "",
+    turn: int = 0,
+    joint: Joint | None = None,
+) -> list[Candidate]:
+    """All candidates that may be asked, in the order in which they would be if each were wrong."""
+    key = policy.key_for(session=session, turn=turn)
+    untried, tried, unhealthy = ([c for c in candidates if c.exclusion is tier] for tier in TIERS)
+    arranged = policy.arrange(untried, key, joint)
+    return [*arranged, *sorted(tried, key=_least_tried(key)), *sorted(unhealthy, key=_least_tried(key))]
+
+
+def _best_first(ranked: list[Candidate], joint: Joint | None) -> list[Candidate]:
+    if joint is None or len(ranked) < 2:
+        return ranked
+    order = best_order(
+        [c.latency_s for c in ranked], [c.probability for c in ranked], joint.among([c.model for c in ranked])
+    )
+    return [ranked[index] for index in order]
 
 
 def _least_tried(key: Key) -> Key:

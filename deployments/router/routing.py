@@ -1,19 +1,22 @@
 """The decision for one request: features in, candidates with Q and L, one model out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deployments.router.attempts import AttemptLog
+from deployments.router.beliefs import Beliefs
 from deployments.router.features import Features, bucket_index, estimate_tokens, extract
 from deployments.router.language import LanguageDetector
-from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_s
+from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_s, unread_tokens
 from deployments.router.load import LoadTracker
-from deployments.router.policy import POLICIES, Candidate, Decision, Exclusion, Policy, Reason, decide, rank
+from deployments.router.order import Joint, chance_left
+from deployments.router.policy import POLICIES, TIERS, Candidate, Decision, Exclusion, Policy, Reason, decide, rank
 from deployments.router.request import AUTO, RoutedRequest
-from profiles.capability import Capability
+from deployments.router.settings import Learning
+from profiles.drift import Alarm
 from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
 
 # A model that nobody has profiled yet: plausible for a mid-size model, so that it is asked and can be measured.
@@ -41,6 +44,7 @@ class Model:
 
     name: str
     context_tokens: int
+    has_prefix_cache: bool = True
 
 
 class Routing:
@@ -53,12 +57,12 @@ class Routing:
         profile: Profile,
         policy: str,
         detector: LanguageDetector,
+        learning: Learning | None = None,
     ) -> None:
         self.models = {model.name: model for model in models}
         self.tracker = LoadTracker(self.models)
-        self.capability = Capability(profile)
         self._names = tuple(self.models)
-        self._rows = np.arange(len(self._names))
+        self.beliefs = Beliefs(profile, self._names, learning or Learning())
         self.bucket_edges = profile.bucket_edges
         self._edges = np.array(profile.bucket_edges)
         self._profiles = [profile.models.get(name, UNPROFILED) for name in self._names]
@@ -72,7 +76,6 @@ class Routing:
         self._chars_per_token: dict[str, Floats] = {}
         self._calibration: dict[str, Floats] = {}
         self._output_tokens: dict[str, Floats] = {}
-        self._tables: dict[tuple[str, str], Floats] = {}
         self._policy: Policy = POLICIES[policy](self._names)
         self._detector = detector
         self._turn = 0
@@ -91,16 +94,21 @@ class Routing:
         self._turn += 1
         return self._turn - 1
 
-    def candidates(self, request: RoutedRequest, features: Features, log: AttemptLog, now_s: float) -> list[Candidate]:
-        """Every model the request may go to, each with its numbers and what speaks against it."""
+    def candidates(
+        self, request: RoutedRequest, features: Features, log: AttemptLog, now_s: float, *, explore: bool = False
+    ) -> list[Candidate]:
+        """Every model the request may go to, each with its numbers and what speaks against it.
+
+        With `explore` chances are drawn from what is believed of them instead of being its mean.
+        """
         tokens = self._prompt_tokens(request, features)
         buckets = bucket_index(tokens, self._edges)
         output = self._expected_output(request, features)
-        idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=output)
+        idle_s = idle_latency_s(self._speeds, prompt_tokens=self._unread(tokens, log), output_tokens=output)
         load = self.tracker.load
         columns = (
             self._names,
-            self._probabilities(features, buckets, log),
+            self._probabilities(features, buckets, log, explore=explore),
             (idle_s + queueing_s(self._speeds, output_tokens=output, load=load)).tolist(),
             idle_s.tolist(),
             tokens.astype(np.int64).tolist(),
@@ -113,20 +121,48 @@ class Routing:
         return found if request.model == AUTO else [found[self._names.index(request.model)]]
 
     def decide(
-        self, request: RoutedRequest, features: Features, log: AttemptLog, *, turn: int, now_s: float
+        self,
+        request: RoutedRequest,
+        features: Features,
+        log: AttemptLog,
+        *,
+        turn: int,
+        now_s: float,
+        may_explore: bool = False,
     ) -> Decision | None:
-        """The next model to ask, or None when no model is left that may be asked."""
-        candidates = self.candidates(request, features, log, now_s)
-        decision = decide(self._policy, candidates, session=_session(request), turn=turn)
+        """The next model to ask, or None when no model is left that may be asked.
+
+        With `may_explore` the first model may be chosen by drawn chances, as far as the budget for that goes.
+        """
+        explore = may_explore and self._is_to_explore(request, log)
+        candidates = self.candidates(request, features, log, now_s, explore=explore)
+        joint = self.beliefs.joint(features.task, log.failed_models)
+        decision = decide(self._policy, candidates, session=_session(request), turn=turn, joint=joint)
         if decision is None:
             return None if log.attempts else self._longest_context(candidates)
-        if request.model == AUTO:
-            return decision
-        return Decision(chosen=decision.chosen, reason=Reason.NAMED)
+        if log.failed_models:
+            decision = replace(decision, chance_left=self._chance_left(candidates, joint))
+        if request.model != AUTO:
+            return replace(decision, reason=Reason.NAMED, has_alternative=False)
+        return replace(decision, reason=Reason.EXPLORATION) if explore else decision
 
-    def rank(self, request: RoutedRequest, candidates: Sequence[Candidate], *, turn: int) -> list[Candidate]:
-        """The candidates that may be asked, in the order in which they would be."""
-        return rank(self._policy, candidates, session=_session(request), turn=turn)
+    def rank(
+        self, request: RoutedRequest, features: Features, candidates: Sequence[Candidate], *, turn: int
+    ) -> list[Candidate]:
+        """The candidates for a new request that may be asked, in the order in which they would be."""
+        joint = self.beliefs.joint(features.task)
+        return rank(self._policy, candidates, session=_session(request), turn=turn, joint=joint)
+
+    def learn(self, features: Features, chosen: Candidate, log: AttemptLog, *, correct: bool) -> list[Alarm]:
+        """Take in the verdict on an attempt that is not in the log yet; the drift alarms that start with it."""
+        return self.beliefs.learn(
+            chosen.model,
+            task=features.task,
+            language=features.language,
+            bucket=chosen.bucket,
+            correct=correct,
+            failed=log.failed_models,
+        )
 
     def longest_s(self, request: RoutedRequest, candidate: Candidate) -> float:
         """Expected seconds of the longest answer that the candidate may give to the request now."""
@@ -192,24 +228,36 @@ class Routing:
             self._output_tokens[task] = output
         return np.minimum(output, request.max_tokens) if request.max_tokens else output
 
-    def _probabilities(self, features: Features, buckets: NDArray[np.intp], log: AttemptLog) -> list[float]:
+    def _probabilities(
+        self, features: Features, buckets: NDArray[np.intp], log: AttemptLog, *, explore: bool
+    ) -> list[float]:
         """Q of each model, after the wrong answers so far."""
-        key = self.capability.known(features.task, features.language)
-        table = self._tables.get(key)
-        if table is None:
-            table = self._tables[key] = np.array([self._in_all_buckets(name, *key) for name in self._names])
-        probabilities: list[float] = table[self._rows, buckets].tolist()
-        if not (failed := log.failed_models):
-            return probabilities
-        where = {"task": features.task, "language": features.language}
-        return [
-            self.capability.after_failures(name, failed, bucket=int(bucket), **where)
-            for name, bucket in zip(self._names, buckets, strict=True)
-        ]
+        task, language = features.task, features.language
+        found = (
+            self.beliefs.drawn(task, language, buckets)
+            if explore
+            else self.beliefs.probabilities(task, language, buckets, log.failed_models)
+        )
+        chances: list[float] = found.tolist()
+        return chances
 
-    def _in_all_buckets(self, name: str, task: str, language: str) -> list[float]:
-        buckets = range(len(self._edges) + 1)
-        return [self.capability.probability(name, task=task, language=language, bucket=bucket) for bucket in buckets]
+    def _is_to_explore(self, request: RoutedRequest, log: AttemptLog) -> bool:
+        """Only where a verdict will follow and laar is free to choose."""
+        is_open = request.model == AUTO and request.wants_verification and not log.attempts
+        return is_open and self.beliefs.spend_exploration()
+
+    def _unread(self, tokens: Floats, log: AttemptLog) -> Floats:
+        """Prompt tokens that each model has still to read, shape (m,)."""
+        if not log.attempts:
+            return tokens
+        has_answered = [model.has_prefix_cache and log.has_answered(name) for name, model in self.models.items()]
+        return unread_tokens(tokens, has_answered=np.array(has_answered), load=self.tracker.load)
+
+    @staticmethod
+    def _chance_left(candidates: Sequence[Candidate], joint: Joint | None) -> float:
+        left = [c for c in candidates if c.exclusion in TIERS]
+        burdens = joint.among([c.model for c in left]) if joint else np.zeros((len(left), len(left)))
+        return chance_left([c.probability for c in left], burdens)
 
     def _exclusions(self, tokens: Floats, log: AttemptLog, now_s: float) -> list[Exclusion | None]:
         """What speaks against each model; of several the weightiest."""

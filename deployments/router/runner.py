@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -107,8 +107,10 @@ class Runner:
             api_key_hash=api_key_hash,
         )
 
-    def decide(self, job: Job) -> Decision | None:
-        decision = self._routing.decide(job.request, job.features, job.log, turn=job.turn, now_s=self._clock())
+    def decide(self, job: Job, *, may_explore: bool = False) -> Decision | None:
+        decision = self._routing.decide(
+            job.request, job.features, job.log, turn=job.turn, now_s=self._clock(), may_explore=may_explore
+        )
         if decision is not None and not job.log.attempts:
             job.bucket_label = bucket_label(decision.chosen.bucket, self._routing.bucket_edges)
         return decision
@@ -139,9 +141,11 @@ class Runner:
 
     async def _run_attempts(self, job: Job) -> StopReason:
         while (stop := job.log.stop_reason(self._clock())) is None:
-            decision = self.decide(job)
+            decision = self.decide(job, may_explore=True)
             if decision is None:
                 return StopReason.NO_MODEL_LEFT
+            if decision.chance_left < self._settings.give_up_below:
+                return StopReason.UNLIKELY
             self._book(job, await self._attempt(job, decision))
             if _is_invalid(job.log):
                 return StopReason.ANSWERED
@@ -158,6 +162,7 @@ class Runner:
             if not job.request.wants_verification:
                 return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply, life)
             verdict = await self._verify(job, chosen.model, reply)
+            self._learn(job, chosen, verdict)
             return self._ended(chosen, sent_s, FROM_OUTCOME[verdict.outcome], verdict.reason.value, reply, life)
         except asyncio.CancelledError:
             self._book(job, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply, life))
@@ -305,6 +310,14 @@ class Runner:
         elif attempt.is_silent or (attempt.status is Status.ERROR and not attempt.is_full):
             self._routing.tracker.failed(attempt.model, self._clock())
         self._observer.attempt_ended(job, attempt)
+
+    def _learn(self, job: Job, chosen: Candidate, verdict: Verdict) -> None:
+        """Let a verdict that says right or wrong change what is believed of the model."""
+        if verdict.outcome is Outcome.UNKNOWN:
+            return
+        correct = verdict.outcome is Outcome.CORRECT
+        for alarm in self._routing.learn(job.features, chosen, job.log, correct=correct):
+            logger.warning("model answers otherwise than profiled", extra=asdict(alarm))
 
     def _settle(self, job: Job, stop: StopReason) -> Attempt:
         best = job.log.best_answer()

@@ -2,7 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from profiles.online import DEFAULT_HALF_LIFE_VERDICTS
 
 PolicyName = Literal["laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate"]
 
@@ -33,6 +35,24 @@ class Limits(BaseModel):
         return self
 
 
+class Learning(BaseModel):
+    """How verdicts of live traffic change what the profile says; every router replica learns from its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    enabled: bool = True
+    half_life_verdicts: PositiveFloat = Field(
+        default=DEFAULT_HALF_LIFE_VERDICTS, description="After so many further verdicts one counts for half."
+    )
+    explore_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.1,
+        description="Most of verified requests whose first model is chosen by chances drawn from what is believed.",
+    )
+    seed: NonNegativeInt = Field(default=0, description="Of the draws.")
+
+
 class RouterSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -43,5 +63,12 @@ class RouterSettings(BaseModel):
     )
     keep_alive_s: PositiveFloat = Field(default=5.0, description="Pace of SSE comments while tokens are held.")
     status_period_s: PositiveFloat = Field(default=10.0, description="How often replica counts are read.")
+    give_up_below: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="After a wrong answer, stop when the chance that any model left is right is below; 0: never.",
+    )
+    learning: Learning = Learning()
     num_replicas: PositiveInt = 1
     num_cpus: float = Field(default=1.0, ge=0, description="Logical CPUs of one router replica.")

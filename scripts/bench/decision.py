@@ -2,14 +2,15 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from deployments.router.attempts import AttemptLog
 from deployments.router.language import FastTextDetector
 from deployments.router.request import Endpoint, LaarOptions, RoutedRequest
 from deployments.router.routing import Model, Routing
-from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, Profile
+from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 from scripts.bench.report import Bar, Report, quantile
 
 PROSE = {
@@ -94,9 +95,17 @@ def _routing(num_models: int) -> Routing:
         measured=NO_PROFILE.measured,
         bucket_edges=EDGES,
         models={name: _profile(index) for index, name in enumerate(names)},
+        pairs=tuple(_pairs(names)),
     )
     models = [Model(name=name, context_tokens=131072) for name in names]
     return Routing(models=models, profile=profile, policy="laar", detector=FastTextDetector())
+
+
+def _pairs(names: Sequence[str]) -> Iterator[PairCell]:
+    """Neighbours fail together, so that the order of attempts is worked out and not only L/Q."""
+    for failed, model in pairwise(names):
+        for language in PROSE:
+            yield PairCell(failed=failed, model=model, language=language, bucket=0, correct=1, tried=20)
 
 
 def _profile(index: int) -> ModelProfile:

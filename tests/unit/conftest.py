@@ -2,11 +2,15 @@
 
 import builtins
 import ipaddress
+import os
 import socket
 import sys
 from typing import Any, NoReturn
 
 import pytest
+
+# before numpy is loaded: on busy cores the threads of small matrix operations wait for one another
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _refuse_ray(*_args: object, **_kwargs: object) -> NoReturn:

@@ -9,6 +9,7 @@ import pytest
 
 import serve_app
 from deployments.models import embedded
+from serve_app.config import ModelConfig
 
 # loading them takes ten seconds, and what is tested here comes before any of them has work to do
 ENGINES = (
@@ -112,3 +113,15 @@ def test_simulated_model_that_its_profile_lacks_is_named(app: ModuleType) -> Non
 def test_simulated_model_has_its_accuracy_from_one_place(app: ModuleType) -> None:
     with pytest.raises(ValueError, match="accuracy and profile exclude each other"):
         app.build_app({"models": [simulated("simulated-small", profile="simulated", accuracy=0.5)]})
+
+
+@pytest.mark.parametrize(
+    ("engine_kwargs", "expected"),
+    [
+        pytest.param({}, True, id="vllm-does-by-itself"),
+        pytest.param({"enable_prefix_caching": False}, False, id="turned-off"),
+    ],
+)
+def test_engine_is_taken_to_keep_prompts_unless_told_not_to(engine_kwargs: dict[str, Any], expected: bool) -> None:
+    llm_config = {"model_loading_config": {"model_id": "a"}, "engine_kwargs": {"max_model_len": 8, **engine_kwargs}}
+    assert ModelConfig(llm_config=llm_config).has_prefix_cache is expected

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deployments.router.latency import Load, Speeds, idle_latency_s, queueing_s
+from deployments.router.latency import Load, Speeds, idle_latency_s, queueing_s, unread_tokens
 from profiles.schema import Latency
 
 SPEEDS = Speeds.of([Latency(overhead_s=0.5, prefill_s_per_token=0.01, decode_s_per_token=0.1, decode_growth=0.5)])
@@ -32,3 +32,10 @@ def test_replicas_share_the_load() -> None:
 
 def test_idle_engine_keeps_nobody_waiting() -> None:
     assert queueing_s(SPEEDS, output_tokens=OUTPUT, load=load(in_flight=0, prompt_tokens=0)) == pytest.approx([0.0])
+
+
+def test_prompt_that_a_model_has_answered_is_not_read_again() -> None:
+    load = Load(in_flight=np.zeros(3), prompt_tokens=np.zeros(3), replicas=np.array([1.0, 1.0, 4.0]))
+    left = unread_tokens(np.full(3, 1000.0), has_answered=np.array([False, True, True]), load=load)
+    # of four replicas one has it
+    assert left.tolist() == [1000.0, 0.0, 750.0]

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from deployments.errors import (
@@ -161,6 +162,7 @@ class Bench:
         unverified: str = "answer",
         limits: Limits | None = None,
         latency_s: float = 1.0,
+        give_up_below: float = 0.0,
         **behaviours: Behaviour,
     ) -> None:
         self.backend = FakeBackend(behaviours)
@@ -174,7 +176,7 @@ class Bench:
             backend=self.backend,
             observer=self.seen,
             ledger=self.ledger,
-            settings=RouterSettings.model_validate({"unverified": unverified}),
+            settings=RouterSettings.model_validate({"unverified": unverified, "give_up_below": give_up_below}),
             limits=limits or Limits(),
             clock=asyncio.get_running_loop().time,
         )
@@ -266,6 +268,54 @@ async def test_nothing_verified_is_an_error_where_the_operator_wants_one() -> No
     bench = Bench(unverified="error", a=says("no"))
     with pytest.raises(NotVerifiedError, match="none of 1 attempts could be verified; stopped by no_model_left"):
         await bench.runner.answer(bench.job(RIGHT))
+
+
+@pytest.mark.parametrize(
+    ("give_up_below", "asked"),
+    [
+        pytest.param(0.0, ["a", "b", "c"], id="never"),
+        pytest.param(0.6, ["a", "b"], id="one-more-is-too-little"),
+        pytest.param(0.8, ["a"], id="two-more-are-too-little"),
+    ],
+)
+async def test_loop_gives_up_when_the_models_left_are_hardly_right(give_up_below: float, asked: list[str]) -> None:
+    # each is right half the time: after one wrong answer 0.75 are left, after two 0.5
+    bench = Bench(give_up_below=give_up_below, a=says("no"), b=says("no"), c=says("no"))
+    await bench.runner.answer(bench.job(RIGHT))
+    assert bench.backend.asked == asked
+
+
+async def test_first_attempt_is_made_however_small_the_hope() -> None:
+    bench = Bench(unverified="error", give_up_below=0.99, a=says("no"), b=says("no"))
+    with pytest.raises(NotVerifiedError, match="none of 1 attempts could be verified; stopped by unlikely"):
+        await bench.runner.answer(bench.job(RIGHT))
+
+
+async def test_model_whose_answers_turn_wrong_is_no_longer_asked_first() -> None:
+    bench = Bench(a=says("no"), b=says("right"))
+    for _ in range(30):
+        await bench.runner.answer(bench.job(RIGHT))
+    bench.backend.asked.clear()
+    await bench.runner.answer(bench.job(RIGHT))
+    assert bench.backend.asked == ["b"]
+
+
+async def test_answers_that_nobody_verified_teach_nothing() -> None:
+    bench = Bench(a=says("no"), b=says("right"))
+    before = bench.routing.beliefs.probabilities("default", "en", np.array([0, 0])).tolist()
+    await bench.runner.answer(bench.job())
+    assert bench.routing.beliefs.probabilities("default", "en", np.array([0, 0])).tolist() == before
+
+
+async def test_drift_is_logged_with_model_and_direction(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(a=says("no"))
+    for _ in range(200):
+        await bench.runner.answer(bench.job(RIGHT))
+    drifts = [record.__dict__ for record in caplog.records if "otherwise than profiled" in record.message]
+    assert [(drift["model"], drift["task"], drift["direction"]) for drift in drifts] == [
+        ("a", None, "worse"),
+        ("a", "default", "worse"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""What the router believes of its models: the profile's estimates, what verdicts changed, who fails together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.router.order import Joint
+from deployments.router.settings import Learning
+from profiles.capability import Capability
+from profiles.drift import Alarm
+from profiles.joint import MIN_DIVISOR, after
+from profiles.online import Learner
+from profiles.schema import Profile
+
+Floats = NDArray[np.float64]
+Buckets = NDArray[np.intp]
+
+# Of the requests that the budget has room for so many explore, so that they do not come at equal distances.
+_SPENT_SHARE = 0.25
+_MOST_SAVED = 2.0
+
+
+class Beliefs:
+    """Chances of the configured models, shape (m,) in their order; it learns if told to."""
+
+    def __init__(self, profile: Profile, models: Sequence[str], learning: Learning) -> None:
+        self.capability = Capability(profile)
+        self.models = tuple(models)
+        self._index = {model: row for row, model in enumerate(models)}
+        self._rows = np.arange(len(models))
+        self.learner = (
+            Learner(self.capability, models, half_life_verdicts=learning.half_life_verdicts)
+            if learning.enabled
+            else None
+        )
+        self._tables: dict[tuple[str, str], Floats] = {}
+        self._joints: dict[str, Joint | None] = {}
+        self._rng = np.random.default_rng(learning.seed)
+        self._explore_share = learning.explore_share if learning.enabled else 0.0
+        self._saved = 0.0
+
+    def probabilities(self, task: str, language: str, buckets: Buckets, failed: Sequence[str] = ()) -> Floats:
+        """Q of each model, given that the `failed` ones were wrong on this request."""
+        found: Floats = self._table(task, language)[self._rows, buckets]
+        return after(found, self._burden(task, failed)) if failed else found
+
+    def drawn(self, task: str, language: str, buckets: Buckets) -> Floats:
+        """Chances drawn from what is believed, so that the less is known of a model the more it is tried."""
+        assert self.learner is not None
+        drawn: Floats = self.learner.draw(self._rng, task=task, language=language)[self._rows, buckets]
+        return drawn
+
+    def spend_exploration(self) -> bool:
+        """Whether to explore with one more request: for `explore_share` of the calls at most, at random among them."""
+        self._saved = min(_MOST_SAVED, self._saved + self._explore_share)
+        if self._saved < 1 or self._rng.random() >= _SPENT_SHARE:
+            return False
+        self._saved -= 1
+        return True
+
+    def joint(self, task: str, failed: Sequence[str] = ()) -> Joint | None:
+        """How a further wrong answer changes the chances after these; None where none changes any."""
+        joint = self._joint(task)
+        if not failed or joint is None:
+            return joint
+        divisor = np.maximum(1 + self._burden(task, failed), MIN_DIVISOR)
+        return Joint(index=self._index, burdens=joint.burdens / divisor)
+
+    def learn(
+        self, model: str, *, task: str, language: str, bucket: int, correct: bool, failed: Sequence[str] = ()
+    ) -> list[Alarm]:
+        """Take in a verdict that came after the `failed` models' wrong answers; the drift alarms it starts."""
+        if self.learner is None:
+            return []
+        return self.learner.observe(model, task=task, language=language, bucket=bucket, correct=correct, failed=failed)
+
+    @property
+    def drifting(self) -> set[str]:
+        """Models that answer otherwise than they were profiled, on all tasks together or on one."""
+        return {alarm.model for alarm in self.learner.drift.alarms} if self.learner is not None else set()
+
+    def _table(self, task: str, language: str) -> Floats:
+        if self.learner is not None:
+            return self.learner.table(task=task, language=language)
+        key = self.capability.known(task, language)
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables[key] = self.capability.tables(self.models, task=task, language=language).probability
+        return table
+
+    def _burden(self, task: str, failed: Sequence[str]) -> Floats:
+        joint = self._joint(task)
+        if joint is None:
+            return np.zeros(len(self.models))
+        burden: Floats = joint.burdens[[self._index[model] for model in failed]].sum(axis=0)
+        return burden
+
+    def _joint(self, task: str) -> Joint | None:
+        task, _ = self.capability.known(task, "")
+        if task not in self._joints:
+            burdens = self.capability.burdens(self.models, task=task)
+            self._joints[task] = Joint(index=self._index, burdens=burdens) if burdens.any() else None
+        return self._joints[task]

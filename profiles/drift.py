@@ -1,0 +1,81 @@
+"""A drift alarm: whether a model's recent verdicts have left the interval that its profile supports."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import exp, log, log1p
+
+# A verdict is weighed between two chances: one near the interval's end, so far from the estimate as a share of the
+# way, and one so many log-odds further out. Evidence grows where the truth is beyond their middle. Nearer than
+# this, profiles of few prompts raised false alarms; farther, swapped models were found later.
+NEAR = 0.75
+SHIFT = 1.5
+# Each of the four sums a verdict enters reaches e^THRESHOLD to 1 evidence by chance less than once in e^THRESHOLD
+# verdicts (Lorden's bound): together once in 110,000 at most.
+THRESHOLD = 13.0
+# An alarm ends when the evidence is gone; it does not pile up further than this, so that it can.
+MOST_EVIDENCE = 1.5 * THRESHOLD
+CERTAIN = 0.99
+
+
+class Direction(StrEnum):
+    WORSE = "worse"
+    BETTER = "better"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """A model, on one task or (None) on all together, answers otherwise than it was profiled."""
+
+    model: str
+    task: str | None
+    direction: Direction
+
+
+@dataclass(slots=True)
+class Total:
+    """Evidence in nats for a shift beyond the interval, against the bound of the interval itself; never below 0."""
+
+    evidence: float = 0.0
+    is_alarmed: bool = False
+
+    def add(self, evidence: float) -> bool:
+        """Whether the alarm starts with this."""
+        self.evidence = min(MOST_EVIDENCE, max(0.0, self.evidence + evidence))
+        starts = not self.is_alarmed and self.evidence >= THRESHOLD
+        self.is_alarmed = starts or (self.is_alarmed and self.evidence > 0)
+        return starts
+
+
+@dataclass(slots=True)
+class Drift:
+    """Cumulative sums (CUSUM) for every model and task, and every model, in either direction."""
+
+    sums: dict[Alarm, Total] = field(default_factory=dict)
+
+    def observe(
+        self, *, model: str, task: str, probability: float, low: float, high: float, correct: bool
+    ) -> list[Alarm]:
+        """The alarms that one more verdict starts; its chance to be correct was `probability`, in `low` to `high`."""
+        evidence = {
+            Direction.WORSE: _evidence(probability, low, -SHIFT, correct),
+            Direction.BETTER: _evidence(probability, high, SHIFT, correct),
+        }
+        alarms = [Alarm(model=model, task=where, direction=d) for where in (None, task) for d in Direction]
+        return [alarm for alarm in alarms if self.sums.setdefault(alarm, Total()).add(evidence[alarm.direction])]
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """Those that have started and not ended."""
+        return [alarm for alarm, total in self.sums.items() if total.is_alarmed]
+
+
+def _evidence(probability: float, bound: float, shift: float, correct: bool) -> float:
+    """How much likelier the verdict is by the farther chance than by the nearer, as a logarithm."""
+    near = (1 - NEAR) * _log_odds(probability) + NEAR * _log_odds(bound)
+    sign = 1 if correct else -1
+    return log1p(exp(-sign * near)) - log1p(exp(-sign * (near + shift)))
+
+
+def _log_odds(chance: float) -> float:
+    kept = min(CERTAIN, max(1 - CERTAIN, chance))
+    return log(kept / (1 - kept))

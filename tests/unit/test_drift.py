@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from profiles.drift import Alarm, Direction, Drift
+
+
+def observe(drift: Drift, low: float, high: float, *, correct: bool, task: str = "t") -> list[Alarm]:
+    middle = (low + high) / 2
+    return drift.observe(model="m", task=task, probability=middle, low=low, high=high, correct=correct)
+
+
+WORSE = Alarm(model="m", task=None, direction=Direction.WORSE)
+
+
+def verdicts_until_alarm(drift: Drift, *, low: float, high: float, chance: float, seed: int, most: int) -> int | None:
+    rng = np.random.default_rng(seed)
+    for index in range(most):
+        if observe(drift, low, high, task="t", correct=bool(rng.random() < chance)):
+            return index + 1
+    return None
+
+
+@pytest.mark.parametrize("chance", [0.1, 0.5, 0.9])
+def test_no_alarm_in_many_verdicts_where_nothing_changed(chance: float) -> None:
+    # the worst case: the interval is a point, so that chance alone leaves it half of the time
+    assert verdicts_until_alarm(Drift(), low=chance, high=chance, chance=chance, seed=1, most=20_000) is None
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    ("low", "high", "chance"),
+    [pytest.param(0.8, 0.95, 0.3, id="good-turns-bad"), pytest.param(0.2, 0.4, 0.9, id="bad-turns-good")],
+)
+def test_swapped_ability_is_alarmed_within_a_hundred_verdicts(
+    low: float, high: float, chance: float, seed: int
+) -> None:
+    found = verdicts_until_alarm(Drift(), low=low, high=high, chance=chance, seed=seed, most=100)
+    assert found is not None
+
+
+def test_alarm_names_the_direction_and_starts_once() -> None:
+    drift = Drift()
+    started = [observe(drift, 0.8, 0.9, task="t", correct=False) for _ in range(40)]
+    assert [alarm for alarms in started for alarm in alarms] == [
+        WORSE,
+        Alarm(model="m", task="t", direction=Direction.WORSE),
+    ]
+    assert WORSE in drift.alarms
+
+
+def test_alarm_ends_when_the_model_is_as_profiled_again() -> None:
+    drift = Drift()
+    for _ in range(40):
+        observe(drift, 0.8, 0.9, task="t", correct=False)
+    for _ in range(100):
+        observe(drift, 0.8, 0.9, task="t", correct=True)
+    assert WORSE not in drift.alarms
+
+
+def test_drift_on_one_task_is_told_apart_from_others() -> None:
+    drift = Drift()
+    for _ in range(60):
+        observe(drift, 0.8, 0.9, task="sums", correct=False)
+        for _ in range(4):
+            observe(drift, 0.8, 0.95, task="lookup", correct=True)
+    assert drift.alarms == [Alarm(model="m", task="sums", direction=Direction.WORSE)]
+
+
+def test_interval_that_says_nothing_raises_no_alarm() -> None:
+    drift = Drift()
+    for _ in range(500):
+        observe(drift, 0.001, 0.999, task="t", correct=False)
+    assert drift.alarms == []
