@@ -71,3 +71,21 @@ def test_interval_that_says_nothing_raises_no_alarm() -> None:
     for _ in range(500):
         observe(drift, 0.001, 0.999, task="t", correct=False)
     assert drift.alarms == []
+
+
+def test_long_record_of_right_answers_delays_no_alarm() -> None:
+    drift = Drift()
+    for _ in range(1000):
+        observe(drift, 0.8, 0.95, correct=True)
+    for _ in range(40):
+        observe(drift, 0.8, 0.95, correct=False)
+    assert WORSE in drift.alarms
+
+
+def test_long_alarm_ends_as_soon_as_a_short_one() -> None:
+    drift = Drift()
+    for _ in range(1000):
+        observe(drift, 0.8, 0.9, correct=False)
+    for _ in range(100):
+        observe(drift, 0.8, 0.9, correct=True)
+    assert WORSE not in drift.alarms

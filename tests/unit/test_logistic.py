@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from scipy.special import logit
+
+from profiles.logistic import UNSEEN, Effect, fit
+
+
+def effect(level: list[int], count: int, weight: float = 1.0) -> Effect:
+    return Effect(level=np.array(level, dtype=np.intp), weight=np.full(len(level), weight), count=count)
+
+
+def test_much_data_gives_each_levels_own_rate() -> None:
+    effects = [effect([0, 0], 1), effect([0, 1], 2)]
+    found = fit(effects, np.array([90_000.0, 20_000.0]), np.array([100_000.0, 100_000.0]))
+    mean, variance = found.predict(effects)
+    assert mean == pytest.approx([logit(0.9), logit(0.2)], abs=0.01)
+    assert variance.max() < 0.001
+
+
+def test_level_never_seen_has_the_mean_of_the_others_and_as_much_more_variance_as_levels_differ() -> None:
+    levels = list(range(20))
+    rates = np.where(np.arange(20) % 2, 0.9, 0.6)
+    found = fit([effect([0] * 20, 1), effect(levels, 20)], 1000 * rates, np.full(20, 1000.0))
+    mean, variance = found.predict([effect([0], 1), effect([UNSEEN], 20)])
+    # log-odds 2.20 and 0.41: mean 1.30, standard deviation 0.90
+    assert mean[0] == pytest.approx(1.30, abs=0.05)
+    assert np.sqrt(variance[0]) == pytest.approx(0.90, abs=0.1)
+
+
+def test_levels_that_hardly_differ_are_drawn_together() -> None:
+    correct = np.array([52.0, 48.0, 50.0, 51.0, 49.0, 50.0] * 4)
+    effects = [effect([0] * 24, 1), effect(list(range(24)), 24)]
+    mean, _ = fit(effects, correct, np.full(24, 100.0)).predict(effects)
+    rates = logit(correct / 100)
+    assert np.ptp(mean) < 0.7 * np.ptp(rates)
+
+
+def test_without_rows_nothing_is_known_but_the_priors() -> None:
+    none = np.array([], dtype=np.intp)
+    empty = Effect(level=none, weight=np.array([]), count=1)
+    mean, variance = fit([empty], np.array([]), np.array([])).predict([effect([0], 1)])
+    assert (mean[0], variance[0]) == (0.0, pytest.approx(4.0))
