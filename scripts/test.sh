@@ -5,7 +5,7 @@ set -euo pipefail
 usage="usage: scripts/test.sh [--unit] [--serve] [--e2e]
   With no option: checks and all three. With options: only the suites named, without the checks.
   --unit   plain Python, seconds
-  --serve  Ray Serve with the simulated engine, a minute
+  --serve  Ray Serve with the simulated engine and PostgreSQL, minutes
   --e2e    Ray Serve with both embedded models on vLLM, minutes"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
