@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deployments.thinking.problem import Floats, Problem
+from deployments.thinking.problem import Floats, Problem, dot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ def moments(problem: Problem, budgets: Floats) -> Moments:
     return Moments(
         service_s=service_s,
         mean_s=mean_s,
-        square_s2=float(weighted @ service_s),
+        square_s2=dot(weighted, service_s),
         utilisation=problem.arrivals_per_s * mean_s,
     )
 
@@ -52,14 +52,27 @@ def mean_time_s(problem: Problem, at: Moments) -> float:
 def value_s(problem: Problem, budgets: Floats) -> float:
     """J = alpha * mean accuracy - E[T] in seconds, -inf outside the stability region; strictly concave within it."""
     time_s = mean_time_s(problem, moments(problem, budgets))
-    return problem.worth_s * float(problem.shares @ accuracy(problem, budgets)) - time_s
+    return problem.worth_s * dot(problem.shares, accuracy(problem, budgets)) - time_s
 
 
-def gradient(problem: Problem, budgets: Floats, at: Moments) -> Floats:
-    """dJ/dl by type, in seconds per token: pi (alpha A b exp(-b l) - c g) with g of `marginal_delay`."""
-    benefit = problem.worth_s * problem.gain * problem.rate * np.exp(-problem.rate * budgets)
-    ascent: Floats = problem.shares * (benefit - problem.token_s * marginal_delay(problem, at))
-    return ascent
+def gain_s(problem: Problem, budgets: Floats, at: Moments, moved: Floats) -> float:
+    """J(moved) - J(budgets) from the differences themselves, exact where the two values of J agree in most digits.
+
+    -inf where `moved` is unstable; `at` belongs to `budgets`, which must be stable.
+    """
+    step = moved - budgets
+    added_s = problem.token_s * step
+    weighted = problem.shares * added_s
+    mean_s = float(weighted.sum())
+    spare = 1 - at.utilisation
+    left = spare - problem.arrivals_per_s * mean_s
+    if left <= 0:
+        return float("-inf")
+    square_s2 = dot(weighted, 2 * at.service_s + added_s)
+    waiting_s = square_s2 + problem.arrivals_per_s * at.square_s2 * mean_s / spare
+    unsolved = np.exp(-problem.rate * np.minimum(budgets, moved)) * -np.expm1(-problem.rate * np.abs(step))
+    correct = dot(problem.shares * problem.gain, np.copysign(unsolved, step))
+    return problem.worth_s * correct - mean_s - problem.arrivals_per_s / (2 * left) * waiting_s
 
 
 def marginal_delay(problem: Problem, at: Moments) -> Floats:
@@ -69,44 +82,86 @@ def marginal_delay(problem: Problem, at: Moments) -> Floats:
     """
     spare = 1 - at.utilisation
     rate = problem.arrivals_per_s
-    return 1 + rate * at.service_s / spare + rate**2 * at.square_s2 / (2 * spare**2)
+    same_for_all = 1 + rate**2 * at.square_s2 / (2 * spare**2)
+    return same_for_all + rate / spare * at.service_s
 
 
-def hessian(problem: Problem, budgets: Floats) -> Floats:
-    """The second derivatives of J, shape (n, n): a diagonal and what the shared queue adds, of rank two."""
-    at = moments(problem, budgets)
-    curve = curvature(problem, budgets, at)
-    u, w = curve.mean_by_token, curve.square_by_token
-    shared = curve.mean_mean * np.outer(u, u) + curve.mean_square * (np.outer(u, w) + np.outer(w, u))
-    return -(np.diag(curve.diagonal) + shared)
+def gradient(problem: Problem, budgets: Floats, at: Moments) -> Floats:
+    """dJ/dl by type, in seconds per token: pi (alpha A b exp(-b l) - c g) with g of `marginal_delay`."""
+    benefit = problem.worth_s * problem.gain * problem.rate * np.exp(-problem.rate * budgets)
+    ascent: Floats = problem.shares * (benefit - problem.token_s * marginal_delay(problem, at))
+    return ascent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curvature:
-    """-Hessian of J = diag(`diagonal`) + mean_mean u u' + mean_square (u w' + w u'), u and w as named below.
+class Slope:
+    """Stable budgets and which way J rises there.
 
-    u = `mean_by_token` is dE[S]/dl, w = `square_by_token` is dE[S^2]/dl, both of shape (n,); `mean_mean` and
-    `mean_square` are the second derivatives of E[T] by E[S] twice, and by E[S] and E[S^2].
+    `cost_s` is c g: seconds of E[T] per token and per share. `pull` is ln(alpha A b exp(-b l) / (c g)): above 0 where
+    the next token is worth more than it costs. `rise` is exp(pull) - 1, so that dJ/dl = pi `cost_s` `rise`. `wanted`
+    leads to the next budgets of the fixed-point map, clip(ln(alpha A b / (c g)) / b, 0, l_max), and is 0 only at the
+    optimum.
     """
 
-    diagonal: Floats
-    mean_by_token: Floats
-    square_by_token: Floats
+    budgets: Floats
+    at: Moments
+    cost_s: Floats
+    pull: Floats
+    rise: Floats
+    wanted: Floats
+
+
+def slope(problem: Problem, budgets: Floats, at: Moments, first: Floats) -> Slope:
+    """`first` is `first_pull` of the problem, which does not change between budgets."""
+    delay = marginal_delay(problem, at)
+    pull = first - np.log(delay) - problem.rate * budgets
+    goal = np.minimum(np.maximum(budgets + pull / problem.rate, 0), problem.max_tokens)
+    return Slope(
+        budgets=budgets,
+        at=at,
+        cost_s=problem.token_s * delay,
+        pull=pull,
+        rise=np.expm1(pull),
+        wanted=goal - budgets,
+    )
+
+
+def first_pull(problem: Problem) -> Floats:
+    """ln(alpha A b / c): the pull of the first token without a queue; far below 0 where there is no gain."""
+    benefit = problem.worth_s * problem.gain * problem.rate
+    first: Floats = np.log(np.maximum(benefit, np.finfo(float).tiny)) - np.log(problem.token_s)
+    return first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelayCurvature:
+    """The second derivatives of E[T]: diag(pi `own`) + `mean_mean` u u' + `mean_square` (u w' + w u').
+
+    u = pi c is dE[S]/dl and w = 2 pi c t is dE[S^2]/dl; the two numbers are the second derivatives of E[T] by E[S]
+    twice, and by E[S] and E[S^2].
+    """
+
+    own: Floats
     mean_mean: float
     mean_square: float
 
 
-def curvature(problem: Problem, budgets: Floats, at: Moments) -> Curvature:
-    spare, rate = 1 - at.utilisation, problem.arrivals_per_s
-    by_mean = problem.shares * problem.token_s
-    falling = problem.worth_s * problem.gain * problem.rate**2 * np.exp(-problem.rate * budgets)
-    return Curvature(
-        diagonal=problem.shares * falling + rate / spare * by_mean * problem.token_s,
-        mean_by_token=by_mean,
-        square_by_token=2 * by_mean * at.service_s,
-        mean_mean=rate**3 * at.square_s2 / spare**3,
-        mean_square=rate**2 / (2 * spare**2),
+def delay_curvature(problem: Problem, at: Moments) -> DelayCurvature:
+    per_spare = problem.arrivals_per_s / (1 - at.utilisation)
+    return DelayCurvature(
+        own=per_spare * problem.token_s**2, mean_mean=per_spare**3 * at.square_s2, mean_square=per_spare**2 / 2
     )
+
+
+def hessian(problem: Problem, budgets: Floats) -> Floats:
+    """The second derivatives of J, shape (n, n): a diagonal, and what the shared queue adds, of rank two."""
+    at = moments(problem, budgets)
+    curve = delay_curvature(problem, at)
+    benefit = problem.worth_s * problem.gain * problem.rate**2 * np.exp(-problem.rate * budgets)
+    u = problem.shares * problem.token_s
+    w = 2 * u * at.service_s
+    shared = curve.mean_mean * np.outer(u, u) + curve.mean_square * (np.outer(u, w) + np.outer(w, u))
+    return -(np.diag(problem.shares * (benefit + curve.own)) + shared)
 
 
 def coupling(problem: Problem, at: Moments) -> Floats:
@@ -117,8 +172,8 @@ def coupling(problem: Problem, at: Moments) -> Floats:
     and max pi (alpha A b^2 + c R) bounds the norm of the Hessian.
     """
     spare, rate = 1 - at.utilisation, problem.arrivals_per_s
-    mean_c = float(problem.shares @ problem.token_s)
-    mean_ct = float((problem.shares * problem.token_s) @ at.service_s)
+    mean_c = dot(problem.shares, problem.token_s)
+    mean_ct = dot(problem.shares * problem.token_s, at.service_s)
     return (
         rate * problem.token_s / spare
         + rate**2 * (mean_c * at.service_s + mean_ct) / spare**2

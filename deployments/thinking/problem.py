@@ -10,6 +10,14 @@ Floats = NDArray[np.float64]
 # How far shares may be from summing to 1: what rounding to a few digits in a file leaves.
 SHARE_TOLERANCE = 1e-6
 
+# Bounds far outside of what a server has, so that no product of parameters overflows.
+LARGEST, SMALLEST = 1e12, 1e-12
+
+
+def dot(left: Floats, right: Floats) -> float:
+    """The sum of products, without BLAS: its threads would fight over cores that are busy serving."""
+    return float(np.einsum("k,k->", left, right))
+
 
 class ProblemError(ValueError):
     """The parameters name no problem; the message says which one, what was given and what is allowed."""
@@ -26,9 +34,9 @@ class Problem:
     A request of type k, `shares[k]` of all, takes `base_s[k] + token_s[k] * l` seconds of service with a budget of
     l thinking tokens, 0 <= l <= `max_tokens[k]`, and is answered correctly with probability
     `floor[k] + gain[k] * (1 - exp(-rate[k] * l))`. Requests arrive as a Poisson process of `arrivals_per_s`, and a
-    correct answer is worth `worth_s` seconds of waiting. `capacity` is the seconds of service that the server does in a
-    second at most: 1 where it takes one request at a time, more where it batches. Notation of arXiv 2601.10274: shares
-    pi, base_s t0, token_s c, gain A, rate b, floor D, arrivals_per_s lambda, worth_s alpha. Raises ProblemError.
+    correct answer is worth `worth_s` seconds of waiting. Notation of arXiv 2601.10274: shares pi, base_s t0, token_s c,
+    gain A, rate b, floor D, arrivals_per_s lambda, worth_s alpha. `capacity` is the seconds of service that the server
+    does in a second: 1 if one request at a time, up to `Batching.capacity` if many. Raises ProblemError.
     """
 
     shares: Floats
@@ -47,18 +55,18 @@ class Problem:
             _check_finite(field.name, getattr(self, field.name))
         _check_shapes(self)
         for name in ("token_s", "rate"):
-            if (getattr(self, name) <= 0).any():
-                raise ProblemError(f"{name}: {getattr(self, name).min():g} given; it must be above 0 for every type")
+            if (getattr(self, name) < SMALLEST).any():
+                raise ProblemError(f"{name}: {getattr(self, name).min():g} given; it must be at least {SMALLEST:g}")
         if (most := float((self.floor + self.gain).max())) > 1 + SHARE_TOLERANCE:
             raise ProblemError(f"floor + gain: {most:g} given; a probability must not exceed 1")
         if abs((total := float(self.shares.sum())) - 1) > SHARE_TOLERANCE:
             raise ProblemError(f"shares: they sum to {total:g}; they must sum to 1")
         if (self.max_tokens % 1).any():
             raise ProblemError("max_tokens: whole numbers are wanted")
-        if (least := self.arrivals_per_s * float(self.shares @ self.base_s)) >= self.capacity:
+        if (least := self.arrivals_per_s * dot(self.shares, self.base_s)) >= self.capacity:
             raise UnstableError(
                 f"utilisation is {least:.3g} even without thinking; it must stay below {self.capacity:g}: "
-                f"{self.arrivals_per_s:g} arrivals/s of {float(self.shares @ self.base_s):g} s each"
+                f"{self.arrivals_per_s:g} arrivals/s of {dot(self.shares, self.base_s):g} s each"
             )
 
     @property
@@ -66,12 +74,20 @@ class Problem:
         return len(self.shares)
 
 
+def require_capacity(problem: Problem, capacity: float) -> None:
+    """Refuse a problem that was stated for a server which does more than this one."""
+    if problem.capacity > capacity:
+        raise ProblemError(f"capacity: {problem.capacity:g} given; this server does at most {capacity:g}")
+
+
 def _check_finite(name: str, value: Floats | float) -> None:
     values = np.asarray(value)
-    if not np.isfinite(values).all():
-        raise ProblemError(f"{name}: {value} given; a finite number is wanted")
+    if not (finite := np.isfinite(values)).all():
+        raise ProblemError(f"{name}: {values[~finite][0]:g} given; a finite number is wanted")
     if (values < 0).any():
         raise ProblemError(f"{name}: {values.min():g} given; it must not be negative")
+    if (values > LARGEST).any():
+        raise ProblemError(f"{name}: {values.max():g} given; it must not exceed {LARGEST:g}")
 
 
 def _check_shapes(problem: Problem) -> None:
