@@ -45,13 +45,24 @@ class Capability:
             value = memo[key] = self._smoothed(self._counts[model], key)
         return value
 
-    def after_failures(self, model: str, failed: Iterable[str], *, task: str, language: str, bucket: int) -> float:
+    def after_failures(
+        self,
+        model: str,
+        failed: Iterable[str],
+        *,
+        task: str,
+        language: str,
+        bucket: int,
+        marginal: float | None = None,
+    ) -> float:
         """The same chance, given that the `failed` models were wrong on this very request.
 
         Paired counts shrunk toward the unconditional value; of several failed models the most telling counts
-        (the lowest value), since models that fail together share what makes the request hard.
+        (the lowest value), since models that fail together share what makes the request hard. `marginal` is the
+        unconditional value where something better than these counts tells it.
         """
-        marginal = self.probability(model, task=task, language=language, bucket=bucket)
+        if marginal is None:
+            marginal = self.probability(model, task=task, language=language, bucket=bucket)
         key = (*self.known(task, language), bucket)
         values = [marginal]
         for other in failed:

@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, f
 from deployments.models.settings import SimulatedSettings
 from deployments.router.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
+from deployments.thinking.settings import ThinkingSettings
 
 SIMULATED = "simulated"
+# What vLLM serves at once where max_num_seqs is not set; its own default depends on the hardware.
+DEFAULT_SLOTS = 256
 
 
 class _Strict(BaseModel):
@@ -45,6 +48,18 @@ class ModelConfig(_Strict):
         if self.simulated is not None:
             return self.simulated.context_tokens
         return int((self.llm_config.get("engine_kwargs") or {}).get("max_model_len", 0))
+
+    @property
+    def can_think(self) -> bool:
+        """Whether the engine can tell thinking from the answer, and so end it."""
+        engine = self.llm_config.get("engine_kwargs") or {}
+        return bool(engine.get("reasoning_config") or engine.get("reasoning_parser"))
+
+    @property
+    def slots(self) -> int:
+        if self.simulated is not None:
+            return self.simulated.max_running
+        return int((self.llm_config.get("engine_kwargs") or {}).get("max_num_seqs") or DEFAULT_SLOTS)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -88,6 +103,7 @@ class AppConfig(_Strict):
     router: RouterSettings = RouterSettings()
     verifier: VerifierConfig = VerifierConfig()
     limits: Limits = Limits()
+    thinking: ThinkingSettings = ThinkingSettings()
     auth: AuthConfig = AuthConfig()
 
     @model_validator(mode="after")

@@ -48,7 +48,8 @@ class StopReason(StrEnum):
 class Attempt:
     """One model asked once. `latency_s` runs from the sending of the attempt to its verdict.
 
-    `is_silent` if nothing at all came from the model for longer than its longest answer should take.
+    `is_silent` if nothing at all came from the model for longer than its longest answer should take;
+    `thinking_budget` is what its thinking was held to, if anything.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Attempt:
     latency_s: float
     probability: float
     is_silent: bool = False
+    thinking_budget: int | None = None
     reply: Reply | None = None
 
     @property

@@ -41,10 +41,15 @@ from deployments.router.backend import ServeBackend
 from deployments.router.job import Job
 from deployments.router.language import FastTextDetector
 from deployments.router.metrics import RouterMetrics
+from deployments.router.model import Model
+from deployments.router.planning import keep_planning
 from deployments.router.request import AUTO, Endpoint, RoutedRequest, endpoint_of, parse_request
-from deployments.router.routing import Model, Routing
+from deployments.router.routing import Routing
 from deployments.router.runner import Runner
 from deployments.router.settings import Limits, RouterSettings
+from deployments.router.thinking import thinking_of
+from deployments.thinking.settings import ThinkingSettings
+from deployments.thinking.tasks import TaskRules
 from deployments.verifier.spec import refusal
 from profiles.schema import Profile
 
@@ -72,6 +77,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         profile: Profile,
         settings: RouterSettings,
         limits: Limits,
+        thinking: ThinkingSettings,
         verifier: DeploymentHandle,
         custom_checks: frozenset[str],
         api_key_hashes: frozenset[str],
@@ -79,7 +85,17 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         super().__init__(llm_deployments, {name: _card(name) for name in llm_deployments})
         self._settings, self._limits, self._clock = settings, limits, time.monotonic
         self._custom_checks, self._key_hashes = custom_checks, api_key_hashes
-        self._routing = Routing(models=models, profile=profile, policy=settings.policy, detector=FastTextDetector())
+        budgets = thinking_of(
+            models, profile, settings=thinking, num_routers=settings.num_replicas, now_s=self._clock()
+        )
+        self._routing = Routing(
+            models=models,
+            profile=profile,
+            policy=settings.policy,
+            detector=FastTextDetector(),
+            thinking=budgets,
+            task_rules=TaskRules(thinking.task_rules, chars=thinking.rule_chars),
+        )
         for model in models:
             # not known to run until the controller says so; until then it is asked only when nobody else can be
             self._routing.tracker.set_replicas(model.name, 0)
@@ -94,6 +110,12 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         )
         self._active = 0
         self._watcher = asyncio.create_task(self._watch_replicas(llm_deployments))
+        self._planner: asyncio.Task[None] | None = None
+        if budgets is not None:
+            loop = keep_planning(
+                self._routing, budgets, observer=self._metrics, period_s=thinking.period_s, clock=self._clock
+            )
+            self._planner = asyncio.create_task(loop)
 
     def __serve_build_asgi_app__(self) -> Starlette:
         return Starlette(
@@ -120,6 +142,8 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             raise RuntimeError("the router has no model to choose from")
         if self._watcher.done():
             raise RuntimeError("the router no longer follows the replica counts")
+        if self._planner is not None and self._planner.done():
+            raise RuntimeError("the router no longer plans thinking budgets")
 
     # -- endpoints ----------------------------------------------------------------------------------------
 
@@ -184,7 +208,8 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         decision = self._runner.decide(job)
         candidates = self._routing.candidates(request, job.features, job.log, now_s)
         order = self._routing.rank(request, candidates, turn=job.turn) or ([decision.chosen] if decision else [])
-        return JSONResponse(explanation(job, decision, candidates, order, self._routing.bucket_edges))
+        told = explanation(job, decision, candidates, order, self._routing.bucket_edges, self._routing.thinking)
+        return JSONResponse(told)
 
     async def _list_models(self, http: Request) -> Response:
         self._authenticate(http)
@@ -216,6 +241,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             max_body_bytes=self._limits.max_body_bytes,
         )
         self._known(request.model)
+        self._routing.refuse_impossible_budget(request)
         self._refuse_impossible_check(request)
         return request
 

@@ -1,18 +1,23 @@
 """The decision for one request: features in, candidates with Q and L, one model out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from math import isnan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.errors import ClientError
 from deployments.router.attempts import AttemptLog
 from deployments.router.features import Features, bucket_index, estimate_tokens, extract
 from deployments.router.language import LanguageDetector
 from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_s
 from deployments.router.load import LoadTracker
+from deployments.router.model import Model
 from deployments.router.policy import POLICIES, Candidate, Decision, Exclusion, Policy, Reason, decide, rank
 from deployments.router.request import AUTO, RoutedRequest
+from deployments.router.thinking import Thinking
+from deployments.thinking.tasks import TaskRules
 from profiles.capability import Capability
 from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
 
@@ -35,14 +40,6 @@ _CALIBRATION_RANGE = (0.25, 4.0)
 _OBSERVED_RANGE = (0.5, 2.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A deployed model as the router knows it."""
-
-    name: str
-    context_tokens: int
-
-
 class Routing:
     """Everything the choice of a model rests on. Not thread-safe; one event loop owns it."""
 
@@ -53,6 +50,8 @@ class Routing:
         profile: Profile,
         policy: str,
         detector: LanguageDetector,
+        thinking: Thinking | None = None,
+        task_rules: TaskRules | None = None,
     ) -> None:
         self.models = {model.name: model for model in models}
         self.tracker = LoadTracker(self.models)
@@ -75,6 +74,9 @@ class Routing:
         self._tables: dict[tuple[str, str], Floats] = {}
         self._policy: Policy = POLICIES[policy](self._names)
         self._detector = detector
+        self.thinking = thinking
+        self._task_rules = task_rules or TaskRules()
+        self._no_budgets = [None] * len(self._names)
         self._turn = 0
 
     def features(self, request: RoutedRequest) -> Features:
@@ -82,7 +84,7 @@ class Routing:
         return extract(
             request.texts,
             detector=self._detector,
-            task=options.task or DEFAULT_TASK,
+            task=options.task or self._task_rules.task_of(request.texts) or DEFAULT_TASK,
             language=options.language,
         )
 
@@ -98,9 +100,17 @@ class Routing:
         output = self._expected_output(request, features)
         idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=output)
         load = self.tracker.load
+        probabilities = self._probabilities(features, buckets)
+        budgets: Sequence[int | None] = self._no_budgets
+        if self.thinking is not None:
+            thoughts = self.thinking.of(request, features, buckets)
+            probabilities = np.where(thoughts.is_known, thoughts.probability, probabilities)
+            idle_s = np.where(thoughts.is_known, thoughts.service_s, idle_s)
+            output = _capped(output + thoughts.tokens, request)
+            budgets = [None if isnan(budget) else int(budget) for budget in thoughts.budgets.tolist()]
         columns = (
             self._names,
-            self._probabilities(features, buckets, log),
+            self._after_failures(features, buckets, probabilities.tolist(), log),
             (idle_s + queueing_s(self._speeds, output_tokens=output, load=load)).tolist(),
             idle_s.tolist(),
             tokens.astype(np.int64).tolist(),
@@ -108,6 +118,7 @@ class Routing:
             load.in_flight.astype(np.int64).tolist(),
             [log.tries(name) for name in self._names] if log.attempts else [0] * len(self._names),
             self._exclusions(tokens, log, now_s),
+            budgets,
         )
         found = list(map(Candidate, *columns))
         return found if request.model == AUTO else [found[self._names.index(request.model)]]
@@ -136,6 +147,32 @@ class Routing:
         most = np.array([min(room, request.max_tokens or DEFAULT_MOST_TOKENS)])
         idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=most)
         return float((idle_s + queueing_s(self._speeds, output_tokens=most, load=self.tracker.load))[index])
+
+    def overrides(self, request: RoutedRequest, chosen: Candidate) -> dict[str, Any]:
+        """Fields that the chosen model is to take otherwise than the body has them.
+
+        A client's own budget stays, but a model that cannot honour it, one of several for `auto`, goes without.
+        """
+        thinks = self.thinking is not None and chosen.model in self.thinking.models
+        if request.thinking_token_budget is not None:
+            return {} if thinks else {"thinking_token_budget": None}
+        return {} if chosen.thinking_budget is None else {"thinking_token_budget": chosen.thinking_budget}
+
+    def refuse_impossible_budget(self, request: RoutedRequest) -> None:
+        """Raise a ClientError for a budget that no model which may answer could honour."""
+        thinkers = self.thinking.models if self.thinking is not None else frozenset()
+        answering = set(self.models) if request.model == AUTO else {request.model}
+        if request.thinking_token_budget is not None and not answering & thinkers:
+            who = "no model" if request.model == AUTO else f"not '{request.model}'"
+            message = f"thinking_token_budget: {who} can be held to it; models that can: {sorted(thinkers)}"
+            raise ClientError(message, param="thinking_token_budget")
+
+    def started(self, features: Features, chosen: Candidate, log: AttemptLog, now_s: float) -> None:
+        """Count an attempt as under way."""
+        self.tracker.start(chosen.model, chosen.prompt_tokens)
+        if self.thinking is not None:
+            tries = log.tries(chosen.model)
+            self.thinking.observe(chosen.model, features, bucket=chosen.bucket, tries=tries, now_s=now_s)
 
     def learn_prompt_tokens(self, request: RoutedRequest, candidate: Candidate, language: str, actual: int) -> None:
         """Correct the characters-per-token figure of a model and language by what its tokenizer counted."""
@@ -190,21 +227,27 @@ class Routing:
         if output is None:
             output = np.array([known.output_tokens.get(task, DEFAULT_OUTPUT_TOKENS) for known in self._profiles])
             self._output_tokens[task] = output
-        return np.minimum(output, request.max_tokens) if request.max_tokens else output
+        return _capped(output, request)
 
-    def _probabilities(self, features: Features, buckets: NDArray[np.intp], log: AttemptLog) -> list[float]:
-        """Q of each model, after the wrong answers so far."""
+    def _probabilities(self, features: Features, buckets: NDArray[np.intp]) -> Floats:
+        """Q of each model at the first attempt, shape (m,)."""
         key = self.capability.known(features.task, features.language)
         table = self._tables.get(key)
         if table is None:
             table = self._tables[key] = np.array([self._in_all_buckets(name, *key) for name in self._names])
-        probabilities: list[float] = table[self._rows, buckets].tolist()
+        probabilities: Floats = table[self._rows, buckets]
+        return probabilities
+
+    def _after_failures(
+        self, features: Features, buckets: NDArray[np.intp], probabilities: list[float], log: AttemptLog
+    ) -> list[float]:
+        """Q of each model, after the wrong answers so far."""
         if not (failed := log.failed_models):
             return probabilities
         where = {"task": features.task, "language": features.language}
         return [
-            self.capability.after_failures(name, failed, bucket=int(bucket), **where)
-            for name, bucket in zip(self._names, buckets, strict=True)
+            self.capability.after_failures(name, failed, bucket=int(bucket), marginal=probability, **where)
+            for name, bucket, probability in zip(self._names, buckets, probabilities, strict=True)
         ]
 
     def _in_all_buckets(self, name: str, task: str, language: str) -> list[float]:
@@ -227,6 +270,10 @@ class Routing:
 
 def _session(request: RoutedRequest) -> str:
     return request.options.session or (request.texts[0] if request.texts else "")
+
+
+def _capped(output: Floats, request: RoutedRequest) -> Floats:
+    return np.minimum(output, request.max_tokens) if request.max_tokens else output
 
 
 def _clamp(value: float, bounds: tuple[float, float]) -> float:

@@ -1,0 +1,13 @@
+"""What the router knows of a deployed model from the config."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """`can_think` if its engine limits thinking; `slots` is how many requests one replica serves at once."""
+
+    name: str
+    context_tokens: int
+    can_think: bool = False
+    slots: int = 1
