@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import logit
 
 from profiles.estimator import Counts, Grid, estimate
-from profiles.joint import Pairs, after, burdens
+from profiles.joint import Pairs, burdens
 from profiles.logistic import Floats
 from profiles.schema import DEFAULT_TASK, PairCell, Profile
 
@@ -75,13 +75,6 @@ class Capability:
         rows = [self._models.get(name, len(self._models)) for name in models]
         place = (rows, *self._place("", task, language)[1:])
         return Tables(probability=self._grid.probability[place], low=self._grid.low[place], high=self._grid.high[place])
-
-    def after_failures(self, model: str, failed: Iterable[str], *, task: str, language: str, bucket: int) -> float:
-        """The same chance, given that the `failed` models were wrong on this very request."""
-        marginal = self.probability(model, task=task, language=language, bucket=bucket)
-        known = sorted(set(failed))
-        burden = self.burdens([*known, model], task=task)[:-1, -1].sum()
-        return float(after(np.array(marginal), burden))
 
     def burdens(self, models: Sequence[str], *, task: str) -> Floats:
         """What a wrong answer of each model (rows) weighs against each (columns), as `joint.after` takes it.

@@ -106,13 +106,14 @@ class DemoError(Exception):
     """The application did not come up, or went away; the message says where to look."""
 
 
-def start_application(port: int, log_path: Path, config: Path = CONFIG) -> "subprocess.Popen[bytes]":
+def start_application(port: int, log_path: Path, *, config: Path = CONFIG) -> "subprocess.Popen[bytes]":
     """`serve run` with a config, in a session of its own, so that Ctrl-C does not reach it past us."""
     environment = dict(os.environ)
     prepare_environment(environment)
-    if config == CONFIG and port != 8000:
+    if port != 8000:
+        text = config.read_text().replace("port: 8000", f"port: {port}")
         config = log_path.with_suffix(".yaml")
-        config.write_text(CONFIG.read_text().replace("port: 8000", f"port: {port}"))
+        config.write_text(text)
     with log_path.open("wb") as log:
         return subprocess.Popen(
             _command(config), env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

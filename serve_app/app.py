@@ -13,7 +13,7 @@ from deployments.models.embedded import EMBEDDED_MODELS, default_cache_dir, prep
 from deployments.models.server import ModelServer
 from deployments.models.simulated import simulated_engine
 from deployments.router.ingress import Router
-from deployments.router.routing import Model
+from deployments.router.model import Model
 from deployments.verifier.checks import load_custom_checks
 from deployments.verifier.deployment import Verifier
 from profiles.schema import load_profile
@@ -33,12 +33,19 @@ def build_app(args: Mapping[str, Any]) -> Application:
     return _router(config).bind(
         llm_deployments=models,
         models=[
-            Model(name=m.name, context_tokens=m.context_tokens, has_prefix_cache=m.has_prefix_cache)
+            Model(
+                name=m.name,
+                context_tokens=m.context_tokens,
+                has_prefix_cache=m.has_prefix_cache,
+                can_think=m.can_think,
+                slots=m.slots,
+            )
             for m in config.models
         ],
         profile=profile,
         settings=config.router,
         limits=config.limits,
+        thinking=config.thinking,
         verifier=_verifier(config).bind(
             judges=models,
             default_judge=config.verifier.judge_model,

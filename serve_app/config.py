@@ -10,8 +10,11 @@ from deployments.log.settings import LogSettings
 from deployments.models.settings import SimulatedSettings
 from deployments.router.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
+from deployments.thinking.settings import ThinkingSettings
 
 SIMULATED = "simulated"
+# What vLLM serves at once where max_num_seqs is not set; its own default depends on the hardware.
+DEFAULT_SLOTS = 256
 
 
 class _Strict(BaseModel):
@@ -46,6 +49,18 @@ class ModelConfig(_Strict):
         if self.simulated is not None:
             return self.simulated.context_tokens
         return int((self.llm_config.get("engine_kwargs") or {}).get("max_model_len", 0))
+
+    @property
+    def can_think(self) -> bool:
+        """Whether the engine can tell thinking from the answer, and so end it."""
+        engine = self.llm_config.get("engine_kwargs") or {}
+        return bool(engine.get("reasoning_config") or engine.get("reasoning_parser"))
+
+    @property
+    def slots(self) -> int:
+        if self.simulated is not None:
+            return self.simulated.max_running
+        return int((self.llm_config.get("engine_kwargs") or {}).get("max_num_seqs") or DEFAULT_SLOTS)
 
     @property
     def has_prefix_cache(self) -> bool:
@@ -95,6 +110,7 @@ class AppConfig(_Strict):
     router: RouterSettings = RouterSettings()
     verifier: VerifierConfig = VerifierConfig()
     limits: Limits = Limits()
+    thinking: ThinkingSettings = ThinkingSettings()
     auth: AuthConfig = AuthConfig()
     log: LogSettings = LogSettings()
 

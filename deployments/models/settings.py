@@ -24,6 +24,9 @@ class SimulatedSettings(BaseModel):
     max_running: PositiveInt = Field(default=256, description="Requests served at once; more of them queue.")
     context_tokens: PositiveInt = 131072
     startup_s: NonNegativeFloat = 0.0
+    thinking_words: NonNegativeInt = Field(
+        default=0, description="Words thought before each answer, by a model with a reasoning_config."
+    )
     padding_words: NonNegativeInt = Field(default=0, description="Words put behind each answer.")
 
     @model_validator(mode="after")

@@ -64,6 +64,8 @@ class SimulatedEngine:
             profile = load_profile(settings.profile)
             self._latency = profile.models[self._model].latency
             self._accuracy = _profiled_accuracy(profile, self._model)
+        engine = llm_config.engine_kwargs
+        self._can_think = bool(engine.get("reasoning_config") or engine.get("reasoning_parser"))
         self._slots = asyncio.Semaphore(settings.max_running)
         self._running = 0
         self.counters = {"started": 0, "finished": 0, "cancelled": 0}
@@ -99,6 +101,9 @@ class SimulatedEngine:
         if prompt_tokens > settings.context_tokens:
             yield _error(f"prompt has {prompt_tokens} tokens; the context has {settings.context_tokens}", 400)
             return
+        if request.thinking_token_budget is not None and not self._can_think:
+            yield _error("thinking_token_budget is set but reasoning_config is not configured", 400)
+            return
         fault = self._draw("fault", prompt)
         if fault < settings.error_rate:
             yield _error("simulated engine error", 500)
@@ -124,7 +129,7 @@ class SimulatedEngine:
     ) -> AsyncGenerator[Any, None]:
         latency = self._latency
         await _sleep(latency.overhead_s + latency.prefill_s_per_token * prompt_tokens)
-        words = self._words(prompt, prompt_tokens)
+        words = self._thoughts(request.thinking_token_budget) + self._words(prompt, prompt_tokens)
         if request.stream:
             for index, word in enumerate(words):
                 await _sleep(self._decode_s())
@@ -138,6 +143,10 @@ class SimulatedEngine:
     def _decode_s(self) -> float:
         latency = self._latency
         return latency.decode_s_per_token * (1 + latency.decode_growth * (self._running - 1))
+
+    def _thoughts(self, budget: int | None) -> list[str]:
+        count = self._settings.thinking_words if budget is None else min(self._settings.thinking_words, budget)
+        return ["<think>", *["hm"] * count, "</think>"] if self._can_think else []
 
     def _words(self, prompt: str, prompt_tokens: int) -> list[str]:
         found = _ANSWER.search(prompt)

@@ -9,6 +9,7 @@ from deployments.router.attempts import Attempt, Status
 from deployments.router.features import bucket_label
 from deployments.router.job import Job
 from deployments.router.policy import Candidate, Decision
+from deployments.router.thinking import Thinking
 
 
 def laar_object(job: Job, now_s: float) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def explanation(
     candidates: Sequence[Candidate],
     order: Sequence[Candidate],
     edges: Sequence[int],
+    thinking: Thinking | None = None,
 ) -> dict[str, Any]:
     """The decision for a request and the numbers it rests on, every model included."""
     features = job.features
@@ -70,17 +72,33 @@ def explanation(
             "symbol_share": round(features.symbol_share, 4),
             "task": features.task,
         },
-        "candidates": [_candidate_object(candidate, edges) for candidate in candidates],
+        "candidates": [
+            _candidate_object(candidate, edges) | {"thinking": _thinking_object(job, candidate, thinking)}
+            for candidate in candidates
+        ],
     }
 
 
 def _attempt_object(attempt: Attempt) -> dict[str, Any]:
-    return {
+    told = {
         "model": attempt.model,
         "latency_s": round(attempt.latency_s, 6),
         "verdict": attempt.status.value,
         "reason": attempt.reason,
     }
+    return told if attempt.thinking_budget is None else told | {"thinking_budget": attempt.thinking_budget}
+
+
+def _thinking_object(job: Job, candidate: Candidate, thinking: Thinking | None) -> dict[str, Any] | None:
+    if thinking is None:
+        return None
+    return thinking.explain(
+        candidate.model,
+        job.request,
+        job.features,
+        bucket=candidate.bucket,
+        budget=candidate.thinking_budget,
+    )
 
 
 def _candidate_object(candidate: Candidate, edges: Sequence[int]) -> dict[str, Any]:

@@ -50,7 +50,8 @@ class Attempt:
     """One model asked once. `latency_s` runs from the sending of the attempt to its verdict.
 
     `is_silent` if nothing at all came from the model for longer than its longest answer should take;
-    `prompt_tokens` as the router estimated them for this model, and the `bucket` that they fall into.
+    `thinking_budget` is what its thinking was held to, if anything; `prompt_tokens` as the router estimated them for
+    this model, and the `bucket` that they fall into.
     """
 
     model: str
@@ -59,6 +60,7 @@ class Attempt:
     latency_s: float
     probability: float
     is_silent: bool = False
+    thinking_budget: int | None = None
     prompt_tokens: int = 0
     bucket: str = "unknown"
     reply: Reply | None = None

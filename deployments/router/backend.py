@@ -24,12 +24,14 @@ class ServeBackend:
         self._streaming = {name: handle.options(stream=True) for name, handle in models.items()}
         self._verifier = verifier
 
-    async def generate(self, model: str, endpoint: str, body: bytes) -> Reply:
-        reply: Reply = await _finish(self._unary[model].generate.remote(endpoint, body, {}))
+    async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
+        reply: Reply = await _finish(self._unary[model].generate.remote(endpoint, body, overrides))
         return reply
 
-    async def stream(self, model: str, endpoint: str, body: bytes) -> AsyncGenerator[bytes | Reply, None]:
-        pieces = self._streaming[model].generate_stream.remote(endpoint, body, {})
+    async def stream(
+        self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes | Reply, None]:
+        pieces = self._streaming[model].generate_stream.remote(endpoint, body, overrides)
         is_done = False
         try:
             async for piece in pieces:

@@ -40,10 +40,14 @@ class Beliefs:
         self._explore_share = learning.explore_share if learning.enabled else 0.0
         self._saved = 0.0
 
-    def probabilities(self, task: str, language: str, buckets: Buckets, failed: Sequence[str] = ()) -> Floats:
-        """Q of each model, given that the `failed` ones were wrong on this request."""
+    def probabilities(self, task: str, language: str, buckets: Buckets) -> Floats:
+        """Q of each model at a first attempt."""
         found: Floats = self._table(task, language)[self._rows, buckets]
-        return after(found, self._burden(task, failed)) if failed else found
+        return found
+
+    def after_failures(self, chances: Floats, task: str, failed: Sequence[str]) -> Floats:
+        """The same chances, given that the `failed` models were wrong on this request."""
+        return after(chances, self._burden(task, failed)) if failed else chances
 
     def drawn(self, task: str, language: str, buckets: Buckets) -> Floats:
         """Chances drawn from what is believed, so that the less is known of a model the more it is tried."""

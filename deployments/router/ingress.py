@@ -45,11 +45,16 @@ from deployments.router.backend import ServeBackend
 from deployments.router.job import Job
 from deployments.router.language import FastTextDetector
 from deployments.router.metrics import RouterMetrics
+from deployments.router.model import Model
+from deployments.router.planning import keep_planning
 from deployments.router.recorder import NoRecorder, Recorder
 from deployments.router.request import AUTO, Endpoint, RoutedRequest, endpoint_of, parse_feedback, parse_request
-from deployments.router.routing import Model, Routing
+from deployments.router.routing import Routing
 from deployments.router.runner import Runner
 from deployments.router.settings import Limits, RouterSettings
+from deployments.router.thinking import thinking_of
+from deployments.thinking.settings import ThinkingSettings
+from deployments.thinking.tasks import TaskRules
 from deployments.verifier.spec import refusal
 from profiles.schema import Profile
 
@@ -77,6 +82,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         profile: Profile,
         settings: RouterSettings,
         limits: Limits,
+        thinking: ThinkingSettings,
         verifier: DeploymentHandle,
         custom_checks: frozenset[str],
         api_key_hashes: frozenset[str],
@@ -85,12 +91,17 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         super().__init__(llm_deployments, {name: _card(name) for name in llm_deployments})
         self._settings, self._limits, self._clock = settings, limits, time.monotonic
         self._custom_checks, self._key_hashes = custom_checks, api_key_hashes
+        budgets = thinking_of(
+            models, profile, settings=thinking, num_routers=settings.num_replicas, now_s=self._clock()
+        )
         self._routing = Routing(
             models=models,
             profile=profile,
             policy=settings.policy,
             detector=FastTextDetector(),
             learning=settings.learning,
+            thinking=budgets,
+            task_rules=TaskRules(thinking.task_rules, chars=thinking.rule_chars),
         )
         for model in models:
             # not known to run until the controller says so; until then it is asked only when nobody else can be
@@ -111,6 +122,12 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         )
         self._active = 0
         self._watcher = asyncio.create_task(self._watch_replicas(llm_deployments))
+        self._planner: asyncio.Task[None] | None = None
+        if budgets is not None:
+            loop = keep_planning(
+                self._routing, budgets, observer=self._metrics, period_s=thinking.period_s, clock=self._clock
+            )
+            self._planner = asyncio.create_task(loop)
 
     def __serve_build_asgi_app__(self) -> Starlette:
         return Starlette(
@@ -138,6 +155,8 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             raise RuntimeError("the router has no model to choose from")
         if self._watcher.done():
             raise RuntimeError("the router no longer follows the replica counts")
+        if self._planner is not None and self._planner.done():
+            raise RuntimeError("the router no longer plans thinking budgets")
         if self._log is not None:
             self._log.check_health()
 
@@ -216,7 +235,8 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         order = self._routing.rank(request, job.features, candidates, turn=job.turn) or (
             [decision.chosen] if decision else []
         )
-        return JSONResponse(explanation(job, decision, candidates, order, self._routing.bucket_edges))
+        told = explanation(job, decision, candidates, order, self._routing.bucket_edges, self._routing.thinking)
+        return JSONResponse(told)
 
     async def _feedback(self, http: Request) -> Response:
         """What a client found of an answer; a 200 means that the log has it."""
@@ -270,6 +290,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             max_body_bytes=self._limits.max_body_bytes,
         )
         self._known(request.model)
+        self._routing.refuse_impossible_budget(request)
         if request.options.retry_of is not None and self._log is None:
             raise LogOffError("laar.retry_of: the operator has turned the attempt log off", param="laar.retry_of")
         self._refuse_impossible_check(request)

@@ -56,6 +56,10 @@ class LoadTracker:
         self._is_deployed[index] = running > 0
         self.load.replicas[index] = max(1, running)
 
+    def replicas(self) -> dict[str, float]:
+        """How many replicas each model runs, at least one."""
+        return dict(zip(self._index, self.load.replicas.tolist(), strict=True))
+
     def healthy(self, now_s: float) -> NDArray[np.bool_]:
         """Whether each model runs and is not shut out for its failures."""
         return self._is_deployed & (self._open_until_s <= now_s)

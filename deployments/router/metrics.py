@@ -6,12 +6,19 @@ from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.router.attempts import Attempt
 from deployments.router.job import Job
+from deployments.thinking.controller import Controller
 
 _SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+_SOLVE_SECONDS = [0.0001, 0.001, 0.01, 0.1, 1, 10]
+# stands in a label for a curve that holds for all languages, or all lengths
+_EVERY = "all"
 
 
 class RouterMetrics:
-    """Labels are only configured model names, HTTP statuses and words of our own enums: the series stay few."""
+    """Labels are only names from the config and the profile, HTTP statuses and words of our own enums.
+
+    So the series stay few, whatever callers send.
+    """
 
     def __init__(self) -> None:
         self._requests = Counter(
@@ -56,6 +63,27 @@ class RouterMetrics:
             "laar_log_lag_seconds", description="Age of the oldest record of this replica that waits."
         )
 
+        self._thinking_budget = Gauge(
+            "laar_thinking_budget_tokens",
+            description="Thinking tokens that a request gets, by model and by the profile's curve that it falls under.",
+            tag_keys=("model", "task", "language", "bucket"),
+        )
+        self._thinking_arrivals = Gauge(
+            "laar_thinking_arrivals_per_second",
+            description="Attempts per second at one replica that thinking budgets are planned for, by model.",
+            tag_keys=("model",),
+        )
+        self._thinking_plans = Counter(
+            "laar_thinking_plans_total",
+            description="Times that thinking budgets were looked at anew, by model and what came of it.",
+            tag_keys=("model", "outcome"),
+        )
+        self._thinking_plan_seconds = Histogram(
+            "laar_thinking_plan_seconds",
+            description="Seconds that one look at the thinking budgets of all models took.",
+            boundaries=_SOLVE_SECONDS,
+        )
+
     def drifting(self, models: Iterable[str], drifting: Collection[str]) -> None:
         for model in models:
             self._drift.set(float(model in drifting), tags={"model": model})
@@ -63,6 +91,17 @@ class RouterMetrics:
     def attempt_ended(self, job: Job, attempt: Attempt) -> None:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})
         self._attempt_seconds.observe(attempt.latency_s, tags={"model": attempt.model})
+
+    def planned(self, controller: Controller, seconds: float) -> None:
+        """Show the present thinking budgets."""
+        self._thinking_plan_seconds.observe(seconds)
+        for model, plan in controller.plan.items():
+            self._thinking_plans.inc(tags={"model": model, "outcome": plan.outcome.value})
+            self._thinking_arrivals.set(plan.arrivals.per_s, tags={"model": model})
+            for curve, budget in zip(controller.curves(model), plan.budgets, strict=True):
+                bucket = _EVERY if curve.bucket is None else str(curve.bucket)
+                tags = {"model": model, "task": curve.task, "language": curve.language or _EVERY, "bucket": bucket}
+                self._thinking_budget.set(budget, tags=tags)
 
     def request_ended(self, job: Job | None, status: int, duration_s: float) -> None:
         """Count a request; `job` is None for one that was refused before it could be routed."""

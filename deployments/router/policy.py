@@ -41,7 +41,8 @@ class Exclusion(StrEnum):
 class Candidate(msgspec.Struct, frozen=True):
     """A model as one request sees it now.
 
-    `probability` is Q in (0, 1), `latency_s` is L with what is queued, `idle_latency_s` L on an idle engine.
+    `probability` is Q in (0, 1), `latency_s` is L with what is queued, `idle_latency_s` L on an idle engine;
+    `thinking_budget` is what its thinking would be held to, if anything.
     """
 
     model: str
@@ -53,6 +54,7 @@ class Candidate(msgspec.Struct, frozen=True):
     in_flight: int
     tries: int = 0
     exclusion: Exclusion | None = None
+    thinking_budget: int | None = None
 
     @property
     def score_s(self) -> float:

@@ -23,6 +23,8 @@ MAX_GRAMMAR_BYTES = {"response_format": 32 * 1024, "structured_outputs": 32 * 10
 # About what vision models make of an image; only its order of magnitude counts.
 PART_TOKENS = 1000
 MAX_SHOWN_CHARS = 64
+# vLLM's word for thinking without a budget.
+UNLIMITED = -1
 # Fields of vLLM's requests that reach into the engine itself; they are the operator's, not a caller's.
 CLOSED_FIELDS = frozenset(
     {
@@ -102,6 +104,7 @@ class _Tool(msgspec.Struct):
 
 
 _TokenLimit = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+_ThinkingBudget = Annotated[int, msgspec.Meta(ge=UNLIMITED, le=2**31 - 1)]
 
 
 class _Scalars(msgspec.Struct):
@@ -112,6 +115,7 @@ class _Scalars(msgspec.Struct):
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_ANSWERS)] | None = None
     max_tokens: _TokenLimit | None = None
     max_completion_tokens: _TokenLimit | None = None
+    thinking_token_budget: _ThinkingBudget | None = None
     temperature: Annotated[float, msgspec.Meta(ge=0)] | None = None
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     seed: int | None = None
@@ -139,6 +143,7 @@ class RoutedRequest:
     is_plain_text: bool = True
     stream: bool
     max_tokens: int | None
+    thinking_token_budget: int | None = None
     is_repeatable: bool
     options: LaarOptions
 
@@ -177,6 +182,7 @@ def parse_request(
         is_plain_text=not other_tokens and scalars.truncate_prompt_tokens is None,
         stream=bool(scalars.stream),
         max_tokens=scalars.max_completion_tokens or scalars.max_tokens,
+        thinking_token_budget=scalars.thinking_token_budget,
         is_repeatable=scalars.temperature == 0 or scalars.seed is not None,
         options=options,
     )

@@ -1,21 +1,26 @@
 """The decision for one request: features in, candidates with Q and L, one model out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from math import isnan
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deployments.errors import ClientError
 from deployments.router.attempts import AttemptLog
 from deployments.router.beliefs import Beliefs
 from deployments.router.features import Features, bucket_index, estimate_tokens, extract
 from deployments.router.language import LanguageDetector
 from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_s, unread_tokens
 from deployments.router.load import LoadTracker
+from deployments.router.model import Model
 from deployments.router.order import Joint, chance_left
 from deployments.router.policy import POLICIES, TIERS, Candidate, Decision, Exclusion, Policy, Reason, decide, rank
 from deployments.router.request import AUTO, RoutedRequest
 from deployments.router.settings import Learning
+from deployments.router.thinking import Thinking
+from deployments.thinking.tasks import TaskRules
 from profiles.drift import Alarm
 from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
 
@@ -38,15 +43,6 @@ _CALIBRATION_RANGE = (0.25, 4.0)
 _OBSERVED_RANGE = (0.5, 2.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A deployed model as the router knows it."""
-
-    name: str
-    context_tokens: int
-    has_prefix_cache: bool = True
-
-
 class Routing:
     """Everything the choice of a model rests on. Not thread-safe; one event loop owns it."""
 
@@ -58,6 +54,8 @@ class Routing:
         policy: str,
         detector: LanguageDetector,
         learning: Learning | None = None,
+        thinking: Thinking | None = None,
+        task_rules: TaskRules | None = None,
     ) -> None:
         self.models = {model.name: model for model in models}
         self.tracker = LoadTracker(self.models)
@@ -78,6 +76,9 @@ class Routing:
         self._output_tokens: dict[str, Floats] = {}
         self._policy: Policy = POLICIES[policy](self._names)
         self._detector = detector
+        self.thinking = thinking
+        self._task_rules = task_rules or TaskRules()
+        self._no_budgets = [None] * len(self._names)
         self._turn = 0
 
     def features(self, request: RoutedRequest) -> Features:
@@ -85,7 +86,7 @@ class Routing:
         return extract(
             request.texts,
             detector=self._detector,
-            task=options.task or DEFAULT_TASK,
+            task=options.task or self._task_rules.task_of(request.texts) or DEFAULT_TASK,
             language=options.language,
         )
 
@@ -106,9 +107,18 @@ class Routing:
         output = self._expected_output(request, features)
         idle_s = idle_latency_s(self._speeds, prompt_tokens=self._unread(tokens, log), output_tokens=output)
         load = self.tracker.load
+        believed = self.beliefs.drawn if explore else self.beliefs.probabilities
+        probabilities = believed(features.task, features.language, buckets)
+        budgets: Sequence[int | None] = self._no_budgets
+        if self.thinking is not None:
+            thoughts = self.thinking.of(request, features, buckets)
+            probabilities = np.where(thoughts.is_known, thoughts.probability, probabilities)
+            idle_s = np.where(thoughts.is_known, thoughts.service_s, idle_s)
+            output = _capped(output + thoughts.tokens, request)
+            budgets = [None if isnan(budget) else int(budget) for budget in thoughts.budgets.tolist()]
         columns = (
             self._names,
-            self._probabilities(features, buckets, log, explore=explore),
+            self.beliefs.after_failures(probabilities, features.task, log.failed_models).tolist(),
             (idle_s + queueing_s(self._speeds, output_tokens=output, load=load)).tolist(),
             idle_s.tolist(),
             tokens.astype(np.int64).tolist(),
@@ -116,6 +126,7 @@ class Routing:
             load.in_flight.astype(np.int64).tolist(),
             [log.tries(name) for name in self._names] if log.attempts else [0] * len(self._names),
             self._exclusions(tokens, log, now_s),
+            budgets,
         )
         found = list(map(Candidate, *columns))
         return found if request.model == AUTO else [found[self._names.index(request.model)]]
@@ -173,6 +184,32 @@ class Routing:
         idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=most)
         return float((idle_s + queueing_s(self._speeds, output_tokens=most, load=self.tracker.load))[index])
 
+    def overrides(self, request: RoutedRequest, chosen: Candidate) -> dict[str, Any]:
+        """Fields that the chosen model is to take otherwise than the body has them.
+
+        A client's own budget stays, but a model that cannot honour it, one of several for `auto`, goes without.
+        """
+        thinks = self.thinking is not None and chosen.model in self.thinking.models
+        if request.thinking_token_budget is not None:
+            return {} if thinks else {"thinking_token_budget": None}
+        return {} if chosen.thinking_budget is None else {"thinking_token_budget": chosen.thinking_budget}
+
+    def refuse_impossible_budget(self, request: RoutedRequest) -> None:
+        """Raise a ClientError for a budget that no model which may answer could honour."""
+        thinkers = self.thinking.models if self.thinking is not None else frozenset()
+        answering = set(self.models) if request.model == AUTO else {request.model}
+        if request.thinking_token_budget is not None and not answering & thinkers:
+            who = "no model" if request.model == AUTO else f"not '{request.model}'"
+            message = f"thinking_token_budget: {who} can be held to it; models that can: {sorted(thinkers)}"
+            raise ClientError(message, param="thinking_token_budget")
+
+    def started(self, features: Features, chosen: Candidate, log: AttemptLog, now_s: float) -> None:
+        """Count an attempt as under way."""
+        self.tracker.start(chosen.model, chosen.prompt_tokens)
+        if self.thinking is not None:
+            tries = log.tries(chosen.model)
+            self.thinking.observe(chosen.model, features, bucket=chosen.bucket, tries=tries, now_s=now_s)
+
     def learn_prompt_tokens(self, request: RoutedRequest, candidate: Candidate, language: str, actual: int) -> None:
         """Correct the characters-per-token figure of a model and language by what its tokenizer counted."""
         if actual <= 0 or not request.is_plain_text or request.options.language is not None:
@@ -226,20 +263,7 @@ class Routing:
         if output is None:
             output = np.array([known.output_tokens.get(task, DEFAULT_OUTPUT_TOKENS) for known in self._profiles])
             self._output_tokens[task] = output
-        return np.minimum(output, request.max_tokens) if request.max_tokens else output
-
-    def _probabilities(
-        self, features: Features, buckets: NDArray[np.intp], log: AttemptLog, *, explore: bool
-    ) -> list[float]:
-        """Q of each model, after the wrong answers so far."""
-        task, language = features.task, features.language
-        found = (
-            self.beliefs.drawn(task, language, buckets)
-            if explore
-            else self.beliefs.probabilities(task, language, buckets, log.failed_models)
-        )
-        chances: list[float] = found.tolist()
-        return chances
+        return _capped(output, request)
 
     def _is_to_explore(self, request: RoutedRequest, log: AttemptLog) -> bool:
         """Only where a verdict will follow and laar is free to choose."""
@@ -275,6 +299,10 @@ class Routing:
 
 def _session(request: RoutedRequest) -> str:
     return request.options.session or (request.texts[0] if request.texts else "")
+
+
+def _capped(output: Floats, request: RoutedRequest) -> Floats:
+    return np.minimum(output, request.max_tokens) if request.max_tokens else output
 
 
 def _clamp(value: float, bounds: tuple[float, float]) -> float:

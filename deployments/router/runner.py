@@ -6,7 +6,7 @@ production.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -51,11 +51,13 @@ class BackendError(Exception):
 class Backend(Protocol):
     """The way to the models and the verifier. Cancelling a call cancels the work behind it."""
 
-    async def generate(self, model: str, endpoint: str, body: bytes) -> Reply:
-        """One answer; raises BackendError, may wait for ever."""
+    async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
+        """One answer to the body with some of its fields replaced; raises BackendError, may wait for ever."""
         ...
 
-    def stream(self, model: str, endpoint: str, body: bytes) -> AsyncGenerator[bytes | Reply, None]:
+    def stream(
+        self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes | Reply, None]:
         """Server-sent events, or one error Reply; closing it early stops the generation."""
         ...
 
@@ -170,13 +172,14 @@ class Runner:
 
     async def _ask(self, job: Job, decision: Decision, life: "_Life") -> tuple[Reply | None, Status | None]:
         """The reply, or in which way there was none."""
-        tracker, chosen = self._routing.tracker, decision.chosen
-        tracker.start(chosen.model, chosen.prompt_tokens)
+        chosen, request = decision.chosen, job.request
+        self._routing.started(job.features, chosen, job.log, self._clock())
         try:
-            if job.request.stream:
+            if request.stream:
                 return await self._collect(job, decision, life), None
             async with asyncio.timeout(self._attempt_time_s(job, decision, life)):
-                reply = await self._backend.generate(chosen.model, job.request.endpoint.value, job.request.body)
+                overrides = self._routing.overrides(request, chosen)
+                reply = await self._backend.generate(chosen.model, request.endpoint.value, request.body, overrides)
                 life.has_begun = True
                 return reply, None
         except TimeoutError:
@@ -185,7 +188,7 @@ class Runner:
             logger.warning("attempt failed", exc_info=True, extra={"model": chosen.model})
             return None, Status.ERROR
         finally:
-            tracker.finish(chosen.model, chosen.prompt_tokens)
+            self._routing.tracker.finish(chosen.model, chosen.prompt_tokens)
 
     async def _collect(self, job: Job, decision: Decision, life: "_Life") -> Reply:
         """Hold a whole stream back as one reply, so that it can be verified before anyone sees it."""
@@ -201,7 +204,8 @@ class Runner:
         return Reply(200, body, text=sse.read_text(body))
 
     def _stream(self, job: Job, chosen: Candidate) -> AsyncGenerator[bytes | Reply, None]:
-        return self._backend.stream(chosen.model, job.request.endpoint.value, job.request.body)
+        request, overrides = job.request, self._routing.overrides(job.request, chosen)
+        return self._backend.stream(chosen.model, request.endpoint.value, request.body, overrides)
 
     async def _verify(self, job: Job, model: str, reply: Reply) -> Verdict:
         """The verdict; a verifier that breaks down is asked a second time."""
@@ -223,9 +227,8 @@ class Runner:
     async def _flow(self, job: Job, decision: Decision) -> AsyncGenerator[bytes, None]:
         """The pieces of one attempt as they come; none at all if it fails before the first."""
         chosen, sent_s, life, has_yielded = decision.chosen, self._clock(), self._life(job, decision), False
-        tracker = self._routing.tracker
         attempt: Attempt | None = None
-        tracker.start(chosen.model, chosen.prompt_tokens)
+        self._routing.started(job.features, chosen, job.log, sent_s)
         try:
             async with aclosing(self._stream(job, chosen)) as upstream:
                 while (piece := await self._next_piece(job, upstream, decision, life)) is not None:
@@ -248,7 +251,7 @@ class Runner:
             logger.warning("stream failed", exc_info=True, extra={"model": chosen.model})
             attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None, life)
         finally:
-            tracker.finish(chosen.model, chosen.prompt_tokens)
+            self._routing.tracker.finish(chosen.model, chosen.prompt_tokens)
             self._book(job, attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None, life))
         if has_yielded and attempt is not None and attempt.status in FAULTS:
             body = error_body(f"the stream broke off: {attempt.reason}", type_="server_error", code=attempt.reason)
@@ -297,6 +300,7 @@ class Runner:
             latency_s=latency_s,
             probability=chosen.probability,
             is_silent=not life.has_begun and latency_s >= life.patience_s,
+            thinking_budget=chosen.thinking_budget,
             prompt_tokens=chosen.prompt_tokens,
             bucket=bucket_label(chosen.bucket, self._routing.bucket_edges),
             reply=reply,

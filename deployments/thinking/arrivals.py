@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 NUM_SLICES = 32
+# Requests that each kind is taken to have had besides: what nobody asked for yet may be asked for next.
+PRIOR_REQUESTS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """Requests per second at one replica of a model, and each kind's share of them; alike where there were none."""
+    """Requests per second at one replica of a model, and each kind's share of them, none of which is 0."""
 
     per_s: float
     shares: tuple[float, ...]
@@ -37,7 +39,8 @@ class Window:
         since_s = max(self._began_s, oldest * self._slice_s)
         # a window that has only just begun would make a rush of its first request
         seconds = max(now_s - since_s, self._slice_s)
-        shares = tuple(count / total for count in totals) if total else (1 / len(totals),) * len(totals)
+        weight = total + PRIOR_REQUESTS * len(totals)
+        shares = tuple((count + PRIOR_REQUESTS) / weight for count in totals)
         return Arrivals(per_s=scale * total / seconds, shares=shares)
 
     def _row(self, index: int) -> list[int]:

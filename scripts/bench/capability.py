@@ -159,7 +159,8 @@ def _next(
     any_record = next(iter(left.values()))
     task, language = any_record.task, any_record.language
     buckets = np.array([bucket_of(left[m].prompt_tokens, edges) if m in left else 0 for m in beliefs.models])
-    chances = dict(zip(beliefs.models, beliefs.probabilities(task, language, buckets, failed).tolist(), strict=True))
+    first = beliefs.probabilities(task, language, buckets)
+    chances = dict(zip(beliefs.models, beliefs.after_failures(first, task, failed).tolist(), strict=True))
     by_score = sorted(left, key=lambda m: _score(latency_s(left[m]), chances[m]))[:MAX_ORDERED]
     joint = beliefs.joint(task, failed) if is_joint else None
     if joint is None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from deployments.router.attempts import AttemptLog
 from deployments.router.language import FastTextDetector
+from deployments.router.model import Model
 from deployments.router.request import Endpoint, LaarOptions, RoutedRequest
-from deployments.router.routing import Model, Routing
+from deployments.router.routing import Routing
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 from scripts.bench.report import Bar, Report, quantile
 

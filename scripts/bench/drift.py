@@ -9,8 +9,9 @@ import numpy as np
 from deployments.models.reply import Reply
 from deployments.router.attempts import Attempt, AttemptLog, Status
 from deployments.router.language import FastTextDetector
+from deployments.router.model import Model
 from deployments.router.request import AUTO, Endpoint, LaarOptions, RoutedRequest
-from deployments.router.routing import Model, Routing
+from deployments.router.routing import Routing
 from profiles.drift import Alarm
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, Profile
 from scripts.bench.report import Bar, Report, median_and_spread

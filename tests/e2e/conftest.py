@@ -1,12 +1,14 @@
-"""The embedded application as a user starts it: `serve run serve_app/embedded.yaml`, on a port of its own."""
+"""The embedded applications as a user starts them: `serve run` with their config, on a port of its own."""
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import openai
 import pytest
 
-from scripts.demo import Signals, end_application, start_application, wait_until_ready
+from scripts.demo import CONFIG, Signals, end_application, start_application, wait_until_ready
 
 PORT = 8341
 # ports of their own, so that the tests run beside an application that is up
@@ -18,20 +20,27 @@ RAY_PORTS = {
 }
 
 
-@pytest.fixture(scope="session")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log_path = tmp_path_factory.mktemp("app") / "serve.log"
+@contextmanager
+def running(config: Path, *, port: int, log_path: Path) -> Iterator[str]:
+    """The URL of an application that is up; it is gone when the block is left."""
     # started in the background, a process has SIGINT ignored, and its children too: `serve run` would not end
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
-        for name, port in RAY_PORTS.items():
-            patch.setenv(name, port)
-        process = start_application(PORT, log_path)
+        for name, value in RAY_PORTS.items():
+            patch.setenv(name, value)
+        process = start_application(port, log_path, config=config)
         try:
-            wait_until_ready(process, PORT, log_path)
-            yield f"http://127.0.0.1:{PORT}"
+            wait_until_ready(process, port, log_path)
+            yield f"http://127.0.0.1:{port}"
         finally:
             end_application(process, Signals())
+
+
+# one application after the other: two would not fit into the memory of a small machine
+@pytest.fixture(scope="module")
+def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(CONFIG, port=PORT, log_path=tmp_path_factory.mktemp("app") / "serve.log") as url:
+        yield url
 
 
 @pytest.fixture

@@ -36,6 +36,17 @@ MODELS: dict[str, dict[str, Any]] = {
         "latency": {"overhead_s": 0.2, "prefill_s_per_token": 0, "decode_s_per_token": 0.2},
         "padding_words": 20,
     },
+    # the only one that can be held to a budget, and by its profile good at sums
+    "simulated-thinking": {"thinking_words": 100},
+}
+THINKING_CURVE = {
+    "task": "sums",
+    "base_s": 0.001,
+    "token_s": 0.0001,
+    "gain": 0.8,
+    "rate": 0.1,
+    "floor": 0.1,
+    "max_tokens": 50,
 }
 FIRST_CHOICE_OF = {
     "simulated-wrong": "default",
@@ -49,7 +60,8 @@ def llm_config(model: str) -> dict[str, Any]:
     return {
         "model_loading_config": {"model_id": model},
         "accelerator_config": {"kind": "cpu"},
-        "engine_kwargs": {"max_model_len": 8192},
+        "engine_kwargs": {"max_model_len": 8192}
+        | ({"reasoning_config": {"reasoning_end_str": "</think>"}} if "thinking" in model else {}),
         "deployment_config": {"num_replicas": 1, "ray_actor_options": {"num_cpus": 0.1}},
         "placement_group_config": {"bundles": [{"CPU": 0.1}]},
         "log_engine_metrics": False,
@@ -91,6 +103,7 @@ def _profile() -> dict[str, Any]:
                 "chars_per_token": {"unknown": 4.0},
                 "chars_per_symbol_token": 4.0,
                 "cells": cells(model),
+                "thinking": [THINKING_CURVE] if "thinking" in model else [],
             }
             for model in MODELS
         },
@@ -138,6 +151,7 @@ def app_url(cluster: str, profile_path: str, tmp_path_factory: pytest.TempPathFa
         "profile": profile_path,
         "models": models(*MODELS),
         "router": {"num_cpus": 0.1, "keep_alive_s": 0.2, "status_period_s": 0.5},
+        "thinking": {"period_s": 0.5, "window_s": 5},
         "verifier": {"num_cpus": 0.1, "custom_checks": {"short": "tests.serve.checks:is_short"}},
         "limits": {"max_body_bytes": 300_000, "attempt_timeout_s": 20, "deadline_s": 60},
         "auth": {"api_keys_env": "LAAR_TEST_KEYS"},

@@ -13,7 +13,8 @@ NUM_PROMPTS = 400
 
 
 async def share_of_right_answers(model: str) -> float:
-    engine = SimulatedEngine(SimpleNamespace(model_id=model), settings=SimulatedSettings(profile="simulated"))
+    config = SimpleNamespace(model_id=model, engine_kwargs={})
+    engine = SimulatedEngine(config, settings=SimulatedSettings(profile="simulated"))
     engine._latency = engine._latency.model_copy(update={"overhead_s": 0.0, "decode_s_per_token": 0.0})
     right = 0
     for number in range(NUM_PROMPTS):

@@ -26,7 +26,8 @@ def test_chances_are_those_of_the_profile_in_the_order_of_the_models(enabled: bo
 
 def test_failure_lowers_the_chance_of_models_that_fail_with_it() -> None:
     found = beliefs()
-    before, after = (found.probabilities("default", "en", FIRST, failed) for failed in ([], ["a"]))
+    before = found.probabilities("default", "en", FIRST)
+    after = found.after_failures(before, "default", ["a"])
     assert after[1] < 0.5 * before[1]
     assert after[2] == before[2]
 

@@ -1,8 +1,10 @@
 from typing import Any
 
+import numpy as np
 import pytest
 
 from profiles.capability import Capability
+from profiles.joint import after as conditioned
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 
 MEASURED = NO_PROFILE.measured
@@ -83,7 +85,7 @@ def test_models_that_fail_together_lower_the_probability_after_a_failure() -> No
     found = Capability(profile({"a": [cell("en", 0, 10, 20)], "b": [cell("en", 0, 10, 20)]}, (pair,)))
     where: dict[str, Any] = {"task": "default", "language": "en", "bucket": 0}
     before = found.probability("b", **where)
-    after = found.after_failures("b", ["a"], **where)
+    after = float(conditioned(np.array(before), found.burdens(["a", "b"], task="default")[0, 1]))
     assert before == pytest.approx(0.5, abs=0.02)
     # the paired rate is 0 of 16; the shift is shrunk twice, to the two models' and to one over all
     assert 0.0 < after < 0.15
@@ -91,8 +93,7 @@ def test_models_that_fail_together_lower_the_probability_after_a_failure() -> No
 
 def test_failure_of_a_model_without_paired_figures_changes_nothing() -> None:
     found = Capability(profile({"a": [], "b": [cell("en", 0, 10, 20)]}))
-    where: dict[str, Any] = {"task": "default", "language": "en", "bucket": 0}
-    assert found.after_failures("b", ["a"], **where) == found.probability("b", **where)
+    assert not found.burdens(["a", "b"], task="default").any()
 
 
 def test_task_without_figures_is_answered_by_the_default_task_where_that_has_some() -> None:

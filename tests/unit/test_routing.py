@@ -4,9 +4,10 @@ import pytest
 
 from deployments.models.reply import Reply
 from deployments.router.attempts import Attempt, AttemptLog, Status
+from deployments.router.model import Model
 from deployments.router.policy import Candidate, Decision, Reason
 from deployments.router.request import AUTO, Endpoint, LaarOptions, RoutedRequest
-from deployments.router.routing import Model, Routing
+from deployments.router.routing import Routing
 from deployments.router.settings import Learning
 from deployments.verifier.spec import SPEC
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile

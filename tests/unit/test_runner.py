@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,9 @@ from deployments.models.reply import Reply
 from deployments.router.attempts import Attempt, Status
 from deployments.router.job import Job
 from deployments.router.language import Detection
+from deployments.router.model import Model
 from deployments.router.request import Endpoint, parse_request
-from deployments.router.routing import Model, Routing
+from deployments.router.routing import Routing
 from deployments.router.runner import BackendError, Runner
 from deployments.router.settings import Limits, RouterSettings
 from deployments.verifier.checks import Evidence, Verdict, check
@@ -76,12 +78,14 @@ class FakeBackend:
 
     behaviours: Mapping[str, Behaviour]
     asked: list[str] = field(default_factory=list)
+    overrides: list[dict[str, Any]] = field(default_factory=list)
     open: int = 0
     verifier_breaks: int = 0
     pause_s: float = 0.0
 
-    async def generate(self, model: str, endpoint: str, body: bytes) -> Reply:
+    async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         self.asked.append(model)
+        self.overrides.append(dict(overrides))
         self.open += 1
         try:
             result = self.behaviours[model]()
@@ -96,8 +100,10 @@ class FakeBackend:
         finally:
             self.open -= 1
 
-    async def stream(self, model: str, endpoint: str, body: bytes) -> AsyncGenerator[bytes | Reply, None]:
-        reply = await self.generate(model, endpoint, body)
+    async def stream(
+        self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes | Reply, None]:
+        reply = await self.generate(model, endpoint, body, overrides)
         if reply.status >= 400:
             yield reply
             return

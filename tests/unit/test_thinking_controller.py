@@ -221,10 +221,10 @@ def test_window_forgets() -> None:
     for at_s in range(31):
         window.observe(at_s % 2, at_s + 0.5)
     assert window.arrivals(31.0).per_s == pytest.approx(1.0)
-    assert window.arrivals(31.0).shares == pytest.approx([16 / 31, 15 / 31])
+    assert window.arrivals(31.0).shares == pytest.approx([16.5 / 32, 15.5 / 32])
     window.observe(1, 61.5)
     assert window.arrivals(62.0).per_s == pytest.approx(1 / 31)
-    assert window.arrivals(62.0).shares == (0, 1)
+    assert window.arrivals(62.0).shares == (0.25, 0.75)
     assert window.arrivals(500.0).per_s == 0
 
 
