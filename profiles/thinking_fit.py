@@ -70,18 +70,14 @@ def fit_accuracy(budgets: Sequence[int], correct: Sequence[int], tried: Sequence
     rates = np.log((SLOWEST / positive.max(), FASTEST / positive.min()))
     box = np.array([(0.0, 1.0), (0.0, 1.0), rates])
     drop = float(chi2.ppf(CONFIDENCE, df=1)) / 2
-    look = _look(data, box)
-    for _ in range(_LOOKS):
-        box = look.narrowed(1.2 * drop)
-        look = _look(data, box)
-    intervals = look.ranges(drop)
-    for _ in range(_LOOKS):
-        look = _look(data, look.narrowed(0.02))
-    floor, gain, rate = look.best()
-    held = {
-        name: (min(low, v), max(high, v))
-        for (name, (low, high)), v in zip(intervals.items(), (floor, gain, rate), strict=True)
-    }
+    # a grid misses the tips of what lies aslant in it, so that each of the two finds a part of every interval
+    by_rise, by_gain = (_searched(data, _look(data, box, by_gain=b), 1.2 * drop) for b in (False, True))
+    floor, gain, rate = _searched(data, by_rise, 0.02).best()
+    found = {"floor": floor, "gain": gain, "rate": rate}
+    ranges = (by_rise.ranges(drop), by_gain.ranges(drop), {name: (value, value) for name, value in found.items()})
+    held = {name: (min(r[name][0] for r in ranges), max(r[name][1] for r in ranges)) for name in found}
+    slowest, fastest = np.exp(rates).tolist()
+    held["rate"] = (max(held["rate"][0], slowest), min(held["rate"][1], fastest))
     return AccuracyFit(floor=floor, gain=gain, rate=rate, intervals=cast(Mapping[CurveParameter, Interval], held))
 
 
@@ -120,15 +116,16 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The log-likelihood on a grid of floor, rise and log rate; rise is what the largest budget adds to the floor.
+    """The log-likelihood on a grid of floor, rise or gain, and log rate.
 
-    Rise and rate are known almost independently of each other; gain and rate are not, where the curve is far from
-    level at the largest budget.
+    Rise is what the largest budget adds to the floor. It is known almost independently of the rate, which the gain
+    is not where the curve is far from level at the largest budget.
     """
 
     axes: tuple[Floats, Floats, Floats]
     gain: Floats
     likelihood: Floats
+    by_gain: bool
 
     def narrowed(self, drop: float) -> Floats:
         """The smallest box, one step wider on each side, that holds all that is within `drop` of the best."""
@@ -140,10 +137,20 @@ class _Look:
         return np.array(box)
 
     def ranges(self, drop: float) -> dict[str, Interval]:
+        """From the lowest to the highest value within `drop` of the best.
+
+        An end lies somewhere between the last step inside and the next, so half a step is added along each axis.
+        """
         inside = self.likelihood >= self.likelihood.max() - drop
-        floors, _, rates = np.nonzero(inside)
-        values = {"floor": self.axes[0][floors], "gain": self.gain[inside], "rate": np.exp(self.axes[2][rates])}
-        return {name: (float(found.min()), float(found.max())) for name, found in values.items()}
+        floors, middles, rates = np.nonzero(inside)
+        floor, middle, log_rate = (axis[found] for axis, found in zip(self.axes, (floors, middles, rates), strict=True))
+        half = [(axis[1] - axis[0]) / 2 for axis in self.axes]
+        gain, gain_half = (middle, half[1]) if self.by_gain else (self.gain[inside], 0.0)
+        return {
+            "floor": (max(0.0, float(floor.min() - half[0])), min(1.0, float(floor.max() + half[0]))),
+            "gain": (max(0.0, float(gain.min() - gain_half)), min(1.0, float(gain.max() + gain_half))),
+            "rate": (float(np.exp(log_rate.min() - half[2])), float(np.exp(log_rate.max() + half[2]))),
+        }
 
     def best(self) -> tuple[float, float, float]:
         """floor, gain and rate of the most likely point; of several the one of least gain."""
@@ -153,16 +160,23 @@ class _Look:
         return floor, min(gain, 1 - floor), float(np.exp(self.axes[2][index[2]]))
 
 
-def _look(data: _Counts, box: Floats) -> _Look:
-    floor, rise, log_rate = (np.linspace(low, high, _STEPS) for low, high in box)
+def _searched(data: _Counts, look: _Look, drop: float) -> _Look:
+    """The same, narrowed step by step to all that is within `drop` of the best."""
+    for _ in range(_LOOKS):
+        look = _look(data, look.narrowed(drop), by_gain=look.by_gain)
+    return look
+
+
+def _look(data: _Counts, box: Floats, *, by_gain: bool) -> _Look:
+    floor, middle, log_rate = (np.linspace(low, high, _STEPS) for low, high in box)
     grown = -np.expm1(-np.exp(log_rate)[:, None] * data.budgets)
-    most = -np.expm1(-np.exp(log_rate) * data.budgets.max())
-    gain = np.broadcast_to(rise[None, :, None] / most, (_STEPS,) * 3)
+    most = 1.0 if by_gain else -np.expm1(-np.exp(log_rate) * data.budgets.max())
+    gain = np.broadcast_to(middle[None, :, None] / most, (_STEPS,) * 3)
     chance = floor[:, None, None, None] + gain[..., None] * grown
     is_allowed = floor[:, None, None] + gain <= 1 + 1e-12
     chance = np.clip(np.where(is_allowed[..., None], chance, 0.5), 0.0, 1.0)
     likelihood = (xlogy(data.correct, chance) + xlog1py(data.tried - data.correct, -chance)).sum(axis=-1)
-    return _Look((floor, rise, log_rate), gain, np.where(is_allowed, likelihood, -np.inf))
+    return _Look((floor, middle, log_rate), gain, np.where(is_allowed, likelihood, -np.inf), by_gain)
 
 
 def _is_enough(records: Sequence[Record], *, is_whole: bool) -> bool:

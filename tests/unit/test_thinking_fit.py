@@ -66,6 +66,13 @@ def test_intervals_hold_the_truth_nineteen_times_of_twenty(truth: dict[str, floa
     assert max(widths) < 0.3
 
 
+def test_interval_is_that_of_the_profile_likelihood_by_another_search() -> None:
+    found = fit_accuracy(BUDGETS, (1200, 2145, 2644, 3045, 3188), [4000] * 5)
+    # Nelder-Mead over floor and rate for a fixed gain, and Brent's method for where the likelihood falls by 1.9207
+    assert found.intervals["gain"] == pytest.approx((0.48261, 0.51716), abs=1e-3)
+    assert (found.floor, found.gain, found.rate) == pytest.approx((0.29999, 0.49998, 0.0099979), rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("correct", "floor", "gain"),
     [
