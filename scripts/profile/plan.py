@@ -100,7 +100,10 @@ class ProfilePlan:
         ]
 
     def identity(self) -> dict[str, Any]:
-        """What makes two measurements one and the same, whatever the application's address; for the journal."""
+        """What makes two measurements one and the same; for the journal.
+
+        Neither the application's address nor what its engines can take at once: each record says how many were asked.
+        """
         return {
             "workloads": list(self.workloads),
             "own_prompts": None if self.own_prompts is None else _digest(self.own_prompts),
@@ -108,7 +111,6 @@ class ProfilePlan:
             "tokens": list(self.target_tokens),
             "prompts": self.prompts_per_cell,
             "concurrency": self.concurrency,
-            "capacities": dict(self.capacities),
             "models_together": self.are_models_together,
             "budget": self.max_answers,
             "budgets": list(self.budgets),

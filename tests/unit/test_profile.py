@@ -563,3 +563,7 @@ def test_wrong_option_is_refused_before_anything_is_asked(arguments: list[str], 
     result = CliRunner().invoke(cli.app, ["profile", "--out", "p.json", *arguments], env={"COLUMNS": "500"})
     assert result.exit_code == 2
     assert told in result.output
+
+
+def test_measurement_goes_on_whether_or_not_the_capacity_of_engines_is_known() -> None:
+    assert plan(concurrency=16, capacities={"small": 3}).identity() == plan(concurrency=16).identity()
