@@ -14,6 +14,9 @@ from serve_app.environment import prepare_environment
 RAY_PORTS = {
     "RAY_SERVE_HAPROXY_METRICS_PORT": "9191",
     "RAY_SERVE_HAPROXY_STATS_PORT": "8494",
+    # HAProxy asks this one while no router is up, and would so ask that of the other application
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": "8501",
+    "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": "9501",
     "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "32000",
     "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "32999",
 }

@@ -154,7 +154,7 @@ def test_explain_gives_the_numbers_and_runs_nothing(client: httpx.Client) -> Non
     assert told["reason"] == "lowest_expected_time"
     first = next(c for c in told["candidates"] if c["model"] == "simulated-slow")
     assert first["score_s"] == pytest.approx(first["expected_latency_s"] / first["probability"], rel=1e-3)
-    assert len(told["candidates"]) == 5
+    assert len(told["candidates"]) == 6
 
 
 @pytest.mark.parametrize(
