@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from deployments.log.records import FeedbackRecord
 from deployments.log.store import Store
 from scripts import cli
-from scripts.log import moment
+from scripts.log.actions import moment
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
 AGO_S = (datetime.now(UTC) - NOON).total_seconds() - 600

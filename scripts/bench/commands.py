@@ -1,0 +1,103 @@
+"""The options of `laar bench`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
+
+JsonPath = Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")]
+Check = Annotated[bool, typer.Option("--check", help="Exit with 1 if a bar falls short.")]
+
+
+@bench.command("decision")
+def bench_decision(
+    json_path: JsonPath = None,
+    check: Check = False,
+    rounds: Annotated[int, typer.Option(min=20, help="Times each case is measured.")] = 200,
+    seed: int = 0,
+) -> None:
+    """Features and decision per request: prompts of 100 to 64K tokens, 6 languages, 5 and 50 models."""
+    from scripts.bench import decision
+    from scripts.bench.report import finish
+
+    raise typer.Exit(finish(decision.run(rounds=rounds, seed=seed), json_path=json_path, check=check))
+
+
+@bench.command("overhead")
+def bench_overhead(
+    json_path: JsonPath = None,
+    check: Check = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds per concurrency; the order alternates.")] = 6,
+    requests: Annotated[int, typer.Option(min=50, help="Requests per round.")] = 1500,
+) -> None:
+    """The same simulated model behind laar and behind Ray's own OpenAiIngress, side by side."""
+    from scripts.bench import overhead
+    from scripts.bench.report import finish
+
+    raise typer.Exit(finish(overhead.run(rounds=rounds, requests=requests), json_path=json_path, check=check))
+
+
+@bench.command("allocate")
+def bench_allocate(
+    json_path: JsonPath = None,
+    check: Check = False,
+    problems: Annotated[int, typer.Option(min=5, help="Random problems to compare with SciPy.")] = 1000,
+    repeats: Annotated[int, typer.Option(min=10, help="Times each size is measured.")] = 100,
+    random_starts: Annotated[int, typer.Option(min=0, help="Random starts of SciPy beside four fixed ones.")] = 2,
+    seed: int = 0,
+) -> None:
+    """Thinking budgets: optimum against SciPy, derivatives, rounding, a swing, time and its growth."""
+    from scripts.bench import allocate
+    from scripts.bench.report import finish
+
+    report = allocate.run(problems=problems, repeats=repeats, random_starts=random_starts, seed=seed)
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
+@bench.command("log")
+def bench_log(
+    json_path: JsonPath = None,
+    check: Check = False,
+    rounds: Annotated[int, typer.Option(min=20, help="Times each prompt length is measured.")] = 2000,
+) -> None:
+    """What the attempt log adds to a request: its record, and the write to the journal."""
+    from scripts.bench import log as bench_of_log
+    from scripts.bench.report import finish
+
+    raise typer.Exit(finish(bench_of_log.run(rounds=rounds), json_path=json_path, check=check))
+
+
+@bench.command("capability")
+def bench_capability(
+    train: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Outcomes to fit to: a profiler's journal.")],
+    held_out: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Others, of another seed, with new languages or lengths.")
+    ],
+    json_path: JsonPath = None,
+    check: Check = False,
+) -> None:
+    """How well fitted chances foretell recorded outcomes, beside rates and one logistic regression a model."""
+    from scripts.bench import capability
+    from scripts.bench.report import finish
+    from scripts.profile.plan import BUCKET_EDGES
+
+    report = capability.run(train=train, held_out=held_out, edges=BUCKET_EDGES)
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
+@bench.command("drift")
+def bench_drift(
+    json_path: JsonPath = None,
+    check: Check = False,
+    runs: Annotated[int, typer.Option(min=1, help="Worlds of two models that are swapped.")] = 40,
+    quiet_verdicts: Annotated[int, typer.Option(min=1000, help="Verdicts without any change.")] = 100_000,
+    seed: int = 0,
+) -> None:
+    """Two models swapped behind their names: verdicts until routing is right again, and until the alarm."""
+    from scripts.bench import drift
+    from scripts.bench.report import finish
+
+    report = drift.run(runs=runs, quiet_verdicts=quiet_verdicts, seed=seed)
+    raise typer.Exit(finish(report, json_path=json_path, check=check))

@@ -1,0 +1,92 @@
+"""The options of `laar log`."""
+
+from typing import Annotated
+
+import typer
+
+log = typer.Typer(no_args_is_help=True, help="Query and look after the attempt log.")
+
+LogUrl = Annotated[
+    str | None, typer.Option("--url", help="The log's database, without a password; else what --url-env names.")
+]
+LogUrlEnv = Annotated[
+    str, typer.Option("--url-env", help="Environment variable with the database's URL; unset means the local SQLite.")
+]
+Since = Annotated[str | None, typer.Option(help="From when on: 90s, 15m, 24h, 7d, or an ISO date and time (UTC).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and no table.")]
+OnlyModel = Annotated[str | None, typer.Option(help="Only this model.")]
+OnlyTask = Annotated[str | None, typer.Option(help="Only this task.")]
+OnlyLanguage = Annotated[str | None, typer.Option(help="Only this language.")]
+
+
+@log.command("list")
+def log_list(
+    url: LogUrl = None,
+    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    model: OnlyModel = None,
+    task: OnlyTask = None,
+    language: OnlyLanguage = None,
+    verdict: Annotated[str | None, typer.Option(help="Only this verdict.")] = None,
+    since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most attempts to show; the latest are.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The latest attempts."""
+    from scripts.log import actions
+
+    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict, since=since)
+    actions.run(url, url_env, lambda store: actions.show_attempts(store, wanted, limit=limit, as_json=as_json))
+
+
+@log.command("tail")
+def log_tail(
+    url: LogUrl = None,
+    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    model: OnlyModel = None,
+    task: OnlyTask = None,
+    language: OnlyLanguage = None,
+    verdict: Annotated[str | None, typer.Option(help="Only this verdict.")] = None,
+) -> None:
+    """Attempts as they come, one JSON object a line, until interrupted."""
+    from scripts.log import actions
+
+    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict)
+    actions.run(url, url_env, lambda store: actions.follow(store, wanted))
+
+
+@log.command("stats")
+def log_stats(
+    url: LogUrl = None,
+    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    model: OnlyModel = None,
+    task: OnlyTask = None,
+    language: OnlyLanguage = None,
+    since: Since = "24h",
+    as_json: AsJson = False,
+) -> None:
+    """Accuracy by model, language and bucket; TTCA with retries and feedback; arrival rate and task mix."""
+    from scripts.log import actions
+
+    wanted = actions.Wanted(model=model, task=task, language=language, since=since)
+    actions.run(url, url_env, lambda store: actions.show_stats(store, wanted, as_json=as_json))
+
+
+@log.command("prune")
+def log_prune(
+    older_than: Annotated[str, typer.Option(help="Age of what is deleted: 12h, 90d, or before an ISO date.")],
+    url: LogUrl = None,
+    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    as_json: AsJson = False,
+) -> None:
+    """Delete old rows."""
+    from scripts.log import actions
+
+    actions.run(url, url_env, lambda store: actions.prune(store, older_than, as_json=as_json))
+
+
+@log.command("migrate")
+def log_migrate(url: LogUrl = None, url_env: LogUrlEnv = "LAAR_LOG_URL") -> None:
+    """Make the tables or bring them up to date; routers do so themselves when they start."""
+    from scripts.log import actions
+
+    actions.run(url, url_env, actions.migrate, needs_tables=False)
