@@ -13,6 +13,8 @@ from deployments.router.settings import Limits, RouterSettings
 from deployments.thinking.settings import ThinkingSettings
 
 SIMULATED = "simulated"
+# No router replica learns later than 5 s after another; of these, one is for writing and reading.
+MAX_LEARNING_LAG_S = 4.0
 # What vLLM serves at once where max_num_seqs is not set; its own default depends on the hardware.
 DEFAULT_SLOTS = 256
 
@@ -123,6 +125,16 @@ class AppConfig(_Strict):
         judge = self.verifier.judge_model
         if judge is not None and judge not in names:
             raise ValueError(f"verifier.judge_model '{judge}' is not a configured model; known: {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _replicas_learn_in_time(self) -> Self:
+        sync_s, flush_s = self.router.learning.sync_period_s, self.log.flush_period_s
+        if self.router.learning.enabled and self.log.enabled and sync_s + flush_s > MAX_LEARNING_LAG_S:
+            raise ValueError(
+                f"router.learning.sync_period_s ({sync_s}) and log.flush_period_s ({flush_s}) together must not"
+                f" exceed {MAX_LEARNING_LAG_S} s"
+            )
         return self
 
 

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.errors import LogUnavailableError, OverloadedError, UnknownRequestError
 from deployments.log.flusher import Flusher, LogMetrics
 from deployments.log.journal import Journal, JournalError
+from deployments.log.lessons import Batch
 from deployments.log.records import FeedbackRecord, LogRecord, RequestRecord, frame
 from deployments.log.settings import LogPlan
 from deployments.log.store import Store
@@ -22,6 +24,7 @@ MAX_LOOKUPS = 32
 # for a request that another replica answered: so often is the database asked, a flush period apart
 NUM_LOOKUPS = 4
 CLOSE_TIMEOUT_S = 10.0
+BATCH_CHANGES = 200
 RETRY_AFTER_S = 5
 
 
@@ -75,6 +78,10 @@ class ReplicaLog:
             raise _full()
         self._append(FeedbackRecord(request_id=request_id, correct=correct, at_s=time.time()))
 
+    def history(self, *, replay_days: float) -> "LogHistory":
+        """What is there to learn from, back to so many days ago."""
+        return LogHistory(self._store, replay_days=replay_days)
+
     def close(self) -> None:
         self._flusher.close(CLOSE_TIMEOUT_S)
 
@@ -107,6 +114,22 @@ class ReplicaLog:
             if found is not None:
                 return found
         return None
+
+
+class LogHistory:
+    """The changes in the database; every method may block, and raises SQLAlchemyError while it is away."""
+
+    def __init__(self, store: Store, *, replay_days: float) -> None:
+        self._store, self._replay_days = store, replay_days
+
+    def begin(self, most: int) -> int:
+        """Where the latest changes begin, so many at most; there may be no tables yet."""
+        self._store.migrate()
+        since = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=self._replay_days)
+        return self._store.first_position(since=since, most=most)
+
+    def lessons(self, after: int) -> Batch:
+        return self._store.lessons(after, limit=BATCH_CHANGES)
 
 
 def _full() -> LogUnavailableError:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     delete,
     event,
     func,
+    insert,
     inspect,
     or_,
     select,
@@ -29,22 +30,28 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from deployments.log.lessons import Batch, first_position, read_lessons
 from deployments.log.records import FeedbackRecord, LogRecord, RequestRecord
 from deployments.log.settings import SQLITE, database_url
-from deployments.log.tables import attempts, feedback, requests
+from deployments.log.tables import attempts, changes, feedback, requests
 
-_TIME_OF = ((attempts, attempts.c.arrived_at), (requests, requests.c.arrived_at), (feedback, feedback.c.at))
+_TIME_OF = (
+    (attempts, attempts.c.arrived_at),
+    (requests, requests.c.arrived_at),
+    (feedback, feedback.c.at),
+    (changes, changes.c.at),
+)
 _SQLITE_BUSY_S = 15
 # a database that stops answering is an error within this time, and the journal keeps what it did not take
 _POSTGRESQL = {
     "connect_timeout": 5,
-    "options": "-c statement_timeout=30000 -c lock_timeout=30000",
+    "options": "-c statement_timeout=30000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=10000",
     "tcp_user_timeout": 30000,
 }
 # what drivers raise, past the errors of databases, about a value that they cannot send
 _DRIVER_FAULTS = (ValueError, TypeError, ArithmeticError)
-# any number, as long as nobody else in the database locks it
-_MIGRATION_LOCK = 0x6C616172
+# any numbers, as long as nobody else in the database locks them
+_MIGRATION_LOCK, _ORDER_LOCK = 0x6C616172, 0x6C616173
 
 
 class Store:
@@ -94,18 +101,44 @@ class Store:
             found = connection.execute(select(requests.c.api_key_hash).where(requests.c.request_id == request_id))
             return found.scalar_one_or_none()
 
+    def first_position(self, *, since: datetime, most: int) -> int:
+        """The position after which the latest changes begin, so many at most and none from before `since`."""
+        with self.engine.connect() as connection:
+            return first_position(connection, since=since, most=most)
+
+    def lessons(self, after: int, *, limit: int) -> Batch:
+        """What the next changes teach, so many at most."""
+        with self.engine.connect() as connection:
+            return read_lessons(connection, after=after, limit=limit)
+
     def close(self) -> None:
         self.engine.dispose()
 
     def _write(self, connection: Connection, records: Sequence[LogRecord]) -> None:
         asked = [record for record in records if isinstance(record, RequestRecord)]
         told = [record for record in records if isinstance(record, FeedbackRecord)]
+        new: list[dict[str, Any]] = []
         if asked:
-            connection.execute(self._once(requests), [_request_row(record) for record in asked])
+            key = (requests.c.request_id, requests.c.arrived_at)
+            rows = connection.execute(self._once(requests).returning(*key), [_request_row(record) for record in asked])
+            new += [{"request_id": request_id, "correct": None, "at": at} for request_id, at in rows]
         if tried := [row for record in asked for row in _attempt_rows(record)]:
             connection.execute(self._once(attempts), tried)
         if told:
-            connection.execute(self._latest(), [_feedback_row(record) for record in told])
+            said = (feedback.c.request_id, feedback.c.correct, feedback.c.at)
+            rows = connection.execute(self._latest().returning(*said), _latest_rows(told))
+            new += [dict(row) for row in rows.mappings()]
+        if new:
+            self._number(connection, sorted(new, key=_order_of))
+
+    def _number(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        """Give changes their positions, last of all in a transaction, so that others wait only for its commit.
+
+        PostgreSQL would let a later transaction commit its higher numbers first, and who reads in between miss these.
+        """
+        if self.engine.dialect.name != SQLITE:
+            connection.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
+        connection.execute(insert(changes), rows)
 
     def _once(self, table: Table) -> Insert:
         return self._insert(table).on_conflict_do_nothing(index_elements=list(table.primary_key))
@@ -185,6 +218,17 @@ def _attempt_rows(record: RequestRecord) -> Iterator[dict[str, Any]]:
     for index, attempt in enumerate(record.attempts):
         fields = {name: getattr(attempt, name) for name in attempt.__struct_fields__}
         yield {**shared, "attempt_index": index, **fields}
+
+
+def _order_of(change: dict[str, Any]) -> tuple[bool, datetime, str]:
+    """Requests before what was said of them, and each by time."""
+    return change["correct"] is not None, change["at"], change["request_id"]
+
+
+def _latest_rows(told: Sequence[FeedbackRecord]) -> list[dict[str, Any]]:
+    """The latest word on each request; one statement must not change a row twice."""
+    by_time = sorted(told, key=lambda record: (record.at_s, record.correct))
+    return list({record.request_id: _feedback_row(record) for record in by_time}.values())
 
 
 def _feedback_row(record: FeedbackRecord) -> dict[str, Any]:

@@ -96,3 +96,17 @@ feedback = Table(
     Column("at", UtcDateTime, nullable=False),
     Index("ix_feedback_at", "at"),
 )
+
+# what there is to learn from, in the order in which the database got it: a request with its verdicts, where `correct`
+# is null, or what a client said of one; a number is never given twice, and none becomes visible after a higher one
+changes = Table(
+    "changes",
+    metadata,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("request_id", String(64), nullable=False),
+    Column("correct", Boolean),
+    Column("at", UtcDateTime, nullable=False),
+    Index("ix_changes_request_id", "request_id"),
+    Index("ix_changes_at", "at"),
+    sqlite_autoincrement=True,
+)

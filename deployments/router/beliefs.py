@@ -1,6 +1,8 @@
 """What the router believes of its models: the profile's estimates, what verdicts changed, who fails together."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from profiles.drift import Alarm
 from profiles.joint import MIN_DIVISOR, after
 from profiles.online import Learner
 from profiles.schema import Profile
+
+logger = logging.getLogger("ray.serve")
 
 Floats = NDArray[np.float64]
 Buckets = NDArray[np.intp]
@@ -106,3 +110,8 @@ class Beliefs:
             burdens = self.capability.burdens(self.models, task=task)
             self._joints[task] = Joint(index=self._index, burdens=burdens) if burdens.any() else None
         return self._joints[task]
+
+
+def warn_of(alarms: Iterable[Alarm]) -> None:
+    for alarm in alarms:
+        logger.warning("model answers otherwise than profiled", extra=asdict(alarm))

@@ -42,6 +42,7 @@ from deployments.router import sse
 from deployments.router.answers import answer_headers, explanation, laar_json, start_headers
 from deployments.router.attempts import Attempt
 from deployments.router.backend import ServeBackend
+from deployments.router.following import Follower, keep_following, replay
 from deployments.router.job import Job
 from deployments.router.language import FastTextDetector
 from deployments.router.metrics import RouterMetrics
@@ -109,6 +110,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         self._metrics = RouterMetrics()
         self._log: ReplicaLog | None = None
         self._recorder: Recorder | NoRecorder = NoRecorder()
+        self._learner: asyncio.Task[None] | None = None
         if log is not None:
             self._open_log(log, replica=serve.get_replica_context().replica_id.unique_id)
         self._runner = Runner(
@@ -157,6 +159,8 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             raise RuntimeError("the router no longer follows the replica counts")
         if self._planner is not None and self._planner.done():
             raise RuntimeError("the router no longer plans thinking budgets")
+        if self._learner is not None and self._learner.done():
+            raise RuntimeError("the router no longer follows the attempt log")
         if self._log is not None:
             self._log.check_health()
 
@@ -266,6 +270,21 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             clock=self._clock,
             wall=time.time,
         )
+        if self._settings.learning.enabled:
+            self._follow(self._log, replica)
+
+    def _follow(self, log: ReplicaLog, replica: str) -> None:
+        """Learn what was learned before, holding up the start for a while, and then what the others learn."""
+        learning = self._settings.learning
+        follower = Follower(
+            log.history(replay_days=learning.replay_days),
+            self._routing.beliefs,
+            replica=replica,
+            edges=self._routing.bucket_edges,
+            half_life_verdicts=learning.half_life_verdicts,
+        )
+        replay(follower, timeout_s=learning.replay_timeout_s, clock=self._clock)
+        self._learner = asyncio.create_task(keep_following(follower, period_s=learning.sync_period_s))
 
     async def _read(self, http: Request, endpoint: Endpoint) -> tuple[str, RoutedRequest]:
         """The hash of the request's API key, and the request."""

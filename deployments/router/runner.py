@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -27,6 +27,7 @@ from deployments.models.reply import Reply
 from deployments.router import sse
 from deployments.router.answers import laar_json
 from deployments.router.attempts import FAULTS, FROM_OUTCOME, Attempt, AttemptLog, Status, StopReason
+from deployments.router.beliefs import warn_of
 from deployments.router.features import bucket_label
 from deployments.router.job import Job
 from deployments.router.policy import Candidate, Decision, Exclusion
@@ -320,8 +321,7 @@ class Runner:
         if verdict.outcome is Outcome.UNKNOWN:
             return
         correct = verdict.outcome is Outcome.CORRECT
-        for alarm in self._routing.learn(job.features, chosen, job.log, correct=correct):
-            logger.warning("model answers otherwise than profiled", extra=asdict(alarm))
+        warn_of(self._routing.learn(job.features, chosen, job.log, correct=correct))
 
     def _settle(self, job: Job, stop: StopReason) -> Attempt:
         best = job.log.best_answer()

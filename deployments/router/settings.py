@@ -36,7 +36,7 @@ class Limits(BaseModel):
 
 
 class Learning(BaseModel):
-    """How verdicts of live traffic change what the profile says; every router replica learns from its own."""
+    """How verdicts of live traffic and clients' feedback change what the profile says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -51,6 +51,14 @@ class Learning(BaseModel):
         description="Most of verified requests whose first model is chosen by chances drawn from what is believed.",
     )
     seed: NonNegativeInt = Field(default=0, description="Of the draws.")
+    sync_period_s: PositiveFloat = Field(
+        default=2.0, description="How often a router replica reads from the log what the others and clients found."
+    )
+    replay_days: PositiveFloat = Field(default=30.0, description="Older verdicts are not learned again at a start.")
+    replay_timeout_s: PositiveFloat = Field(
+        default=20.0,
+        description="A starting replica takes requests after this time, though verdicts are left to learn.",
+    )
 
 
 class RouterSettings(BaseModel):

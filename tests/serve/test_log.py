@@ -21,8 +21,9 @@ from sqlalchemy import Engine, create_engine, select
 from deployments.log.settings import database_url
 from deployments.log.store import Store
 from deployments.log.tables import attempts, feedback, requests
-from tests.serve.conftest import AT_HOME, HEADERS, OTHER_KEY, chat, models
+from tests.serve.conftest import AT_HOME, HEADERS, OTHER_KEY, RAY_PORTS, chat, models
 from tests.serve.postgres import Postgres
+from tests.unit.logged import asked, tried
 
 pytestmark = pytest.mark.serve
 APP, POSTGRES_PORT = "logged", 8235
@@ -109,6 +110,78 @@ def said_of(logged: Logged, request_id: str) -> bool | None:
 
 def told(laar: dict[str, Any]) -> list[tuple[str, str]]:
     return [(attempt["model"], attempt["verdict"]) for attempt in laar["attempts"]]
+
+
+def router_ports() -> list[int]:
+    """Where each router replica listens by itself, behind HAProxy."""
+    first, last = (int(RAY_PORTS[f"RAY_SERVE_DIRECT_INGRESS_{end}_HTTP_PORT"]) for end in ("MIN", "MAX"))
+    open_ports = (
+        {c.laddr.port for c in psutil.Process(pid).net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+        for pid in router_pids()
+    )
+    return [next(port for port in ports if first <= port <= last) for ports in open_ports]
+
+
+@pytest.fixture
+def replicas(logged: Logged) -> Iterator[list[httpx.Client]]:
+    """A client of each router replica."""
+    clients = [
+        httpx.Client(base_url=f"http://127.0.0.1:{port}/{APP}", headers=HEADERS, timeout=60) for port in router_ports()
+    ]
+    yield clients
+    for one in clients:
+        one.close()
+
+
+def chance(replica: httpx.Client, task: str) -> float:
+    """What this replica believes of the wrong model on a task."""
+    told = replica.post("/v1/laar/explain", json=chat(laar={"task": task})).raise_for_status().json()
+    return next(float(c["probability"]) for c in told["candidates"] if c["model"] == "simulated-wrong")
+
+
+def test_verdict_at_one_replica_changes_the_chances_of_the_other_within_5_s(replicas: list[httpx.Client]) -> None:
+    one, other = replicas
+    before = chance(other, "shared")
+    body = chat(laar={**AT_HOME, "task": "shared", "max_attempts": 1}, model="simulated-wrong")
+    assert told(one.post(PATH, json=body).json()["laar"]) == [("simulated-wrong", "wrong")]
+    assert chance(one, "shared") < before - 0.05
+    began_s = time.monotonic()
+    until(lambda: chance(other, "shared") < before - 0.05, 5)
+    print(f"the other replica knew after {time.monotonic() - began_s:.1f} s")
+    assert chance(other, "shared") == chance(one, "shared")
+
+
+def test_feedback_changes_the_chances_of_every_replica_within_5_s(replicas: list[httpx.Client]) -> None:
+    before = [chance(replica, "told") for replica in replicas]
+    body = chat(laar={"task": "told"}, model="simulated-wrong")
+    request_id = replicas[0].post(PATH, json=body).json()["laar"]["request_id"]
+    replicas[0].post("/v1/laar/feedback", json={"request_id": request_id, "correct": True}).raise_for_status()
+    until(lambda: all(chance(r, "told") > old + 0.05 for r, old in zip(replicas, before, strict=True)), 5)
+
+
+def test_no_change_becomes_visible_behind_a_reader(logged: Logged) -> None:
+    stores = [Store(logged.postgres.url) for _ in range(4)]
+
+    def write(number: int) -> None:
+        for index in range(60):
+            first = 10_000 + 1000 * number + 10 * index
+            stores[number].write([asked(first + i, tried("not-here", "wrong")) for i in range(10)])
+
+    reader = Store(logged.postgres.url)
+    position, seen = 0, 0
+    with ThreadPoolExecutor(4) as pool:
+        writing = [pool.submit(write, number) for number in range(4)]
+        is_last = False
+        while not is_last:
+            is_last = all(future.done() for future in writing)
+            while not (batch := reader.lessons(position, limit=1000)).is_last or batch.lessons:
+                seen += sum(lesson.model == "not-here" for lesson in batch.lessons)
+                position = batch.position
+    for future in writing:
+        future.result()
+    for store in (*stores, reader):
+        store.close()
+    assert seen == 4 * 60 * 10
 
 
 def test_request_and_attempts_are_logged_without_the_prompt(client: httpx.Client, logged: Logged) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import serve_app
 from deployments.models import embedded
-from serve_app.config import ModelConfig
+from serve_app.config import AppConfig, ModelConfig
 
 # loading them takes ten seconds, and what is tested here comes before any of them has work to do
 ENGINES = (
@@ -125,3 +125,26 @@ def test_simulated_model_has_its_accuracy_from_one_place(app: ModuleType) -> Non
 def test_engine_is_taken_to_keep_prompts_unless_told_not_to(engine_kwargs: dict[str, Any], expected: bool) -> None:
     llm_config = {"model_loading_config": {"model_id": "a"}, "engine_kwargs": {"max_model_len": 8, **engine_kwargs}}
     assert ModelConfig(llm_config=llm_config).has_prefix_cache is expected
+
+
+@pytest.mark.parametrize(
+    ("sections", "is_allowed"),
+    [
+        pytest.param({"log": {"flush_period_s": 2.5}}, False, id="slow-flush"),
+        pytest.param({"router": {"learning": {"sync_period_s": 3.6}}}, False, id="slow-sync"),
+        pytest.param({"router": {"learning": {"sync_period_s": 3.5}}}, True, id="just-in-time"),
+        pytest.param({"log": {"flush_period_s": 60, "enabled": False}}, True, id="no-log"),
+        pytest.param(
+            {"log": {"flush_period_s": 60}, "router": {"learning": {"enabled": False}}}, True, id="no-learning"
+        ),
+    ],
+)
+def test_replicas_that_would_learn_more_than_5_s_late_are_refused(sections: dict[str, Any], is_allowed: bool) -> None:
+    config = {"models": [model("a")], **sections}
+    if is_allowed:
+        AppConfig.model_validate(config)
+        return
+    with pytest.raises(
+        ValueError, match=r"sync_period_s \(.*\) and log.flush_period_s \(.*\) together must not exceed 4.0"
+    ):
+        AppConfig.model_validate(config)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from deployments.log.records import FeedbackRecord
 from deployments.log.store import Store
-from deployments.log.tables import attempts, feedback, metadata, requests
+from deployments.log.tables import attempts, changes, feedback, metadata, requests
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
 
@@ -107,8 +107,8 @@ def test_errors_do_not_show_what_was_to_be_written(tmp_path: Path) -> None:
 def test_rows_older_than_the_limit_are_pruned_and_no_others(store: Store, batch: int) -> None:
     store.write([asked(number, tried("a", "wrong"), tried("b"), at_s=number) for number in (1, 2, 3, 4)])
     store.write([said(1, True, 1), said(4, True, 4)])
-    assert store.prune(NOON + timedelta(seconds=3), batch=batch) == 2 + 4 + 1
-    assert (count(store, requests), count(store, attempts), count(store, feedback)) == (2, 4, 1)
+    assert store.prune(NOON + timedelta(seconds=3), batch=batch) == 2 + 4 + 1 + 3
+    assert [count(store, table) for table in (requests, attempts, feedback, changes)] == [2, 4, 1, 3]
 
 
 def test_key_of_a_request(store: Store) -> None:

@@ -1,0 +1,183 @@
+"""What the log teaches, read from a real SQLite."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import delete
+
+from deployments.log.lessons import Lesson
+from deployments.log.records import FeedbackRecord, LogRecord
+from deployments.log.store import Store
+from deployments.log.tables import changes, requests
+from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
+
+WRONG, RIGHT = tried("a", "wrong"), tried("b", "correct")
+UNVERIFIED, UNKNOWN = tried("a", "unverified"), tried("a", "unknown")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = Store(f"sqlite:///{tmp_path}/attempts.sqlite")
+    found.migrate()
+    yield found
+    found.close()
+
+
+def said(number: int, correct: bool, at_s: float = 10) -> FeedbackRecord:
+    return FeedbackRecord(request_id=request_id(number), correct=correct, at_s=NOON_S + at_s)
+
+
+def lessons(store: Store, *, limit: int = 100) -> list[Lesson]:
+    found: list[Lesson] = []
+    position, is_last = 0, False
+    while not is_last:
+        batch = store.lessons(position, limit=limit)
+        found += batch.lessons
+        position, is_last = batch.position, batch.is_last
+    return found
+
+
+def verdicts(store: Store, *records: LogRecord) -> list[tuple[str, bool, bool]]:
+    """Model, verdict and whether a router gave it, of what these records teach, written one after another."""
+    for record in records:
+        store.write([record])
+    return [(lesson.model, lesson.correct, lesson.replica is not None) for lesson in lessons(store)]
+
+
+def test_verdicts_are_taught_in_order_with_the_models_that_failed_before(store: Store) -> None:
+    store.write([asked(1, WRONG, tried("c", "error"), tried("a", "wrong"), RIGHT, task="sums", language="de")])
+    assert lessons(store) == [
+        Lesson(model="a", task="sums", language="de", bucket="<=128", correct=False, replica="r1"),
+        Lesson(model="a", task="sums", language="de", bucket="<=128", correct=False, failed=("a",), replica="r1"),
+        Lesson(model="b", task="sums", language="de", bucket="<=128", correct=True, failed=("a",), replica="r1"),
+    ]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_batches_teach_the_same_whatever_their_size(store: Store, limit: int) -> None:
+    for record in (asked(1, UNVERIFIED), said(1, True), asked(2, WRONG, RIGHT), said(1, False, 11), said(2, False)):
+        store.write([record])
+    assert [(one.model, one.correct) for one in lessons(store, limit=limit)] == [
+        ("a", True),
+        ("a", False),
+        ("b", True),
+        ("a", False),
+        ("b", False),
+    ]
+
+
+def test_records_written_again_teach_nothing_again(store: Store) -> None:
+    replayed: list[LogRecord] = [asked(1, UNVERIFIED), said(1, True)]
+    for _ in range(3):
+        store.write(replayed)
+    assert verdicts(store) == [("a", True, False)]
+
+
+@pytest.mark.parametrize("answer", [pytest.param(UNVERIFIED, id="unverified"), pytest.param(UNKNOWN, id="unknown")])
+@pytest.mark.parametrize("correct", [True, False])
+def test_client_judges_what_laar_could_not(store: Store, answer: object, correct: bool) -> None:
+    assert verdicts(store, asked(1, answer), said(1, correct)) == [("a", correct, False)]  # type: ignore[arg-type]
+
+
+def test_feedback_that_contradicts_the_verdict_is_a_further_one_and_one_that_agrees_is_none(store: Store) -> None:
+    agreed = verdicts(store, asked(1, WRONG, RIGHT), said(1, True))
+    assert agreed == [("a", False, True), ("b", True, True)]
+    assert verdicts(store, said(1, False, 11)) == [*agreed, ("b", False, False)]
+
+
+def test_feedback_teaches_of_the_answer_given_after_the_failures_before_it(store: Store) -> None:
+    store.write([asked(1, WRONG, tried("b", "unknown")), said(1, True)])
+    assert lessons(store)[-1] == Lesson(
+        model="b", task="default", language="en", bucket="<=128", correct=True, failed=("a",)
+    )
+
+
+def test_feedback_in_front_of_its_request_counts_when_the_request_comes(store: Store) -> None:
+    assert verdicts(store, said(1, True), said(2, True), asked(1, UNVERIFIED)) == [("a", True, False)]
+
+
+def test_asking_again_says_wrong_of_what_nobody_judged_and_once_only(store: Store) -> None:
+    retries = [asked(number, RIGHT, retry_of=request_id(1), at_s=number) for number in (2, 3)]
+    assert verdicts(store, asked(1, UNVERIFIED), *retries) == [
+        ("b", True, True),
+        ("a", False, False),
+        ("b", True, True),
+    ]
+    assert verdicts(store, said(1, False))[3:] == []
+    assert verdicts(store, said(1, True, 11))[3:] == [("a", True, False)]
+
+
+@pytest.mark.parametrize(
+    ("first", "retry_key"),
+    [
+        pytest.param([asked(1, WRONG)], "key", id="verdict"),
+        pytest.param([asked(1, UNVERIFIED), said(1, False, 0)], "key", id="feedback"),
+        pytest.param([asked(1, UNVERIFIED)], "other", id="another-key"),
+        pytest.param([asked(1, UNVERIFIED, answer_index=None)], "key", id="no-answer"),
+        pytest.param([], "key", id="unknown-request"),
+    ],
+)
+def test_asking_again_says_nothing_else(store: Store, first: list[LogRecord], retry_key: str) -> None:
+    before = verdicts(store, *first)
+    retry = asked(2, tried("c", "unverified"), retry_of=request_id(1), api_key_hash=retry_key, at_s=1)
+    assert verdicts(store, retry) == before
+
+
+def test_retry_in_front_of_its_request_counts_when_the_request_comes(store: Store) -> None:
+    assert verdicts(store, asked(2, RIGHT, retry_of=request_id(1)), asked(1, UNVERIFIED)) == [
+        ("b", True, True),
+        ("a", False, False),
+    ]
+
+
+def test_pruned_requests_teach_nothing(store: Store) -> None:
+    store.write([asked(1, RIGHT), asked(2, RIGHT)])
+    with store.engine.begin() as connection:
+        connection.execute(delete(requests).where(requests.c.request_id == request_id(1)))
+    assert verdicts(store) == [("b", True, True)]
+
+
+def test_positions_are_not_given_again_when_all_rows_are_gone(store: Store) -> None:
+    store.write([asked(1), asked(2)])
+    position = store.lessons(0, limit=9).position
+    store.prune(NOON + timedelta(days=1), batch=9)
+    store.write([asked(3, RIGHT)])
+    assert [lesson.model for lesson in store.lessons(position, limit=9).lessons] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("most", "since_s", "expected"),
+    [
+        pytest.param(2, 0, [3, 4], id="number"),
+        pytest.param(9, 3, [3, 4], id="time"),
+        pytest.param(9, 0, [1, 2, 3, 4], id="all"),
+        pytest.param(9, 99, [], id="none-is-young-enough"),
+    ],
+)
+def test_history_begins_with_the_latest(store: Store, most: int, since_s: float, expected: list[int]) -> None:
+    store.write([asked(number, tried(str(number)), at_s=number) for number in (1, 2, 3, 4)])
+    first = store.first_position(since=NOON + timedelta(seconds=since_s), most=most)
+    assert [int(lesson.model) for lesson in store.lessons(first, limit=9).lessons] == expected
+
+
+def test_history_of_an_empty_log_begins_at_its_start(store: Store) -> None:
+    assert store.first_position(since=NOON, most=5) == 0
+
+
+def test_log_of_an_earlier_version_can_be_learned_from(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/old.sqlite")
+    store.migrate()
+    store.write([asked(2, RIGHT, at_s=2), asked(1, UNVERIFIED, at_s=1), said(1, True)])
+    with store.engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", "deployments.log:migrations")
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        assert not connection.dialect.has_table(connection, changes.name)
+    store.migrate()
+    assert verdicts(store) == [("b", True, True), ("a", True, False)]
+    store.close()
