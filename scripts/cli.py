@@ -61,13 +61,22 @@ def bench_allocate(
     problems: Annotated[int, typer.Option(min=5, help="Random problems to compare with SciPy.")] = 1000,
     repeats: Annotated[int, typer.Option(min=10, help="Times each size is measured.")] = 100,
     random_starts: Annotated[int, typer.Option(min=0, help="Random starts of SciPy beside four fixed ones.")] = 2,
-    seed: int = 0,
+    requests: Annotated[
+        int, typer.Option(min=1000, max=10_000_000, help="Requests per simulated queue; one without batching has more.")
+    ] = 400_000,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw J by load, beside simpler budgets, into this PNG file.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Thinking budgets: optimum against SciPy, derivatives, rounding, a swing, time and its growth."""
+    """Thinking budgets: optimum against SciPy, derivatives, rounding, a swing, time, simulated queues and retries."""
     from scripts.bench import allocate
     from scripts.bench.report import finish
 
-    report = allocate.run(problems=problems, repeats=repeats, random_starts=random_starts, seed=seed)
+    _require_writable(json_path, plot)
+    report = allocate.run(
+        problems=problems, repeats=repeats, random_starts=random_starts, requests=requests, seed=seed, plot_path=plot
+    )
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
@@ -147,11 +156,7 @@ def allocate(
     from scripts.allocate import Plan, run_allocate
     from scripts.thinking_types import TypesError, read_types
 
-    for option, path in (("--json", json_path), ("--plot", plot)):
-        if path is not None and not path.parent.is_dir():
-            raise typer.BadParameter(f"there is no folder '{path.parent}'", param_hint=option)
-    if plot is not None and plot.suffix != ".png":
-        raise typer.BadParameter(f"'{plot}'; a name that ends in .png is wanted", param_hint="--plot")
+    _require_writable(json_path, plot)
     try:
         stated = read_types(types)
         loads = _loads(arrivals) if arrivals is not None else (stated.arrivals_per_s,)
@@ -161,6 +166,17 @@ def allocate(
         run_allocate(plan, json_path=json_path, plot_path=plot, console=Console())
     except (TypesError, ProblemError) as err:
         raise typer.BadParameter(f"{types}: {err}", param_hint="TYPES") from err
+
+
+def _require_writable(json_path: Path | None, plot: Path | None) -> None:
+    """Refuse, before anything is computed, what could not be written in the end."""
+    for option, path in (("--json", json_path), ("--plot", plot)):
+        if path is not None and not path.parent.is_dir():
+            raise typer.BadParameter(f"there is no folder '{path.parent}'", param_hint=option)
+        if path is not None and path.is_dir():
+            raise typer.BadParameter(f"'{path}' is a folder; a file is wanted", param_hint=option)
+    if plot is not None and plot.suffix != ".png":
+        raise typer.BadParameter(f"'{plot}'; a name that ends in .png is wanted", param_hint="--plot")
 
 
 def _loads(arrivals: str) -> tuple[float, ...]:

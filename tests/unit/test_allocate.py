@@ -110,12 +110,19 @@ def test_bad_input_is_named(tmp_path: Path, old: str, new: str, message: str) ->
         pytest.param(["--plot", "j.pdf"], "'j.pdf'; a name that ends in .png", id="no PNG"),
         pytest.param(["--plot", "j.png", "--arrivals", "0.1,0.2"], "2 loads given; a plot is of one", id="two plots"),
         pytest.param(["--json", "nowhere/x.json"], "there is no folder 'nowhere'", id="no folder"),
+        pytest.param(["--json", "/"], "'/' is a folder; a file is wanted", id="folder as file"),
     ],
 )
 def test_bad_options_are_named(arguments: list[str], message: str) -> None:
     result = allocate(EXAMPLE, *arguments)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_bench_refuses_a_plot_it_could_not_write_before_it_computes() -> None:
+    result = CliRunner().invoke(cli.app, ["bench", "allocate", "--plot", "j.pdf"], env={"COLUMNS": "400"})
+    assert result.exit_code == 2
+    assert "'j.pdf'; a name that ends in .png" in result.output
 
 
 def test_missing_file_is_named() -> None:
