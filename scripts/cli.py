@@ -153,6 +153,7 @@ def allocate(
     from rich.console import Console
 
     from deployments.thinking.problem import ProblemError
+    from deployments.thinking.solution import NoConvergenceError
     from scripts.allocate import Plan, run_allocate
     from scripts.thinking_types import TypesError, read_types
 
@@ -164,7 +165,7 @@ def allocate(
             raise typer.BadParameter(f"{len(loads)} loads given; a plot is of one", param_hint="--plot")
         plan = Plan(types=stated, arrivals_per_s=loads, requests=requests if simulate else 0, seed=seed)
         run_allocate(plan, json_path=json_path, plot_path=plot, console=Console())
-    except (TypesError, ProblemError) as err:
+    except (TypesError, ProblemError, NoConvergenceError) as err:
         raise typer.BadParameter(f"{types}: {err}", param_hint="TYPES") from err
 
 
