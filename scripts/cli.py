@@ -165,6 +165,8 @@ def allocate(
             raise typer.BadParameter(f"{len(loads)} loads given; a plot is of one", param_hint="--plot")
         plan = Plan(types=stated, arrivals_per_s=loads, requests=requests if simulate else 0, seed=seed)
         run_allocate(plan, json_path=json_path, plot_path=plot, console=Console())
+    except OSError as err:
+        raise typer.BadParameter(f"cannot be written: {err}", param_hint="--json or --plot") from err
     except (TypesError, ProblemError, NoConvergenceError) as err:
         raise typer.BadParameter(f"{types}: {err}", param_hint="TYPES") from err
 
