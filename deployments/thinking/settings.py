@@ -42,7 +42,7 @@ class TaskRule(_Strict):
 
 
 class ThinkingSettings(_Strict):
-    period_s: PositiveFloat = Field(default=10.0, description="How often budgets are computed anew.")
+    period_s: float = Field(default=10.0, ge=0.1, description="Seconds between two looks at the budgets.")
     window_s: PositiveFloat = Field(default=120.0, description="Arrivals of so many last seconds count.")
     worth_s: float = Field(
         default=30.0, gt=0, le=LARGEST, description="Seconds of waiting that a correct answer is worth."
@@ -56,7 +56,7 @@ class ThinkingSettings(_Strict):
         default=0.001,
         ge=0,
         lt=1,
-        description="New budgets are taken if they gain at least this share of worth_s for each request.",
+        description="New budgets are taken if they gain more than this share of worth_s for each request.",
     )
     max_attempts: int = Field(
         default=1, ge=1, le=10, description="Tries on the same model that the objective reckons with."
