@@ -36,7 +36,7 @@ class Row:
 
 
 def run_allocate(plan: Plan, *, json_path: Path | None, plot_path: Path | None, console: Console) -> None:
-    """Print the budgets, and write what was asked for; raises ProblemError."""
+    """Print the budgets, and write what was asked for; raises ProblemError or NoConvergenceError."""
     rows = [_row(plan, arrivals) for arrivals in plan.arrivals_per_s]
     for row in rows:
         console.print(types_table(plan.types, row))

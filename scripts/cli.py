@@ -8,6 +8,7 @@ import typer
 
 from scripts.bench.commands import bench
 from scripts.log.commands import log
+from scripts.options import JsonPath, require_writable
 from scripts.profile.commands import profile
 from serve_app.environment import prepare_environment
 
@@ -26,7 +27,7 @@ def main_options() -> None:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the table.")] = False,
-    json_path: Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")] = None,
+    json_path: JsonPath = None,
     port: int = 8000,
 ) -> None:
     """Start the embedded models, ask the demo questions and print who answered them."""
@@ -39,7 +40,7 @@ def demo(
 def allocate(
     types: Annotated[Path, typer.Argument(help="YAML file of task types, traffic and server.")],
     arrivals: Annotated[str | None, typer.Option(help="Comma-separated arrivals/s instead of the file's.")] = None,
-    json_path: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+    json_path: JsonPath = None,
     plot: Annotated[Path | None, typer.Option(help="Draw J around the best budgets into this PNG file.")] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Check the mean time by simulation.")] = False,
     requests: Annotated[int, typer.Option(min=1000, max=50_000_000, help="Requests to simulate per load.")] = 400_000,
@@ -49,14 +50,11 @@ def allocate(
     from rich.console import Console
 
     from deployments.thinking.problem import ProblemError
+    from deployments.thinking.solution import NoConvergenceError
     from scripts.allocate import Plan, run_allocate
     from scripts.thinking_types import TypesError, read_types
 
-    for option, path in (("--json", json_path), ("--plot", plot)):
-        if path is not None and not path.parent.is_dir():
-            raise typer.BadParameter(f"there is no folder '{path.parent}'", param_hint=option)
-    if plot is not None and plot.suffix != ".png":
-        raise typer.BadParameter(f"'{plot}'; a name that ends in .png is wanted", param_hint="--plot")
+    require_writable(json_path, plot)
     try:
         stated = read_types(types)
         loads = _loads(arrivals) if arrivals is not None else (stated.arrivals_per_s,)
@@ -64,7 +62,9 @@ def allocate(
             raise typer.BadParameter(f"{len(loads)} loads given; a plot is of one", param_hint="--plot")
         plan = Plan(types=stated, arrivals_per_s=loads, requests=requests if simulate else 0, seed=seed)
         run_allocate(plan, json_path=json_path, plot_path=plot, console=Console())
-    except (TypesError, ProblemError) as err:
+    except OSError as err:
+        raise typer.BadParameter(f"cannot be written: {err}", param_hint="--json or --plot") from err
+    except (TypesError, ProblemError, NoConvergenceError) as err:
         raise typer.BadParameter(f"{types}: {err}", param_hint="TYPES") from err
 
 

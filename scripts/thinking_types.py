@@ -10,14 +10,13 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
     ValidationError,
     model_validator,
 )
 
 from deployments.thinking.batching import MAX_SLOTS, Batching
-from deployments.thinking.problem import Floats, Problem
+from deployments.thinking.problem import LARGEST, Floats, Problem
 from deployments.thinking.retry import MAX_ATTEMPTS
 
 
@@ -29,20 +28,22 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+# Nothing that a table would take for mark-up or a plot for a formula.
+NAME = r"^[^\W_][\w ./<>=-]{0,63}$"
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class TaskType(_Strict):
     """`base_s + token_s * l` seconds alone on the server, correct with floor + gain * (1 - exp(-rate * l))."""
 
-    name: str = Field(min_length=1)
+    name: Annotated[str, Field(pattern=NAME)]
     share: Probability
     base_s: NonNegativeFloat
     token_s: PositiveFloat
     gain: Probability
     rate: PositiveFloat
     floor: Probability
-    max_tokens: NonNegativeInt
+    max_tokens: int = Field(ge=0, le=int(LARGEST))
 
 
 class BatchingSpec(_Strict):
@@ -95,7 +96,8 @@ def read_types(path: Path) -> ThinkingTypes:
         stated = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as err:
         raise TypesError(f"cannot be read: {err}") from err
-    except yaml.YAMLError as err:
+    # PyYAML lets through what int(), float() and date() say, and lists in lists without end
+    except (yaml.YAMLError, ValueError, RecursionError) as err:
         raise TypesError(f"is no YAML: {err}") from err
     try:
         return ThinkingTypes.model_validate(stated)

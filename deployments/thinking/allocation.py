@@ -72,7 +72,7 @@ class Allocation:
 
 
 def allocate(problem: Problem, *, batching: Batching | None = None, max_attempts: int = 1, seed: int = 0) -> Allocation:
-    """The best budgets; raises ProblemError, and its UnstableError where no budgets give a stable queue.
+    """The best budgets; raises NoConvergenceError, or ProblemError: UnstableError where no budgets give a stable queue.
 
     One attempt, one at a time is the problem of the paper; `seed` is for the random starts that retries need.
     """

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from deployments.thinking.problem import Floats, Problem, ProblemError, require_capacity
+from deployments.thinking.solution import NoConvergenceError
 
 MAX_SLOTS = 4096
 # How near the root search comes to the border of stability, relative to the room there is.
@@ -79,7 +80,7 @@ def solve_batched(problem: Problem, batching: Batching) -> tuple[Floats, int]:
 
     E[T] depends on the budgets through E[S] alone and is convex in it, so that the optimum is where the budgets that
     its slope calls for give the E[S] of that slope; their difference falls in E[S], hence one root. Raises
-    ProblemError.
+    ProblemError, and NoConvergenceError where the optimum lies too near to the border of stability.
     """
     require_capacity(problem, batching.capacity)
     least = float(problem.shares @ problem.base_s)
@@ -94,6 +95,11 @@ def solve_batched(problem: Problem, batching: Batching) -> tuple[Floats, int]:
     if problem.arrivals_per_s * most >= batching.capacity:
         border = batching.capacity / problem.arrivals_per_s
         most = border - _BORDER * (border - least)
+        if excess(most) > 0:
+            raise NoConvergenceError(
+                f"the optimum loads the server to over {1 - _BORDER:.9f} of what it can do: "
+                f"worth_s, {problem.worth_s:g}, is too large for a queue"
+            )
     elif excess(most) >= 0:
         return problem.max_tokens.copy(), 0
     root, found = brentq(excess, least, most, xtol=1e-13 * most, full_output=True)

@@ -86,7 +86,8 @@ def _climb(retried: Retried, start: Floats, border: float) -> tuple[Floats, int]
     )
     budgets = np.clip(found.x / rate, 0, retried.problem.max_tokens)
     better = retried.value_s(budgets) >= retried.value_s(start)
-    return (budgets if better else start), int(found.nit)
+    # SciPy counts no iterations where no budget may move at all
+    return (budgets if better else start), int(found.get("nit", 0))
 
 
 def to_whole_tokens(value_s: Callable[[Floats], float], budgets: Floats, max_tokens: Floats, stable: Floats) -> Floats:

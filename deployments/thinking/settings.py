@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from deployments.thinking.problem import LARGEST
 from deployments.verifier.patterns import PatternError, compile_pattern
 
 MAX_RULES = 32
@@ -41,9 +42,11 @@ class TaskRule(_Strict):
 
 
 class ThinkingSettings(_Strict):
-    period_s: PositiveFloat = Field(default=10.0, description="How often budgets are computed anew.")
+    period_s: float = Field(default=10.0, ge=0.1, description="Seconds between two looks at the budgets.")
     window_s: PositiveFloat = Field(default=120.0, description="Arrivals of so many last seconds count.")
-    worth_s: PositiveFloat = Field(default=30.0, description="Seconds of waiting that a correct answer is worth.")
+    worth_s: float = Field(
+        default=30.0, gt=0, le=LARGEST, description="Seconds of waiting that a correct answer is worth."
+    )
     min_tokens: NonNegativeInt = Field(default=0, description="No budget is smaller, not even in an overload.")
     max_tokens: PositiveInt = Field(default=32768, description="No budget is larger, nor than what was measured.")
     default_tokens: NonNegativeInt | None = Field(
@@ -53,7 +56,7 @@ class ThinkingSettings(_Strict):
         default=0.001,
         ge=0,
         lt=1,
-        description="New budgets are taken if they gain at least this share of worth_s for each request.",
+        description="New budgets are taken if they gain more than this share of worth_s for each request.",
     )
     max_attempts: int = Field(
         default=1, ge=1, le=10, description="Tries on the same model that the objective reckons with."
@@ -69,6 +72,12 @@ class ThinkingSettings(_Strict):
     def _consistent(self) -> Self:
         if self.min_tokens > self.max_tokens:
             raise ValueError(f"min_tokens ({self.min_tokens}) must not exceed max_tokens ({self.max_tokens})")
+        default = self.default_tokens
+        if default is not None and not self.min_tokens <= default <= self.max_tokens:
+            raise ValueError(
+                f"default_tokens ({default}) must lie within min_tokens ({self.min_tokens}) "
+                f"and max_tokens ({self.max_tokens})"
+            )
         if self.period_s > self.window_s:
             raise ValueError(f"period_s ({self.period_s}) must not exceed window_s ({self.window_s})")
         return self

@@ -1,4 +1,4 @@
-"""`laar bench allocate`: thinking budgets against SciPy, differences, a swing, the clock and proven bounds."""
+"""`laar bench allocate`: thinking budgets against SciPy, differences, a swing, the clock, bounds and simulation."""
 
 import statistics
 import time
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from deployments.thinking.solution import Method, NoConvergenceError
 from deployments.thinking.solver import solve
 from scripts.bench.allocate_problems import KINDS, SWING_BETWEEN, SWINGING, heavy, overfull, split
 from scripts.bench.allocate_reference import best_value_s, starts
+from scripts.bench.allocate_simulated import simulated_parts
 from scripts.bench.report import Bar, Report, median_and_spread
 
 EQUAL = 1e-6  # of max(1, |J|)
@@ -40,7 +42,7 @@ class Part:
     bars: Sequence[Bar]
 
 
-def run(*, problems: int, repeats: int, random_starts: int, seed: int) -> Report:
+def run(*, problems: int, repeats: int, random_starts: int, requests: int, seed: int, plot_path: Path | None) -> Report:
     rng = np.random.default_rng(seed)
     some = random_problems(rng, problems)
     parts = [
@@ -51,7 +53,10 @@ def run(*, problems: int, repeats: int, random_starts: int, seed: int) -> Report
         time_sizes(rng, repeats),
         time_growth(rng, repeats),
     ]
-    return merged(parts, {"problems": problems, "repeats": repeats, "random_starts": random_starts, "seed": seed})
+    simulated = simulated_parts(requests=requests, seed=seed, plot_path=plot_path)
+    parts += [Part(name=name, figures=figures, bars=bars) for name, (figures, bars) in simulated.items()]
+    sizes = {"problems": problems, "repeats": repeats, "random_starts": random_starts, "requests": requests}
+    return merged(parts, sizes | {"seed": seed})
 
 
 def merged(parts: Sequence[Part], parameters: dict[str, Any]) -> Report:

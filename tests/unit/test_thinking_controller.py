@@ -40,9 +40,11 @@ class SpareTime:
         return -0.01 * float(np.abs(budgets - self.allocate(problem)).sum())
 
 
-class Broken(SpareTime):
+class BrokenUnderLoad(SpareTime):
     def allocate(self, problem: Problem) -> Floats:
-        raise ArithmeticError("no way up")
+        if problem.arrivals_per_s:
+            raise ArithmeticError("no way up")
+        return super().allocate(problem)
 
 
 class Bench:
@@ -152,10 +154,19 @@ def test_overload_leaves_the_least_budget() -> None:
 
 
 def test_failed_solution_leaves_the_budgets_as_they_were() -> None:
-    bench = Bench(allocator=Broken())
+    bench = Bench(allocator=BrokenUnderLoad(), min_tokens=4)
+    bench.replan()
+    bench.arrive(2.0, seconds=60)
     assert bench.replan() is Outcome.FAILED
-    assert bench.budget() == 0
+    assert bench.budget() == 100
     assert bench.controller.plan["m"].reason == "no way up"
+
+
+def test_first_solution_that_fails_leaves_the_least_budget() -> None:
+    bench = Bench(allocator=BrokenUnderLoad(), min_tokens=4)
+    bench.arrive(2.0, seconds=60)
+    assert bench.replan() is Outcome.FAILED
+    assert bench.budget() == 4
 
 
 def test_operator_bounds_the_budgets() -> None:

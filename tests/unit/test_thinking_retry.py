@@ -165,3 +165,9 @@ def test_seed_and_nothing_else_decides_the_starts() -> None:
     assert first.budgets.tolist() == second.budgets.tolist()
     assert first.certificate.iterations == second.certificate.iterations
     assert first.certificate.procedure is Procedure.SEARCH
+
+
+def test_types_that_may_not_think_get_no_budget() -> None:
+    found = allocate(always(0.5), max_attempts=3)
+    assert found.budgets.tolist() == [0]
+    assert found.outcome.solved == pytest.approx(0.875)

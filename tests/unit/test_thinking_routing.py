@@ -289,6 +289,13 @@ def test_rule_names_the_task_unless_the_request_does() -> None:
         pytest.param(
             {"period_s": 9, "window_s": 8}, r"period_s \(9\.0\) must not exceed window_s \(8\.0\)", id="window"
         ),
+        pytest.param(
+            {"default_tokens": 9, "max_tokens": 8},
+            r"default_tokens \(9\) must lie within min_tokens \(0\) and max_tokens \(8\)",
+            id="default",
+        ),
+        pytest.param({"period_s": 0.01}, "greater than or equal to 0.1", id="period"),
+        pytest.param({"worth_s": 1e13}, "less than or equal to 1000000000000", id="worth too large"),
         pytest.param({"worth_s": float("inf")}, "finite number", id="worth"),
         pytest.param({"budget": 1}, "Extra inputs", id="unknown key"),
     ],
