@@ -20,7 +20,8 @@ DEFAULT_SLOTS = 256
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # the log's URL may hold a password, by mistake
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class ModelConfig(_Strict):

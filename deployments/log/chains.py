@@ -51,13 +51,3 @@ def chains(links: Iterable[Link]) -> list[Chain]:
 def ttcas_s(found: Iterable[Chain]) -> list[float]:
     """Time-to-Correct-Answer of every chain that has a correct answer."""
     return [chain.total_s for chain in found if chain.is_solved]
-
-
-def wilson(correct: int, tried: int, z: float = 1.959964) -> tuple[float, float]:
-    """The interval that holds the true share with 95 % confidence; all of [0, 1] where nothing was tried."""
-    if tried == 0:
-        return 0.0, 1.0
-    share, spread = correct / tried, z * z / tried
-    centre = (share + spread / 2) / (1 + spread)
-    half = (share * (1 - share) * spread + spread * spread / 4) ** 0.5 / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -86,6 +86,9 @@ class Flusher:
                 self._metrics.log_written(len(records) - num_refused)
             self._lose(num_refused, "refused_by_database")
         self._lose(frames.num_unreadable, "unreadable")
+        if frames.torn_bytes:
+            # a process was killed as it wrote them, before it told anybody; if not, the disk is at fault
+            logger.warning("a journal of the attempt log ends in half a record", extra={"bytes": frames.torn_bytes})
 
     def _lose(self, num_records: int, reason: str) -> None:
         if num_records:
@@ -116,6 +119,7 @@ class Flusher:
             self._report()
 
     def _report(self) -> None:
+        self._journal.look_around()
         oldest_s = self._journal.oldest_s()
         lag_s = max(0.0, self._wall() - oldest_s) if oldest_s is not None else 0.0
         self._metrics.log_waits(self._journal.size_bytes, lag_s)

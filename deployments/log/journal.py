@@ -14,6 +14,8 @@ from pathlib import Path
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 _SUFFIX = ".journal"
+# never the number of a file, whereas that of a closed one may soon be another file's
+_CLOSED = -1
 
 
 class JournalError(Exception):
@@ -30,13 +32,13 @@ class Segment:
     def append(self, data: bytes) -> None:
         """Write all of `data` or nothing: what follows half a frame could not be read."""
         try:
-            written = os.write(self._fd, data)
+            # at a place of its own: what a failed write has left behind is written over
+            written = os.pwrite(self._fd, data, self.size_bytes)
             if written < len(data):
                 raise OSError(errno.ENOSPC, f"{written} of {len(data)} bytes written")
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._fd, self.size_bytes)
-                os.lseek(self._fd, self.size_bytes, os.SEEK_SET)
             raise JournalError(f"{self.path.parent}: {error.strerror}") from error
         self.size_bytes += written
 
@@ -49,8 +51,9 @@ class Segment:
         self.release()
 
     def release(self) -> None:
-        """Unlock the file and leave it for another process."""
-        os.close(self._fd)
+        """Unlock the file and leave it for another process; to append afterwards is a JournalError."""
+        fd, self._fd = self._fd, _CLOSED
+        os.close(fd)
 
 
 class Journal:
@@ -64,6 +67,7 @@ class Journal:
         self._closed: list[Segment] = []
         self._bytes_of_others = 0
         self._current = self._create()
+        self.look_around()
 
     def append(self, data: bytes) -> None:
         """Hand a frame to the kernel, where it outlives this process; raises JournalError when the disk is full."""
@@ -106,13 +110,17 @@ class Journal:
         with self._lock:
             self._closed.remove(segment)
 
-    def orphans(self) -> Iterator[Segment]:
-        """Files of processes that have died, each locked for the caller, who removes or releases it."""
+    def look_around(self) -> list[Path]:
+        """The files of other processes, living and dead; what they hold counts toward a full journal from now on."""
         with self._lock:
             own = {s.path for s in (*self._closed, self._current)}
         others = [path for path in sorted(self._directory.glob(f"*{_SUFFIX}")) if path not in own]
         self._bytes_of_others = sum(map(_size_bytes, others))
-        for path in others:
+        return others
+
+    def orphans(self) -> Iterator[Segment]:
+        """Files of processes that have died, each locked for the caller, who removes or releases it."""
+        for path in self.look_around():
             if (segment := _take(path, os.O_RDWR, self._wall())) is not None:
                 yield segment
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, exists, func, select, true
 
-from deployments.log.chains import Chain, Link, chains, wilson
+from deployments.log.chains import Chain, Link, chains
 from deployments.log.tables import attempts, feedback, requests
+from profiles.intervals import wilson
 
 MAX_LINKS = 1_000_000
 

@@ -20,7 +20,8 @@ _DRIVERS = {
 
 
 class LogSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # a URL with a password is refused, and must not be printed with the refusal
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
     enabled: bool = True
     url: str | None = Field(
@@ -86,7 +87,7 @@ def database_url(text: str) -> URL:
     """The URL with the driver that laar uses; ValueError if laar has none for it, or it names no lasting place."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ValueError("the log's URL cannot be read; such as postgresql://laar@host/laar is wanted") from None
     if url.drivername not in _DRIVERS:
         raise ValueError(f"the log's URL is for '{url.drivername}'; known: {', '.join(map(repr, _DRIVERS))}")
@@ -99,5 +100,5 @@ def shown_url(text: str) -> str:
     """The URL as people may see it, without its password."""
     try:
         return make_url(text).render_as_string(hide_password=True)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return "(unreadable)"

@@ -166,7 +166,10 @@ class Store:
 
 
 def _sqlite(url: URL) -> Engine:
-    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    path = Path(str(url.database))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # prompts may be in it; what SQLite puts beside it gets the same permissions
+    path.touch(mode=0o600)
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _SQLITE_BUSY_S})
 
     @event.listens_for(engine, "connect")

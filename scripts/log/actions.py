@@ -42,7 +42,7 @@ class Wanted:
     since: str | None = None
 
     def as_filter(self, now: datetime) -> Filter:
-        since = moment(self.since, now) if self.since else None
+        since = moment(self.since, now) if self.since is not None else None
         return Filter(model=self.model, task=self.task, language=self.language, verdict=self.verdict, since=since)
 
 
@@ -67,13 +67,13 @@ def run(url: str | None, url_env: str, act: Callable[[Store], None], *, needs_ta
 
 def moment(text: str, now: datetime) -> datetime:
     """A point in time: an age such as 24h, or an ISO date and time, which is taken as UTC without an offset."""
-    if found := _AGE.fullmatch(text):
-        return now - timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
     try:
+        if found := _AGE.fullmatch(text):
+            return now - timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"'{text}' is no time; wanted is 90s, 15m, 24h, 7d or an ISO date") from None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def show_attempts(store: Store, wanted: Wanted, *, limit: int, as_json: bool) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def test_migrate_makes_the_tables(tmp_path: Path) -> None:
     [
         pytest.param(["list", "--url", "sqlite:////nowhere/a.sqlite"], "no attempt log at /nowhere/a", id="no-file"),
         pytest.param(["list", "--url", "mysql://h/d"], "'mysql'; known: 'sqlite'", id="other-database"),
+        pytest.param(["list", "--url", "postgresql://h:pass/word"], "cannot be read", id="no-port"),
         pytest.param(["stats", "--url", "postgresql://laar@127.0.0.1:9/x"], "the database: ", id="not-reached"),
     ],
 )
@@ -132,6 +134,20 @@ def test_moments(text: str, expected: datetime) -> None:
     assert moment(text, NOON) == expected
 
 
-def test_word_that_is_no_time_is_refused() -> None:
-    with pytest.raises(ValueError, match="'yesterday' is no time; wanted is 90s, 15m"):
-        moment("yesterday", NOON)
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("yesterday", id="word"),
+        pytest.param("", id="nothing"),
+        pytest.param("999999999d", id="before-all-years"),
+        pytest.param("0001-01-01T00:00+14:00", id="before-year-1-in-utc"),
+    ],
+)
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=f"'{re.escape(text)}' is no time; wanted is 90s, 15m"):
+        moment(text, NOON)
+
+
+def test_empty_since_is_refused(url: str) -> None:
+    result = laar("stats", "--url", url, "--since", "")
+    assert (result.exit_code, result.stderr[:25]) == (1, "laar log: '' is no time; ")

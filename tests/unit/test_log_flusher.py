@@ -102,13 +102,14 @@ def test_death_between_commit_and_removal_doubles_nothing(bench: Bench) -> None:
     assert bench.files() == ["r2-00000001.journal"]
 
 
-def test_half_a_record_of_a_killed_process_is_passed_over(bench: Bench) -> None:
+def test_half_a_record_of_a_killed_process_is_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.journal.append(frame(asked(1)))
     bench.journal.append(frame(asked(2))[:-3])
     bench.die(bench.journal)
     bench.flusher_of(bench.open("r2")).flush()
     assert bench.rows() == (1, 1)
     assert bench.told.dropped == {}
+    assert [record.message for record in caplog.records] == ["a journal of the attempt log ends in half a record"]
 
 
 @pytest.mark.parametrize("is_orphan", [pytest.param(False, id="own"), pytest.param(True, id="of-the-dead")])
@@ -132,6 +133,20 @@ def test_records_wait_while_the_database_is_away_and_go_when_it_is_back(
     assert bench.told.written == 0
     bench.flusher.flush()
     assert bench.rows() == (1, 1)
+
+
+def test_what_others_leave_counts_while_the_database_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OperationalError("CREATE", {}, OSError("gone"))
+
+    monkeypatch.setattr(bench.store, "migrate", away)
+    bench.open("r2").append(b"12345678")
+    assert bench.journal.size_bytes == 0
+    bench.flusher.start()
+    assert bench.told.has_flushed.wait(10)
+    bench.flusher.close(10)
+    bench.journals.remove(bench.journal)
+    assert bench.told.waiting[0] == 8
 
 
 def test_closing_flushes_what_waits(bench: Bench) -> None:

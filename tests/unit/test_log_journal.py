@@ -121,20 +121,45 @@ def test_full_is_told_with_what_others_have_waiting(journals: Journals) -> None:
     other.append(b"12345678")
     journal = journals.open("r1", max_bytes=10)
     journal.append(b"12")
-    assert not journal.is_full
-    assert texts(journal.orphans()) == []
     assert journal.is_full
 
 
 def test_disk_that_takes_half_a_frame_keeps_none_of_it(journals: Journals, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal, write = journals.open(), os.write
+    journal, write = journals.open(), os.pwrite
     journal.append(b"whole")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda fd, data: write(fd, data[: len(data) // 2]))
+        patch.setattr(os, "pwrite", lambda fd, data, at: write(fd, data[: len(data) // 2], at))
         with pytest.raises(JournalError, match="3 of 6 bytes written"):
             journal.append(b"broken")
     journal.append(b"ok")
     assert [s.read() for s in journal.waiting()] == [b"wholeok"]
+
+
+def test_half_a_frame_that_cannot_be_cut_off_is_written_over(
+    journals: Journals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_fd: int, _size: int) -> None:
+        raise OSError("input/output error")
+
+    journal, write = journals.open(), os.pwrite
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", refuse)
+        patch.setattr(os, "pwrite", lambda fd, data, at: write(fd, data[: len(data) // 2], at))
+        with pytest.raises(JournalError, match="bytes written"):
+            journal.append(frame(asked(1)))
+    journal.append(frame(asked(2)))
+    (segment,) = journal.waiting()
+    assert read_frames(segment.read()).records == (asked(2),)
+
+
+def test_closed_journal_writes_to_no_file(journals: Journals) -> None:
+    journal = journals.open()
+    journals.opened.remove(journal)
+    journal.close()
+    with (journals.directory / "another").open("wb") as other:
+        with pytest.raises(JournalError, match="Bad file descriptor"):
+            journal.append(b"late")
+        assert os.fstat(other.fileno()).st_size == 0
 
 
 def test_files_of_a_living_process_are_left_alone(journals: Journals) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from deployments.log.chains import Link, chains, ttcas_s, wilson
+from deployments.log.chains import Link, chains, ttcas_s
 from deployments.log.queries import Arrivals, Filter, accuracy, arrivals, list_attempts, request_chains
 from deployments.log.records import FeedbackRecord, LogRecord
 from deployments.log.store import Store
@@ -53,12 +53,6 @@ def link(number: int, duration_s: float, correct: bool | None, retry_of: int | N
 )
 def test_ttca_counts_all_requests_up_to_the_first_correct_answer(links: list[Link], expected: list[float]) -> None:
     assert ttcas_s(chains(links)) == expected
-
-
-def test_wilson_interval() -> None:
-    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_latest_attempts_come_oldest_first(store: Store, connection: Connection) -> None:

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from deployments.log.settings import LogSettings, plan_log
+from serve_app.config import AppConfig
 
 CACHE = Path("/cache")
 SECRET = "postgresql://laar:secret@db/laar"
@@ -46,6 +47,7 @@ def test_new_password_leads_to_the_same_spool_and_another_database_to_another() 
         pytest.param({"url": "mysql://host/laar"}, r"is for 'mysql'; known: 'sqlite', ", id="database"),
         pytest.param({"url": "sqlite://"}, "names no database", id="in-memory"),
         pytest.param({"url": "laar.sqlite"}, "cannot be read", id="no-url"),
+        pytest.param({"url": "postgresql://h:pass/d"}, "cannot be read", id="no-port"),
         pytest.param({"url": "sqlite:///a", "url_env": "U"}, "exclude each other", id="two-places"),
         pytest.param({"max_spool_bytes": 1}, "greater than or equal to 65536", id="spool-too-small"),
         pytest.param({"retention": 1}, "Extra inputs are not permitted", id="unknown-key"),
@@ -54,3 +56,15 @@ def test_new_password_leads_to_the_same_spool_and_another_database_to_another() 
 def test_settings_that_cannot_hold_are_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         LogSettings.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    "url", [pytest.param(SECRET, id="url"), pytest.param("postgresql://u:secret", id="unreadable")]
+)
+def test_refusal_does_not_show_a_password(url: str) -> None:
+    with pytest.raises(ValidationError, match=r"log's URL|holds a password") as caught:
+        LogSettings(url=url)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ValidationError, match="models") as caught:
+        AppConfig.model_validate({"log": {"url": url}})
+    assert "secret" not in str(caught.value)

@@ -47,6 +47,13 @@ def test_stores_that_migrate_at_once_do_not_disturb_each_other(tmp_path: Path) -
         one.close()
 
 
+def test_nobody_else_may_read_an_sqlite_file(store: Store) -> None:
+    store.write([asked(1)])
+    folder = Path(str(store.engine.url.database)).parent
+    modes = {path.name: path.stat().st_mode & 0o077 for path in folder.iterdir() if "lock" not in path.name}
+    assert modes == {"attempts.sqlite": 0, "attempts.sqlite-wal": 0, "attempts.sqlite-shm": 0}
+
+
 def test_sqlite_writes_ahead(store: Store) -> None:
     with store.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
