@@ -97,6 +97,11 @@ def read_types(path: Path) -> ThinkingTypes:
         raise TypesError(f"cannot be read: {err}") from err
     except yaml.YAMLError as err:
         raise TypesError(f"is no YAML: {err}") from err
+    return types_of(stated)
+
+
+def types_of(stated: object) -> ThinkingTypes:
+    """What was stated, checked; raises TypesError."""
     try:
         return ThinkingTypes.model_validate(stated)
     except ValidationError as err:
