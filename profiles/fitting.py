@@ -1,7 +1,7 @@
 """From the records of profiled attempts to a capability profile: counts, paired outcomes, latency, lengths."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ def fit_profile(records: Sequence[Record], *, bucket_edges: Sequence[int], measu
         measured=measured,
         bucket_edges=tuple(bucket_edges),
         models={model: _model(mine, bucket_edges) for model, mine in sorted(by_model.items())},
-        pairs=tuple(_pairs(standing(records), bucket_edges)),
+        pairs=tuple(count_pairs(_pairs(standing(records)), bucket_edges)),
     )
 
 
@@ -104,12 +104,12 @@ def _model(records: Sequence[Record], edges: Sequence[int]) -> ModelProfile:
         chars_per_symbol_token=tokens.symbols,
         template_tokens=round(tokens.template, 3),
         output_tokens={task: max(1.0, sum(n) / len(n)) for task, n in sorted(outputs.items())},
-        cells=tuple(_cells(counted, edges)),
+        cells=tuple(count_cells(counted, edges)),
         thinking=fit_thinking(records, edges),
     )
 
 
-def _cells(records: Iterable[Record], edges: Sequence[int]) -> list[Cell]:
+def count_cells(records: Iterable[Record], edges: Sequence[int]) -> list[Cell]:
     counts: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
     for record in records:
         count = counts[record.task, record.language, bucket_of(record.prompt_tokens, edges)]
@@ -121,24 +121,28 @@ def _cells(records: Iterable[Record], edges: Sequence[int]) -> list[Cell]:
     ]
 
 
-def _pairs(records: Iterable[Record], edges: Sequence[int]) -> list[PairCell]:
-    """For each ordered pair of models, the second one's outcomes where the first one was wrong.
+def count_pairs(pairs: Iterable[tuple[str, Record]], edges: Sequence[int]) -> list[PairCell]:
+    """Outcomes of a second model beside the one that failed on the same prompt.
 
     The bucket is the second model's own, since it is asked with its own count of tokens.
     """
-    by_prompt: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        by_prompt[record.prompt_id].append(record)
     counts: dict[tuple[str, str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
-    for answers in by_prompt.values():
-        for failed in (r for r in answers if not r.correct):
-            for other in (r for r in answers if r.model != failed.model):
-                count = counts[
-                    failed.model, other.model, other.task, other.language, bucket_of(other.prompt_tokens, edges)
-                ]
-                count[0] += other.correct
-                count[1] += 1
+    for failed, other in pairs:
+        count = counts[failed, other.model, other.task, other.language, bucket_of(other.prompt_tokens, edges)]
+        count[0] += other.correct
+        count[1] += 1
     return [
         PairCell(failed=failed, model=model, task=task, language=language, bucket=b, correct=c, tried=t)
         for (failed, model, task, language, b), (c, t) in sorted(counts.items())
     ]
+
+
+def _pairs(records: Iterable[Record]) -> Iterator[tuple[str, Record]]:
+    """Each ordered pair of models on the prompts that the first one answered wrongly."""
+    by_prompt: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_prompt[record.prompt_id].append(record)
+    for answers in by_prompt.values():
+        for failed in (r for r in answers if not r.correct):
+            for other in (r for r in answers if r.model != failed.model):
+                yield failed.model, other

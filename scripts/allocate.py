@@ -18,9 +18,13 @@ from scripts.thinking_types import ThinkingTypes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to do with the types: at which loads, and how many requests to simulate at each, 0 for none."""
+    """What to do with the types: at which loads, and how many requests to simulate at each, 0 for none.
+
+    `origin` says where types, shares and loads come from.
+    """
 
     types: ThinkingTypes
+    origin: str
     arrivals_per_s: Sequence[float]
     requests: int
     seed: int
@@ -38,6 +42,7 @@ class Row:
 def run_allocate(plan: Plan, *, json_path: Path | None, plot_path: Path | None, console: Console) -> None:
     """Print the budgets, and write what was asked for; raises ProblemError or NoConvergenceError."""
     rows = [_row(plan, arrivals) for arrivals in plan.arrivals_per_s]
+    console.print(plan.origin, highlight=False, markup=False, soft_wrap=True)
     for row in rows:
         console.print(types_table(plan.types, row))
         for line in summary(plan.types, row):
@@ -135,6 +140,7 @@ def loads_table(types: ThinkingTypes, rows: Sequence[Row]) -> Table:
 def as_dict(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "types": plan.types.model_dump(mode="json"),
+        "origin": plan.origin,
         "seed": plan.seed,
         "allocations": [_row_as_dict(plan.types, row) for row in rows],
     }

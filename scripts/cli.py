@@ -1,14 +1,14 @@
 """The `laar` command."""
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from scripts.allocate_command import allocate
 from scripts.bench.commands import bench
 from scripts.log.commands import log
-from scripts.options import JsonPath, require_writable
+from scripts.options import JsonPath
 from scripts.profile.commands import profile
 from serve_app.environment import prepare_environment
 
@@ -36,48 +36,7 @@ def demo(
     raise typer.Exit(run_demo(once=once, json_path=json_path, port=port))
 
 
-@app.command()
-def allocate(
-    types: Annotated[Path, typer.Argument(help="YAML file of task types, traffic and server.")],
-    arrivals: Annotated[str | None, typer.Option(help="Comma-separated arrivals/s instead of the file's.")] = None,
-    json_path: JsonPath = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw J around the best budgets into this PNG file.")] = None,
-    simulate: Annotated[bool, typer.Option("--simulate", help="Check the mean time by simulation.")] = False,
-    requests: Annotated[int, typer.Option(min=1000, max=50_000_000, help="Requests to simulate per load.")] = 400_000,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-) -> None:
-    """Thinking-token budgets by task type: the most correct answers for the least waiting."""
-    from rich.console import Console
-
-    from deployments.thinking.problem import ProblemError
-    from deployments.thinking.solution import NoConvergenceError
-    from scripts.allocate import Plan, run_allocate
-    from scripts.thinking_types import TypesError, read_types
-
-    require_writable(json_path, plot)
-    try:
-        stated = read_types(types)
-        loads = _loads(arrivals) if arrivals is not None else (stated.arrivals_per_s,)
-        if plot is not None and len(loads) > 1:
-            raise typer.BadParameter(f"{len(loads)} loads given; a plot is of one", param_hint="--plot")
-        plan = Plan(types=stated, arrivals_per_s=loads, requests=requests if simulate else 0, seed=seed)
-        run_allocate(plan, json_path=json_path, plot_path=plot, console=Console())
-    except OSError as err:
-        raise typer.BadParameter(f"cannot be written: {err}", param_hint="--json or --plot") from err
-    except (TypesError, ProblemError, NoConvergenceError) as err:
-        raise typer.BadParameter(f"{types}: {err}", param_hint="TYPES") from err
-
-
-def _loads(arrivals: str) -> tuple[float, ...]:
-    try:
-        loads = tuple(float(load) for load in arrivals.split(","))
-    except ValueError:
-        loads = ()
-    if not loads or not all(0 < load < float("inf") for load in loads):
-        raise typer.BadParameter(
-            f"'{arrivals}'; numbers above 0 with commas between are wanted", param_hint="--arrivals"
-        )
-    return loads
+app.command()(allocate)
 
 
 def main() -> None:

@@ -99,6 +99,11 @@ def read_types(path: Path) -> ThinkingTypes:
     # PyYAML lets through what int(), float() and date() say, and lists in lists without end
     except (yaml.YAMLError, ValueError, RecursionError) as err:
         raise TypesError(f"is no YAML: {err}") from err
+    return types_of(stated)
+
+
+def types_of(stated: object) -> ThinkingTypes:
+    """What was stated, checked; raises TypesError."""
     try:
         return ThinkingTypes.model_validate(stated)
     except ValidationError as err:

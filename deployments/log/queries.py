@@ -49,6 +49,16 @@ class Arrivals:
     task_shares: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """So many attempts of one task and language, with prompts of one length bucket."""
+
+    task: str
+    language: str
+    bucket: int
+    num_attempts: int
+
+
 def list_attempts(connection: Connection, wanted: Filter, *, limit: int) -> list[dict[str, Any]]:
     """The latest attempts, oldest first, each with what is thought of it now."""
     judged = _judged()
@@ -98,6 +108,35 @@ def arrivals(connection: Connection, *, since: datetime, before: datetime) -> Ar
         rate_per_s=total / window_s,
         task_shares={task: count / total for task, count in counts},
     )
+
+
+def attempt_kinds(
+    connection: Connection,
+    model: str,
+    *,
+    since: datetime,
+    before: datetime,
+    edges: Sequence[int],
+    is_first_only: bool = False,
+) -> list[Kind]:
+    """What one model was asked, by kind; of each request all attempts on it, or the first alone."""
+    bucket = case(*((attempts.c.prompt_tokens <= edge, index) for index, edge in enumerate(edges)), else_=len(edges))
+    asked = select(attempts.c.task, attempts.c.language, bucket.label("bucket")).where(
+        attempts.c.model == model, attempts.c.arrived_at >= since, attempts.c.arrived_at < before
+    )
+    if is_first_only:
+        earlier = attempts.alias("earlier")
+        asked = asked.where(
+            ~exists().where(
+                earlier.c.request_id == attempts.c.request_id,
+                earlier.c.model == attempts.c.model,
+                earlier.c.attempt_index < attempts.c.attempt_index,
+            )
+        )
+    # a subquery, as PostgreSQL does not see that an expression with parameters is the one it groups by
+    kinds = asked.subquery("kinds")
+    counted = select(*kinds.c, func.count().label("num_attempts")).group_by(*kinds.c).order_by(*kinds.c)
+    return [Kind(**row) for row in connection.execute(counted).mappings()]
 
 
 def _judged() -> Subquery:

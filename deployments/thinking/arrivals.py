@@ -1,5 +1,6 @@
 """How often requests of each kind have come of late."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 NUM_SLICES = 32
@@ -13,6 +14,13 @@ class Arrivals:
 
     per_s: float
     shares: tuple[float, ...]
+
+
+def counted(totals: Sequence[int], *, seconds: float, scale: float = 1.0) -> Arrivals:
+    """Arrivals of which so many of each kind came within `seconds`; every one counts for `scale` of them."""
+    weight = sum(totals) + PRIOR_REQUESTS * len(totals)
+    shares = tuple((count + PRIOR_REQUESTS) / weight for count in totals)
+    return Arrivals(per_s=scale * sum(totals) / seconds, shares=shares)
 
 
 class Window:
@@ -35,13 +43,10 @@ class Window:
         oldest = current - NUM_SLICES + 1
         rows = [counts for held, counts in zip(self._held, self._counts, strict=True) if oldest <= held <= current]
         totals = [sum(column) for column in zip(*rows, strict=True)] or [0] * len(self._counts[0])
-        total = sum(totals)
         since_s = max(self._began_s, oldest * self._slice_s)
         # a window that has only just begun would make a rush of its first request
         seconds = max(now_s - since_s, self._slice_s)
-        weight = total + PRIOR_REQUESTS * len(totals)
-        shares = tuple((count + PRIOR_REQUESTS) / weight for count in totals)
-        return Arrivals(per_s=scale * total / seconds, shares=shares)
+        return counted(totals, seconds=seconds, scale=scale)
 
     def _row(self, index: int) -> list[int]:
         place = index % NUM_SLICES

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +23,7 @@ from deployments.log.store import Store
 from deployments.models.embedded import default_cache_dir
 from scripts.bench.report import quantile
 
+T = TypeVar("T")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _AGE = re.compile(r"(\d{1,9})([smhd])")
 FOLLOW_PERIOD_S = 1.0
@@ -46,21 +47,28 @@ class Wanted:
         return Filter(model=self.model, task=self.task, language=self.language, verdict=self.verdict, since=since)
 
 
-def run(url: str | None, url_env: str, act: Callable[[Store], None], *, needs_tables: bool = True) -> None:
+def run(
+    url: str | None,
+    url_env: str,
+    act: Callable[[Store], T],
+    *,
+    needs_tables: bool = True,
+    command: str = "laar log",
+) -> T:
     """Act on the log's database; what is wrong with it is one line on stderr and the exit status 1."""
     try:
         store = Store(_url(url, os.environ.get(url_env, "").strip(), needs_tables=needs_tables))
         try:
             if needs_tables and not store.is_migrated():
                 raise ValueError("the database has no attempt log; laar log migrate makes the tables")
-            act(store)
+            return act(store)
         finally:
             store.close()
     except (ValueError, OSError) as error:
-        raise _failure(str(error)) from None
+        raise _failure(command, str(error)) from None
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        raise _failure(f"the database: {' '.join(str(cause).split())[:500]}") from None
+        raise _failure(command, f"the database: {' '.join(str(cause).split())[:500]}") from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
@@ -144,8 +152,8 @@ def _url(url: str | None, from_environment: str, *, needs_tables: bool) -> str:
     return found
 
 
-def _failure(message: str) -> typer.Exit:
-    typer.echo(f"laar log: {message}", err=True)
+def _failure(command: str, message: str) -> typer.Exit:
+    typer.echo(f"{command}: {message}", err=True)
     return typer.Exit(1)
 
 

@@ -109,6 +109,30 @@ def run_command(
     )
 
 
+@profile.command("from-log")
+def from_log_command(
+    out: Annotated[Path, typer.Option(help="Where to write the profile.")],
+    base: Annotated[
+        str | None, typer.Option(help="A profile, path or name, for bucket edges and for what the log does not tell.")
+    ] = None,
+    since: Annotated[
+        str, typer.Option(help="From when on: an age such as 30d, or an ISO date and time (UTC).")
+    ] = "30d",
+    log_url: Annotated[
+        str | None, typer.Option(help="The log's database, without a password; else what --url-env names.")
+    ] = None,
+    url_env: Annotated[
+        str, typer.Option(help="Environment variable with the log's URL; unset means the local SQLite.")
+    ] = "LAAR_LOG_URL",
+) -> None:
+    """Fit a profile to the verdicts, feedback and latencies of live traffic, as the attempt log has them."""
+    from scripts.profile.from_log import profile_from_log
+
+    _refuse(not out.parent.is_dir(), "--out", f"there is no folder '{out.parent}'")
+    known, name = (_load(base), Path(base).name) if base else (None, "")
+    profile_from_log(log_url, url_env, out=out, base=known, base_name=name, since=since)
+
+
 @profile.command("merge")
 def merge_command(
     profiles: Annotated[list[Path], typer.Argument(help="Two profiles or more.")],
@@ -144,7 +168,7 @@ def show_command(
     show_profile(_load(Path(source)), Console(), png=png)
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path | str) -> Any:
     from profiles.schema import load_profile
 
     try:

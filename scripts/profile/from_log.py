@@ -1,0 +1,77 @@
+"""`laar profile from-log`: a profile of what live traffic has shown."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deployments.log.outcomes import logged_attempts
+from deployments.log.store import Store
+from profiles.logged import Refit, refit
+from profiles.schema import Measured, Profile
+from scripts.log.actions import moment, run
+from scripts.profile.plan import BUCKET_EDGES
+
+# The latest attempts that are read at most, which bounds the memory.
+MAX_ATTEMPTS = 500_000
+COMMAND = "laar profile from-log"
+
+
+def profile_from_log(
+    url: str | None, url_env: str, *, out: Path, base: Profile | None, base_name: str, since: str
+) -> None:
+    """Write the profile and tell what it rests on; a fault is one line on stderr and the exit status 1."""
+
+    def fit(store: Store) -> None:
+        began = moment(since, datetime.now(UTC))
+        with store.engine.connect() as connection:
+            attempts = logged_attempts(connection, since=began, limit=MAX_ATTEMPTS)
+        if not attempts:
+            raise ValueError(f"the log has no attempts since {began:%F %T} UTC; go further back with --since")
+        edges = base.bucket_edges if base else BUCKET_EDGES
+        found = refit(attempts, edges=edges, base=base)
+        if not found.models:
+            raise ValueError("; ".join(f"{name}: {why}" for name, why in found.left_out.items()))
+        profile = Profile(
+            version=1,
+            measured=_measured(found, began, len(attempts), base, base_name),
+            bucket_edges=tuple(edges),
+            models=found.models,
+            pairs=found.pairs,
+        )
+        out.write_text(profile.model_dump_json(indent=1) + "\n")
+        for line in _told(found, profile, out):
+            print(line)
+
+    run(url, url_env, fit, command=COMMAND)
+
+
+def _measured(found: Refit, since: datetime, num_attempts: int, base: Profile | None, base_name: str) -> Measured:
+    """The log knows neither temperatures nor machines: those of the base stand there, so that both can be merged."""
+    rests_on_base = base is not None and any(found.from_base.values())
+    cut = f", the latest {MAX_ATTEMPTS} only" if num_attempts == MAX_ATTEMPTS else ""
+    note = (
+        f"from the attempt log since {since:%FT%H:%MZ}: {num_attempts} attempts{cut}, {found.num_counted} judged first "
+        f"attempts in cells, {found.num_paired} after a wrong answer in pairs"
+    )
+    if base is not None:
+        borrowed = [f"{name}: {', '.join(what)}" for name, what in found.from_base.items() if what]
+        note += f"; from {base_name} of {base.measured.at}: bucket edges" + "".join(f"; {line}" for line in borrowed)
+    return Measured(
+        assumed=rests_on_base and base is not None and base.measured.assumed,
+        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
+        hardware=base.measured.hardware if base else "not logged",
+        software=base.measured.software if base else {},
+        command=COMMAND,
+        workloads=("attempt log",),
+        seed=0,
+        temperature=base.measured.temperature if base else 0,
+        prompts_per_cell=0,
+        note=note,
+    )
+
+
+def _told(found: Refit, profile: Profile, out: Path) -> list[str]:
+    lines = [f"{out}: {profile.measured.note}"]
+    for name, model in found.models.items():
+        counted = sum(cell.tried for cell in model.cells)
+        lines.append(f"{name}: {counted} answers in {len(model.cells)} cells")
+    return lines + [f"{name} is left out: {why}" for name, why in found.left_out.items()]
