@@ -48,7 +48,7 @@ def bench_allocate(
     repeats: Annotated[int, typer.Option(min=10, help="Times each size is measured.")] = 100,
     random_starts: Annotated[int, typer.Option(min=0, help="Random starts of SciPy beside four fixed ones.")] = 2,
     requests: Annotated[
-        int, typer.Option(min=1000, max=10_000_000, help="Requests per simulated queue; one without batching has more.")
+        int, typer.Option(min=20_000, max=10_000_000, help="Requests per simulated queue; the plain one has more.")
     ] = 400_000,
     plot: Annotated[
         Path | None, typer.Option(help="Draw J by load, beside simpler budgets, into this PNG file.")
