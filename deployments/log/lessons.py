@@ -109,7 +109,7 @@ class History:
         yield from asked.verdicts()
         yield from asked.correction(asked.verdict, self._standing(asked, change.position))
         earlier = self.asked.get(asked.retry_of or "")
-        if earlier is not None and earlier.position < change.position and earlier.api_key_hash == asked.api_key_hash:
+        if earlier is not None and earlier.position < change.position:
             yield from self._news(earlier, change.position)
 
     def _news(self, asked: Asked, position: int) -> Iterator[Lesson]:

@@ -16,8 +16,8 @@ logger = logging.getLogger("ray.serve")
 # a verdict counts for a thousandth after ten half-lives; the bound on them holds for the most patient learner too
 REPLAYED_HALF_LIVES = 10
 MAX_REPLAYED = 100_000
-# so many are learned in one go, some milliseconds; in between requests have their turn
-SLICE = 20
+# so many are learned in one go, about a millisecond; in between requests have their turn
+SLICE = 5
 
 
 class LessonLog(Protocol):

@@ -83,7 +83,7 @@ def test_tables_are_printed(url: str, arguments: list[str], shown: str) -> None:
 
 
 def test_prune_deletes_what_is_older(url: str) -> None:
-    assert answer("prune", "--url", url, "--older-than", "1h")["rows"] == 2
+    assert answer("prune", "--url", url, "--older-than", "1h")["rows"] == 3
     assert len(answer("list", "--url", url)) == 4
 
 

@@ -59,7 +59,14 @@ def test_verdicts_are_taught_in_order_with_the_models_that_failed_before(store: 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 def test_batches_teach_the_same_whatever_their_size(store: Store, limit: int) -> None:
-    for record in (asked(1, UNVERIFIED), said(1, True), asked(2, WRONG, RIGHT), said(1, False, 11), said(2, False)):
+    told: list[LogRecord] = [
+        said(1, True),
+        asked(2, WRONG, RIGHT),
+        said(1, False, 11),
+        said(2, False),
+        said(1, False, 12),
+    ]
+    for record in (asked(1, UNVERIFIED), *told):
         store.write([record])
     assert [(one.model, one.correct) for one in lessons(store, limit=limit)] == [
         ("a", True),
