@@ -1,16 +1,26 @@
 """Unit tests start no Ray and reach nothing outside this machine; a test that tries fails, whatever it catches."""
 
+import asyncio
 import builtins
 import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
 
+from tests.unit.virtual_time import VirtualTimeLoop
+
 # before numpy is loaded: on busy cores the threads of small matrix operations wait for one another
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualTimeLoop}
+    return {"real": asyncio.new_event_loop}
 
 
 def _refuse_ray(*_args: object, **_kwargs: object) -> NoReturn:
