@@ -8,6 +8,7 @@ import typer
 
 from scripts.bench.commands import bench
 from scripts.log.commands import log
+from scripts.options import file_to_write
 from scripts.profile.commands import profile
 from serve_app.environment import prepare_environment
 
@@ -26,7 +27,9 @@ def main_options() -> None:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the table.")] = False,
-    json_path: Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", callback=file_to_write, help="Write the report to this file.")
+    ] = None,
     port: int = 8000,
 ) -> None:
     """Start the embedded models, ask the demo questions and print who answered them."""

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from scripts.options import file_to_write
+
 bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
 
-JsonPath = Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")]
+JsonPath = Annotated[Path | None, typer.Option("--json", callback=file_to_write, help="Write the report to this file.")]
 Check = Annotated[bool, typer.Option("--check", help="Exit with 1 if a bar falls short.")]
 
 
@@ -83,7 +85,10 @@ def bench_capability(
     from scripts.bench.report import finish
     from scripts.profile.plan import BUCKET_EDGES
 
-    report = capability.run(train=train, held_out=held_out, edges=BUCKET_EDGES)
+    try:
+        report = capability.run(train=train, held_out=held_out, edges=BUCKET_EDGES)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--train or --held-out") from error
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
