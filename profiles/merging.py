@@ -23,7 +23,7 @@ def merge_profiles(one: Profile, other: Profile, *, command: str) -> Profile:
     names = sorted({*older.models, *newer.models})
     return Profile(
         version=1,
-        measured=_measured(older.measured, newer.measured, command),
+        measured=_measured(older.measured, newer.measured, command, seeds=_seeds(older) | _seeds(newer)),
         bucket_edges=newer.bucket_edges,
         models={name: _model(older.models.get(name), newer.models.get(name)) for name in names},
         pairs=_pairs((*older.pairs, *newer.pairs)),
@@ -38,12 +38,16 @@ def _check(older: Profile, newer: Profile) -> None:
     ):
         if one != other:
             raise MergeError(f"{name} differ: {one} and {other}; only profiles that agree on them can be merged")
-    if older.measured.seed == newer.measured.seed and (shared := _shared_cells(older, newer)):
+    if (seeds := _seeds(older) & _seeds(newer)) and (shared := _shared_cells(older, newer)):
         model, (task, language, bucket) = shared[0]
         raise MergeError(
-            f"both were measured with seed {newer.measured.seed} and have {model}'s {task}, {language}, bucket "
+            f"both were measured with seed {min(seeds)} and have {model}'s {task}, {language}, bucket "
             f"{bucket}: the same prompts would count twice; measure one of them with another seed"
         )
+
+
+def _seeds(profile: Profile) -> set[int]:
+    return {profile.measured.seed, *profile.measured.merged_seeds}
 
 
 def _shared_cells(older: Profile, newer: Profile) -> list[tuple[str, _CellKey]]:
@@ -116,12 +120,13 @@ def _add(count: list[int], cell: Cell) -> None:
     count[1] += cell.tried
 
 
-def _measured(older: Measured, newer: Measured, command: str) -> Measured:
+def _measured(older: Measured, newer: Measured, command: str, *, seeds: set[int]) -> Measured:
     parts = [f"{m.at} on {m.hardware}, seed {m.seed}: {m.command}" for m in (older, newer)]
     notes = [m.note for m in (older, newer) if m.note]
     return newer.model_copy(
         update={
             "command": command,
+            "merged_seeds": tuple(sorted(seeds)),
             "workloads": tuple(sorted({*older.workloads, *newer.workloads})),
             "prompts_per_cell": max(older.prompts_per_cell, newer.prompts_per_cell),
             "note": " | ".join(["merged, latency of the last one", *parts, *notes]),

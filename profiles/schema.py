@@ -164,6 +164,7 @@ class Measured(_Strict):
     command: str
     workloads: tuple[str, ...]
     seed: int
+    merged_seeds: tuple[int, ...] = Field(default=(), description="Of all that were merged, if this is a merger.")
     temperature: NonNegativeFloat
     prompts_per_cell: NonNegativeInt
     note: str = ""

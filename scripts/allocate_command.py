@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts.options import JsonPath, require_writable
+from scripts.options import JsonPath, png_to_write
 
 if TYPE_CHECKING:
     from scripts.allocate_types import Traffic, Wish
@@ -46,7 +46,9 @@ def allocate(
         str | None, typer.Option(help="Comma-separated arrivals/s; with --profile the log is not read.")
     ] = None,
     json_path: JsonPath = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw J around the best budgets into this PNG file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(callback=png_to_write, help="Draw J around the best budgets into this PNG file.")
+    ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Check the mean time by simulation.")] = False,
     requests: Annotated[int, typer.Option(min=1000, max=50_000_000, help="Requests to simulate per load.")] = 400_000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -62,7 +64,6 @@ def allocate(
 
     if (types is None) == (profile is None):
         raise typer.BadParameter("either a file of types or --profile is wanted", param_hint="TYPES or --profile")
-    require_writable(json_path, plot)
     loads = _loads(arrivals) if arrivals is not None else ()
     if plot is not None and len(loads) > 1:
         raise typer.BadParameter(f"{len(loads)} loads given; a plot is of one", param_hint="--plot")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.options import JsonPath, require_writable
+from scripts.options import JsonPath, png_to_write
 
 bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
 
@@ -51,7 +51,8 @@ def bench_allocate(
         int, typer.Option(min=20_000, max=10_000_000, help="Requests per simulated queue; the plain one has more.")
     ] = 400_000,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw J by load, beside simpler budgets, into this PNG file.")
+        Path | None,
+        typer.Option(callback=png_to_write, help="Draw J by load, beside simpler budgets, into this PNG file."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
@@ -59,7 +60,6 @@ def bench_allocate(
     from scripts.bench import allocate
     from scripts.bench.report import finish
 
-    require_writable(json_path, plot)
     report = allocate.run(
         problems=problems, repeats=repeats, random_starts=random_starts, requests=requests, seed=seed, plot_path=plot
     )
@@ -93,7 +93,10 @@ def bench_capability(
     from scripts.bench.report import finish
     from scripts.profile.plan import BUCKET_EDGES
 
-    report = capability.run(train=train, held_out=held_out, edges=BUCKET_EDGES)
+    try:
+        report = capability.run(train=train, held_out=held_out, edges=BUCKET_EDGES)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--train or --held-out") from error
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 

@@ -23,7 +23,7 @@ def _records(path: Path) -> Iterator[Record]:
             fields = _fields(msgspec.json.decode(line, type=dict[str, Any]))
             if fields is not None:
                 yield msgspec.convert(fields, Record)
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             raise ValueError(f"{path}, line {number}: {error}") from error
 
 

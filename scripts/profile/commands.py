@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from scripts.options import file_to_write
+
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_WORKLOADS = "instruct,lookup"
 DEFAULT_CONCURRENCY = 4
@@ -32,7 +34,12 @@ profile = typer.Typer(
 
 @profile.command("run")
 def run_command(
-    out: Annotated[Path, typer.Option(help="Where to write the profile; FILE.journal beside it keeps every outcome.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=file_to_write, help="Where to write the profile; FILE.journal beside it keeps every outcome."
+        ),
+    ],
     url: Annotated[str | None, typer.Option(help=f"A running laar application, by default {DEFAULT_URL}.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="Serve config of an application to bring up, measure and end.")
@@ -60,7 +67,9 @@ def run_command(
         bool, typer.Option("--together", help="All models at once: only where they do not share a processor.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over, whatever was measured before.")] = False,
-    json_path: Annotated[Path | None, typer.Option("--json", help="Write what became of every prompt here.")] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", callback=file_to_write, help="Write what became of every prompt here.")
+    ] = None,
     log: Annotated[Path, typer.Option(help="With --config: where the application logs.")] = Path("laar-profile.log"),
     seed: Annotated[int, typer.Option(min=0)] = 1,
     api_key_env: Annotated[
@@ -75,8 +84,6 @@ def run_command(
     _refuse(url is not None and config is not None, "--url", "--config brings up an application of its own; drop one")
     _refuse(adaptive != (budget is not None), "--budget", "--adaptive and --budget go together")
     _refuse(adaptive and bool(budgets), "--budgets", "thinking budgets are measured with --grid only")
-    for folder in (out.parent, (json_path or out).parent):
-        _refuse(not folder.is_dir(), "--out", f"there is no folder '{folder}'")
     try:
         application = read_config(config) if config else None
     except ProfileError as error:
@@ -98,7 +105,8 @@ def run_command(
         api_key=os.environ.get(api_key_env, "").strip() or None,
     )
     try:
-        plan.prompts()
+        if not plan.prompts():
+            raise ValueError("there is nothing to ask; a workload with a language, or prompts of your own, are wanted")
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--jsonl, --workload, --languages or --prompts") from error
     output = Output(profile=out, report=json_path, fresh=fresh)
@@ -136,7 +144,7 @@ def from_log_command(
 @profile.command("merge")
 def merge_command(
     profiles: Annotated[list[Path], typer.Argument(help="Two profiles or more.")],
-    out: Annotated[Path, typer.Option(help="Where to write the merged profile.")],
+    out: Annotated[Path, typer.Option(callback=file_to_write, help="Where to write the merged profile.")],
 ) -> None:
     """Add up the counts of profiles measured apart; latency is that of the newest."""
     from functools import reduce
@@ -158,13 +166,14 @@ def merge_command(
 @profile.command("show")
 def show_command(
     source: Annotated[str, typer.Argument(metavar="PROFILE", help="A path, or the name of one that ships with laar.")],
-    png: Annotated[Path | None, typer.Option(help="Write the heat maps to this file.")] = None,
+    png: Annotated[Path | None, typer.Option(callback=file_to_write, help="Write the heat maps to this file.")] = None,
 ) -> None:
     """Heat maps of accuracy and of the expected time to a correct answer, by language, model and prompt length."""
     from rich.console import Console
 
     from scripts.profile.show import show_profile
 
+    _refuse(png is not None and png.suffix != ".png", "--png", f"'{png}'; a name that ends in .png is wanted")
     show_profile(_load(Path(source)), Console(), png=png)
 
 

@@ -55,6 +55,12 @@ def test_latency_is_that_of_the_newer_one_whatever_the_order(one: Profile, other
     assert merge_profiles(one, other, command="m").models["a"].latency.overhead_s == 2.0
 
 
+def test_profile_is_not_merged_in_a_second_time() -> None:
+    merged = merge_profiles(OLD, NEW, command="m")
+    with pytest.raises(MergeError, match="seed 1 and have a's lookup, en, bucket 0"):
+        merge_profiles(merged, OLD, command="m")
+
+
 def test_languages_that_only_the_older_one_has_keep_their_characters_per_token() -> None:
     old = profile("01", {"a": model(1.0, (), chars_per_token={"unknown": 1.0, "de": 6.0})}, seed=1)
     assert merge_profiles(old, NEW, command="m").models["a"].chars_per_token == {"unknown": 2.0, "de": 6.0}
