@@ -11,6 +11,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
     URL,
+    Column,
+    ColumnElement,
     Connection,
     CursorResult,
     Engine,
@@ -20,9 +22,11 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    exists,
     func,
     insert,
     inspect,
+    null,
     or_,
     select,
     tuple_,
@@ -117,28 +121,27 @@ class Store:
     def _write(self, connection: Connection, records: Sequence[LogRecord]) -> None:
         asked = [record for record in records if isinstance(record, RequestRecord)]
         told = [record for record in records if isinstance(record, FeedbackRecord)]
-        new: list[dict[str, Any]] = []
         if asked:
-            key = (requests.c.request_id, requests.c.arrived_at)
-            rows = connection.execute(self._once(requests).returning(*key), [_request_row(record) for record in asked])
-            new += [{"request_id": request_id, "correct": None, "at": at} for request_id, at in rows]
+            connection.execute(self._once(requests), [_request_row(record) for record in asked])
         if tried := [row for record in asked for row in _attempt_rows(record)]:
             connection.execute(self._once(attempts), tried)
         if told:
-            said = (feedback.c.request_id, feedback.c.correct, feedback.c.at)
-            rows = connection.execute(self._latest().returning(*said), _latest_rows(told))
-            new += [dict(row) for row in rows.mappings()]
-        if new:
-            self._number(connection, sorted(new, key=_order_of))
+            connection.execute(self._latest(), [_feedback_row(record) for record in told])
+        self._number(connection, [r.request_id for r in asked], [r.request_id for r in told])
 
-    def _number(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
-        """Give changes their positions, last of all in a transaction, so that others wait only for its commit.
+    def _number(self, connection: Connection, asked: Sequence[str], told: Sequence[str]) -> None:
+        """Give what is new its positions, last of all in a transaction, so that others wait only for its commit.
 
         PostgreSQL would let a later transaction commit its higher numbers first, and who reads in between miss these.
         """
         if self.engine.dialect.name != SQLITE:
             connection.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
-        connection.execute(insert(changes), rows)
+        if asked:
+            is_request = changes.c.correct.is_(None)
+            connection.execute(_unnumbered(requests, requests.c.arrived_at, null(), asked, is_request))
+        if told:
+            is_said = and_(changes.c.correct.is_not(None), changes.c.at >= feedback.c.at)
+            connection.execute(_unnumbered(feedback, feedback.c.at, feedback.c.correct, told, is_said))
 
     def _once(self, table: Table) -> Insert:
         return self._insert(table).on_conflict_do_nothing(index_elements=list(table.primary_key))
@@ -223,15 +226,13 @@ def _attempt_rows(record: RequestRecord) -> Iterator[dict[str, Any]]:
         yield {**shared, "attempt_index": index, **fields}
 
 
-def _order_of(change: dict[str, Any]) -> tuple[bool, datetime, str]:
-    """Requests before what was said of them, and each by time."""
-    return change["correct"] is not None, change["at"], change["request_id"]
-
-
-def _latest_rows(told: Sequence[FeedbackRecord]) -> list[dict[str, Any]]:
-    """The latest word on each request; one statement must not change a row twice."""
-    by_time = sorted(told, key=lambda record: (record.at_s, record.correct))
-    return list({record.request_id: _feedback_row(record) for record in by_time}.values())
+def _unnumbered(
+    table: Table, at: Column[Any], correct: ColumnElement[Any], ids: Sequence[str], is_known: ColumnElement[bool]
+) -> Insert:
+    """Into `changes`, in order of time, those of the rows that are not there yet."""
+    known = exists().where(changes.c.request_id == table.c.request_id, is_known)
+    new = select(table.c.request_id, correct, at).where(table.c.request_id.in_(ids), ~known)
+    return insert(changes).from_select(["request_id", "correct", "at"], new.order_by(at, table.c.request_id))
 
 
 def _feedback_row(record: FeedbackRecord) -> dict[str, Any]:
