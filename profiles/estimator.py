@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import betaincinv, betaln, expit
 
-from profiles.logistic import UNSEEN, Effect, Floats, Ints, fit
+from profiles.logistic import UNSEEN, Effect, Floats, Ints, Regression, fit
 
 Bools = NDArray[np.bool_]
 
@@ -74,9 +74,11 @@ def _fitted(effects: Sequence[Effect], k: Floats, n: Floats) -> tuple[Floats, Fl
     rows = n > 0
     between = USUAL_CELL_SCALE**2
     weight = np.ones(int(rows.sum()))
+    seen = [effect.at(rows) for effect in effects]
+    regression: Regression | None = None
     mean, variance = np.zeros(len(n)), np.ones(len(n))
     for _ in range(2):
-        regression = fit([effect.at(rows) for effect in effects], weight * k[rows], weight * n[rows])
+        regression = fit(seen, weight * k[rows], weight * n[rows], start=regression)
         mean, variance = regression.predict(effects)
         p = expit(mean[rows])
         information = n[rows] * p * (1 - p)

@@ -21,7 +21,7 @@ PSEUDO_SCALE = 0.5
 # Enough to be right about any overall rate that occurs.
 INTERCEPT_SCALE = 2.0
 MAX_STEPS = 60
-TOLERANCE = 0.01
+TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,10 @@ class Regression:
         return mean, variance
 
 
-def fit(effects: Sequence[Effect], correct: Floats, tried: Floats) -> Regression:
+def fit(effects: Sequence[Effect], correct: Floats, tried: Floats, *, start: Regression | None = None) -> Regression:
     """Fit `correct` out of `tried` (whole numbers or fractions of them); the first effect is the intercept.
+
+    A `start`, of the same effects, near the end saves steps.
 
     Newton steps on the effects alternate with MacKay's fixed point for their variances, the stationary point of
     the Laplace approximation to the marginal likelihood; the intercept's variance stays as it is.
@@ -70,9 +72,9 @@ def fit(effects: Sequence[Effect], correct: Floats, tried: Floats) -> Regression
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
     family = np.repeat(np.arange(len(effects)), counts)
     design = _design(effects, starts, int(counts.sum()))
-    variances = np.full(len(effects), PSEUDO_SCALE**2)
+    variances = np.full(len(effects), PSEUDO_SCALE**2) if start is None else start.variances.copy()
     variances[0] = INTERCEPT_SCALE**2
-    mean = np.zeros(int(counts.sum()))
+    mean = np.zeros(int(counts.sum())) if start is None else start.mean
     covariance = np.diag(variances[family])
     for _ in range(MAX_STEPS):
         stepped, covariance = _newton(design, correct, tried, mean, 1.0 / variances[family])
