@@ -1,5 +1,9 @@
-"""Recorded outcomes of real models as benches take them: a journal of `laar profile`, or one record a line."""
+"""Recorded outcomes of real models as benches take them: a journal of `laar profile`, or one record a line.
 
+A file whose name ends in .gz is compressed.
+"""
+
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ def read_records(path: Path) -> list[Record]:
 
 
 def _records(path: Path) -> Iterator[Record]:
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    for number, line in enumerate(_content(path).splitlines(), start=1):
         try:
             fields = _fields(msgspec.json.decode(line, type=dict[str, Any]))
             if fields is not None:
@@ -33,3 +37,8 @@ def _fields(line: dict[str, Any]) -> dict[str, Any] | None:
         record: dict[str, Any] | None = line["record"]
         return record
     return None if line.keys() & {"laar_profile_journal", "round"} else line
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content

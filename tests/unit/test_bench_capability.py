@@ -1,3 +1,4 @@
+import gzip
 import json
 from pathlib import Path
 
@@ -89,3 +90,11 @@ def test_baselines() -> None:
     assert [cell_rates(known, (128,))(r) for r in (english, german, new)] == [1.0, 0.0, 0.75]
     logistic = [logistic_per_model(known)(r) for r in (english, german, new)]
     assert logistic[1] < 0.1 < logistic[2] < 0.9 < logistic[0]
+
+
+def test_compressed_recording_is_read(tmp_path: Path) -> None:
+    plain = write(tmp_path / "train", languages=range(2), lengths=2, prompts=2, seed=1)
+    packed = tmp_path / "train.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_records(packed) == read_records(plain)
+    assert len(read_records(packed)) == 24
