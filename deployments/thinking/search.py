@@ -10,7 +10,7 @@ from deployments.thinking.problem import Floats
 from deployments.thinking.retry import Retried
 
 RANDOM_STARTS = 4
-_MAX_ROUNDS = 500
+_MAX_ROUNDS, _MAX_EVALUATIONS = 500, 2000
 _HALVINGS = 60
 # Less than this is what rounding errors make of an unchanged value.
 _LEAST_GAIN = 1e-12
@@ -66,7 +66,10 @@ def _towards(retried: Retried, stablest: Floats, goal: Floats, border: float) ->
 
 
 def _climb(retried: Retried, start: Floats, border: float) -> tuple[Floats, int]:
-    """L-BFGS-B in units of 1/b; the start itself if the search ends at no stable queue."""
+    """Truncated Newton steps in units of 1/b; the start itself if the search ends at no stable queue.
+
+    Not L-BFGS-B, which comes to the same peaks: SciPy's uses threads of BLAS, which fight over cores that are busy.
+    """
     rate = retried.problem.rate
 
     def descent(scaled: Floats) -> tuple[float, Floats]:
@@ -77,9 +80,9 @@ def _climb(retried: Retried, start: Floats, border: float) -> tuple[Floats, int]
         descent,
         start * rate,
         jac=True,
-        method="L-BFGS-B",
+        method="TNC",
         bounds=[(0, top) for top in retried.problem.max_tokens * rate],
-        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": _MAX_ROUNDS},
+        options={"ftol": 1e-15, "gtol": 1e-9, "maxfun": _MAX_EVALUATIONS},
     )
     budgets = np.clip(found.x / rate, 0, retried.problem.max_tokens)
     better = retried.value_s(budgets) >= retried.value_s(start)
