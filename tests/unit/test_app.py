@@ -148,3 +148,8 @@ def test_replicas_that_would_learn_more_than_5_s_late_are_refused(sections: dict
         ValueError, match=r"sync_period_s \(.*\) and log.flush_period_s \(.*\) together must not exceed 4.0"
     ):
         AppConfig.model_validate(config)
+
+
+def test_replay_from_before_the_calendar_is_refused() -> None:
+    with pytest.raises(ValueError, match="less than or equal to 36500"):
+        AppConfig.model_validate({"models": [model("a")], "router": {"learning": {"replay_days": 1e6}}})
