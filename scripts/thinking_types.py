@@ -28,8 +28,8 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-# Nothing that a table would take for mark-up or a plot for a formula.
-NAME = r"^[^\W_][\w ./<>=-]{0,63}$"
+# Nothing that a table would take for mark-up or a plot for a formula; task, language and length bucket fit in.
+NAME = r"^[^\W_][\w ./<>=-]{0,127}$"
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -51,7 +51,7 @@ class ModelConfig(_Strict):
     def context_tokens(self) -> int:
         if self.simulated is not None:
             return self.simulated.context_tokens
-        return int((self.llm_config.get("engine_kwargs") or {}).get("max_model_len", 0))
+        return int((self.llm_config.get("engine_kwargs") or {}).get("max_model_len") or 0)
 
     @property
     def can_think(self) -> bool:

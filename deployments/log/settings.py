@@ -4,13 +4,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
+SQLITE = "sqlite"
+# a century; the calendar ends some twenty of them ago
+MAX_DAYS = 36_500
 _DRIVERS = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
@@ -39,8 +41,10 @@ class LogSettings(BaseModel):
         description="When the journals are full: answer and count what the log loses, or refuse requests with a 503.",
     )
     flush_period_s: PositiveFloat = Field(default=0.5, description="How often records move to the database.")
-    batch_requests: PositiveInt = Field(default=500, description="Most requests written in one transaction.")
-    retention_days: PositiveFloat | None = Field(default=90, description="Older rows are deleted; null keeps all.")
+    batch_requests: int = Field(default=500, ge=1, le=10_000, description="Most requests written in one transaction.")
+    retention_days: Annotated[float, Field(gt=0, le=MAX_DAYS)] | None = Field(
+        default=90, description="Older rows are deleted; null keeps all."
+    )
     store_prompts: bool = Field(default=False, description="Store the texts of prompts and answers too.")
 
     @model_validator(mode="after")

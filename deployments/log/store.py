@@ -9,6 +9,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import (
     URL,
     Column,
@@ -29,10 +30,11 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from deployments.log.lessons import Batch, first_position, read_lessons
 from deployments.log.records import FeedbackRecord, LogRecord, RequestRecord
@@ -58,6 +60,10 @@ _DRIVER_FAULTS = (ValueError, TypeError, ArithmeticError)
 _MIGRATION_LOCK, _ORDER_LOCK = 0x6C616172, 0x6C616173
 
 
+class SchemaError(SQLAlchemyError):
+    """The tables are of another version of laar, mostly of a later one."""
+
+
 class Store:
     """One database. Every method may block, and raises SQLAlchemyError while the database is away."""
 
@@ -71,10 +77,15 @@ class Store:
         with _alone(self.engine), self.engine.begin() as connection:
             if self.engine.dialect.name != SQLITE:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+                # what changes millions of rows takes its time
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
             config = Config()
             config.set_main_option("script_location", "deployments.log:migrations")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise SchemaError(f"the attempt log's tables are not of this version of laar: {error}") from error
 
     def is_migrated(self) -> bool:
         return inspect(self.engine).has_table(requests.name)

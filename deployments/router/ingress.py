@@ -6,8 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from ray import serve
@@ -17,24 +16,19 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.llm.ingress import OpenAiIngress
 from ray.serve.llm.openai_api_models import ChatCompletionRequest, CompletionRequest
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from deployments.errors import (
     AuthenticationError,
-    BodyTooLargeError,
     ClientError,
-    EngineRefusalError,
     LaarError,
     LogOffError,
     LogUnavailableError,
     OverloadedError,
     SlowBodyError,
     UnknownModelError,
-    error_body,
 )
 from deployments.log.replica_log import ReplicaLog
 from deployments.log.settings import LogPlan
@@ -42,6 +36,7 @@ from deployments.router import sse
 from deployments.router.answers import answer_headers, explanation, laar_json, start_headers
 from deployments.router.attempts import Attempt
 from deployments.router.backend import ServeBackend
+from deployments.router.edge import CLIENT_LEFT, EXCEPTION_HANDLERS, JSON, End, GuardedStream, read_body, status_of
 from deployments.router.following import Follower, keep_following, replay
 from deployments.router.job import Job
 from deployments.router.language import FastTextDetector
@@ -61,13 +56,10 @@ from profiles.schema import Profile
 
 logger = logging.getLogger("ray.serve")
 
-_JSON = "application/json"
-_SSE = "text/event-stream"
 _FIELDS: dict[Endpoint, Collection[str]] = {
     Endpoint.CHAT: frozenset(ChatCompletionRequest.model_fields),
     Endpoint.COMPLETIONS: frozenset(CompletionRequest.model_fields),
 }
-CLIENT_LEFT = 499
 STARTING_PERIOD_S = 1.0
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -141,12 +133,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
                 Route("/v1/laar/explain", self._explain, methods=["POST"]),
                 Route("/v1/laar/feedback", self._feedback, methods=["POST"]),
             ],
-            exception_handlers={
-                LaarError: _laar_error,
-                HTTPException: _http_error,
-                ClientDisconnect: _client_gone,
-                Exception: _internal_error,
-            },
+            exception_handlers=EXCEPTION_HANDLERS,
         )
 
     async def check_health(self) -> None:
@@ -196,9 +183,9 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         answer = await self._runner.answer(job)
         now_s = self._clock()
         body = sse.json_with_laar(_body_of(answer), laar_json(job, now_s))
-        return Response(body, media_type=_JSON, headers=answer_headers(job, answer, now_s))
+        return Response(body, media_type=JSON, headers=answer_headers(job, answer, now_s))
 
-    async def _hold(self, job: Job, end: "_End", guard: AsyncExitStack) -> Response:
+    async def _hold(self, job: Job, end: End, guard: AsyncExitStack) -> Response:
         """A stream whose tokens wait for the verdict; what fails within the first wait still gets its status."""
         task = await guard.enter_async_context(_running(self._runner.answer(job)))
         await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
@@ -206,7 +193,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             await task
         return GuardedStream(self._held(job, task, end), end, guard.pop_all(), start_headers(job))
 
-    async def _held(self, job: Job, task: "asyncio.Task[Attempt]", end: "_End") -> AsyncGenerator[bytes, None]:
+    async def _held(self, job: Job, task: "asyncio.Task[Attempt]", end: End) -> AsyncGenerator[bytes, None]:
         """Comments while attempts run and are verified, then the chunks of the answer."""
         try:
             while not task.done():
@@ -214,14 +201,14 @@ class Router(OpenAiIngress):  # type: ignore[misc]
                 await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
             answer = await task
         except LaarError as error:
-            end.status = _status_of(error)
+            end.status = status_of(error)
             yield sse.error_event(error.body())
             return
         laar = laar_json(job, self._clock())
         for event in sse.events(_body_of(answer)):
             yield sse.with_laar(event, laar)
 
-    async def _pass(self, job: Job, end: "_End", guard: AsyncExitStack) -> Response:
+    async def _pass(self, job: Job, end: End, guard: AsyncExitStack) -> Response:
         """Tokens straight through."""
         model, pieces = await self._runner.pass_through(job)
         guard.push_async_callback(pieces.aclose)
@@ -297,7 +284,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         limits = self._limits
         try:
             async with asyncio.timeout(limits.body_timeout_s):
-                return await _read_body(http, limits.max_body_bytes)
+                return await read_body(http, limits.max_body_bytes)
         except TimeoutError:
             raise SlowBodyError(f"body: not here within {limits.body_timeout_s} s", param="body") from None
 
@@ -341,16 +328,16 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         return key_hash
 
     @contextmanager
-    def _counted(self, arrived_s: float) -> Iterator["_End"]:
+    def _counted(self, arrived_s: float) -> Iterator[End]:
         """Count a request as active until it ends, unless too many are, and report how it ended."""
-        end = _End()
+        end = End()
         self._active += 1
         try:
             if self._active > (limit := self._limits.max_concurrent_requests):
                 raise OverloadedError(f"{limit} requests are under way, and more are not taken", retry_after_s=1)
             yield end
         except LaarError as error:
-            end.status = _status_of(error)
+            end.status = status_of(error)
             raise
         except (asyncio.CancelledError, GeneratorExit, ClientDisconnect):
             end.status = CLIENT_LEFT
@@ -385,38 +372,6 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             await asyncio.sleep(period_s if all_run else min(period_s, STARTING_PERIOD_S))
 
 
-@dataclass(slots=True)
-class _End:
-    """How a request ended, as an HTTP status; streams may still learn better."""
-
-    job: Job | None = None
-    status: int = 200
-
-
-class GuardedStream(StreamingResponse):
-    """Server-sent events whose resources are given back however the sending ends, even if it never begins."""
-
-    def __init__(
-        self, events: AsyncGenerator[bytes, None], end: _End, guard: AsyncExitStack, headers: dict[str, str]
-    ) -> None:
-        super().__init__(self._watched(events), media_type=_SSE, headers=headers)
-        self._guard, self._end, self._is_complete = guard, end, False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._guard:
-            await super().__call__(scope, receive, send)
-            if not self._is_complete:
-                # Starlette takes a client that leaves for the end of its work
-                self._end.status = CLIENT_LEFT
-
-    async def _watched(self, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        async with aclosing(events):
-            async for event in events:
-                yield event
-                # after this a client may close at once, before the generator has ended
-                self._is_complete = sse.DONE in event
-
-
 def _num_running(status: Any, handle: DeploymentHandle) -> int:
     states = status.applications[handle.app_name].deployments[handle.deployment_name].replica_states
     return int(states.get("RUNNING", 0))
@@ -433,46 +388,6 @@ def _body_of(answer: Attempt) -> bytes:
 
 def _sha256(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _status_of(error: LaarError) -> int:
-    return error.status if isinstance(error, EngineRefusalError) else error.http_status
-
-
-def _laar_error(_http: Request, error: Exception) -> Response:
-    assert isinstance(error, LaarError)
-    headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s is not None else None
-    return Response(error.body(), _status_of(error), headers, _JSON)
-
-
-def _http_error(_http: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    return Response(error_body(error.detail, code=code), error.status_code, error.headers, _JSON)
-
-
-def _client_gone(_http: Request, _error: Exception) -> Response:
-    return Response(status_code=CLIENT_LEFT)
-
-
-def _internal_error(_http: Request, error: Exception) -> Response:
-    logger.error("request failed", exc_info=error)
-    return Response(error_body("internal error", type_="server_error", code="internal_error"), 500, None, _JSON)
-
-
-async def _read_body(http: Request, limit: int) -> bytes:
-    """The body, or a 413 as soon as it is known to be too long."""
-    announced = http.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit:
-        raise BodyTooLargeError(f"body: {announced} bytes; at most {limit} are allowed", param="body")
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in http.stream():
-        size += len(piece)
-        if size > limit:
-            raise BodyTooLargeError(f"body: more than the {limit} bytes allowed", param="body")
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from deployments.log.settings import MAX_DAYS
 from profiles.online import DEFAULT_HALF_LIFE_VERDICTS
 
 PolicyName = Literal["laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate"]
@@ -54,7 +55,9 @@ class Learning(BaseModel):
     sync_period_s: PositiveFloat = Field(
         default=2.0, description="How often a router replica reads from the log what the others and clients found."
     )
-    replay_days: PositiveFloat = Field(default=30.0, description="Older verdicts are not learned again at a start.")
+    replay_days: float = Field(
+        default=30.0, gt=0, le=MAX_DAYS, description="Older verdicts are not learned again at a start."
+    )
     replay_timeout_s: PositiveFloat = Field(
         default=20.0,
         description="A starting replica takes requests after this time, though verdicts are left to learn.",

@@ -119,7 +119,7 @@ def run_command(
 
 @profile.command("from-log")
 def from_log_command(
-    out: Annotated[Path, typer.Option(help="Where to write the profile.")],
+    out: Annotated[Path, typer.Option(callback=file_to_write, help="Where to write the profile.")],
     base: Annotated[
         str | None, typer.Option(help="A profile, path or name, for bucket edges and for what the log does not tell.")
     ] = None,
@@ -136,7 +136,6 @@ def from_log_command(
     """Fit a profile to the verdicts, feedback and latencies of live traffic, as the attempt log has them."""
     from scripts.profile.from_log import profile_from_log
 
-    _refuse(not out.parent.is_dir(), "--out", f"there is no folder '{out.parent}'")
     known, name = (_load(base), Path(base).name) if base else (None, "")
     profile_from_log(log_url, url_env, out=out, base=known, base_name=name, since=since)
 

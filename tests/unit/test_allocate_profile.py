@@ -95,6 +95,16 @@ def test_curves_of_a_length_are_named_and_counted_by_it(tmp_path: Path, url: str
     assert "3 of 4 logged attempts" in found["origin"]
 
 
+def test_task_may_have_as_long_a_name_as_in_a_request(tmp_path: Path) -> None:
+    profile = load_profile("embedded_thinking")
+    long = profile.models[MODEL].thinking[1].model_copy(update={"task": "t" * 64})
+    model = profile.models[MODEL].model_copy(update={"thinking": (long,)})
+    path = tmp_path / "p.json"
+    path.write_text(profile.model_copy(update={"models": {MODEL: model}}).model_dump_json())
+    found = written(tmp_path, "--profile", path, "--arrivals", "0.1")
+    assert [kind["name"] for kind in found["types"]["types"]] == ["t" * 64 + "/all/all"]
+
+
 def test_one_of_several_models_must_be_named(tmp_path: Path) -> None:
     profile = load_profile("embedded_thinking")
     both = {"a": profile.models[MODEL], "b": profile.models[MODEL]}

@@ -148,3 +148,14 @@ def test_replicas_that_would_learn_more_than_5_s_late_are_refused(sections: dict
         ValueError, match=r"sync_period_s \(.*\) and log.flush_period_s \(.*\) together must not exceed 4.0"
     ):
         AppConfig.model_validate(config)
+
+
+def test_replay_from_before_the_calendar_is_refused() -> None:
+    with pytest.raises(ValueError, match="less than or equal to 36500"):
+        AppConfig.model_validate({"models": [model("a")], "router": {"learning": {"replay_days": 1e6}}})
+
+
+def test_context_left_empty_is_named_as_missing() -> None:
+    llm_config = {"model_loading_config": {"model_id": "a"}, "engine_kwargs": {"max_model_len": None}}
+    with pytest.raises(ValueError, match=r"'a': llm_config.engine_kwargs.max_model_len must be set"):
+        ModelConfig(llm_config=llm_config)

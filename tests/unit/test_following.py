@@ -221,3 +221,12 @@ async def test_log_that_is_away_at_the_start_is_caught_up_with_and_own_verdicts_
         await replica.sync()
     assert late.chance("a") == one.chance("a")
     assert late.chance("b") == one.chance("b")
+
+
+async def test_tables_of_a_later_version_do_not_hold_up_the_start(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    replay(Replica(store, "r1").follower, timeout_s=60, clock=lambda: 0.0)
+    assert "verdicts could not be replayed" in caplog.text

@@ -50,6 +50,8 @@ def test_new_password_leads_to_the_same_spool_and_another_database_to_another() 
         pytest.param({"url": "postgresql://h:pass/d"}, "cannot be read", id="no-port"),
         pytest.param({"url": "sqlite:///a", "url_env": "U"}, "exclude each other", id="two-places"),
         pytest.param({"max_spool_bytes": 1}, "greater than or equal to 65536", id="spool-too-small"),
+        pytest.param({"batch_requests": 10_001}, "less than or equal to 10000", id="more-than-a-statement-takes"),
+        pytest.param({"retention_days": 1e6}, "less than or equal to 36500", id="before-the-calendar"),
         pytest.param({"retention": 1}, "Extra inputs are not permitted", id="unknown-key"),
     ],
 )

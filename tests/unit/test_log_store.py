@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from deployments.log.records import FeedbackRecord
-from deployments.log.store import Store
+from deployments.log.store import SchemaError, Store
 from deployments.log.tables import attempts, changes, feedback, metadata, requests
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
@@ -45,6 +45,13 @@ def test_stores_that_migrate_at_once_do_not_disturb_each_other(tmp_path: Path) -
     assert stores[0].is_migrated()
     for one in stores:
         one.close()
+
+
+def test_tables_of_a_later_version_are_an_error_of_the_database(store: Store) -> None:
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaError, match=r"not of this version of laar: .*'9999'"):
+        store.migrate()
 
 
 def test_nobody_else_may_read_an_sqlite_file(store: Store) -> None:

@@ -241,6 +241,12 @@ def test_log_that_tells_nothing_is_refused(tmp_path: Path, arguments: list[str],
     assert not (tmp_path / "out.json").exists()
 
 
+def test_folder_is_refused_before_the_log_is_read(tmp_path: Path) -> None:
+    result = laar("--log-url", "sqlite:////nowhere/a.sqlite", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "is a folder" in result.stderr
+
+
 def test_log_that_is_not_there_is_refused(tmp_path: Path) -> None:
     result = laar("--log-url", "sqlite:////nowhere/a.sqlite", "--out", tmp_path / "out.json")
     assert (result.exit_code, result.stderr) == (
