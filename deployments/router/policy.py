@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from heapq import nsmallest
 
 import msgspec
 
@@ -116,10 +115,10 @@ class Laar(Policy):
     def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
         if joint is None or len(members) == 1:
             return min(members, key=key)
-        # the same key, written out: with many models most of the time goes into calling it
+        # the same key, written out: with many models most of the time goes into calling it; sorted, as heapq is Python
         pool = list(members)
         scored = [(c.latency_s / c.probability, c.model, index) for index, c in enumerate(pool)]
-        return _best_first([pool[index] for _, _, index in nsmallest(MAX_ORDERED, scored)], joint)[0]
+        return _best_first([pool[index] for _, _, index in sorted(scored)[:MAX_ORDERED]], joint)[0]
 
 
 class LoadAware(Policy):
