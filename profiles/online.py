@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import msgspec
 import numpy as np
 from scipy.special import expit, logit
 
 from profiles.capability import Capability, Estimate
-from profiles.drift import Alarm, Direction, Drift, Total
+from profiles.drift import Alarm, Drift
 from profiles.joint import after
 from profiles.logistic import Floats
 
@@ -23,39 +22,6 @@ CELL_SCALES = (0.05, 2.0)
 ALARM_WIDENING = 4.0
 QUANTILE = 1.959964
 SURE = 1e-6
-
-
-class LevelState(msgspec.Struct, frozen=True):
-    """One level's deviations, rows in the order of the state's models."""
-
-    task: str | None
-    language: str | None
-    mean: list[list[float]]
-    variance: list[list[float]]
-
-
-class EvidenceState(msgspec.Struct, frozen=True):
-    """What speaks for one drift alarm."""
-
-    model: str
-    task: str | None
-    direction: Direction
-    evidence: float
-    is_alarmed: bool
-
-
-class LearnedState(msgspec.Struct, frozen=True):
-    """Everything learned, as JSON takes it; floats come back exactly."""
-
-    version: int
-    models: list[str]
-    num_buckets: int
-    by_model: LevelState
-    by_length: LevelState
-    by_task: list[LevelState]
-    by_language: list[LevelState]
-    by_cell: list[LevelState]
-    drift: list[EvidenceState]
 
 
 @dataclass(slots=True)
@@ -169,41 +135,6 @@ class Learner:
         self._version += 1
         return alarms
 
-    def state(self) -> LearnedState:
-        return LearnedState(
-            version=1,
-            models=list(self._models),
-            num_buckets=self._capability.num_buckets,
-            by_model=_saved(self._by_model),
-            by_length=_saved(self._by_length),
-            by_task=[_saved(level, task=task) for task, level in self._by_task.items()],
-            by_language=[_saved(level, language=language) for language, level in self._by_language.items()],
-            by_cell=[_saved(level, task=t, language=lang) for (t, lang), level in self._by_cell.items()],
-            drift=[
-                EvidenceState(a.model, a.task, a.direction, total.evidence, total.is_alarmed)
-                for a, total in self.drift.sums.items()
-            ],
-        )
-
-    def restore(self, state: LearnedState) -> None:
-        """Take over what was learned before; models not in it begin anew, tasks and languages not profiled are left."""
-        if state.num_buckets != self._capability.num_buckets:
-            raise ValueError(
-                f"the learned state has {state.num_buckets} lengths, the profile {self._capability.num_buckets}"
-            )
-        self._load(self._by_model, state.by_model, state.models)
-        self._load(self._by_length, state.by_length, state.models)
-        for saved in (*state.by_task, *state.by_language, *state.by_cell):
-            key = self._capability.known(saved.task or "", saved.language or "")
-            if saved.task in (None, key[0]) and saved.language in (None, key[1]):
-                self._load(self._level_of(saved.task, saved.language), saved, state.models)
-        for one in state.drift:
-            if one.model in self._rows:
-                alarm = Alarm(model=one.model, task=one.task, direction=one.direction)
-                self.drift.sums[alarm] = Total(evidence=one.evidence, is_alarmed=one.is_alarmed)
-        self._versions += 1
-        self._version += 1
-
     def _step(self, key: tuple[str, str], row: int, bucket: int, expected: float, correct: bool) -> None:
         places = [(level, level.place(row, bucket)) for level in self._levels(key)]
         for level, at in places:
@@ -259,13 +190,3 @@ class Learner:
             found = _Level.of(np.clip(reach / (2 * QUANTILE), *CELL_SCALES) ** 2)
             self._by_cell[task, language] = found
         return found
-
-    def _load(self, level: _Level, saved: LevelState, models: Sequence[str]) -> None:
-        for source, model in enumerate(models):
-            if (row := self._rows.get(model)) is not None:
-                level.mean[row] = saved.mean[source]
-                level.variance[row] = saved.variance[source]
-
-
-def _saved(level: _Level, *, task: str | None = None, language: str | None = None) -> LevelState:
-    return LevelState(task=task, language=language, mean=level.mean.tolist(), variance=level.variance.tolist())

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -56,9 +55,12 @@ class Replica:
     def chance(self, model: str = "a") -> float:
         return float(self.beliefs.probabilities("default", "en", np.zeros(2, np.intp))[MODELS.index(model)])
 
-    def state(self) -> bytes:
-        assert self.beliefs.learner is not None
-        return msgspec.json.encode(self.beliefs.learner.state())
+    def state(self) -> object:
+        """All that was learned of what is asked here, with intervals and the evidence of drift."""
+        learner = self.beliefs.learner
+        assert learner is not None
+        estimates = [learner.estimate(m, task="default", language="en", bucket=b) for m in MODELS for b in (0, 1)]
+        return estimates, {alarm: (t.evidence, t.is_alarmed) for alarm, t in learner.drift.sums.items()}
 
 
 @pytest.fixture

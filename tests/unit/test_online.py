@@ -1,9 +1,8 @@
-import msgspec
 import numpy as np
 import pytest
 
 from profiles.capability import Capability
-from profiles.online import LearnedState, Learner
+from profiles.online import Learner
 from profiles.schema import Cell, PairCell, Profile
 from tests.unit.test_capability import profile
 
@@ -144,41 +143,6 @@ def test_alarm_makes_it_learn_faster() -> None:
     before = found.estimate("m", task="default", language="de", bucket=0)
     assert alarms[0].model == "m"
     assert before.high - before.low > 0.5
-
-
-def test_state_comes_back_exactly() -> None:
-    found = learner()
-    feed(found, 40, 0.2)
-    feed(found, 40, 0.7, model="n", language="sw", task="sums")
-    state = found.state()
-    raw = msgspec.json.encode(state)
-    again = learner()
-    again.restore(msgspec.json.decode(raw, type=LearnedState))
-    assert msgspec.json.encode(again.state()) == raw
-    assert again.drift.alarms == found.drift.alarms != []
-    for task, language in (("default", "en"), ("sums", "sw")):
-        assert (again.table(task=task, language=language) == found.table(task=task, language=language)).all()
-    for one in (found, again):
-        feed(one, 5, 0.5)
-    assert msgspec.json.encode(again.state()) == msgspec.json.encode(found.state())
-
-
-def test_state_is_taken_over_by_name_and_new_models_begin_anew() -> None:
-    found = learner()
-    feed(found, 40, 0.2)
-    other = Learner(Capability(measured()), ("new", "m"))
-    other.restore(found.state())
-    assert other.table(task="default", language="en")[1, 0] == chance(found)
-    assert (
-        other.table(task="default", language="en")[0, 0]
-        == Learner(Capability(measured()), ("new",)).table(task="default", language="en")[0, 0]
-    )
-
-
-def test_state_of_other_lengths_is_refused() -> None:
-    state = msgspec.structs.replace(learner().state(), num_buckets=7)
-    with pytest.raises(ValueError, match=r"the learned state has 7 lengths, the profile 3"):
-        learner().restore(state)
 
 
 def test_draws_spread_as_far_as_is_believed() -> None:
