@@ -132,7 +132,7 @@ def _add_model(
     if latency is None or tokens is None:
         found.left_out[name] = (
             f"{len(counted)} attempts with counted tokens do not tell its "
-            f"{'latency' if latency is None else 'characters per token'}; give a --base that has it"
+            f"{'latency' if latency is None else 'characters per token'}; give more log, or a --base with this model"
         )
         return
     first = marginal(mine)

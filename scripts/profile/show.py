@@ -74,11 +74,12 @@ class Shades:
 def show_profile(profile: Profile, console: Console, *, png: Path | None) -> None:
     """Two tables a task, and the same as a picture where one is wanted."""
     grids = grids_of(profile)
+    # first, as the tables may go to a reader that stops reading
+    if png is not None:
+        _picture(grids, profile.bucket_edges).savefig(png, dpi=120)
     for grid in grids:
         console.print(_table(grid, profile.bucket_edges, is_ttca=False))
         console.print(_table(grid, profile.bucket_edges, is_ttca=True))
-    if png is not None:
-        _picture(grids, profile.bucket_edges).savefig(png, dpi=120)
 
 
 def grids_of(profile: Profile) -> list[Grid]:

@@ -204,7 +204,7 @@ def test_without_a_base_all_comes_from_the_log(tmp_path: Path) -> None:
     assert model.template_tokens == pytest.approx(5.0)
     assert model.chars_per_symbol_token == model.chars_per_token["unknown"]
     assert found.bucket_edges[:2] == (128, 256)
-    assert "b is left out: 0 attempts with counted tokens do not tell its latency; give a --base" in result.stdout
+    assert "b is left out: 0 attempts with counted tokens do not tell its latency; give more log" in result.stdout
     assert list(found.models) == ["a"]
 
 
