@@ -62,7 +62,6 @@ class RouterMetrics:
         self._log_lag_seconds = Gauge(
             "laar_log_lag_seconds", description="Age of the oldest record of this replica that waits."
         )
-
         self._thinking_budget = Gauge(
             "laar_thinking_budget_tokens",
             description="Thinking tokens that a request gets, by model and by the profile's curve that it falls under.",

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from scripts.bench.report import finish
 from scripts.options import JsonPath, png_to_write
 
 bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
@@ -21,7 +22,6 @@ def bench_decision(
 ) -> None:
     """Features and decision per request: prompts of 100 to 64K tokens, 6 languages, 5 and 50 models."""
     from scripts.bench import decision
-    from scripts.bench.report import finish
 
     raise typer.Exit(finish(decision.run(rounds=rounds, seed=seed), json_path=json_path, check=check))
 
@@ -35,7 +35,6 @@ def bench_overhead(
 ) -> None:
     """The same simulated model behind laar and behind Ray's own OpenAiIngress, side by side."""
     from scripts.bench import overhead
-    from scripts.bench.report import finish
 
     raise typer.Exit(finish(overhead.run(rounds=rounds, requests=requests), json_path=json_path, check=check))
 
@@ -58,7 +57,6 @@ def bench_allocate(
 ) -> None:
     """Thinking budgets: optimum against SciPy, derivatives, rounding, a swing, time, simulated queues and retries."""
     from scripts.bench import allocate
-    from scripts.bench.report import finish
 
     report = allocate.run(
         problems=problems, repeats=repeats, random_starts=random_starts, requests=requests, seed=seed, plot_path=plot
@@ -74,7 +72,6 @@ def bench_log(
 ) -> None:
     """What the attempt log adds to a request: its record, and the write to the journal."""
     from scripts.bench import log as bench_of_log
-    from scripts.bench.report import finish
 
     raise typer.Exit(finish(bench_of_log.run(rounds=rounds), json_path=json_path, check=check))
 
@@ -90,7 +87,6 @@ def bench_capability(
 ) -> None:
     """How well fitted chances foretell recorded outcomes, beside rates and one logistic regression a model."""
     from scripts.bench import capability
-    from scripts.bench.report import finish
     from scripts.profile.plan import BUCKET_EDGES
 
     try:
@@ -110,7 +106,6 @@ def bench_drift(
 ) -> None:
     """Two models swapped behind their names: verdicts until routing is right again, and until the alarm."""
     from scripts.bench import drift
-    from scripts.bench.report import finish
 
     report = drift.run(runs=runs, quiet_verdicts=quiet_verdicts, seed=seed)
     raise typer.Exit(finish(report, json_path=json_path, check=check))

@@ -9,10 +9,11 @@ from typing import Any
 from deployments.router.attempts import AttemptLog
 from deployments.router.language import FastTextDetector
 from deployments.router.model import Model
-from deployments.router.request import Endpoint, LaarOptions, RoutedRequest
+from deployments.router.request import RoutedRequest
 from deployments.router.routing import Routing
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 from scripts.bench.report import Bar, Report, quantile
+from scripts.bench.requests import chat_request
 
 PROSE = {
     "en": "The ferry leaves the harbour at half past seven and reaches the island before noon. ",
@@ -77,16 +78,7 @@ def _growth(times: dict[tuple[str, int], list[float]]) -> float:
 def _request(language: str, tokens: int) -> RoutedRequest:
     chars = round(tokens * CHARS_PER_TOKEN[language])
     text = (PROSE[language] * (chars // len(PROSE[language]) + 1))[:chars]
-    return RoutedRequest(
-        endpoint=Endpoint.CHAT,
-        body=b"",
-        model="auto",
-        texts=(text,),
-        stream=False,
-        max_tokens=256,
-        is_repeatable=True,
-        options=LaarOptions(),
-    )
+    return chat_request(text, max_tokens=256)
 
 
 def _routing(num_models: int) -> Routing:

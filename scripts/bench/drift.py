@@ -10,11 +10,11 @@ from deployments.models.reply import Reply
 from deployments.router.attempts import Attempt, AttemptLog, Status
 from deployments.router.language import FastTextDetector
 from deployments.router.model import Model
-from deployments.router.request import AUTO, Endpoint, LaarOptions, RoutedRequest
 from deployments.router.routing import Routing
 from profiles.drift import Alarm
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, Profile
 from scripts.bench.report import Bar, Report, median_and_spread
+from scripts.bench.requests import chat_request
 
 NAMES = ("alpha", "beta")
 LANGUAGES = ("en", "de", "zh")
@@ -49,7 +49,7 @@ class World:
     def ask(self) -> None:
         """One request: the choice of the first model counts; a wrong answer goes to the other one."""
         language, bucket = int(self.rng.integers(len(LANGUAGES))), int(self.rng.integers(len(LENGTHS)))
-        request = _request(LANGUAGES[language], LENGTHS[bucket])
+        request = chat_request("a" * LENGTHS[bucket], max_tokens=16, language=LANGUAGES[language])
         features = self.routing.features(request)
         log = AttemptLog(max_attempts=2, deadline_at_s=1e9, is_repeatable=True)
         while decision := self.routing.decide(request, features, log, turn=0, now_s=0.0, may_explore=True):
@@ -170,19 +170,6 @@ def _profile(correct: np.ndarray[Any, np.dtype[np.int64]]) -> ModelProfile:
             for row, language in enumerate(LANGUAGES)
             for bucket in range(len(LENGTHS))
         ),
-    )
-
-
-def _request(language: str, num_chars: int) -> RoutedRequest:
-    return RoutedRequest(
-        endpoint=Endpoint.CHAT,
-        body=b"",
-        model=AUTO,
-        texts=("a" * num_chars,),
-        stream=False,
-        max_tokens=16,
-        is_repeatable=True,
-        options=LaarOptions(language=language),
     )
 
 

@@ -12,8 +12,8 @@ from deployments.router.attempts import Attempt, AttemptLog, Status
 from deployments.router.features import Features
 from deployments.router.job import Job
 from deployments.router.recorder import Recorder
-from deployments.router.request import Endpoint, LaarOptions, RoutedRequest
 from scripts.bench.report import Bar, Report, quantile
+from scripts.bench.requests import chat_request
 
 TOKENS = (100, 1_000, 8_000, 64_000)
 CHARS_PER_TOKEN = 4
@@ -67,16 +67,7 @@ def _recorder(journal: Journal) -> Recorder:
 
 def _job(tokens: int, number: int) -> Job:
     text = "x" * (tokens * CHARS_PER_TOKEN)
-    request = RoutedRequest(
-        endpoint=Endpoint.CHAT,
-        body=b"",
-        model="auto",
-        texts=(text,),
-        stream=False,
-        max_tokens=256,
-        is_repeatable=True,
-        options=LaarOptions(),
-    )
+    request = chat_request(text, max_tokens=256)
     features = Features(language="en", language_confidence=1.0, num_chars=len(text), symbol_share=0.0, task="default")
     log = AttemptLog(max_attempts=10, deadline_at_s=1e9, is_repeatable=True, attempts=list(_attempts()))
     return Job(

@@ -6,12 +6,16 @@ import ipaddress
 import os
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from tests.unit.virtual_time import VirtualTimeLoop
+
+if TYPE_CHECKING:
+    from deployments.log.store import Store
 
 # before numpy is loaded: on busy cores the threads of small matrix operations wait for one another
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -88,3 +92,14 @@ def _require_loopback(host: str | bytes | None) -> None:
         is_loopback = False
     if not is_loopback:
         pytest.fail(f"a unit test reached for {name!r}; only loopback is allowed")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> "Iterator[Store]":
+    """An empty attempt log in SQLite."""
+    from deployments.log.store import Store
+
+    found = Store(f"sqlite:///{tmp_path}/attempts.sqlite")
+    found.migrate()
+    yield found
+    found.close()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from deployments.log.records import AttemptRecord, RequestRecord
+from deployments.log.records import AttemptRecord, FeedbackRecord, RequestRecord
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NOON_S = NOON.timestamp()
@@ -47,3 +47,8 @@ def asked(number: int, *attempts: AttemptRecord, at_s: float = 0.0, **fields: An
     return RequestRecord(
         request_id=request_id(number), arrived_at_s=NOON_S + at_s, attempts=attempts, **{**standard, **fields}
     )
+
+
+def said(number: int, correct: bool, at_s: float = 10.0) -> FeedbackRecord:
+    """What the client of a request said of its answer, so many seconds after noon."""
+    return FeedbackRecord(request_id=request_id(number), correct=correct, at_s=NOON_S + at_s)

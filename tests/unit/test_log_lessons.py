@@ -1,6 +1,5 @@
 """What the log teaches, read from a real SQLite."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,25 +9,13 @@ from alembic.config import Config
 from sqlalchemy import delete
 
 from deployments.log.lessons import Lesson
-from deployments.log.records import FeedbackRecord, LogRecord
+from deployments.log.records import AttemptRecord, LogRecord
 from deployments.log.store import Store
 from deployments.log.tables import changes, requests
-from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
+from tests.unit.logged import NOON, asked, request_id, said, tried
 
 WRONG, RIGHT = tried("a", "wrong"), tried("b", "correct")
 UNVERIFIED, UNKNOWN = tried("a", "unverified"), tried("a", "unknown")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(f"sqlite:///{tmp_path}/attempts.sqlite")
-    found.migrate()
-    yield found
-    found.close()
-
-
-def said(number: int, correct: bool, at_s: float = 10) -> FeedbackRecord:
-    return FeedbackRecord(request_id=request_id(number), correct=correct, at_s=NOON_S + at_s)
 
 
 def lessons(store: Store, *, limit: int = 100) -> list[Lesson]:
@@ -86,8 +73,8 @@ def test_records_written_again_teach_nothing_again(store: Store) -> None:
 
 @pytest.mark.parametrize("answer", [pytest.param(UNVERIFIED, id="unverified"), pytest.param(UNKNOWN, id="unknown")])
 @pytest.mark.parametrize("correct", [True, False])
-def test_client_judges_what_laar_could_not(store: Store, answer: object, correct: bool) -> None:
-    assert verdicts(store, asked(1, answer), said(1, correct)) == [("a", correct, False)]  # type: ignore[arg-type]
+def test_client_judges_what_laar_could_not(store: Store, answer: AttemptRecord, correct: bool) -> None:
+    assert verdicts(store, asked(1, answer), said(1, correct)) == [("a", correct, False)]
 
 
 def test_feedback_that_contradicts_the_verdict_is_a_further_one_and_one_that_agrees_is_none(store: Store) -> None:

@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -12,14 +11,6 @@ from deployments.log.store import Store
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
 ALL = Filter()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(f"sqlite:///{tmp_path}/attempts.sqlite")
-    found.migrate()
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -7,25 +7,13 @@ import pytest
 
 from profiles.record import Record
 from profiles.thinking_fit import LEAST_TOKEN_S, AccuracyFit, fit_accuracy, fit_thinking, fit_time
+from tests.unit.test_fitting import record as fitting_record
 
 BUDGETS = (0, 64, 128, 256, 512)
 
 
 def record(thinking_tokens: int | None, **other: Any) -> Record:
-    values: dict[str, Any] = {
-        "prompt_id": "p",
-        "model": "a",
-        "task": "maths",
-        "language": "en",
-        "correct": True,
-        "latency_s": 1.0,
-        "concurrency": 1,
-        "prompt_tokens": 100,
-        "output_tokens": 10,
-        "num_chars": 400,
-        "symbol_share": 0.0,
-    }
-    return Record(thinking_tokens=thinking_tokens, **(values | other))
+    return fitting_record(**{"task": "maths", "thinking_tokens": thinking_tokens} | other)
 
 
 def drawn(seed: int, *, floor: float, gain: float, rate: float, tried: int) -> AccuracyFit:
