@@ -10,6 +10,7 @@ from deployments.router.features import bucket_label
 from deployments.router.job import Job
 from deployments.router.policy import Candidate, Decision
 from deployments.router.thinking import Thinking
+from profiles.capability import Estimate
 
 
 def laar_object(job: Job, now_s: float) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def explanation(
     job: Job,
     decision: Decision | None,
     candidates: Sequence[Candidate],
+    estimates: Sequence[Estimate],
     order: Sequence[Candidate],
     edges: Sequence[int],
     thinking: Thinking | None = None,
@@ -73,8 +75,8 @@ def explanation(
             "task": features.task,
         },
         "candidates": [
-            _candidate_object(candidate, edges) | {"thinking": _thinking_object(job, candidate, thinking)}
-            for candidate in candidates
+            _candidate_object(candidate, estimate, edges) | {"thinking": _thinking_object(job, candidate, thinking)}
+            for candidate, estimate in zip(candidates, estimates, strict=True)
         ],
     }
 
@@ -101,10 +103,12 @@ def _thinking_object(job: Job, candidate: Candidate, thinking: Thinking | None) 
     )
 
 
-def _candidate_object(candidate: Candidate, edges: Sequence[int]) -> dict[str, Any]:
+def _candidate_object(candidate: Candidate, estimate: Estimate, edges: Sequence[int]) -> dict[str, Any]:
     return {
         "model": candidate.model,
         "probability": round(candidate.probability, 4),
+        "interval": [round(estimate.low, 4), round(estimate.high, 4)],
+        "is_extrapolated": estimate.is_extrapolated,
         "expected_latency_s": round(candidate.latency_s, 6),
         "score_s": round(candidate.score_s, 6),
         "prompt_tokens": candidate.prompt_tokens,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deployments.router.order import Joint
 from deployments.router.settings import Learning
-from profiles.capability import Capability
+from profiles.capability import Capability, Estimate
 from profiles.drift import Alarm
 from profiles.joint import MIN_DIVISOR, after
 from profiles.online import Learner
@@ -48,6 +48,11 @@ class Beliefs:
         """Q of each model at a first attempt."""
         found: Floats = self._table(task, language)[self._rows, buckets]
         return found
+
+    def estimate(self, model: str, *, task: str, language: str, bucket: int) -> Estimate:
+        """One model's Q with its interval, and whether it rests on any length like this."""
+        source = self.capability if self.learner is None else self.learner
+        return source.estimate(model, task=task, language=language, bucket=bucket)
 
     def after_failures(self, chances: Floats, task: str, failed: Sequence[str]) -> Floats:
         """The same chances, given that the `failed` models were wrong on this request."""

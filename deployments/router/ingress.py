@@ -226,8 +226,9 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         order = self._routing.rank(request, job.features, candidates, turn=job.turn) or (
             [decision.chosen] if decision else []
         )
-        told = explanation(job, decision, candidates, order, self._routing.bucket_edges, self._routing.thinking)
-        return JSONResponse(told)
+        estimates = [self._routing.estimate(job.features, candidate) for candidate in candidates]
+        edges, thinking = self._routing.bucket_edges, self._routing.thinking
+        return JSONResponse(explanation(job, decision, candidates, estimates, order, edges, thinking))
 
     async def _feedback(self, http: Request) -> Response:
         """What a client found of an answer; a 200 means that the log has it."""

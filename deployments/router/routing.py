@@ -21,6 +21,7 @@ from deployments.router.request import AUTO, RoutedRequest
 from deployments.router.settings import Learning
 from deployments.router.thinking import Thinking
 from deployments.thinking.tasks import TaskRules
+from profiles.capability import Estimate
 from profiles.drift import Alarm
 from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
 
@@ -163,6 +164,12 @@ class Routing:
         """The candidates for a new request that may be asked, in the order in which they would be."""
         joint = self.beliefs.joint(features.task)
         return rank(self._policy, candidates, session=_session(request), turn=turn, joint=joint)
+
+    def estimate(self, features: Features, candidate: Candidate) -> Estimate:
+        """How sure the candidate's chance of a first attempt is, where no curve of its thinking tells it."""
+        return self.beliefs.estimate(
+            candidate.model, task=features.task, language=features.language, bucket=candidate.bucket
+        )
 
     def learn(self, features: Features, chosen: Candidate, log: AttemptLog, *, correct: bool) -> list[Alarm]:
         """Take in the verdict on an attempt that is not in the log yet; the drift alarms that start with it."""

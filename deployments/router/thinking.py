@@ -140,9 +140,9 @@ class Thinking:
         if index is None:
             return [nothing] * 6 + [nothing if self._default_tokens is None else float(self._default_tokens)]
         curve = self.controller.curves(model)[index]
-        plan = self.controller.plan.get(model)
-        budget = nothing if plan is None else float(plan.budgets[index])
-        return [curve.base_s, curve.token_s, curve.gain, curve.rate, curve.floor, float(curve.max_tokens), budget]
+        budget = self.controller.budget(model, task=task, language=language, bucket=bucket)
+        planned = nothing if budget is None else float(budget)
+        return [curve.base_s, curve.token_s, curve.gain, curve.rate, curve.floor, float(curve.max_tokens), planned]
 
 
 def thinking_of(

@@ -155,6 +155,14 @@ def test_explain_gives_the_numbers_and_runs_nothing(client: httpx.Client) -> Non
     first = next(c for c in told["candidates"] if c["model"] == "simulated-slow")
     assert first["score_s"] == pytest.approx(first["expected_latency_s"] / first["probability"], rel=1e-3)
     assert len(told["candidates"]) == 6
+    low, high = first["interval"]
+    assert 0 < low < first["probability"] < high < 1
+    assert first["is_extrapolated"] is False
+
+
+def test_explain_says_where_no_length_like_the_prompts_was_measured(client: httpx.Client) -> None:
+    told = client.post("/v1/laar/explain", json=chat("Where is it? " * 600, laar={"task": "slow"})).json()
+    assert {c["is_extrapolated"] for c in told["candidates"]} == {True}
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,12 @@ def test_drawn_chances_differ_from_draw_to_draw_and_are_the_same_for_a_seed() ->
     assert first == same.drawn("default", "en", FIRST).tolist()
     assert first != one.drawn("default", "en", FIRST).tolist()
     assert first != other.drawn("default", "en", FIRST).tolist()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_estimate_of_a_length_that_was_never_measured_is_marked(enabled: bool) -> None:
+    found = beliefs(enabled=enabled)
+    known = found.estimate("a", task="default", language="en", bucket=0)
+    assert known.low < 0.5 < known.high
+    assert not known.is_extrapolated
+    assert found.estimate("a", task="default", language="en", bucket=1).is_extrapolated
