@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from profiles.record import Record as Record
+from profiles.record import Record
 from profiles.schema import UNKNOWN_LANGUAGE, Cell, Latency, Measured, ModelProfile, PairCell, Profile, bucket_of
 from profiles.thinking_fit import fit_thinking
 

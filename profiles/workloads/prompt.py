@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 MAX_TOKENS = 131_072
@@ -23,7 +23,6 @@ class Prompt:
     answer: str
     verify: Mapping[str, Any]
     max_tokens: int = 24
-    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_bounds(*, target_tokens: int, depth: float | None) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from profiles.fitting import Record
 from profiles.logistic import Floats
+from profiles.record import Record
 from profiles.schema import bucket_of
 
 Chance = Callable[[Record], float]

@@ -11,8 +11,9 @@ from deployments.router.beliefs import Beliefs
 from deployments.router.order import MAX_ORDERED, best_order
 from deployments.router.settings import Learning
 from profiles.capability import Capability
-from profiles.fitting import Record, fit_profile
+from profiles.fitting import fit_profile
 from profiles.logistic import Floats
+from profiles.record import Record
 from profiles.schema import NO_PROFILE, Profile, bucket_of
 from scripts.bench.baselines import Chance, cell_rates, logistic_per_model, overall_rates
 from scripts.bench.recorded import read_records

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from profiles.fitting import Record
+from profiles.record import Record
 
 
 def read_records(path: Path) -> list[Record]:

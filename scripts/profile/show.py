@@ -16,13 +16,12 @@ from rich.text import Text
 
 from deployments.router.features import bucket_label
 from deployments.router.latency import Speeds, idle_latency_s
+from deployments.router.routing import DEFAULT_OUTPUT_TOKENS
 from profiles.capability import Capability
 from profiles.intervals import wilson
 from profiles.schema import Cell, ModelProfile, Profile
 
 ACCURACY_COLOURS, TTCA_COLOURS = "RdYlGn", "RdYlGn_r"
-# Tokens of an answer where the profile does not say, as the router takes it too.
-UNKNOWN_OUTPUT = 128.0
 SHORTEST_S = 1e-6
 # Luminance below which black letters cannot be read.
 DARK = 0.4
@@ -102,7 +101,7 @@ def grids_of(profile: Profile) -> list[Grid]:
 def _figures(profile: Profile, capability: Capability, name: str, model: ModelProfile, cell: Cell) -> Figures:
     chance = capability.probability(name, task=cell.task, language=cell.language, bucket=cell.bucket)
     prompt = np.array([typical_tokens(cell.bucket, profile.bucket_edges)])
-    output = np.array([model.output_tokens.get(cell.task, UNKNOWN_OUTPUT)])
+    output = np.array([model.output_tokens.get(cell.task, DEFAULT_OUTPUT_TOKENS)])
     latency_s = idle_latency_s(Speeds.of([model.latency]), prompt_tokens=prompt, output_tokens=output)
     return Figures(correct=cell.correct, tried=cell.tried, ttca_s=float(latency_s[0]) / chance)
 

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from profiles.fitting import Record, fit_latency, fit_profile, fit_tokens
+from profiles.fitting import fit_latency, fit_profile, fit_tokens
+from profiles.record import Record
 from profiles.schema import NO_PROFILE
 
 
