@@ -4,11 +4,16 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from deployments.router.order import MAX_ORDERED, Joint, best_order
 
+PolicyName = Literal["laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate", "threshold"]
+
+# A model counts as good enough when its probability is this close to the best one's.
+GOOD_ENOUGH = 0.1
 # A conversation without a session id is told apart by so much of its beginning.
 MAX_SESSION_CHARS = 1024
 
@@ -22,6 +27,7 @@ class Reason(StrEnum):
     ROUND_ROBIN = "round_robin"
     FASTEST = "fastest"
     MOST_ACCURATE = "most_accurate"
+    GOOD_ENOUGH = "good_enough"
     NAMED = "named"
     LONGEST_CONTEXT = "longest_context"
     EXPLORATION = "exploration"
@@ -171,6 +177,26 @@ class MostAccurate(Policy):
         return lambda c: (-c.probability, c.model)
 
 
+class Threshold(Policy):
+    """The fastest of the models whose probability is within GOOD_ENOUGH of the best one's."""
+
+    reason = Reason.GOOD_ENOUGH
+
+    def key_for(self, *, session: str, turn: int) -> Key:
+        return lambda c: (c.idle_latency_s, c.model)
+
+    def arrange(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> list[Candidate]:
+        left, arranged = list(members), []
+        while left:
+            arranged.append(self.choose(left, key, joint))
+            left.remove(arranged[-1])
+        return arranged
+
+    def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
+        enough = max(c.probability for c in members) - GOOD_ENOUGH
+        return min((c for c in members if c.probability >= enough), key=key)
+
+
 POLICIES: Mapping[str, Callable[[Sequence[str]], Policy]] = {
     "laar": lambda models: Laar(),
     "load-aware": lambda models: LoadAware(),
@@ -178,6 +204,7 @@ POLICIES: Mapping[str, Callable[[Sequence[str]], Policy]] = {
     "round-robin": RoundRobin,
     "fastest": lambda models: Fastest(),
     "most-accurate": lambda models: MostAccurate(),
+    "threshold": lambda models: Threshold(),
 }
 
 # A candidate of a later tier is only asked when all earlier tiers are empty.

@@ -13,6 +13,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from deployments.errors import BodyTooLargeError, ClientError, UnknownFieldError
+from deployments.router.policy import PolicyName
 from deployments.verifier.spec import NoVerify, VerifySpec
 
 AUTO = "auto"
@@ -62,6 +63,7 @@ class LaarOptions(BaseModel):
     task: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$|^unknown$")] | None = None
     session: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    policy: PolicyName | None = None
     retry_of: RequestId | None = None
 
 

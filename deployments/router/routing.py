@@ -16,7 +16,18 @@ from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_
 from deployments.router.load import LoadTracker
 from deployments.router.model import Model
 from deployments.router.order import Joint, chance_left
-from deployments.router.policy import POLICIES, TIERS, Candidate, Decision, Exclusion, Policy, Reason, decide, rank
+from deployments.router.policy import (
+    POLICIES,
+    TIERS,
+    Candidate,
+    Decision,
+    Exclusion,
+    Policy,
+    PolicyName,
+    Reason,
+    decide,
+    rank,
+)
 from deployments.router.request import AUTO, RoutedRequest
 from deployments.router.settings import Learning
 from deployments.router.thinking import Thinking
@@ -52,7 +63,7 @@ class Routing:
         *,
         models: Sequence[Model],
         profile: Profile,
-        policy: str,
+        policy: PolicyName,
         detector: LanguageDetector,
         learning: Learning | None = None,
         thinking: Thinking | None = None,
@@ -75,7 +86,8 @@ class Routing:
         self._chars_per_token: dict[str, Floats] = {}
         self._calibration: dict[str, Floats] = {}
         self._output_tokens: dict[str, Floats] = {}
-        self._policy: Policy = POLICIES[policy](self._names)
+        self._policies = {name: make(self._names) for name, make in POLICIES.items()}
+        self._policy = policy
         self._detector = detector
         self.thinking = thinking
         self._task_rules = task_rules or TaskRules()
@@ -149,7 +161,7 @@ class Routing:
         explore = may_explore and self._is_to_explore(request, log)
         candidates = self.candidates(request, features, log, now_s, explore=explore)
         joint = self.beliefs.joint(features.task, log.failed_models)
-        decision = decide(self._policy, candidates, session=_session(request), turn=turn, joint=joint)
+        decision = decide(self._policy_of(request), candidates, session=_session(request), turn=turn, joint=joint)
         if decision is None:
             return None if log.attempts else self._longest_context(candidates)
         if log.failed_models:
@@ -163,7 +175,7 @@ class Routing:
     ) -> list[Candidate]:
         """The candidates for a new request that may be asked, in the order in which they would be."""
         joint = self.beliefs.joint(features.task)
-        return rank(self._policy, candidates, session=_session(request), turn=turn, joint=joint)
+        return rank(self._policy_of(request), candidates, session=_session(request), turn=turn, joint=joint)
 
     def estimate(self, features: Features, candidate: Candidate) -> Estimate:
         """How sure the candidate's chance of a first attempt is, where no curve of its thinking tells it."""
@@ -226,6 +238,9 @@ class Routing:
         current = float(calibration[index])
         observed = current * _clamp(actual / candidate.prompt_tokens, _OBSERVED_RANGE)
         calibration[index] = _clamp(current + _CALIBRATION_STEP * (observed - current), _CALIBRATION_RANGE)
+
+    def _policy_of(self, request: RoutedRequest) -> Policy:
+        return self._policies[request.options.policy or self._policy]
 
     def _longest_context(self, candidates: Sequence[Candidate]) -> Decision | None:
         """The model to ask when by the estimate the prompt fits none: only a tokenizer can say so for certain."""

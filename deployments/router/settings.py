@@ -5,9 +5,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from deployments.log.settings import MAX_DAYS
+from deployments.router.policy import PolicyName
 from profiles.online import DEFAULT_HALF_LIFE_VERDICTS
-
-PolicyName = Literal["laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate"]
 
 
 class Limits(BaseModel):

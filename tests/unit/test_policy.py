@@ -1,11 +1,11 @@
 import itertools
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from deployments.router.policy import POLICIES, Candidate, Exclusion, Reason, decide, rank
+from deployments.router.policy import POLICIES, Candidate, Exclusion, PolicyName, Reason, decide, rank
 
 
 def candidate(model: str, *, latency_s: float = 1.0, probability: float = 0.5, **other: Any) -> Candidate:
@@ -139,3 +139,16 @@ def test_decision_names_its_reason() -> None:
     decision = decide(POLICIES["most-accurate"](()), [candidate("a")])
     assert decision is not None
     assert decision.reason is Reason.MOST_ACCURATE
+
+
+def test_threshold_takes_the_fastest_of_those_that_are_good_enough() -> None:
+    slow_and_good = candidate("a", latency_s=4.0, probability=0.8)
+    quick_and_nearly_as_good = candidate("b", latency_s=1.0, probability=0.71)
+    quickest_and_bad = candidate("c", latency_s=0.1, probability=0.5)
+    pool = [slow_and_good, quick_and_nearly_as_good, quickest_and_bad]
+    assert chosen("threshold", pool) == "b"
+    assert [c.model for c in rank(POLICIES["threshold"](()), pool)] == ["b", "a", "c"]
+
+
+def test_every_policy_that_a_config_can_name_exists() -> None:
+    assert set(get_args(PolicyName)) == set(POLICIES)

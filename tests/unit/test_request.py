@@ -203,7 +203,8 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
         pytest.param(b'{"verify":{"type":"exact","valu":"x"}}', "laar.verify.exact.valu: unknown key", id="typo-first"),
         pytest.param(
             b'{"verfy":{}}',
-            "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session, retry_of",
+            "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session, policy, "
+            "retry_of",
             id="known-keys-named",
         ),
     ],
@@ -211,6 +212,11 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
 def test_mistake_in_the_laar_object_says_what_is_known(laar: bytes, message: str) -> None:
     with pytest.raises(ClientError, match=f"^{re.escape(message)}$"):
         parse(chat(b',"laar":' + laar))
+
+
+def test_unknown_policy_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ClientError, match=r"^laar\.policy: Input should be 'laar', .* or 'threshold', got 'fast'"):
+        parse(chat(b',"laar":{"policy":"fast"}'))
 
 
 def test_earlier_request_is_named_by_its_id() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 """The numbers behind a choice, with models whose prompt takes time to read."""
 
 import pytest
@@ -129,3 +131,13 @@ def test_exploration_tries_models_that_are_not_thought_best() -> None:
     explored = {one.chosen.model for one in made if one.reason is Reason.EXPLORATION}
     usual = {one.chosen.model for one in made if one.reason is not Reason.EXPLORATION}
     assert (explored, usual) == ({"a", "b"}, {"a"})
+
+
+def test_request_may_name_another_policy_than_the_configured_one() -> None:
+    found = routing(correct={"a": 90, "b": 10})
+    asked = request()
+    turned = replace(asked, options=LaarOptions(verify=asked.options.verify, policy="round-robin"))
+    made = found.decide(turned, found.features(turned), log(), turn=1, now_s=0.0)
+    assert made is not None
+    assert (made.chosen.model, made.reason) == ("b", Reason.ROUND_ROBIN)
+    assert decision(found).chosen.model == "a"
