@@ -109,3 +109,40 @@ def bench_drift(
 
     report = drift.run(runs=runs, quiet_verdicts=quiet_verdicts, seed=seed)
     raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
+@bench.command("ttca")
+def bench_ttca(
+    plan: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="What to ask, YAML.")] = None,
+    out: Annotated[Path | None, typer.Option(file_okay=False, help="Folder for what is measured.")] = None,
+    url: Annotated[str, typer.Option(help="A running laar application.")] = "http://127.0.0.1:8000",
+    policies: Annotated[str, typer.Option(help="Only these of the plan, with commas between them.")] = "",
+    budget_s: Annotated[float | None, typer.Option(min=1, help="Begin nothing after so many seconds.")] = None,
+    api_key_env: Annotated[
+        str, typer.Option(help="Environment variable with the API key to send; unset means none.")
+    ] = "LAAR_API_KEY",
+) -> None:
+    """Time to a correct answer on a running application, one policy after another, with the same prompts and times."""
+    import asyncio
+    import os
+
+    from scripts.bench import ttca_plan, ttca_run
+    from scripts.profile.plan import ProfileError
+
+    if plan is None or out is None:
+        raise typer.BadParameter("--plan and --out go together")
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        found = ttca_plan.read_plan(plan)
+        if policies:
+            found = ttca_plan.TtcaPlan.model_validate(found.model_dump() | {"policies": policies.split(",")})
+        key = os.environ.get(api_key_env, "").strip() or None
+        undone = asyncio.run(ttca_run.run(found, url=url.rstrip("/"), folder=out, budget_s=budget_s, api_key=key))
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="--plan") from error
+    except ProfileError as error:
+        print(f"laar bench ttca: {error}")
+        raise typer.Exit(1) from error
+    for line in undone:
+        print(f"not done: {line}")
+    raise typer.Exit(3 if undone else 0)

@@ -1,6 +1,6 @@
-from dataclasses import replace
-
 """The numbers behind a choice, with models whose prompt takes time to read."""
+
+from dataclasses import replace
 
 import pytest
 

@@ -1,0 +1,93 @@
+"""Trials on disk: a first line that says what was asked, then one trial a line, a block at a time."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from profiles.record import Record
+from profiles.trial import Trial
+
+
+class TrialFile:
+    """An append-only file that goes on with a run of the same parameters; ValueError for another one's."""
+
+    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
+        self._file, lines = _opened(path)
+        if lines:
+            try:
+                _check_same(path, lines[0]["parameters"], head["parameters"])
+            except ValueError:
+                self._file.close()
+                raise
+        else:
+            self._write([head])
+        self._known = {(trial["policy"], trial["block"]) for trial in lines[1:]}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def has(self, policy: str, block: int) -> bool:
+        return (policy, block) in self._known
+
+    def add(self, trials: Sequence[Trial]) -> None:
+        """Keep a block, all its lines in one write."""
+        self._write([asdict(trial) for trial in trials])
+        self._known |= {(trial.policy, trial.block) for trial in trials}
+
+    def _write(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        self._file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        self._file.flush()
+
+
+class OutcomeFile:
+    """The full table of outcomes, one record a line as it comes."""
+
+    def __init__(self, path: Path) -> None:
+        self._file, lines = _opened(path)
+        self._known = {(record["model"], record["prompt_id"]) for record in lines}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def has(self, model: str, prompt_id: str) -> bool:
+        return (model, prompt_id) in self._known
+
+    def add(self, record: Record) -> None:
+        self._file.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
+        self._file.flush()
+        self._known.add((record.model, record.prompt_id))
+
+
+def _opened(path: Path) -> tuple[TextIO, list[dict[str, Any]]]:
+    """A file to append to and its lines; one that a kill tore, and with it the rest of its block, is cut off."""
+    file = path.open("a+")
+    file.seek(0)
+    lines = file.readlines()
+    if lines and not lines[-1].endswith("\n"):
+        whole = lines[:-1]
+        block = _block_of(whole[-1]) if whole else None
+        while whole and block is not None and _block_of(whole[-1]) == block:
+            whole.pop()
+        file.truncate(sum(len(line.encode()) for line in whole))
+        lines = whole
+    return file, [json.loads(line) for line in lines]
+
+
+def _block_of(line: str) -> tuple[str, int] | None:
+    found = json.loads(line)
+    return (found["policy"], found["block"]) if "block" in found else None
+
+
+def _check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    if differing := [key for key in {**before, **now} if before.get(key) != now.get(key)]:
+        told = "; ".join(f"{key} was {before.get(key)}, is now {now.get(key)}" for key in sorted(differing))
+        raise ValueError(f"{path} belongs to another plan: {told}")

@@ -1,0 +1,175 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from profiles.trial import Trial, Try
+from scripts.bench.ttca_clients import LaarClient, PeerClient, Served
+from scripts.bench.ttca_file import TrialFile
+from scripts.bench.ttca_plan import CONTENDERS, Sending, TtcaPlan, blocks_of, prompts_of
+from scripts.bench.ttca_run import serve_block
+from tests.unit.test_ttca_plan import plan
+
+
+class Watch:
+    """Goes on one second each time it is read."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        self.now_s += 1
+        return self.now_s
+
+
+def sending() -> Sending:
+    return Sending(prompt=prompts_of(plan())[0], session="user-1")
+
+
+class Application:
+    """Answers as laar does: each request is one attempt, right at the given one of all."""
+
+    def __init__(self, right_at: int) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self._right_at = right_at
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.bodies.append(json.loads(request.content))
+        right = len(self.bodies) == self._right_at
+        attempt = {"model": "m", "latency_s": 0.5, "verdict": "correct" if right else "wrong"}
+        text = sending().prompt.answer if right else "no idea"
+        body = {
+            "model": "m",
+            "choices": [{"message": {"content": text}}],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 4},
+            "laar": {"attempts": [attempt]},
+        }
+        return httpx.Response(200, json=body)
+
+
+def http(application: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url="http://test", transport=httpx.MockTransport(application))
+
+
+def test_client_sends_the_same_anew_until_it_is_right() -> None:
+    application = Application(right_at=3)
+    client = LaarClient(http=http(application), contender=CONTENDERS["load-aware"], clock=Watch())
+    served = asyncio.run(client.serve(sending(), salt="s", cap=10))
+    assert [attempt.correct for attempt in served.tries] == [False, False, True]
+    assert application.bodies[0] == application.bodies[2]
+    options = application.bodies[0]["laar"]
+    assert (options["policy"], options["max_attempts"], options["session"]) == ("load-aware", 1, "user-1")
+    assert application.bodies[0]["cache_salt"] == "s"
+
+
+def test_client_stops_at_the_cap() -> None:
+    client = LaarClient(http=http(Application(right_at=99)), contender=CONTENDERS["fastest"], clock=Watch())
+    served = asyncio.run(client.serve(sending(), salt="s", cap=4))
+    assert len(served.tries) == 4
+    assert served.error == ""
+
+
+def test_laar_is_sent_one_request_with_all_attempts_in_it() -> None:
+    application = Application(right_at=1)
+    client = LaarClient(http=http(application), contender=CONTENDERS["laar"], clock=Watch())
+    served = asyncio.run(client.serve(sending(), salt="s", cap=10))
+    assert served.tries == (Try(model="m", started_s=0.0, latency_s=0.5, correct=True),)
+    assert application.bodies[0]["laar"]["max_attempts"] == 10
+
+
+def test_answers_of_a_peer_are_checked_by_the_client() -> None:
+    application = Application(right_at=2)
+    client = PeerClient(http=http(application), model="any", clock=Watch())
+    served = asyncio.run(client.serve(sending(), salt="s", cap=10))
+    assert [attempt.correct for attempt in served.tries] == [False, True]
+    assert "laar" not in application.bodies[0]
+
+
+def test_error_counts_as_an_attempt_and_is_told() -> None:
+    client = PeerClient(http=http(lambda _: httpx.Response(503, text="busy")), model="any", clock=Watch())
+    served = asyncio.run(client.serve(sending(), salt="s", cap=2))
+    assert len(served.tries) == 2
+    assert served.error == "status 503: busy"
+
+
+class Slow:
+    """Takes one second for each prompt, and counts how many it has at once."""
+
+    def __init__(self) -> None:
+        self.running = self.most = 0
+
+    async def serve(self, sending: Sending, *, salt: str, cap: int) -> Served:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0)
+        self.running -= 1
+        return Served(tries=(Try(model="m", started_s=0.0, latency_s=1.0, correct=True),))
+
+
+def served(made: TtcaPlan, client: Slow) -> list[Trial]:
+    block = blocks_of(made, prompts_of(made))[0]
+    return asyncio.run(serve_block(client, made, block, policy="laar", number=0, salt="", clock=Watch()))
+
+
+def test_closed_loop_has_no_more_at_once_than_clients() -> None:
+    client = Slow()
+    made = plan(blocks=1, concurrency=3)
+    trials = served(made, client)
+    assert client.most == 3
+    assert [trial.prompt_id for trial in trials] == [s.prompt.id for s in blocks_of(made, prompts_of(made))[0]]
+
+
+def test_time_in_an_open_loop_runs_from_when_the_request_was_due(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    trace.write_text("\n".join("0" for _ in range(12)))
+    trials = served(plan(blocks=1, mode="trace", trace=str(trace)), Slow())
+    assert {trial.sent_s for trial in trials} == {0.0}
+    assert max(trial.elapsed_s for trial in trials) >= 12
+
+
+HEAD = {"laar_ttca": 1, "parameters": {"seed": 1}}
+
+
+def trial(policy: str, block: int, prompt: str) -> Trial:
+    return Trial(
+        policy=policy,
+        block=block,
+        prompt_id=prompt,
+        task="t",
+        language="en",
+        target_tokens=1,
+        session="",
+        sent_s=0.0,
+        elapsed_s=1.0,
+        tries=(),
+    )
+
+
+def test_file_goes_on_with_the_blocks_that_it_lacks(tmp_path: Path) -> None:
+    with TrialFile(tmp_path / "trials", HEAD) as file:
+        file.add([trial("laar", 0, "a"), trial("laar", 0, "b")])
+    with TrialFile(tmp_path / "trials", HEAD) as file:
+        assert file.has("laar", 0)
+        assert not file.has("laar", 1)
+
+
+def test_block_that_a_kill_tore_is_served_again(tmp_path: Path) -> None:
+    path = tmp_path / "trials"
+    with TrialFile(path, HEAD) as file:
+        file.add([trial("laar", 0, "a")])
+        file.add([trial("laar", 1, "b"), trial("laar", 1, "c")])
+    path.write_bytes(path.read_bytes()[:-5])
+    with TrialFile(path, HEAD) as file:
+        assert file.has("laar", 0)
+        assert not file.has("laar", 1)
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_trials_of_another_plan_are_not_gone_on_with(tmp_path: Path) -> None:
+    with TrialFile(tmp_path / "trials", HEAD):
+        pass
+    with pytest.raises(ValueError, match="another plan: seed was 1, is now 2"):
+        TrialFile(tmp_path / "trials", HEAD | {"parameters": {"seed": 2}})
