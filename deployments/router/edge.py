@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from deployments.errors import BodyTooLargeError, EngineRefusalError, LaarError, error_body
 from deployments.router import sse
 from deployments.router.job import Job
+from profiles.goodput import Meter
 
 logger = logging.getLogger("ray.serve")
 
@@ -23,8 +24,9 @@ CLIENT_LEFT = 499
 
 @dataclass(slots=True)
 class End:
-    """How a request ended, as an HTTP status; streams may still learn better."""
+    """How a request ended, as an HTTP status, and what was delivered until then; streams may still learn better."""
 
+    meter: Meter
     job: Job | None = None
     status: int = 200
 
@@ -33,10 +35,17 @@ class GuardedStream(StreamingResponse):
     """Server-sent events whose resources are given back however the sending ends, even if it never begins."""
 
     def __init__(
-        self, events: AsyncGenerator[bytes, None], end: End, guard: AsyncExitStack, headers: dict[str, str]
+        self,
+        events: AsyncGenerator[bytes, None],
+        end: End,
+        guard: AsyncExitStack,
+        headers: dict[str, str],
+        *,
+        since_arrival_s: Callable[[], float],
     ) -> None:
         super().__init__(self._watched(events), media_type=_SSE, headers=headers)
         self._guard, self._end, self._is_complete = guard, end, False
+        self._since_arrival_s = since_arrival_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._guard:
@@ -49,8 +58,15 @@ class GuardedStream(StreamingResponse):
         async with aclosing(events):
             async for event in events:
                 yield event
+                self._sent(event)
                 # after this a client may close at once, before the generator has ended
                 self._is_complete = sse.DONE in event
+
+    def _sent(self, event: bytes) -> None:
+        """Meter what the client has been sent."""
+        meter = self._end.meter
+        meter.add(self._since_arrival_s(), sse.num_tokens(event))
+        meter.is_complete = meter.is_complete or sse.has_finish(event)
 
 
 def status_of(error: LaarError) -> int:

@@ -52,6 +52,7 @@ from deployments.router.thinking import thinking_of
 from deployments.thinking.settings import ThinkingSettings
 from deployments.thinking.tasks import TaskRules
 from deployments.verifier.spec import refusal
+from profiles.goodput import Meter
 from profiles.schema import Profile
 
 logger = logging.getLogger("ray.serve")
@@ -99,7 +100,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         for model in models:
             # not known to run until the controller says so; until then it is asked only when nobody else can be
             self._routing.tracker.set_replicas(model.name, 0)
-        self._metrics = RouterMetrics()
+        self._metrics = RouterMetrics(settings.goodput.reader)
         self._log: ReplicaLog | None = None
         self._recorder: Recorder | NoRecorder = NoRecorder()
         self._learner: asyncio.Task[None] | None = None
@@ -173,16 +174,18 @@ class Router(OpenAiIngress):  # type: ignore[misc]
                     api_key_hash=api_key_hash,
                 )
                 if not request.stream:
-                    return await self._answer(job)
+                    return await self._answer(job, end)
                 send = self._hold if request.wants_verification else self._pass
                 return await send(job, end, guard)
 
         return handle
 
-    async def _answer(self, job: Job) -> Response:
+    async def _answer(self, job: Job, end: End) -> Response:
         answer = await self._runner.answer(job)
         now_s = self._clock()
         body = sse.json_with_laar(_body_of(answer), laar_json(job, now_s))
+        end.meter.add(now_s - job.arrived_s, _num_tokens(answer))
+        end.meter.is_complete = True
         return Response(body, media_type=JSON, headers=answer_headers(job, answer, now_s))
 
     async def _hold(self, job: Job, end: End, guard: AsyncExitStack) -> Response:
@@ -191,7 +194,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
         if task.done():
             await task
-        return GuardedStream(self._held(job, task, end), end, guard.pop_all(), start_headers(job))
+        return self._stream(self._held(job, task, end), job, end, guard, start_headers(job))
 
     async def _held(self, job: Job, task: "asyncio.Task[Attempt]", end: End) -> AsyncGenerator[bytes, None]:
         """Comments while attempts run and are verified, then the chunks of the answer."""
@@ -212,7 +215,14 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         """Tokens straight through."""
         model, pieces = await self._runner.pass_through(job)
         guard.push_async_callback(pieces.aclose)
-        return GuardedStream(pieces, end, guard.pop_all(), start_headers(job) | {"x-laar-model": model})
+        return self._stream(pieces, job, end, guard, start_headers(job) | {"x-laar-model": model})
+
+    def _stream(
+        self, events: AsyncGenerator[bytes, None], job: Job, end: End, guard: AsyncExitStack, headers: dict[str, str]
+    ) -> Response:
+        return GuardedStream(
+            events, end, guard.pop_all(), headers, since_arrival_s=lambda: self._clock() - job.arrived_s
+        )
 
     async def _explain(self, http: Request) -> Response:
         """The decision for a request and its numbers, without running it."""
@@ -331,7 +341,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
     @contextmanager
     def _counted(self, arrived_s: float) -> Iterator[End]:
         """Count a request as active until it ends, unless too many are, and report how it ended."""
-        end = End()
+        end = End(Meter(self._settings.goodput.pace_s))
         self._active += 1
         try:
             if self._active > (limit := self._limits.max_concurrent_requests):
@@ -351,7 +361,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             if end.job is not None:
                 with suppress(LogUnavailableError):  # it has been counted
                     self._recorder.request_ended(end.job, end.status)
-            self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s)
+            self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s, end.meter)
 
     async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
         """Follow how many replicas of each model run, as the Serve controller sees it, and tell who drifts.
@@ -385,6 +395,10 @@ def _card(name: str) -> dict[str, Any]:
 def _body_of(answer: Attempt) -> bytes:
     assert answer.reply is not None
     return answer.reply.body
+
+
+def _num_tokens(answer: Attempt) -> int:
+    return (answer.reply and answer.reply.output_tokens) or 0
 
 
 def _sha256(key: str) -> str:

@@ -1,10 +1,19 @@
 """One request on its way through the router."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from deployments.router.attempts import Attempt, AttemptLog
 from deployments.router.features import Features
 from deployments.router.request import RoutedRequest
+
+
+class Way(StrEnum):
+    """How an answer goes to the client: as one body, as a stream once it is verified, as a stream while it is made."""
+
+    WHOLE = "whole"
+    HELD = "held"
+    STREAMED = "streamed"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,6 +31,12 @@ class Job:
     arrived_s: float
     bucket_label: str = "unknown"
     api_key_hash: str = ""
+
+    @property
+    def way(self) -> Way:
+        if not self.request.stream:
+            return Way.WHOLE
+        return Way.HELD if self.request.wants_verification else Way.STREAMED
 
     def with_attempt(self, attempt: Attempt) -> "Job":
         """The same job as it will stand once `attempt` is logged."""

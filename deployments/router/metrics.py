@@ -5,10 +5,12 @@ from collections.abc import Collection, Iterable
 from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.router.attempts import Attempt
-from deployments.router.job import Job
+from deployments.router.job import Job, Way
 from deployments.thinking.controller import Controller
+from profiles.goodput import Meter, Reader
 
 _SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+_TOKEN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5]
 _SOLVE_SECONDS = [0.0001, 0.001, 0.01, 0.1, 1, 10]
 # stands in a label for a curve that holds for all languages, or all lengths
 _EVERY = "all"
@@ -20,7 +22,8 @@ class RouterMetrics:
     So the series stay few, whatever callers send.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self._requests = Counter(
             "laar_requests_total",
             description="Requests that ended, by HTTP status (499: the client left) and whether verified.",
@@ -41,6 +44,23 @@ class RouterMetrics:
             "laar_ttca_seconds",
             description="Time-to-Correct-Answer: seconds from arrival to the first verified answer.",
             boundaries=_SECONDS,
+        )
+        self._ttft_seconds = Histogram(
+            "laar_ttft_seconds",
+            description="Seconds from arrival to the first token that the client gets, by the way it gets the answer.",
+            boundaries=_SECONDS,
+            tag_keys=("way",),
+        )
+        self._tpot_seconds = Histogram(
+            "laar_tpot_seconds",
+            description="Seconds per token after the first: (t_n - t_1) / (n - 1); streams of two tokens and more.",
+            boundaries=_TOKEN_SECONDS,
+            tag_keys=("way",),
+        )
+        self._benefit = Counter(
+            "laar_smooth_goodput_tokens_total",
+            description="Tokens delivered less the price of having let the reader wait; its rate is smooth goodput.",
+            tag_keys=("way", "verified"),
         )
         self._drift = Gauge(
             "laar_model_drift",
@@ -102,12 +122,25 @@ class RouterMetrics:
                 tags = {"model": model, "task": curve.task, "language": curve.language or _EVERY, "bucket": bucket}
                 self._thinking_budget.set(budget, tags=tags)
 
-    def request_ended(self, job: Job | None, status: int, duration_s: float) -> None:
+    def request_ended(self, job: Job | None, status: int, duration_s: float, meter: Meter) -> None:
         """Count a request; `job` is None for one that was refused before it could be routed."""
+        if job is not None:
+            self._delivered(job, meter)
         is_verified = job is not None and job.log.is_verified
         self._requests.inc(tags={"status": str(status), "verified": "true" if is_verified else "false"})
         if is_verified:
             self._ttca_seconds.observe(duration_s)
+
+    def _delivered(self, job: Job, meter: Meter) -> None:
+        way = job.way
+        if (ttft_s := meter.ttft_s) is not None:
+            self._ttft_seconds.observe(ttft_s, tags={"way": way.value})
+        if way is not Way.WHOLE and (tpot_s := meter.tpot_s) is not None:
+            self._tpot_seconds.observe(tpot_s, tags={"way": way.value})
+        # a counter of Ray's refuses 0
+        if (benefit := meter.benefit(self._reader)) > 0:
+            tags = {"way": way.value, "verified": "true" if job.log.is_verified else "false"}
+            self._benefit.inc(benefit, tags=tags)
 
     def log_written(self, num_records: int) -> None:
         self._log_written.inc(num_records)

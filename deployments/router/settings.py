@@ -2,10 +2,20 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from deployments.log.settings import MAX_DAYS
 from deployments.router.policy import PolicyName
+from profiles.goodput import Reader
 from profiles.online import DEFAULT_HALF_LIFE_VERDICTS
 
 
@@ -63,6 +73,20 @@ class Learning(BaseModel):
     )
 
 
+class Goodput(BaseModel):
+    """Whom smooth goodput measures for, as in `profiles.goodput.Reader`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    pace_s: PositiveFloat = Field(default=0.2, description="Seconds in which the user reads a token.")
+    alpha: NonNegativeFloat = Field(default=1.0, description="Tokens that a second of waiting costs.")
+    bound_s: PositiveFloat = Field(default=10.0, description="Waiting longer costs no more.")
+
+    @property
+    def reader(self) -> Reader:
+        return Reader(pace_s=self.pace_s, alpha=self.alpha, bound_s=self.bound_s)
+
+
 class RouterSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -80,5 +104,6 @@ class RouterSettings(BaseModel):
         description="After a wrong answer, stop when the chance that any model left is right is below; 0: never.",
     )
     learning: Learning = Learning()
+    goodput: Goodput = Goodput()
     num_replicas: PositiveInt = 1
     num_cpus: float = Field(default=1.0, ge=0, description="Logical CPUs of one router replica.")

@@ -1,5 +1,6 @@
 """Server-sent events in the OpenAI shape: reading what an engine streamed, adding what laar says."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 KEEP_ALIVE = b": laar is still verifying\n\n"
 DONE = b"data: [DONE]\n\n"
 _FINISH = b'"finish_reason":"'
+_TOKEN = re.compile(rb'"(?:content|text|reasoning|reasoning_content|arguments)":"(?!")')
 
 
 class _Delta(msgspec.Struct):
@@ -61,6 +63,14 @@ def has_finish(data: bytes) -> bool:
     The marker cannot stand inside generated text: there the quotes are escaped.
     """
     return _FINISH in data
+
+
+def num_tokens(data: bytes) -> int:
+    """How many tokens are delivered by a piece: one per chunk with text, thought or a part of a call.
+
+    An engine that falls behind puts several tokens into a chunk; they count as one.
+    """
+    return len(_TOKEN.findall(data))
 
 
 def with_laar(data: bytes, laar: bytes) -> bytes:

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from deployments.router import sse
 
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"Par"},"finish_reason":null}]}\n\n'
@@ -41,3 +43,22 @@ def test_laar_is_appended_to_a_json_object() -> None:
         "id": "x",
         "laar": {"verified": None},
     }
+
+
+@pytest.mark.parametrize(
+    ("piece", "expected"),
+    [
+        pytest.param(CHUNK + LAST, 2, id="two chunks"),
+        pytest.param(b'data: {"choices":[{"text":"Paris"}]}\n\n', 1, id="completion"),
+        pytest.param(b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n', 0, id="opening"),
+        pytest.param(b'data: {"choices":[{"delta":{"reasoning":"Hm"}}]}\n\n', 1, id="thought"),
+        pytest.param(
+            b'data: {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"{"}}]}}]}\n\n', 1, id="call"
+        ),
+        pytest.param(b'data: {"choices":[{"delta":{"content":"\\"content\\":\\"x"}}]}\n\n', 1, id="quoting"),
+        pytest.param(sse.KEEP_ALIVE + sse.DONE, 0, id="no chunk"),
+        pytest.param(b'data: {"choices":[],"usage":{"completion_tokens":7}}\n\n', 0, id="usage"),
+    ],
+)
+def test_token_is_a_chunk_that_carries_something(piece: bytes, expected: int) -> None:
+    assert sse.num_tokens(piece) == expected
