@@ -61,7 +61,7 @@ class Compared:
             "incomplete_policies": dict(self.incomplete),
             "prompts_tried_by_any": self.prompts_tried,
             "prompts_not_tried_by_all": self.prompts_tried - len(self.prompts) - self.without_outcomes,
-            "prompts_without_every_model_s_answer": self.without_outcomes,
+            "prompts_without_every_models_answer": self.without_outcomes,
         }
 
 

@@ -77,10 +77,10 @@ def test_policy_that_never_began_is_named() -> None:
     assert compare(THREE, trials(), records()).missing["incomplete_policies"] == {"load-aware": 0}
 
 
-def test_prompts_without_every_model_s_answer_are_left_out_and_counted() -> None:
+def test_prompts_without_every_models_answer_are_left_out_and_counted() -> None:
     of = compare(PARAMETERS, trials(), [r for r in records() if (r.prompt_id, r.model) != ("d", "big")])
     assert [prompt.id for prompt in of.prompts] == ["a", "b", "c"]
-    assert of.missing["prompts_without_every_model_s_answer"] == 1
+    assert of.missing["prompts_without_every_models_answer"] == 1
 
 
 def test_prompt_tried_twice_by_a_policy_is_refused() -> None:
