@@ -15,8 +15,22 @@ from profiles.ttca import ecdf
 from scripts.bench.ttca_bounds import bounds_of
 from scripts.bench.ttca_data import LAAR, Compared
 from scripts.bench.ttca_figures import Charging
+from scripts.bench.ttca_tables import BESIDE_LAAR
+from scripts.profile.show import TTCA_COLOURS, Shades, ink
 
-BESIDE_LAAR = "load-aware"
+# Every policy looks the same in all plots; grey and black are for the bounds and LAAR.
+COLOURS = {
+    "load-aware": "tab:orange",
+    "session-affinity": "tab:red",
+    "round-robin": "tab:brown",
+    "fastest": "tab:blue",
+    "most-accurate": "tab:green",
+    "threshold": "tab:purple",
+    "cascade": "tab:pink",
+    "litellm": "tab:cyan",
+    "ray-ingress": "tab:olive",
+}
+OTHER_COLOUR = "gold"
 # More than so many attempts share one bar.
 MOST_ATTEMPTS = 5
 
@@ -51,7 +65,7 @@ def plot_ecdf(compared: Compared, figures: Mapping[str, Any]) -> Figure:
     charging = Charging(compared)
     figure, axes = _figure()
     for name, trials in compared.trials.items():
-        _steps(axes, list(charging.answerable_s(trials).values()), name, _style(name, list(compared.trials)))
+        _steps(axes, list(charging.answerable_s(trials).values()), name, _style(name))
     if "not_computed" not in figures["bounds"]:
         bounds = bounds_of(compared)
         _steps(axes, list(bounds.oracle.values()), "oracle", {"color": "grey", "linestyle": ":"})
@@ -64,10 +78,11 @@ def plot_ecdf(compared: Compared, figures: Mapping[str, Any]) -> Figure:
 def plot_success(compared: Compared) -> Figure:
     """The share of all prompts that were solved within a time; those that no model answers keep it below 1."""
     figure, axes = _figure()
+    end_s = max(trial.elapsed_s for trials in compared.trials.values() for trial in trials)
     for name, trials in compared.trials.items():
         times, shares = ecdf(trials)
-        style = _style(name, list(compared.trials))
-        axes.step([0, *times], [0, *shares], where="post", label=name, **style)
+        # to the right edge, where it stays
+        axes.step([0, *times, end_s], [0, *shares, shares[-1:].sum()], where="post", label=name, **_style(name))
     axes.set_ylim(0, 1)
     _labelled(axes, "success within a time, all prompts", "seconds since sending", "share solved")
     return figure
@@ -80,19 +95,19 @@ def plot_cells(figures: Mapping[str, Any]) -> Figure:
     lengths = [str(length) for length in figures["prompts"]["target_tokens"]]
     found = {name: _grid(figures["cells_s"][name], languages, lengths) for name in names}
     every = np.concatenate([grid[np.isfinite(grid)] for grid in found.values()]) if found else np.array([1.0])
-    norm = LogNorm(every.min(), max(every.max(), every.min() * 1.01))
+    shades = Shades(norm=LogNorm(every.min(), max(every.max(), every.min() * 1.01)), colours=TTCA_COLOURS)
     figure = Figure(
         figsize=(2 + 1.1 * len(lengths) * max(1, len(names)), 1.4 + 0.4 * len(languages)), layout="constrained"
     )
     for axes, name in zip(figure.subplots(1, max(1, len(names)), squeeze=False)[0], names, strict=False):
-        axes.imshow(found[name], cmap=colormaps["RdYlGn_r"], norm=norm, aspect="auto")
+        axes.imshow(found[name], cmap=shades.colours, norm=shades.norm, aspect="auto")
         axes.set_xticks(range(len(lengths)), lengths)
         axes.set_yticks(range(len(languages)), languages)
         axes.set_xlabel("prompt tokens")
         axes.set_title(f"{name}: mean TTCA (i), s")
         for (row, column), value in np.ndenumerate(found[name]):
             if np.isfinite(value):
-                axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8)
+                axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=ink(shades, value))
     return figure
 
 
@@ -108,8 +123,9 @@ def plot_attempts(figures: Mapping[str, Any]) -> Figure:
     for column, (label, colour) in enumerate(zip(labels, colours, strict=True)):
         axes.barh(names, shares[:, column], left=left, label=label, color=colour)
         left += shares[:, column]
+    axes.axvline(figures["prompts"]["answerable"] / figures["prompts"]["compared"], color="black", linestyle="--")
     axes.invert_yaxis()
-    _labelled(axes, "attempts until solved", "share of prompts", "")
+    _labelled(axes, "attempts until solved (dashed: what any model answers)", "share of prompts", "")
     return figure
 
 
@@ -117,7 +133,7 @@ def plot_goodput(goodput: Goodput) -> Figure:
     figure, axes = _figure()
     for name, points in goodput.series.items():
         loads, values = zip(*sorted(points), strict=True)
-        axes.plot(loads, values, marker="o", markersize=3, label=name, **_style(name, list(goodput.series)))
+        axes.plot(loads, values, marker="o", markersize=3, label=name, **_style(name))
     title = "smooth goodput by load" + (" (simulated)" if goodput.simulated else "")
     _labelled(axes, title, f"load, {goodput.load_unit}", f"smooth goodput, {goodput.goodput_unit}")
     return figure
@@ -128,11 +144,11 @@ def _figure() -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _style(name: str, names: Sequence[str]) -> dict[str, Any]:
-    """LAAR stands out; every other policy has its own colour."""
+def _style(name: str) -> dict[str, Any]:
+    """LAAR stands out."""
     if name == LAAR:
         return {"color": "black", "linewidth": 2.2, "zorder": 3}
-    return {"color": colormaps["tab10"](sorted(set(names) - {LAAR}).index(name) % 10), "linewidth": 1.2}
+    return {"color": COLOURS.get(name, OTHER_COLOUR), "linewidth": 1.2}
 
 
 def _steps(axes: Axes, values: Sequence[float], label: str, style: Mapping[str, Any]) -> None:
@@ -159,7 +175,7 @@ def _labelled(axes: Axes, title: str, below: str, beside: str) -> None:
     axes.set_xlabel(below)
     axes.set_ylabel(beside)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _saved(figure: Figure, path: Path) -> Path:

@@ -15,7 +15,7 @@ from profiles.trial import Trial
 from scripts.bench.report import Bar
 from scripts.bench.ttca_page import stale_blocks, write_blocks
 from scripts.bench.ttca_plots import Goodput, plot_goodput
-from scripts.bench.ttca_report import page_of, publish, recompute
+from scripts.bench.ttca_report import blocks_of, page_of, publish, recompute
 from tests.unit.ttca_data import PARAMETERS, records, trials
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -182,6 +182,14 @@ def test_place_for_something_unknown_is_refused(tmp_path: Path) -> None:
 
 
 # -- what this repository publishes -------------------------------------------------------------------------------
+
+
+def test_page_of_this_repository_has_a_place_for_everything(folder: Path) -> None:
+    shutil.copy(page_of(RESULTS), page_of(folder))
+    publish(folder, resamples=200)
+    page = page_of(folder).read_text()
+    assert all(f"<!-- begin {name} -->\n" in page for name in blocks_of(folder, recompute(folder, resamples=200)))
+    assert bar(folder, "published_tables_match").value == 0
 
 
 @pytest.mark.skipif(not (RESULTS / "trials.jsonl.gz").exists(), reason="nothing was measured yet")
