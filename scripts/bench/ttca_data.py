@@ -12,10 +12,11 @@ from profiles.record import Record
 from profiles.trial import Trial
 from scripts.bench.recorded import read_records, uncompressed
 
-OUTCOMES, TRIALS = "outcomes.jsonl.gz", "trials.jsonl.gz"
+OUTCOMES, TRIALS = "outcomes.jsonl", "trials.jsonl"
 LAAR = "laar"
 # A policy that was stopped earlier is left out, so that it does not cost all others their prompts.
-LEAST_SHARE = 0.9
+LEAST_SHARE = 0.5
+NEEDED_PARAMETERS = ("policies", "cap", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +67,9 @@ class Compared:
 
 
 def read_compared(folder: Path) -> Compared:
-    """Everything that `folder` holds, as far as it can be compared."""
-    parameters, trials = read_trials(folder / TRIALS)
-    return compare(parameters, trials, read_records(folder / OUTCOMES))
+    """Everything that `folder` holds, as far as it can be compared; of a file and its compressed copy the file."""
+    parameters, trials = read_trials(_raw(folder, TRIALS))
+    return compare(parameters, trials, read_records(_raw(folder, OUTCOMES)))
 
 
 def read_trials(path: Path) -> tuple[dict[str, Any], list[Trial]]:
@@ -87,7 +88,7 @@ def read_trials(path: Path) -> tuple[dict[str, Any], list[Trial]]:
 
 
 def compare(parameters: Mapping[str, Any], trials: Sequence[Trial], records: Sequence[Record]) -> Compared:
-    """The prompts that every policy with nearly all of them tried, where each model's answer is known, by id."""
+    """The prompts that every policy with most of them tried, where each model's answer is known, by id."""
     found = _by_policy(trials)
     tried = set().union(*found.values())
     planned = [*found, *(name for name in parameters["policies"] if name not in found)]
@@ -112,11 +113,21 @@ def compare(parameters: Mapping[str, Any], trials: Sequence[Trial], records: Seq
     )
 
 
+def _raw(folder: Path, name: str) -> Path:
+    found = [path for path in (folder / name, folder / f"{name}.gz") if path.exists()]
+    if not found:
+        raise ValueError(f"{folder} has neither {name} nor {name}.gz")
+    return found[0]
+
+
 def _head(path: Path, lines: Sequence[bytes]) -> dict[str, Any]:
     head = msgspec.json.decode(lines[0], type=dict[str, Any]) if lines else {}
     if head.get("laar_ttca") != 1:
         raise ValueError(f"{path} does not begin with a line of version 1 of laar_ttca, but {head.get('laar_ttca')!r}")
-    return {**head["parameters"], "environment": head["environment"]}
+    parameters = {**head.get("parameters", {}), "environment": head.get("environment", {})}
+    if missing := [name for name in NEEDED_PARAMETERS if name not in parameters]:
+        raise ValueError(f"{path}, line 1: no parameter {missing}; there are {sorted(parameters)}")
+    return parameters
 
 
 def _by_policy(trials: Iterable[Trial]) -> dict[str, dict[str, Trial]]:

@@ -66,7 +66,7 @@ def figures_of(compared: Compared, *, resamples: int = RESAMPLES) -> dict[str, A
     return {
         "prompts": _prompts(compared),
         "missing": compared.missing,
-        "policies": {name: _policy(trials, charging) for name, trials in compared.trials.items()},
+        "policies": {name: _policy(trials, compared.prompts, charging) for name, trials in compared.trials.items()},
         "laar_over": _over_others(compared, charging, over),
         "bounds": _bounds(compared, charging, over),
         "cells_s": {name: _cells(compared.prompts, trials, charging) for name, trials in compared.trials.items()},
@@ -112,7 +112,7 @@ def _prompts(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _policy(trials: Sequence[Trial], charging: Charging) -> dict[str, Any]:
+def _policy(trials: Sequence[Trial], prompts: Sequence[Prompt], charging: Charging) -> dict[str, Any]:
     found = readings(
         trials,
         answerable=charging.answerable,
@@ -126,9 +126,22 @@ def _policy(trials: Sequence[Trial], charging: Charging) -> dict[str, Any]:
         "success_at": list(found.success_at),
         "answerable_p50_s": float(np.quantile(charges, 0.5)),
         "answerable_p95_s": float(np.quantile(charges, 0.95)),
+        "answerable_unsolved": sum(not t.is_solved for t in trials if t.prompt_id in charging.answerable),
+        "verdicts_unlike_recorded": _unlike_recorded(trials, prompts),
         "solved_after_attempts": {str(count): made[count] for count in sorted(made)},
         "mean_output_tokens": fmean(sum(attempt.output_tokens for attempt in trial.tries) for trial in trials),
     }
+
+
+def _unlike_recorded(trials: Sequence[Trial], prompts: Sequence[Prompt]) -> float | None:
+    """The share of attempts with another verdict than the same model had for the same prompt when all were asked."""
+    pairs = [
+        (attempt.correct, prompt.answers[attempt.model].correct)
+        for trial, prompt in zip(trials, prompts, strict=True)
+        for attempt in trial.tries
+        if attempt.model in prompt.answers
+    ]
+    return fmean(now != before for now, before in pairs) if pairs else None
 
 
 def _over_others(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:

@@ -28,7 +28,7 @@ COLOURS = {
     "threshold": "tab:purple",
     "cascade": "tab:pink",
     "litellm": "tab:cyan",
-    "ray-ingress": "tab:olive",
+    "ray": "tab:olive",
 }
 OTHER_COLOUR = "gold"
 # More than so many attempts share one bar.

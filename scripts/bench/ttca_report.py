@@ -1,8 +1,8 @@
 """From a folder of raw data to everything that is published of it, and back: do the published figures still follow?
 
-`FOLDER/outcomes.jsonl.gz` and `FOLDER/trials.jsonl.gz` are raw; `ttca.json`, `policies.csv`, `trials.csv` and the plots
-are written beside them, and `FOLDER.md` is the page with the tables. Of simulations there may be `ablation.json`
-(`{"rows": [{...}, ...]}`) and `goodput.json` (`Goodput`).
+`outcomes.jsonl` and `trials.jsonl` in FOLDER are raw, compressed or not. `ttca.json`, `policies.csv`, `trials.csv` and
+the plots are written beside them, and `FOLDER.md` is the page with the tables. Of simulations there may be
+`ablation.json` (`{"rows": [{...}, ...]}`) and `goodput.json` (`Goodput`).
 """
 
 import json

@@ -76,7 +76,7 @@ def _asked(figures: Figures, parameters: Mapping[str, Any]) -> str:
         "lengths, tokens": ", ".join(map(str, prompts["target_tokens"])),
         **{f"answered by {model}, share of these": share for model, share in prompts["answered_by"].items()},
         **{f"answered by {model} only": share for model, share in prompts["answered_only_by"].items()},
-        **{name: _cell(value) for name, value in parameters.items() if name not in ("policies", "environment")},
+        **{name: value for name, value in parameters.items() if isinstance(value, str | int | float)},
         "machine": f"{machine.get('processor', '')}, {machine.get('cores', '?')} cores",
     }
     return _table(["", ""], [[name, _cell(value)] for name, value in rows.items()])
@@ -107,9 +107,11 @@ def _success(figures: Figures) -> str:
     policies = figures["policies"]
     most = min(3, *(len(of["success_at"]) for of in policies.values()))
     head = ["policy", *(f"success@{k}" for k in range(1, most + 1)), "within the cap", "attempts, mean", "errors"]
+    head += ["answerable, unsolved", "verdicts unlike recorded"]
     rows = [
         [name, *(f"{share:.3f}" for share in of["success_at"][:most]), f"{of['success_rate']:.3f}"]
-        + [f"{of['mean_attempts']:.2f}", str(of["num_errors"])]
+        + [f"{of['mean_attempts']:.2f}", str(of["num_errors"]), str(of["answerable_unsolved"])]
+        + [_share(of["verdicts_unlike_recorded"])]
         for name, of in _by_mean(policies)
     ]
     return _table(head, rows)
@@ -204,6 +206,10 @@ def _value(bar: Bar) -> str:
 
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
 
 
 def _ratio(found: Mapping[str, float] | None) -> str:

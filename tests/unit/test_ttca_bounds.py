@@ -7,9 +7,9 @@ from scripts.bench.ttca_data import Compared, compare
 from tests.unit.ttca_data import PARAMETERS, compared, record, records, trial, trials
 
 
-def loaded() -> Compared:
-    """The other policy's load doubles what an attempt takes; nobody asks small for the longest prompt."""
-    tokens = {"p1": 100, "p2": 200, "p3": 300}
+def loaded(tokens_of_p3: int = 300) -> Compared:
+    """The other policy's load doubles what an attempt takes; nobody asks small for p3."""
+    tokens = {"p1": 100, "p2": 200, "p3": tokens_of_p3}
     answers = [
         record(prompt_id, model, correct=True, prompt_tokens=count)
         for prompt_id, count in tokens.items()
@@ -63,6 +63,11 @@ def test_estimated_times_are_those_under_laar_s_own_load() -> None:
     times = attempt_times(loaded())
     assert times.factors == {"big": pytest.approx(2 / 3), "small": pytest.approx(2 / 3)}
     assert times.seconds["p3", "small"] == pytest.approx(3.0)
+
+
+def test_estimated_times_are_not_below_any_measured_one() -> None:
+    # by the line ten tokens would take 0.1 s
+    assert attempt_times(loaded(tokens_of_p3=10)).seconds["p3", "small"] == 1.0
 
 
 def test_attempts_of_a_trial_that_broke_off_tell_no_times() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from profiles.trial import Trial
 from scripts.bench.report import Bar
-from scripts.bench.ttca_data import Compared, compare, read_trials
+from scripts.bench.ttca_data import Compared, compare, read_compared, read_trials
 from scripts.bench.ttca_figures import bars_of, figures_of
 from tests.unit.ttca_data import ASKED, PARAMETERS, compared, records, trials
 
@@ -40,13 +40,14 @@ def write(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:
 
 
 def test_trials_are_read_back_with_their_attempts(tmp_path: Path) -> None:
-    head = {"laar_ttca": 1, "parameters": {"cap": 2}, "environment": {"cores": 2}}
+    head = {"laar_ttca": 1, "parameters": {"policies": {}, "cap": 2, "seed": 3}, "environment": {"cores": 2}}
     path = write(tmp_path / "trials.jsonl.gz", [head, *(asdict(trial) for trial in trials())])
-    assert read_trials(path) == ({"cap": 2, "environment": {"cores": 2}}, trials())
+    parameters = {"policies": {}, "cap": 2, "seed": 3, "environment": {"cores": 2}}
+    assert read_trials(path) == (parameters, trials())
 
 
 def test_line_that_is_no_trial_is_named(tmp_path: Path) -> None:
-    head = {"laar_ttca": 1, "parameters": {}, "environment": {}}
+    head = {"laar_ttca": 1, "parameters": {"policies": {}, "cap": 2, "seed": 3}, "environment": {}}
     path = write(tmp_path / "trials.jsonl.gz", [head, {"policy": "laar"}])
     with pytest.raises(ValueError, match=r"trials\.jsonl\.gz, line 2: Object missing required field `block`"):
         read_trials(path)
@@ -58,19 +59,43 @@ def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         read_trials(path)
 
 
+def test_run_without_a_parameter_that_figures_need_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "trials.jsonl.gz", [{"laar_ttca": 1, "parameters": {"cap": 2, "seed": 3}}])
+    with pytest.raises(
+        ValueError, match=r"line 1: no parameter \['policies'\]; there are \['cap', 'environment', 'seed'\]"
+    ):
+        read_trials(path)
+
+
+def test_file_in_use_comes_before_its_compressed_copy(tmp_path: Path) -> None:
+    head = {"laar_ttca": 1, "parameters": {**PARAMETERS}}
+    write(tmp_path / "trials.jsonl.gz", [head, *(asdict(trial) for trial in trials())])
+    write(tmp_path / "outcomes.jsonl.gz", [asdict(r) for r in records()])
+    assert len(read_compared(tmp_path).prompts) == 4
+    lines = [head, *(asdict(trial) for trial in trials() if trial.prompt_id != "d")]
+    (tmp_path / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert len(read_compared(tmp_path).prompts) == 3
+
+
+def test_folder_without_raw_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"has neither trials\.jsonl nor trials\.jsonl\.gz"):
+        read_compared(tmp_path)
+
+
 def test_only_prompts_that_all_policies_tried_are_compared() -> None:
-    many = [replace(t, prompt_id=f"{t.prompt_id}{n}") for n in range(5) for t in trials()]
-    answers = [replace(r, prompt_id=f"{r.prompt_id}{n}") for n in range(5) for r in records()]
-    of = compare(PARAMETERS, [t for t in many if (t.policy, t.prompt_id) != ("laar", "a4")], answers)
-    assert len(of.prompts) == 19
-    assert {name: len(found) for name, found in of.trials.items()} == {"laar": 19, "round-robin": 19}
+    of = compare(PARAMETERS, [t for t in trials() if (t.policy, t.prompt_id) != ("laar", "b")], records())
+    assert [prompt.id for prompt in of.prompts] == ["a", "c", "d"]
+    assert {name: [t.prompt_id for t in found] for name, found in of.trials.items()} == {
+        "laar": ["a", "c", "d"],
+        "round-robin": ["a", "c", "d"],
+    }
     assert of.missing["prompts_not_tried_by_all"] == 1
 
 
 def test_policy_with_too_few_prompts_is_left_out_and_named() -> None:
-    of = compare(THREE, [*trials(), *renamed("load-aware")[:3]], records())
+    of = compare(THREE, [*trials(), *renamed("load-aware")[:1]], records())
     assert set(of.trials) == {"laar", "round-robin"}
-    assert of.missing["incomplete_policies"] == {"load-aware": 3}
+    assert of.missing["incomplete_policies"] == {"load-aware": 1}
 
 
 def test_policy_that_never_began_is_named() -> None:
@@ -105,9 +130,17 @@ def test_success_and_attempts_of_each_policy() -> None:
     assert of["solved_after_attempts"] == {"1": 2, "2": 1}
 
 
+def test_verdicts_that_differ_from_the_recorded_ones_are_counted() -> None:
+    # of LAAR's six attempts small at a and big at b were right, and are recorded as wrong
+    changed = [replace(r, correct=r.correct and r.prompt_id not in ("a", "b")) for r in records()]
+    of = figures(compare(PARAMETERS, trials(), changed))["policies"]["laar"]
+    assert of["verdicts_unlike_recorded"] == SECOND(2 / 6)
+
+
 def test_ratio_is_of_means_with_an_interval_around_it() -> None:
-    ratio = figures(compared())["laar_over"]["round-robin"]["answerable"]
-    assert ratio["value"] == SECOND(10 / 14)
+    over = figures(compared())["laar_over"]["round-robin"]
+    ratio = over["answerable"]
+    assert (ratio["value"], over["penalised"]["value"]) == SECOND((10 / 14, 15 / 16))
     assert ratio["low"] == SECOND(1 / 4)
     assert ratio["high"] == SECOND(1.0)
 
@@ -117,6 +150,7 @@ def test_prompt_that_one_model_answers_and_a_policy_does_not_is_charged_all_atte
     asked = {**ASKED, "laar": {**ASKED["laar"], "c": "small"}}
     of = figures(compare(PARAMETERS, trials(asked), records()))
     assert of["policies"]["laar"]["answerable_s"] == SECOND((1 + 5 + 5) / 3)
+    assert of["policies"]["laar"]["answerable_unsolved"] == 1
     assert bars(of)["success_above_round-robin"].value == -0.25
 
 

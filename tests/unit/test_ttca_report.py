@@ -153,7 +153,7 @@ def test_goodput_of_a_simulation_says_so() -> None:
     "line",
     [
         pytest.param("| laar | 3.33 | 4.00 | 4.90 |  | 15.00 |  | 3.33 |", id="readings"),
-        pytest.param("| laar | 0.500 | 0.750 | 0.750 | 1.50 | 0 |", id="success"),
+        pytest.param("| laar | 0.500 | 0.750 | 0.750 | 1.50 | 0 | 0 | 0.0% |", id="success"),
         pytest.param("| oracle | 3.00 | 1.11 (1.00–1.25) |  |", id="oracle"),
         pytest.param("| en | 3.00 |", id="cells"),
         pytest.param("| requests_per_policy | 4 | at least 300 | **no** |", id="bar that falls short"),
