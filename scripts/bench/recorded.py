@@ -22,7 +22,7 @@ def read_records(path: Path) -> list[Record]:
 
 
 def _records(path: Path) -> Iterator[Record]:
-    for number, line in enumerate(_content(path).splitlines(), start=1):
+    for number, line in enumerate(uncompressed(path).splitlines(), start=1):
         try:
             fields = _fields(msgspec.json.decode(line, type=dict[str, Any]))
             if fields is not None:
@@ -39,6 +39,7 @@ def _fields(line: dict[str, Any]) -> dict[str, Any] | None:
     return None if line.keys() & {"laar_profile_journal", "round"} else line
 
 
-def _content(path: Path) -> bytes:
+def uncompressed(path: Path) -> bytes:
+    """A file's bytes, unpacked where its name says that it is compressed."""
     content = path.read_bytes()
     return gzip.decompress(content) if path.suffix == ".gz" else content

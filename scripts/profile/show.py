@@ -145,10 +145,10 @@ def _ttca(figures: Figures | None, shade: Shades) -> Text:
 
 def _coloured(text: str, value: float, shade: Shades) -> Text:
     red, green, blue = (round(255 * part) for part in shade.of(value))
-    return Text(f" {text} ", style=f"{_ink(shade, value)} on rgb({red},{green},{blue})")
+    return Text(f" {text} ", style=f"{ink(shade, value)} on rgb({red},{green},{blue})")
 
 
-def _ink(shade: Shades, value: float) -> str:
+def ink(shade: Shades, value: float) -> str:
     """What can be read on the value's colour."""
     red, green, blue = shade.of(value)
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > DARK else "white"
@@ -182,5 +182,5 @@ def _heat_map(axes: Axes, grid: Grid, edges: Sequence[int], *, is_ttca: bool) ->
     axes.set_xlabel("prompt tokens")
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            colour = _ink(shade, value)
+            colour = ink(shade, value)
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from scripts.bench.report import Bar, Report, finish
@@ -30,3 +32,9 @@ def test_bars_that_hold_end_with_success() -> None:
 
 def test_bars_that_are_not_checked_end_with_success() -> None:
     assert finish(report(bar("throughput_kept", 2)), json_path=None, check=False) == 0
+
+
+def test_bar_without_a_figure_falls_short_and_is_null_in_json() -> None:
+    without = bar("throughput_kept", math.nan)
+    assert without.as_dict() == {"name": "throughput_kept", "value": None, "limit": 1, "kind": "max", "ok": False}
+    assert finish(report(without), json_path=None, check=True) == 1

@@ -1,0 +1,233 @@
+"""The figures of `laar bench ttca` and their bars, all of them from the raw data."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from profiles.trial import Trial
+from profiles.ttca import (
+    charged_s,
+    longest_attempts_s,
+    mean_by_prompt,
+    paired_bootstrap,
+    par_penalty_s,
+    penalised_s,
+    readings,
+)
+from scripts.bench.report import Bar
+from scripts.bench.ttca_bounds import Bounds, bounds_of
+from scripts.bench.ttca_data import LAAR, Compared, Prompt
+
+MOST_OVER = {"load-aware": 0.69, "session-affinity": 0.51}
+MOST_OVER_STATIC = 1.10
+LEAST_REQUESTS, LEAST_LANGUAGES, LEAST_LENGTHS = 300, 6, 3
+MOST_ANSWERED_ALONE = 0.80
+# For the 95 % intervals of ratios.
+RESAMPLES = 10_000
+Charges = Mapping[str, float]
+Compare = Callable[[Charges, Charges], dict[str, Any]]
+
+
+class Charging:
+    """What all policies share: the answerable prompts, the price of an attempt not made, the penalty."""
+
+    def __init__(self, compared: Compared) -> None:
+        trials = [trial for of_policy in compared.trials.values() for trial in of_policy]
+        self.cap: int = compared.parameters["cap"]
+        self.answerable = frozenset(prompt.id for prompt in compared.prompts if prompt.is_answerable)
+        self.attempt_s = longest_attempts_s(trials)
+        self.penalty_s = par_penalty_s(trials)
+
+    def answerable_s(self, trials: Sequence[Trial]) -> dict[str, float]:
+        """Reading (i) by prompt."""
+        asked = (trial for trial in trials if trial.prompt_id in self.answerable)
+        return mean_by_prompt(asked, lambda t: charged_s(t, self.cap, attempt_s=self.attempt_s[t.prompt_id]))
+
+    def penalised_s(self, trials: Sequence[Trial]) -> dict[str, float]:
+        """Reading (ii) by prompt."""
+        return mean_by_prompt(trials, lambda trial: penalised_s(trial, self.penalty_s))
+
+
+def figures_of(compared: Compared, *, resamples: int = RESAMPLES) -> dict[str, Any]:
+    """Everything that is published of a run, in seconds and shares; raises ValueError where nothing is comparable."""
+    charging = Charging(compared)
+    if not charging.answerable:
+        raise ValueError(f"no model answers any of the {len(compared.prompts)} compared prompts")
+
+    def over(ours: Charges, theirs: Charges) -> dict[str, Any]:
+        seed: int = compared.parameters["seed"]
+        return asdict(paired_bootstrap(ours, theirs, seed=seed, num_resamples=resamples))
+
+    return {
+        "prompts": _prompts(compared),
+        "missing": compared.missing,
+        "policies": {name: _policy(trials, compared.prompts, charging) for name, trials in compared.trials.items()},
+        "laar_over": _over_others(compared, charging, over),
+        "bounds": _bounds(compared, charging, over),
+        "cells_s": {name: _cells(compared.prompts, trials, charging) for name, trials in compared.trials.items()},
+    }
+
+
+def bars_of(figures: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[Bar]:
+    """Every bar, whether its figure could be computed or not: one that could not is not a number and falls short."""
+    prompts, bounds = figures["prompts"], figures["bounds"]
+    over_static = MOST_OVER_STATIC
+    return [
+        *(
+            _at_most(f"laar_over_{name}", _ratio(figures["laar_over"].get(name)), most)
+            for name, most in MOST_OVER.items()
+        ),
+        *(
+            _at_least(f"success_above_{name}", _more_success(figures["policies"], name), 0)
+            for name in sorted({*parameters["policies"], *figures["policies"]} - {LAAR})
+        ),
+        _at_most("laar_over_best_static", _ratio(bounds.get("laar_over_best_static")), over_static),
+        _at_most("laar_replayed_over_best_static", _ratio(bounds.get("replayed_over_best_static")), over_static),
+        _at_least("requests_per_policy", prompts["compared"], LEAST_REQUESTS),
+        _at_least("languages", len(prompts["languages"]), LEAST_LANGUAGES),
+        _at_least("lengths_in_every_language", min(prompts["languages"].values()), LEAST_LENGTHS),
+        _at_most("answered_by_one_model_alone", max(prompts["answered_by"].values()), MOST_ANSWERED_ALONE),
+    ]
+
+
+def _prompts(compared: Compared) -> dict[str, Any]:
+    """What was asked; `answered_by` and `answered_only_by` are shares of the answerable prompts."""
+    right = [{m for m, record in p.answers.items() if record.correct} for p in compared.prompts if p.is_answerable]
+    lengths: dict[str, set[int]] = defaultdict(set)
+    for prompt in compared.prompts:
+        lengths[prompt.language].add(prompt.target_tokens)
+    return {
+        "compared": len(compared.prompts),
+        "answerable": len(right),
+        "tasks": dict(sorted(Counter(prompt.task for prompt in compared.prompts).items())),
+        "languages": {language: len(found) for language, found in sorted(lengths.items())},
+        "target_tokens": sorted(set().union(*lengths.values())),
+        "answered_by": {model: fmean(model in models for models in right) for model in compared.models},
+        "answered_only_by": {model: fmean(models == {model} for models in right) for model in compared.models},
+    }
+
+
+def _policy(trials: Sequence[Trial], prompts: Sequence[Prompt], charging: Charging) -> dict[str, Any]:
+    found = readings(
+        trials,
+        answerable=charging.answerable,
+        cap=charging.cap,
+        attempt_s=charging.attempt_s,
+        penalty_s=charging.penalty_s,
+    )
+    charges = np.array(list(charging.answerable_s(trials).values()))
+    made = Counter(len(trial.tries) for trial in trials if trial.is_solved)
+    return asdict(found) | {
+        "success_at": list(found.success_at),
+        "answerable_p50_s": float(np.quantile(charges, 0.5)),
+        "answerable_p95_s": float(np.quantile(charges, 0.95)),
+        "answerable_unsolved": sum(not t.is_solved for t in trials if t.prompt_id in charging.answerable),
+        "verdicts_unlike_recorded": _unlike_recorded(trials, prompts),
+        "solved_after_attempts": {str(count): made[count] for count in sorted(made)},
+        "mean_output_tokens": fmean(sum(attempt.output_tokens for attempt in trial.tries) for trial in trials),
+    }
+
+
+def _unlike_recorded(trials: Sequence[Trial], prompts: Sequence[Prompt]) -> float | None:
+    """The share of attempts with another verdict than the same model had for the same prompt when all were asked."""
+    pairs = [
+        (attempt.correct, prompt.answers[attempt.model].correct)
+        for trial, prompt in zip(trials, prompts, strict=True)
+        for attempt in trial.tries
+        if attempt.model in prompt.answers
+    ]
+    return fmean(now != before for now, before in pairs) if pairs else None
+
+
+def _over_others(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:
+    """LAAR's mean over each other policy's, readings (i) and (ii)."""
+    if LAAR not in compared.trials:
+        return {}
+    ours = compared.trials[LAAR]
+    ours_i, ours_ii = charging.answerable_s(ours), charging.penalised_s(ours)
+    return {
+        name: {
+            "answerable": over(ours_i, charging.answerable_s(trials)),
+            "penalised": over(ours_ii, charging.penalised_s(trials)),
+        }
+        for name, trials in compared.trials.items()
+        if name != LAAR
+    }
+
+
+def _bounds(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:
+    """Bounds and LAAR's distance from them; where there are none, `not_computed` says why."""
+    try:
+        found = bounds_of(compared)
+    except ValueError as error:
+        return {"not_computed": str(error)}
+    measured = charging.answerable_s(compared.trials[LAAR])
+    return {
+        "oracle": _bound(found.oracle, charging, len(compared.prompts)),
+        "best_static": _bound(found.static, charging, len(compared.prompts)),
+        "laar_replayed": _bound(found.replayed, charging, len(compared.prompts)),
+        "replayed_over_measured": fmean(found.replayed.values()) / fmean(measured.values()),
+        "laar_over_oracle": {"answerable": over(measured, found.oracle)},
+        "laar_over_best_static": {"answerable": over(measured, found.static)},
+        "replayed_over_best_static": {"answerable": over(found.replayed, found.static)},
+        "best_orders": {"/".join(map(str, cell)): list(order) for cell, order in found.orders.items()},
+        "attempt_times": _times(found),
+    }
+
+
+def _bound(times: Charges, charging: Charging, num_prompts: int) -> dict[str, float]:
+    """A bound solves what is answerable, and is charged the penalty for the rest like everybody."""
+    penalties_s = (num_prompts - len(times)) * charging.penalty_s
+    return {
+        "answerable_s": fmean(times.values()),
+        "penalised_s": (sum(times.values()) + penalties_s) / num_prompts,
+        "success_rate": len(times) / num_prompts,
+    }
+
+
+def _times(found: Bounds) -> dict[str, Any]:
+    times = found.times
+    return {
+        "measured": times.measured,
+        "estimated": times.estimated,
+        "variance_explained": times.explained,
+        "factors": dict(times.factors),
+    }
+
+
+def _cells(prompts: Sequence[Prompt], trials: Sequence[Trial], charging: Charging) -> dict[str, dict[str, float]]:
+    """Mean of reading (i) by language and length; a cell without an answerable prompt is not there."""
+    charges = charging.answerable_s(trials)
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for prompt in sorted(prompts, key=lambda p: (p.language, p.target_tokens)):
+        if prompt.id in charges:
+            found[prompt.language][str(prompt.target_tokens)].append(charges[prompt.id])
+    return {
+        language: {length: fmean(times) for length, times in by_length.items()} for language, by_length in found.items()
+    }
+
+
+def _ratio(found: Mapping[str, Mapping[str, float]] | None) -> float:
+    return found["answerable"]["value"] if found else math.nan
+
+
+def _more_success(policies: Mapping[str, Any], name: str) -> float:
+    """How much larger LAAR's share of solved trials is than another's."""
+    if LAAR not in policies or name not in policies:
+        return math.nan
+    ours: float = policies[LAAR]["success_rate"]
+    theirs: float = policies[name]["success_rate"]
+    return ours - theirs
+
+
+def _at_most(name: str, value: float, limit: float) -> Bar:
+    return Bar(name=name, value=value, limit=limit, kind="max")
+
+
+def _at_least(name: str, value: float, limit: float) -> Bar:
+    return Bar(name=name, value=value, limit=limit, kind="min")

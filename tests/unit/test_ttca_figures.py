@@ -1,0 +1,239 @@
+import gzip
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profiles.trial import Trial
+from scripts.bench.report import Bar
+from scripts.bench.ttca_data import Compared, compare, read_compared, read_trials
+from scripts.bench.ttca_figures import bars_of, figures_of
+from tests.unit.ttca_data import ASKED, PARAMETERS, compared, records, trials
+
+SECOND = pytest.approx
+THREE = {**PARAMETERS, "policies": {"laar": {}, "round-robin": {}, "load-aware": {}}}
+
+
+def figures(of: Compared) -> dict[str, Any]:
+    return figures_of(of, resamples=200)
+
+
+def bars(found: Mapping[str, Any], parameters: Mapping[str, Any] = PARAMETERS) -> dict[str, Bar]:
+    return {bar.name: bar for bar in bars_of(found, parameters)}
+
+
+def renamed(name: str) -> list[Trial]:
+    """Round-robin's trials under another policy's name."""
+    return [replace(trial, policy=name) for trial in trials() if trial.policy == "round-robin"]
+
+
+def write(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:
+    path.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
+    return path
+
+
+# -- what is compared ---------------------------------------------------------------------------------------------
+
+
+def test_trials_are_read_back_with_their_attempts(tmp_path: Path) -> None:
+    head = {"laar_ttca": 1, "parameters": {"policies": {}, "cap": 2, "seed": 3}, "environment": {"cores": 2}}
+    path = write(tmp_path / "trials.jsonl.gz", [head, *(asdict(trial) for trial in trials())])
+    parameters = {"policies": {}, "cap": 2, "seed": 3, "environment": {"cores": 2}}
+    assert read_trials(path) == (parameters, trials())
+
+
+def test_line_that_is_no_trial_is_named(tmp_path: Path) -> None:
+    head = {"laar_ttca": 1, "parameters": {"policies": {}, "cap": 2, "seed": 3}, "environment": {}}
+    path = write(tmp_path / "trials.jsonl.gz", [head, {"policy": "laar"}])
+    with pytest.raises(ValueError, match=r"trials\.jsonl\.gz, line 2: Object missing required field `block`"):
+        read_trials(path)
+
+
+def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "trials.jsonl.gz", [{"laar_profile_journal": 1}])
+    with pytest.raises(ValueError, match="does not begin with a line of version 1 of laar_ttca, but None"):
+        read_trials(path)
+
+
+def test_run_without_a_parameter_that_figures_need_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "trials.jsonl.gz", [{"laar_ttca": 1, "parameters": {"cap": 2, "seed": 3}}])
+    with pytest.raises(
+        ValueError, match=r"line 1: no parameter \['policies'\]; there are \['cap', 'environment', 'seed'\]"
+    ):
+        read_trials(path)
+
+
+def test_file_in_use_comes_before_its_compressed_copy(tmp_path: Path) -> None:
+    head = {"laar_ttca": 1, "parameters": {**PARAMETERS}}
+    write(tmp_path / "trials.jsonl.gz", [head, *(asdict(trial) for trial in trials())])
+    write(tmp_path / "outcomes.jsonl.gz", [asdict(r) for r in records()])
+    assert len(read_compared(tmp_path).prompts) == 4
+    lines = [head, *(asdict(trial) for trial in trials() if trial.prompt_id != "d")]
+    (tmp_path / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert len(read_compared(tmp_path).prompts) == 3
+
+
+def test_folder_without_raw_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"has neither trials\.jsonl nor trials\.jsonl\.gz"):
+        read_compared(tmp_path)
+
+
+def test_only_prompts_that_all_policies_tried_are_compared() -> None:
+    of = compare(PARAMETERS, [t for t in trials() if (t.policy, t.prompt_id) != ("laar", "b")], records())
+    assert [prompt.id for prompt in of.prompts] == ["a", "c", "d"]
+    assert {name: [t.prompt_id for t in found] for name, found in of.trials.items()} == {
+        "laar": ["a", "c", "d"],
+        "round-robin": ["a", "c", "d"],
+    }
+    assert of.missing["prompts_not_tried_by_all"] == 1
+
+
+def test_policy_with_too_few_prompts_is_left_out_and_named() -> None:
+    of = compare(THREE, [*trials(), *renamed("load-aware")[:1]], records())
+    assert set(of.trials) == {"laar", "round-robin"}
+    assert of.missing["incomplete_policies"] == {"load-aware": 1}
+
+
+def test_policy_that_never_began_is_named() -> None:
+    assert compare(THREE, trials(), records()).missing["incomplete_policies"] == {"load-aware": 0}
+
+
+def test_prompts_without_every_models_answer_are_left_out_and_counted() -> None:
+    of = compare(PARAMETERS, trials(), [r for r in records() if (r.prompt_id, r.model) != ("d", "big")])
+    assert [prompt.id for prompt in of.prompts] == ["a", "b", "c"]
+    assert of.missing["prompts_without_every_models_answer"] == 1
+
+
+def test_prompt_tried_twice_by_a_policy_is_refused() -> None:
+    with pytest.raises(ValueError, match="policy 'laar' tried prompt 'a' twice; once is allowed"):
+        compare(PARAMETERS, [*trials(), trials()[0]], records())
+
+
+# -- figures ------------------------------------------------------------------------------------------------------
+
+
+def test_three_readings_of_each_policy() -> None:
+    # d has no answer: it counts in reading (ii) alone, with ten times the longest trial (5 s)
+    found = figures(compared())["policies"]
+    for name, readings in (("laar", (10 / 3, 15.0, 10 / 3)), ("round-robin", (14 / 3, 16.0, 14 / 3))):
+        of = found[name]
+        assert (of["answerable_s"], of["penalised_s"], of["solved_s"]) == SECOND(readings)
+
+
+def test_success_and_attempts_of_each_policy() -> None:
+    of = figures(compared())["policies"]["laar"]
+    assert (of["success_at"], of["success_rate"], of["mean_attempts"]) == ([0.5, 0.75], 0.75, 1.5)
+    assert of["solved_after_attempts"] == {"1": 2, "2": 1}
+
+
+def test_verdicts_that_differ_from_the_recorded_ones_are_counted() -> None:
+    # of LAAR's six attempts small at a and big at b were right, and are recorded as wrong
+    changed = [replace(r, correct=r.correct and r.prompt_id not in ("a", "b")) for r in records()]
+    of = figures(compare(PARAMETERS, trials(), changed))["policies"]["laar"]
+    assert of["verdicts_unlike_recorded"] == SECOND(2 / 6)
+
+
+def test_ratio_is_of_means_with_an_interval_around_it() -> None:
+    over = figures(compared())["laar_over"]["round-robin"]
+    ratio = over["answerable"]
+    assert (ratio["value"], over["penalised"]["value"]) == SECOND((10 / 14, 15 / 16))
+    assert ratio["low"] == SECOND(1 / 4)
+    assert ratio["high"] == SECOND(1.0)
+
+
+def test_prompt_that_one_model_answers_and_a_policy_does_not_is_charged_all_attempts() -> None:
+    # LAAR breaks off c after small's second: 1 s, and one more attempt at the longest that anyone needed for c, 4 s
+    asked = {**ASKED, "laar": {**ASKED["laar"], "c": "small"}}
+    of = figures(compare(PARAMETERS, trials(asked), records()))
+    assert of["policies"]["laar"]["answerable_s"] == SECOND((1 + 5 + 5) / 3)
+    assert of["policies"]["laar"]["answerable_unsolved"] == 1
+    assert bars(of)["success_above_round-robin"].value == -0.25
+
+
+def test_distance_from_the_bounds() -> None:
+    bounds = figures(compared())["bounds"]
+    assert [bounds[name]["answerable_s"] for name in ("oracle", "best_static", "laar_replayed")] == SECOND(
+        [3.0, 10 / 3, 10 / 3]
+    )
+    assert bounds["laar_over_oracle"]["answerable"]["value"] == SECOND(10 / 9)
+    assert bounds["laar_over_best_static"]["answerable"]["value"] == SECOND(1.0)
+    assert bounds["replayed_over_measured"] == SECOND(1.0)
+    # 3 prompts of 4, and the same penalty as for everybody
+    assert (bounds["oracle"]["success_rate"], bounds["oracle"]["penalised_s"]) == (0.75, (1 + 4 + 4 + 50) / 4)
+
+
+def test_what_each_model_answers_alone() -> None:
+    prompts = figures(compared())["prompts"]
+    assert prompts["answered_by"] == {"big": 1.0, "small": SECOND(1 / 3)}
+    assert prompts["answered_only_by"] == {"big": SECOND(2 / 3), "small": 0.0}
+
+
+def test_mean_by_language_and_length() -> None:
+    assert figures(compared())["cells_s"]["laar"] == {"de": {"90": 4.0}, "en": {"90": 3.0}}
+
+
+# -- bars ---------------------------------------------------------------------------------------------------------
+
+
+def test_bars_are_the_same_whatever_could_be_computed() -> None:
+    few = figures(compare(THREE, [t for t in trials() if t.policy != "laar"], records()))
+    assert set(bars(few, THREE)) == {
+        "laar_over_load-aware",
+        "laar_over_session-affinity",
+        "success_above_load-aware",
+        "success_above_round-robin",
+        "laar_over_best_static",
+        "laar_replayed_over_best_static",
+        "requests_per_policy",
+        "languages",
+        "lengths_in_every_language",
+        "answered_by_one_model_alone",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["laar_over_load-aware", "laar_over_session-affinity", "success_above_load-aware"], ids=str
+)
+def test_bar_that_cannot_be_computed_falls_short(name: str) -> None:
+    bar = bars(figures(compare(THREE, trials(), records())), THREE)[name]
+    assert math.isnan(bar.value)
+    assert not bar.ok
+
+
+def test_bars_on_bounds_fall_short_without_laar() -> None:
+    found = figures(compare(PARAMETERS, [t for t in trials() if t.policy != "laar"], records()))
+    assert found["bounds"]["not_computed"].startswith("no complete trials of 'laar'")
+    assert not bars(found)["laar_over_best_static"].ok
+
+
+@pytest.mark.parametrize(
+    ("seconds", "holds"), [pytest.param(5.0, True, id="0.67"), pytest.param(4.5, False, id="0.74")]
+)
+def test_ratio_to_load_aware_is_held_against_its_limit(seconds: float, holds: bool) -> None:
+    # LAAR takes 10 s for the answerable three
+    others = [
+        replace(t, elapsed_s=seconds, tries=(replace(t.tries[-1], started_s=0.0, latency_s=seconds),))
+        for t in renamed("load-aware")
+    ]
+    bar = bars(figures(compare(THREE, [*trials(), *others], records())), THREE)["laar_over_load-aware"]
+    assert (bar.limit, bar.ok) == (0.69, holds)
+
+
+def test_one_model_that_answers_nearly_everything_falls_short() -> None:
+    bar = bars(figures(compared()))["answered_by_one_model_alone"]
+    assert (bar.value, bar.limit, bar.ok) == (1.0, 0.8, False)
+
+
+def test_too_few_requests_languages_or_lengths_fall_short() -> None:
+    found = bars(figures(compared()))
+    names = ("requests_per_policy", "languages", "lengths_in_every_language")
+    assert [(found[name].value, found[name].ok) for name in names] == [(4, False), (2, False), (1, False)]
+
+
+def test_nothing_answerable_is_refused() -> None:
+    with pytest.raises(ValueError, match="no model answers any of the 4 compared prompts"):
+        figures(compare(PARAMETERS, trials(), [replace(r, correct=False) for r in records()]))
