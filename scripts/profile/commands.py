@@ -91,7 +91,7 @@ def run_command(
     plan = ProfilePlan(
         url=application.url if application else (url or DEFAULT_URL).rstrip("/").removesuffix("/v1"),
         workloads=_names(workload if workload is not None or jsonl else DEFAULT_WORKLOADS),
-        own_prompts=jsonl,
+        own_prompts=_own_prompts(jsonl) if jsonl else (),
         languages=_names(languages),
         target_tokens=_numbers(tokens, "--tokens", least=1),
         prompts_per_cell=prompts or (MOST_ADAPTIVE_PROMPTS if adaptive else GRID_PROMPTS),
@@ -104,16 +104,12 @@ def run_command(
         command="laar " + " ".join(sys.argv[1:]),
         api_key=os.environ.get(api_key_env, "").strip() or None,
     )
-    try:
-        if not plan.prompts():
-            raise ValueError("there is nothing to ask; a workload with a language, or prompts of your own, are wanted")
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--jsonl, --workload, --languages or --prompts") from error
+    questions = _questions(plan)
     output = Output(profile=out, report=json_path, fresh=fresh)
     if application is None:
-        raise typer.Exit(run_profile(plan, output))
+        raise typer.Exit(run_profile(plan, questions, output))
     raise typer.Exit(
-        with_application(application, log, api_key=plan.api_key, measure=lambda: run_profile(plan, output))
+        with_application(application, log, api_key=plan.api_key, measure=lambda: run_profile(plan, questions, output))
     )
 
 
@@ -183,6 +179,25 @@ def _load(path: Path | str) -> Any:
         return load_profile(str(path))
     except (OSError, ValueError) as error:
         raise typer.BadParameter(str(error), param_hint=str(path)) from error
+
+
+def _own_prompts(path: Path) -> Any:
+    from deployments.verifier.spec import SPEC
+    from profiles.workloads.own import OwnPromptsError, load_prompts
+
+    try:
+        return tuple(load_prompts(path, check_verify=SPEC.validate_python))
+    except OwnPromptsError as error:
+        raise typer.BadParameter(str(error), param_hint="--jsonl") from error
+
+
+def _questions(plan: Any) -> Any:
+    try:
+        if questions := plan.prompts():
+            return questions
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--jsonl, --workload, --languages or --prompts") from error
+    raise typer.BadParameter("there is nothing to ask; a workload with a language, or prompts of your own, are wanted")
 
 
 def _refuse(is_wrong: bool, option: str, message: str) -> None:
