@@ -558,6 +558,7 @@ def test_key_is_read_from_the_environment(
         pytest.param(["--budget", "9"], "--adaptive and --budget go together", id="budget without adaptive"),
         pytest.param(["--out", "no/such/p.json"], "there is no folder 'no/such'", id="folder"),
         pytest.param(["--jsonl", "no/such.jsonl"], "cannot be read", id="own prompts"),
+        pytest.param(["--log", "x.log"], "only an application that --config brings up logs there", id="log"),
         pytest.param(["--config", "pyproject.toml"], "is no config of a laar application", id="config"),
     ],
 )

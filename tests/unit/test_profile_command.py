@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from profiles.workloads import Prompt
 from scripts import cli
+from scripts.profile import commands
 from scripts.profile import run as running
 from scripts.profile.plan import ProfilePlan
 from scripts.profile.run import Output
@@ -44,3 +45,23 @@ def test_file_of_prompts_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert result.exit_code == 0, result.output
     prompt, digest = asked
     assert (prompt.text, digest[:7]) == ("1 + 1?", "sha256:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(["--jsonl", "x", "--languages", "en"], "--languages: no workload is asked", id="languages"),
+        pytest.param(["--jsonl", "x", "--tokens", "100"], "--tokens: no workload is asked", id="tokens"),
+        pytest.param(["--jsonl", "x", "--prompts", "3"], "--prompts: no workload is asked", id="prompts"),
+        pytest.param(
+            ["--workload", "instruct", "--tokens", "100"], "--tokens: instruct comes in one length only", id="short"
+        ),
+    ],
+)
+def test_option_that_would_change_nothing_is_refused(arguments: list[str], told: str) -> None:
+    result = CliRunner().invoke(cli.app, ["profile", "--out", "p.json", *arguments], env={"COLUMNS": "500"})
+    assert (result.exit_code, told in result.output) == (2, True), result.output
+
+
+def test_lengths_count_where_any_workload_has_them() -> None:
+    commands._refuse_unused(("instruct", "lookup"), {"--languages": None, "--tokens": "100", "--prompts": 3})
