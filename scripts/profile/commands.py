@@ -161,6 +161,7 @@ def merge_command(
     from functools import reduce
 
     from profiles.merging import MergeError, merge_profiles
+    from scripts.profile.saving import save_profile
 
     _refuse(len(profiles) < 2, "PROFILES", "two profiles or more are wanted")
     command = "laar " + " ".join(sys.argv[1:])
@@ -170,7 +171,7 @@ def merge_command(
     except MergeError as error:
         print(f"laar profile merge: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
-    out.write_text(merged.model_dump_json(indent=1) + "\n")
+    save_profile(merged, out)
     print(f"{len(profiles)} profiles merged into {out}")
 
 

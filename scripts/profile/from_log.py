@@ -9,6 +9,7 @@ from profiles.logged import Refit, refit
 from profiles.schema import Measured, Profile
 from scripts.log.actions import moment, run
 from scripts.profile.plan import BUCKET_EDGES
+from scripts.profile.saving import save_profile
 
 # The latest attempts that are read at most, which bounds the memory.
 MAX_ATTEMPTS = 500_000
@@ -39,7 +40,7 @@ def profile_from_log(
             models=found.models,
             pairs=found.pairs,
         )
-        out.write_text(profile.model_dump_json(indent=1) + "\n")
+        save_profile(profile, out)
         for line in _told(found, profile, out):
             print(line)
 

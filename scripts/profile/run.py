@@ -27,6 +27,7 @@ from scripts.profile.journal import Journal, journal_path
 from scripts.profile.measuring import Measurement, find_models
 from scripts.profile.plan import BUCKET_EDGES, Case, ProfileError, ProfilePlan
 from scripts.profile.rounds import Adaptive, Grid, Rounds, check_known, doubts_of
+from scripts.profile.saving import save_profile
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 # longer than any deadline that an application has by default
@@ -113,7 +114,7 @@ def _finish(plan: ProfilePlan, output: Output, journal: Journal, measurement: Me
         raise ProfileError(f"no prompt was answered; {'; '.join(reasons(total(rows)['left_out']))}")
     profile = fit_profile(records, bucket_edges=BUCKET_EDGES, measured=_measured(plan))
     rows = _write_report(plan, output, journal, measurement, profile, ended_by=None)
-    output.profile.write_text(profile.model_dump_json(indent=1) + "\n")
+    save_profile(profile, output.profile)
     console = Console()
     console.print(profile_table(profile))
     for tally in measurement.tallies.values():
