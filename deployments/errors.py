@@ -116,6 +116,25 @@ class DeadlineError(LaarError):
     code = "deadline_exceeded"
 
 
+class BrokenStreamError(LaarError):
+    """A model failed when its first tokens had gone to the client already; `reason` says how."""
+
+    http_status = 503
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the stream broke off: {reason}")
+        self._reason = reason
+
+    def body(self) -> bytes:
+        return error_body(str(self), type_=self.type_, code=self._reason)
+
+
+class LateStreamError(BrokenStreamError):
+    """It had not ended by the deadline."""
+
+    http_status = 504
+
+
 class EngineRefusalError(LaarError):
     """The engine's own 4xx, passed on as it stands."""
 

@@ -2,10 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import product
 
 from profiles.schema import UNKNOWN_LANGUAGE, Cell, Measured, ModelProfile, PairCell, Profile
 
 _CellKey = tuple[str, str, int]
+_Period = tuple[datetime, datetime]
 
 
 class MergeError(ValueError):
@@ -38,26 +41,43 @@ def _check(older: Profile, newer: Profile) -> None:
     ):
         if one != other:
             raise MergeError(f"{name} differ: {one} and {other}; only profiles that agree on them can be merged")
-    if (seeds := _seeds(older) & _seeds(newer)) and (shared := _shared_cells(older, newer)):
-        model, (task, language, bucket) = shared[0]
+    shared = _shared_cells(older, newer)
+    # where the language was not recognised, other prompts of the same seed may have come to the same cell
+    known = [cell for cell in shared if cell[1][1] != UNKNOWN_LANGUAGE]
+    if known and (seeds := _seeds(older) & _seeds(newer)):
         raise MergeError(
-            f"both were measured with seed {min(seeds)} and have {model}'s {task}, {language}, bucket "
-            f"{bucket}: the same prompts would count twice; measure one of them with another seed"
+            f"both were measured with seed {min(seeds)} and have {_told(known[0])}: "
+            "the same prompts would count twice; measure one of them with another seed"
+        )
+    if shared and (both := _overlap(older.measured, newer.measured)):
+        raise MergeError(
+            f"both count live traffic from {both[0]:%FT%TZ} to {both[1]:%FT%TZ} and have {_told(shared[0])}: "
+            "the same attempts would count twice; let one begin where the other ends, with --since"
         )
 
 
 def _seeds(profile: Profile) -> set[int]:
-    return {profile.measured.seed, *profile.measured.merged_seeds}
+    seed = profile.measured.seed
+    return {*profile.measured.merged_seeds, *(() if seed is None else (seed,))}
+
+
+def _overlap(older: Measured, newer: Measured) -> _Period | None:
+    """The first time that live traffic was counted for both; a period ends before its last moment."""
+    both = [(max(a[0], b[0]), min(a[1], b[1])) for a, b in product(older.log_periods, newer.log_periods)]
+    return min((found for found in both if found[0] < found[1]), default=None)
 
 
 def _shared_cells(older: Profile, newer: Profile) -> list[tuple[str, _CellKey]]:
-    """Cells that both have. Where the language was not recognised, other prompts may have come to the same cell."""
     return [
         (name, key)
         for name in sorted(older.models.keys() & newer.models.keys())
         for key in sorted(_keys(older.models[name]) & _keys(newer.models[name]))
-        if key[1] != UNKNOWN_LANGUAGE
     ]
+
+
+def _told(cell: tuple[str, _CellKey]) -> str:
+    model, (task, language, bucket) = cell
+    return f"{model}'s {task}, {language}, bucket {bucket}"
 
 
 def _keys(model: ModelProfile) -> set[_CellKey]:
@@ -121,12 +141,14 @@ def _add(count: list[int], cell: Cell) -> None:
 
 
 def _measured(older: Measured, newer: Measured, command: str, *, seeds: set[int]) -> Measured:
-    parts = [f"{m.at} on {m.hardware}, seed {m.seed}: {m.command}" for m in (older, newer)]
+    origins = [(m, "live traffic" if m.seed is None else f"seed {m.seed}") for m in (older, newer)]
+    parts = [f"{m.at} on {m.hardware}, {origin}: {m.command}" for m, origin in origins]
     notes = [m.note for m in (older, newer) if m.note]
     return newer.model_copy(
         update={
             "command": command,
             "merged_seeds": tuple(sorted(seeds)),
+            "log_periods": tuple(sorted({*older.log_periods, *newer.log_periods})),
             "workloads": tuple(sorted({*older.workloads, *newer.workloads})),
             "prompts_per_cell": max(older.prompts_per_cell, newer.prompts_per_cell),
             "note": " | ".join(["merged, latency of the last one", *parts, *notes]),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -163,8 +164,11 @@ class Measured(_Strict):
     software: Mapping[str, str]
     command: str
     workloads: tuple[str, ...]
-    seed: int
+    seed: int | None = Field(description="Of the prompts; none where live traffic was counted.")
     merged_seeds: tuple[int, ...] = Field(default=(), description="Of all that were merged, if this is a merger.")
+    log_periods: tuple[tuple[AwareDatetime, AwareDatetime], ...] = Field(
+        default=(), description="From when to when live traffic was counted, of all that were merged."
+    )
     temperature: NonNegativeFloat
     prompts_per_cell: NonNegativeInt
     note: str = ""

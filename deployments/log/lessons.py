@@ -139,8 +139,11 @@ def first_position(connection: Connection, *, since: datetime, most: int) -> int
         .subquery()
     )
     first = connection.execute(select(func.min(latest.c.position))).scalar_one()
-    if first is not None:
-        return int(first) - 1
+    return last_position(connection) if first is None else int(first) - 1
+
+
+def last_position(connection: Connection) -> int:
+    """The position of the latest change; 0 before the first."""
     return int(connection.execute(select(func.coalesce(func.max(changes.c.position), 0))).scalar_one())
 
 

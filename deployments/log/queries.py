@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, exists, func, select, true
 
 from deployments.log.chains import Chain, Link, chains
-from deployments.log.tables import attempts, feedback, requests
+from deployments.log.tables import attempts, changes, feedback, requests
 from profiles.intervals import wilson
 
 MAX_LINKS = 1_000_000
@@ -24,6 +24,15 @@ class Filter:
     task: str | None = None
     language: str | None = None
     verdict: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Attempts with what is thought of them, the position up to which they go, and whether there are none after it."""
+
+    attempts: tuple[dict[str, Any], ...]
+    position: int
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +78,24 @@ def list_attempts(connection: Connection, wanted: Filter, *, limit: int) -> list
         .limit(limit)
     )
     return [dict(row) for row in reversed(connection.execute(newest).mappings().all())]
+
+
+def new_attempts(connection: Connection, wanted: Filter, *, after: int, limit: int) -> Page:
+    """The attempts on the next requests past the position `after`, in the order in which the database got them."""
+    position = changes.c.position
+    is_next = and_(position > after, changes.c.correct.is_(None))
+    found = connection.execute(select(position).where(is_next).order_by(position).limit(limit)).scalars().all()
+    last = found[-1] if found else after
+    judged = _judged()
+    statement = (
+        select(judged)
+        .join(changes, changes.c.request_id == judged.c.request_id)
+        # what came since the positions were read is the next page's
+        .where(is_next, position <= last, _matches(judged, wanted))
+        .order_by(position, judged.c.attempt_index)
+    )
+    rows = connection.execute(statement).mappings().all()
+    return Page(attempts=tuple(dict(row) for row in rows), position=last, is_last=len(found) < limit)
 
 
 def accuracy(connection: Connection, wanted: Filter) -> list[Accuracy]:

@@ -73,6 +73,17 @@ def status_of(error: LaarError) -> int:
     return error.status if isinstance(error, EngineRefusalError) else error.http_status
 
 
+async def with_late_errors(events: AsyncGenerator[bytes, None], end: End) -> AsyncGenerator[bytes, None]:
+    """The events; an error among them comes too late for the answer's status: it is told by an event, and counted."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                yield event
+    except LaarError as error:
+        end.status = status_of(error)
+        yield sse.error_event(error.body())
+
+
 def _laar_error(_http: Request, error: Exception) -> Response:
     assert isinstance(error, LaarError)
     headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s is not None else None

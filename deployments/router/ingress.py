@@ -36,7 +36,16 @@ from deployments.router import sse
 from deployments.router.answers import answer_headers, explanation, laar_json, start_headers
 from deployments.router.attempts import Attempt
 from deployments.router.backend import ServeBackend
-from deployments.router.edge import CLIENT_LEFT, EXCEPTION_HANDLERS, JSON, End, GuardedStream, read_body, status_of
+from deployments.router.edge import (
+    CLIENT_LEFT,
+    EXCEPTION_HANDLERS,
+    JSON,
+    End,
+    GuardedStream,
+    read_body,
+    status_of,
+    with_late_errors,
+)
 from deployments.router.following import Follower, keep_following, replay
 from deployments.router.job import Job
 from deployments.router.language import FastTextDetector
@@ -196,17 +205,15 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             await task
         return self._stream(self._held(job, task, end), job, end, guard, start_headers(job))
 
-    async def _held(self, job: Job, task: "asyncio.Task[Attempt]", end: End) -> AsyncGenerator[bytes, None]:
+    def _held(self, job: Job, task: "asyncio.Task[Attempt]", end: End) -> AsyncGenerator[bytes, None]:
+        return with_late_errors(self._chunks(job, task), end)
+
+    async def _chunks(self, job: Job, task: "asyncio.Task[Attempt]") -> AsyncGenerator[bytes, None]:
         """Comments while attempts run and are verified, then the chunks of the answer."""
-        try:
-            while not task.done():
-                yield sse.KEEP_ALIVE
-                await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
-            answer = await task
-        except LaarError as error:
-            end.status = status_of(error)
-            yield sse.error_event(error.body())
-            return
+        while not task.done():
+            yield sse.KEEP_ALIVE
+            await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
+        answer = await task
         laar = laar_json(job, self._clock())
         for event in sse.events(_body_of(answer)):
             yield sse.with_laar(event, laar)
@@ -214,6 +221,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
     async def _pass(self, job: Job, end: End, guard: AsyncExitStack) -> Response:
         """Tokens straight through."""
         model, pieces = await self._runner.pass_through(job)
+        pieces = with_late_errors(pieces, end)
         guard.push_async_callback(pieces.aclose)
         return self._stream(pieces, job, end, guard, start_headers(job) | {"x-laar-model": model})
 

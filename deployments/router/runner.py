@@ -14,14 +14,14 @@ from typing import Any, Protocol
 import msgspec
 
 from deployments.errors import (
+    BrokenStreamError,
     ContextLengthError,
     DeadlineError,
     EngineRefusalError,
     LaarError,
-    LogUnavailableError,
+    LateStreamError,
     ModelsUnavailableError,
     NotVerifiedError,
-    error_body,
 )
 from deployments.models.reply import Reply
 from deployments.router import sse
@@ -226,7 +226,10 @@ class Runner:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.VERIFIER_FAILED)
 
     async def _flow(self, job: Job, decision: Decision) -> AsyncGenerator[bytes, None]:
-        """The pieces of one attempt as they come; none at all if it fails before the first."""
+        """The pieces of one attempt as they come; none at all if it fails before the first.
+
+        Raises LaarError where the client cannot have the rest.
+        """
         chosen, sent_s, life, has_yielded = decision.chosen, self._clock(), self._life(job, decision), False
         attempt: Attempt | None = None
         self._routing.started(job.features, chosen, job.log, sent_s)
@@ -244,8 +247,6 @@ class Runner:
                     has_yielded = True
                     yield piece
             attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None, life)
-        except LogUnavailableError as error:
-            yield sse.error_event(error.body())
         except TimeoutError:
             attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None, life)
         except BackendError:
@@ -255,8 +256,7 @@ class Runner:
             self._routing.tracker.finish(chosen.model, chosen.prompt_tokens)
             self._book(job, attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None, life))
         if has_yielded and attempt is not None and attempt.status in FAULTS:
-            body = error_body(f"the stream broke off: {attempt.reason}", type_="server_error", code=attempt.reason)
-            yield sse.error_event(body)
+            raise (LateStreamError if attempt.status is Status.TIMEOUT else BrokenStreamError)(attempt.reason)
 
     def _finished(self, job: Job, attempt: Attempt, piece: bytes) -> bytes:
         """The piece that closes the answer, with the `laar` object; by then the log has what it says."""

@@ -8,12 +8,14 @@ from profiles.workloads.prompt import Prompt
 from profiles.workloads.prose import prose
 from profiles.workloads.wording import LANGUAGE_CODES
 
-__all__ = ["LANGUAGES", "SHORT_TOKENS", "Prompt", "workload"]
+__all__ = ["LANGUAGES", "SHORT_TOKENS", "SHORT_WORKLOADS", "Prompt", "workload"]
 
 _WORKLOADS = {"instruct": instruct, "lookup": kv_lookup, "needles": kv_needles, "prose": prose}
 LANGUAGES = dict.fromkeys(_WORKLOADS, LANGUAGE_CODES)
 # each seed owns this many prompts of a cell, so that two seeds never share one
 SEED_STRIDE = 1000
+# whose prompts have one length, whatever is asked for
+SHORT_WORKLOADS = frozenset({"instruct"})
 # about the only length that short instructions come in, whatever lengths are asked for
 SHORT_TOKENS = 32
 
@@ -32,6 +34,6 @@ def workload(
     if seed < 0:
         raise ValueError(f"seed is {seed}; it must not be negative")
     make = _WORKLOADS[name]
-    lengths = [SHORT_TOKENS] if name == "instruct" else target_tokens
+    lengths = [SHORT_TOKENS] if name in SHORT_WORKLOADS else target_tokens
     seeds = range(seed * SEED_STRIDE, (seed + 1) * SEED_STRIDE)[:prompts_per_cell]
     return [make(language, tokens, seed=s) for language in languages for tokens in lengths for s in seeds]

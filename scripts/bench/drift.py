@@ -94,6 +94,7 @@ def run(*, runs: int, quiet_verdicts: int, seed: int) -> Report:
         Bar(name="recovered_within_100_verdicts", value=_within(recovered), limit=LEAST_SHARE, kind="min"),
         Bar(name="alarmed_within_100_verdicts", value=_within(alarmed), limit=LEAST_SHARE, kind="min"),
         Bar(name="alarms_without_change", value=len(quiet.alarms), limit=0, kind="max"),
+        Bar(name="alarms_before_the_swap", value=sum(swap["alarms_before"] for swap in swaps), limit=0, kind="max"),
     ]
     parameters = {
         "runs": runs,

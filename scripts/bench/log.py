@@ -12,7 +12,7 @@ from deployments.router.attempts import Attempt, AttemptLog, Status
 from deployments.router.features import Features
 from deployments.router.job import Job
 from deployments.router.recorder import Recorder
-from scripts.bench.report import Bar, Report, quantile
+from scripts.bench.report import Bar, Report, median_and_spread, quantile
 from scripts.bench.requests import chat_request
 
 TOKENS = (100, 1_000, 8_000, 64_000)
@@ -27,15 +27,17 @@ def run(*, rounds: int) -> Report:
     times_us: dict[int, list[float]] = {tokens: [] for tokens in TOKENS}
     with tempfile.TemporaryDirectory(prefix="laar-bench-") as folder:
         journal = Journal(Path(folder), writer="bench", max_bytes=2**40, wall=time.time)
-        recorder = _recorder(journal)
+        sizes_bytes: list[int] = []
+        recorder = _recorder(journal, sizes_bytes)
         for number in range(rounds):
             for tokens in TOKENS:
                 times_us[tokens].append(_time_us(recorder, _job(tokens, number)))
         journal.close()
-    figures = {
+    figures: dict[str, Any] = {
         f"{tokens}_tokens": {"p50_us": quantile(v, 0.5), "p99_us": quantile(v, 0.99), "samples": len(v)}
         for tokens, v in times_us.items()
     }
+    figures["record_bytes"] = median_and_spread(sizes_bytes)
     bars = [
         Bar(name=f"p50_us_{tokens}_tokens", value=quantile(times_us[tokens], 0.5), limit=BAR_US, kind="max")
         for tokens in TOKENS
@@ -57,10 +59,12 @@ def _time_us(recorder: Recorder, job: Job) -> float:
     return (time.perf_counter_ns() - started_ns) / 1000
 
 
-def _recorder(journal: Journal) -> Recorder:
+def _recorder(journal: Journal, sizes_bytes: list[int]) -> Recorder:
     def record(found: RequestRecord) -> None:
         if not journal.is_full:
-            journal.append(frame(found))
+            data = frame(found)
+            journal.append(data)
+            sizes_bytes.append(len(data))
 
     return Recorder(record=record, replica="bench", stores_prompts=False, clock=time.monotonic, wall=time.time)
 

@@ -17,7 +17,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.log.chains import Chain, ttcas_s
 from deployments.log.flusher import PRUNE_BATCH
-from deployments.log.queries import Accuracy, Arrivals, Filter, accuracy, arrivals, list_attempts, request_chains
+from deployments.log.lessons import last_position
+from deployments.log.queries import (
+    Accuracy,
+    Arrivals,
+    Filter,
+    accuracy,
+    arrivals,
+    list_attempts,
+    new_attempts,
+    request_chains,
+)
 from deployments.log.settings import SQLITE, database_url, default_url
 from deployments.log.store import Store
 from deployments.models.embedded import default_cache_dir
@@ -27,9 +37,8 @@ T = TypeVar("T")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _AGE = re.compile(r"(\d{1,9})([smhd])")
 FOLLOW_PERIOD_S = 1.0
-FOLLOW_LIMIT = 1000
-# a row may come this much later than its request did: a long request, a database that was away
-FOLLOW_WINDOW_S = 900.0
+# requests that are read at once
+FOLLOW_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,23 +106,25 @@ def show_attempts(store: Store, wanted: Wanted, *, limit: int, as_json: bool) ->
 
 
 def follow(store: Store, wanted: Wanted) -> None:
-    """Print new attempts for ever; rows are remembered as long as late ones may come in between."""
-    began = _now()
-    shown: dict[tuple[str, int], datetime] = {}
+    """Print for ever what the database gets from now on."""
+    with store.engine.connect() as connection:
+        position = last_position(connection)
     while True:
-        since = max(began, _now() - timedelta(seconds=FOLLOW_WINDOW_S))
-        window = Filter(
-            model=wanted.model, task=wanted.task, language=wanted.language, verdict=wanted.verdict, since=since
-        )
-        with store.engine.connect() as connection:
-            rows = list_attempts(connection, window, limit=FOLLOW_LIMIT)
-        for row in rows:
-            key = (row["request_id"], row["attempt_index"])
-            if key not in shown:
-                shown[key] = row["arrived_at"]
-                print(json.dumps(row, default=str), flush=True)
-        shown = {key: at for key, at in shown.items() if at >= since}
+        position = show_new(store, wanted, after=position)
         time.sleep(FOLLOW_PERIOD_S)
+
+
+def show_new(store: Store, wanted: Wanted, *, after: int) -> int:
+    """Print all attempts past a position, page by page, and return the position that the next ones come after."""
+    filters = wanted.as_filter(_now())
+    while True:
+        with store.engine.connect() as connection:
+            page = new_attempts(connection, filters, after=after, limit=FOLLOW_PAGE)
+        for row in page.attempts:
+            print(json.dumps(row, default=str), flush=True)
+        after = page.position
+        if page.is_last:
+            return after
 
 
 def show_stats(store: Store, wanted: Wanted, *, as_json: bool) -> None:

@@ -1,10 +1,10 @@
 """One question to one model of a running application, and what came of it."""
 
-import json
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from deployments.router.features import extract
 from deployments.router.language import LanguageDetector
@@ -17,6 +17,35 @@ THINKING_FIELD = "thinking_token_budget"
 # The request itself is at fault, so that sending it again brings nothing: a prompt too long for the context, mostly.
 REFUSALS = frozenset({400, 413, 422})
 KEY_HELP = "help: --api-key-env names the environment variable with an API key that the application accepts"
+
+
+class _Attempt(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    verdict: str
+
+
+class _Laar(BaseModel):
+    attempts: Annotated[tuple[_Attempt, ...], Field(min_length=1)]
+
+
+class _Usage(BaseModel):
+    prompt_tokens: NonNegativeInt
+    completion_tokens: NonNegativeInt
+
+
+class _Answer(BaseModel):
+    """What is read of an answer."""
+
+    laar: _Laar
+    usage: _Usage
+
+
+class _Card(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    data: tuple[_Card, ...]
 
 
 class NoAnswerError(Exception):
@@ -35,7 +64,11 @@ async def model_names(client: httpx.AsyncClient) -> list[str]:
         raise ProfileError(f"{client.base_url} cannot be reached: {_named(error)}") from error
     if response.status_code != 200:
         raise refusal(f"{response.url} answered {_shown(response)}", response.status_code)
-    return [card["id"] for card in response.json()["data"] if card["id"] != AUTO]
+    try:
+        cards = _Models.model_validate_json(response.content).data
+    except ValidationError as error:
+        raise ProfileError(f"{response.url} is no laar application: {_fault(error)}") from None
+    return [card.id for card in cards if card.id != AUTO]
 
 
 async def takes_budgets(client: httpx.AsyncClient, model: str) -> bool:
@@ -78,7 +111,7 @@ def refusal(message: str, status: int | None) -> ProfileError:
     return ProfileError(f"{message}; {KEY_HELP}" if status == 401 else message)
 
 
-async def _answer(client: httpx.AsyncClient, case: Case, clock: Callable[[], float]) -> tuple[Any, float]:
+async def _answer(client: httpx.AsyncClient, case: Case, clock: Callable[[], float]) -> tuple[_Answer, float]:
     """The answer and its latency in seconds.
 
     One on which the verifier could not tell says nothing of the model, and counts as none.
@@ -92,10 +125,13 @@ async def _answer(client: httpx.AsyncClient, case: Case, clock: Callable[[], flo
     status = response.status_code
     if status != 200:
         raise NoAnswerError(_code(response), f"{response.url} answered {_shown(response)}", status=status)
-    answer = response.json()
-    attempt = answer["laar"]["attempts"][-1]
-    if attempt["verdict"] not in ("correct", "wrong"):
-        raise NoAnswerError(f"verdict {attempt['verdict']}", json.dumps(attempt))
+    try:
+        answer = _Answer.model_validate_json(response.content)
+    except ValidationError as error:
+        raise NoAnswerError("no answer of laar", f"{response.url} answered 200, but {_fault(error)}") from None
+    attempt = answer.laar.attempts[-1]
+    if attempt.verdict not in ("correct", "wrong"):
+        raise NoAnswerError(f"verdict {attempt.verdict}", attempt.model_dump_json())
     return answer, latency_s
 
 
@@ -112,7 +148,7 @@ def _body(case: Case) -> dict[str, Any]:
     return body if budget is None else body | {THINKING_FIELD: budget}
 
 
-def _record(case: Case, answer: Any, latency_s: float, detector: LanguageDetector) -> Record:
+def _record(case: Case, answer: _Answer, latency_s: float, detector: LanguageDetector) -> Record:
     features = extract([case.prompt.text], detector=detector, task=case.prompt.task)
     return Record(
         prompt_id=case.prompt.id,
@@ -120,11 +156,11 @@ def _record(case: Case, answer: Any, latency_s: float, detector: LanguageDetecto
         task=case.prompt.task,
         # the language the router will see, which is what it looks figures up by
         language=features.language,
-        correct=answer["laar"]["attempts"][-1]["verdict"] == "correct",
+        correct=answer.laar.attempts[-1].verdict == "correct",
         latency_s=latency_s,
         concurrency=case.concurrency,
-        prompt_tokens=answer["usage"]["prompt_tokens"],
-        output_tokens=answer["usage"]["completion_tokens"],
+        prompt_tokens=answer.usage.prompt_tokens,
+        output_tokens=answer.usage.completion_tokens,
         num_chars=features.num_chars,
         symbol_share=features.symbol_share,
         thinking_tokens=case.thinking_tokens,
@@ -150,6 +186,12 @@ def _code(response: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         code = None
     return f"{response.status_code} {code}" if isinstance(code, str) else str(response.status_code)
+
+
+def _fault(error: ValidationError) -> str:
+    """The first fault, without what stands there: it may be the text of an answer."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'its body'}: {first['msg']}"
 
 
 def _shown(response: httpx.Response) -> str:

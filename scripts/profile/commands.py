@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,9 @@ from scripts.options import file_to_write
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_WORKLOADS = "instruct,lookup"
+DEFAULT_LANGUAGES, DEFAULT_TOKENS = "en,de,zh", "100,300,620"
 DEFAULT_CONCURRENCY = 4
+DEFAULT_LOG = Path("laar-profile.log")
 GRID_PROMPTS, MOST_ADAPTIVE_PROMPTS = 20, 100
 
 
@@ -48,10 +51,16 @@ def run_command(
         str | None, typer.Option(help=f"Comma-separated workloads; {DEFAULT_WORKLOADS} unless --jsonl is given.")
     ] = None,
     jsonl: Annotated[Path | None, typer.Option(help="Prompts of your own, one JSON object a line.")] = None,
-    languages: Annotated[str, typer.Option(help="Comma-separated ISO 639 codes.")] = "en,de,zh",
-    tokens: Annotated[str, typer.Option(help="Comma-separated prompt lengths.")] = "100,300,620",
+    languages: Annotated[
+        str | None,
+        typer.Option(help=f"Comma-separated ISO 639 codes of the workloads, by default {DEFAULT_LANGUAGES}."),
+    ] = None,
+    tokens: Annotated[
+        str | None,
+        typer.Option(help=f"Comma-separated prompt lengths of the workloads, by default {DEFAULT_TOKENS}."),
+    ] = None,
     prompts: Annotated[
-        int | None, typer.Option(min=1, help="Prompts per cell; with --adaptive the most of one.")
+        int | None, typer.Option(min=1, help="Prompts per cell of the workloads; with --adaptive the most of one.")
     ] = None,
     adaptive: Annotated[
         bool, typer.Option("--adaptive/--grid", help="Ask on where the choice of a model is least certain.")
@@ -70,7 +79,9 @@ def run_command(
     json_path: Annotated[
         Path | None, typer.Option("--json", callback=file_to_write, help="Write what became of every prompt here.")
     ] = None,
-    log: Annotated[Path, typer.Option(help="With --config: where the application logs.")] = Path("laar-profile.log"),
+    log: Annotated[
+        Path | None, typer.Option(help=f"With --config: where the application logs, by default {DEFAULT_LOG}.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     api_key_env: Annotated[
         str, typer.Option(help="Environment variable with the API key to send; unset means none.")
@@ -84,16 +95,19 @@ def run_command(
     _refuse(url is not None and config is not None, "--url", "--config brings up an application of its own; drop one")
     _refuse(adaptive != (budget is not None), "--budget", "--adaptive and --budget go together")
     _refuse(adaptive and bool(budgets), "--budgets", "thinking budgets are measured with --grid only")
+    _refuse(log is not None and config is None, "--log", "only an application that --config brings up logs there")
+    workloads = _names(workload if workload is not None or jsonl else DEFAULT_WORKLOADS)
+    _refuse_unused(workloads, {"--languages": languages, "--tokens": tokens, "--prompts": prompts})
     try:
         application = read_config(config) if config else None
     except ProfileError as error:
         raise typer.BadParameter(str(error), param_hint="--config") from error
     plan = ProfilePlan(
         url=application.url if application else (url or DEFAULT_URL).rstrip("/").removesuffix("/v1"),
-        workloads=_names(workload if workload is not None or jsonl else DEFAULT_WORKLOADS),
-        own_prompts=jsonl,
-        languages=_names(languages),
-        target_tokens=_numbers(tokens, "--tokens", least=1),
+        workloads=workloads,
+        own_prompts=_own_prompts(jsonl) if jsonl else (),
+        languages=_names(DEFAULT_LANGUAGES if languages is None else languages),
+        target_tokens=_numbers(DEFAULT_TOKENS if tokens is None else tokens, "--tokens", least=1),
         prompts_per_cell=prompts or (MOST_ADAPTIVE_PROMPTS if adaptive else GRID_PROMPTS),
         concurrency=concurrency,
         capacities=application.capacities if application else {},
@@ -104,16 +118,14 @@ def run_command(
         command="laar " + " ".join(sys.argv[1:]),
         api_key=os.environ.get(api_key_env, "").strip() or None,
     )
-    try:
-        if not plan.prompts():
-            raise ValueError("there is nothing to ask; a workload with a language, or prompts of your own, are wanted")
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--jsonl, --workload, --languages or --prompts") from error
+    questions = _questions(plan)
     output = Output(profile=out, report=json_path, fresh=fresh)
     if application is None:
-        raise typer.Exit(run_profile(plan, output))
+        raise typer.Exit(run_profile(plan, questions, output))
     raise typer.Exit(
-        with_application(application, log, api_key=plan.api_key, measure=lambda: run_profile(plan, output))
+        with_application(
+            application, log or DEFAULT_LOG, api_key=plan.api_key, measure=lambda: run_profile(plan, questions, output)
+        )
     )
 
 
@@ -149,6 +161,7 @@ def merge_command(
     from functools import reduce
 
     from profiles.merging import MergeError, merge_profiles
+    from scripts.profile.saving import save_profile
 
     _refuse(len(profiles) < 2, "PROFILES", "two profiles or more are wanted")
     command = "laar " + " ".join(sys.argv[1:])
@@ -158,7 +171,7 @@ def merge_command(
     except MergeError as error:
         print(f"laar profile merge: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
-    out.write_text(merged.model_dump_json(indent=1) + "\n")
+    save_profile(merged, out)
     print(f"{len(profiles)} profiles merged into {out}")
 
 
@@ -183,6 +196,38 @@ def _load(path: Path | str) -> Any:
         return load_profile(str(path))
     except (OSError, ValueError) as error:
         raise typer.BadParameter(str(error), param_hint=str(path)) from error
+
+
+def _refuse_unused(workloads: Sequence[str], given: Mapping[str, str | int | None]) -> None:
+    """Of the options that shape workloads those that would change nothing."""
+    from profiles.workloads import SHORT_WORKLOADS
+
+    for option, value in given.items():
+        _refuse(
+            value is not None and not workloads, option, "no workload is asked; prompts of your own are as they are"
+        )
+    are_short = bool(workloads) and SHORT_WORKLOADS.issuperset(workloads)
+    told = f"{','.join(workloads)} comes in one length only; drop it or name another workload"
+    _refuse(are_short and given["--tokens"] is not None, "--tokens", told)
+
+
+def _own_prompts(path: Path) -> Any:
+    from deployments.verifier.spec import SPEC
+    from profiles.workloads.own import OwnPromptsError, load_prompts
+
+    try:
+        return tuple(load_prompts(path, check_verify=SPEC.validate_python))
+    except OwnPromptsError as error:
+        raise typer.BadParameter(str(error), param_hint="--jsonl") from error
+
+
+def _questions(plan: Any) -> Any:
+    try:
+        if questions := plan.prompts():
+            return questions
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--jsonl, --workload, --languages or --prompts") from error
+    raise typer.BadParameter("there is nothing to ask; a workload with a language, or prompts of your own, are wanted")
 
 
 def _refuse(is_wrong: bool, option: str, message: str) -> None:

@@ -9,6 +9,7 @@ from profiles.logged import Refit, refit
 from profiles.schema import Measured, Profile
 from scripts.log.actions import moment, run
 from scripts.profile.plan import BUCKET_EDGES
+from scripts.profile.saving import save_profile
 
 # The latest attempts that are read at most, which bounds the memory.
 MAX_ATTEMPTS = 500_000
@@ -24,6 +25,8 @@ def profile_from_log(
         began = moment(since, datetime.now(UTC))
         with store.engine.connect() as connection:
             attempts = logged_attempts(connection, since=began, limit=MAX_ATTEMPTS)
+        # not before the log was read: what came meanwhile may be in it
+        ended = datetime.now(UTC)
         if not attempts:
             raise ValueError(f"the log has no attempts since {began:%F %T} UTC; go further back with --since")
         edges = base.bucket_edges if base else BUCKET_EDGES
@@ -32,37 +35,40 @@ def profile_from_log(
             raise ValueError("; ".join(f"{name}: {why}" for name, why in found.left_out.items()))
         profile = Profile(
             version=1,
-            measured=_measured(found, began, len(attempts), base, base_name),
+            measured=_measured(found, (began, ended), len(attempts), base, base_name),
             bucket_edges=tuple(edges),
             models=found.models,
             pairs=found.pairs,
         )
-        out.write_text(profile.model_dump_json(indent=1) + "\n")
+        save_profile(profile, out)
         for line in _told(found, profile, out):
             print(line)
 
     run(url, url_env, fit, command=COMMAND)
 
 
-def _measured(found: Refit, since: datetime, num_attempts: int, base: Profile | None, base_name: str) -> Measured:
+def _measured(
+    found: Refit, period: tuple[datetime, datetime], num_attempts: int, base: Profile | None, base_name: str
+) -> Measured:
     """The log knows neither temperatures nor machines: those of the base stand there, so that both can be merged."""
     rests_on_base = base is not None and any(found.from_base.values())
     cut = f", the latest {MAX_ATTEMPTS} only" if num_attempts == MAX_ATTEMPTS else ""
     note = (
-        f"from the attempt log since {since:%FT%H:%MZ}: {num_attempts} attempts{cut}, {found.num_counted} judged first "
-        f"attempts in cells, {found.num_paired} after a wrong answer in pairs"
+        f"from the attempt log since {period[0]:%FT%H:%MZ}: {num_attempts} attempts{cut}, {found.num_counted} judged "
+        f"first attempts in cells, {found.num_paired} after a wrong answer in pairs"
     )
     if base is not None:
         borrowed = [f"{name}: {', '.join(what)}" for name, what in found.from_base.items() if what]
         note += f"; from {base_name} of {base.measured.at}: bucket edges" + "".join(f"; {line}" for line in borrowed)
     return Measured(
         assumed=rests_on_base and base is not None and base.measured.assumed,
-        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
+        at=period[1].strftime("%Y-%m-%dT%H:%MZ"),
         hardware=base.measured.hardware if base else "not logged",
         software=base.measured.software if base else {},
         command=COMMAND,
         workloads=("attempt log",),
-        seed=0,
+        seed=None,
+        log_periods=(period,),
         temperature=base.measured.temperature if base else 0,
         prompts_per_cell=0,
         note=note,

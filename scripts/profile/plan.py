@@ -1,15 +1,13 @@
 """What a measurement asks, of whom, and how many at once."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from deployments.verifier.spec import SPEC
 from profiles.workloads import Prompt, workload
-from profiles.workloads.own import load_prompts
 
 BUCKET_EDGES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 # A third of the prompts are asked alone, so that the fit can tell a request's own time from its company's.
@@ -60,7 +58,7 @@ class ProfilePlan:
 
     url: str
     workloads: tuple[str, ...]
-    own_prompts: Path | None = None
+    own_prompts: tuple[Prompt, ...] = field(default=(), repr=False)
     languages: tuple[str, ...]
     target_tokens: tuple[int, ...]
     prompts_per_cell: int
@@ -75,8 +73,7 @@ class ProfilePlan:
 
     def prompts(self) -> list[Prompt]:
         """All prompts there are to choose from, in a fixed order; ValueError says what cannot be had."""
-        own = self.own_prompts
-        found = [] if own is None else load_prompts(own, check_verify=SPEC.validate_python)
+        found = list(self.own_prompts)
         for name in self.workloads:
             found += workload(
                 name,
@@ -106,7 +103,7 @@ class ProfilePlan:
         """
         return {
             "workloads": list(self.workloads),
-            "own_prompts": None if self.own_prompts is None else _digest(self.own_prompts),
+            "own_prompts": _digest(self.own_prompts) if self.own_prompts else None,
             "languages": list(self.languages),
             "tokens": list(self.target_tokens),
             "prompts": self.prompts_per_cell,
@@ -122,5 +119,6 @@ def cell_of(prompt: Prompt) -> Cell:
     return Cell(prompt.task, prompt.language, prompt.target_tokens)
 
 
-def _digest(path: Path) -> str:
-    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+def _digest(prompts: Sequence[Prompt]) -> str:
+    told = json.dumps([asdict(prompt) for prompt in prompts], sort_keys=True)
+    return f"sha256:{hashlib.sha256(told.encode()).hexdigest()}"

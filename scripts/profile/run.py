@@ -19,6 +19,7 @@ from rich.console import Console
 from profiles.fitting import fit_profile
 from profiles.intervals import wilson
 from profiles.schema import Measured, Profile
+from profiles.workloads import Prompt
 from scripts.bench.report import environment
 from scripts.profile.account import Row, account, as_dict, check_account, total
 from scripts.profile.display import Display, profile_table, reasons
@@ -26,6 +27,7 @@ from scripts.profile.journal import Journal, journal_path
 from scripts.profile.measuring import Measurement, find_models
 from scripts.profile.plan import BUCKET_EDGES, Case, ProfileError, ProfilePlan
 from scripts.profile.rounds import Adaptive, Grid, Rounds, check_known, doubts_of
+from scripts.profile.saving import save_profile
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 # longer than any deadline that an application has by default
@@ -43,16 +45,17 @@ class Output:
 
 def run_profile(
     plan: ProfilePlan,
+    prompts: Sequence[Prompt],
     output: Output,
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
-    """The exit status: 0 with a profile, 1 where it could not be measured, 128 + the signal that ended it."""
+    """The exit status: 0 with a profile of the prompts, 1 where none could be made, 128 + the signal that ended it."""
     received: list[int] = []
     headers = {"Authorization": f"Bearer {plan.api_key}"} if plan.api_key else {}
     client = httpx.AsyncClient(base_url=plan.url, headers=headers, timeout=TIMEOUT_S, transport=transport)
     try:
-        asyncio.run(_run(plan, output, client, clock, received))
+        asyncio.run(_run(plan, prompts, output, client, clock, received))
     except ProfileError as error:
         print(f"laar profile: {error}", file=sys.stderr)
         return 1
@@ -64,9 +67,13 @@ def run_profile(
 
 
 async def _run(
-    plan: ProfilePlan, output: Output, client: httpx.AsyncClient, clock: Callable[[], float], received: list[int]
+    plan: ProfilePlan,
+    prompts: Sequence[Prompt],
+    output: Output,
+    client: httpx.AsyncClient,
+    clock: Callable[[], float],
+    received: list[int],
 ) -> None:
-    prompts = plan.prompts()
     with _cancelled_by_signals(received):
         async with client:
             models = await find_models(client, plan)
@@ -107,7 +114,7 @@ def _finish(plan: ProfilePlan, output: Output, journal: Journal, measurement: Me
         raise ProfileError(f"no prompt was answered; {'; '.join(reasons(total(rows)['left_out']))}")
     profile = fit_profile(records, bucket_edges=BUCKET_EDGES, measured=_measured(plan))
     rows = _write_report(plan, output, journal, measurement, profile, ended_by=None)
-    output.profile.write_text(profile.model_dump_json(indent=1) + "\n")
+    save_profile(profile, output.profile)
     console = Console()
     console.print(profile_table(profile))
     for tally in measurement.tallies.values():

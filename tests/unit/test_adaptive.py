@@ -141,7 +141,7 @@ def adaptively(seed: int, budget: int) -> World:
     return found
 
 
-def mean(measure: Callable[[int], float], num_seeds: int = 8) -> float:
+def mean(measure: Callable[[int], float], num_seeds: int = 20) -> float:
     return sum(map(measure, range(num_seeds))) / num_seeds
 
 
@@ -151,3 +151,5 @@ def test_half_the_prompts_of_a_grid_give_as_many_right_choices() -> None:
     adaptive = mean(lambda seed: adaptively(seed, budget).share_right())
     half_a_grid = mean(lambda seed: by_grid(seed, 10).share_right())
     assert adaptive >= grid > half_a_grid
+    # docs/profiling.md tells these
+    assert [round(share, 2) for share in (adaptive, grid, half_a_grid)] == [0.90, 0.90, 0.85]

@@ -1,3 +1,5 @@
+import pytest
+
 from scripts.bench import drift
 
 
@@ -16,3 +18,10 @@ def test_recovery_begins_with_the_first_window_that_is_right_often_enough() -> N
     # 45 of the 50 requests from the fifteenth on are right
     assert drift._recovered(choices, 100, 0.9) == 15.0
     assert drift._recovered(choices[:60], 100, 0.9) == drift.NEVER
+
+
+def test_alarm_before_the_swap_falls_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    swapped = drift._swapped
+    monkeypatch.setattr(drift, "_swapped", lambda seed: swapped(seed) | {"alarms_before": 1.0})
+    report = drift.run(runs=2, quiet_verdicts=300, seed=3)
+    assert [(bar.name, bar.value) for bar in report.failed()] == [("alarms_before_the_swap", 2.0)]

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -5,8 +6,9 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
+from deployments.errors import BrokenStreamError, LaarError, LateStreamError, LogUnavailableError
 from deployments.router import sse
-from deployments.router.edge import End, GuardedStream
+from deployments.router.edge import End, GuardedStream, with_late_errors
 from profiles.goodput import Meter
 
 TOKEN = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
@@ -64,3 +66,66 @@ async def test_what_a_client_that_left_was_not_sent_does_not_count() -> None:
     with pytest.raises(ClientDisconnect, match=r"^$"):
         await send(client, end, TOKEN, TOKEN, LAST)
     assert (end.meter.num_tokens, end.meter.is_complete) == (1, False)
+
+
+SCOPE: dict[str, Any] = {"type": "http", "asgi": {"spec_version": "2.3"}}
+
+
+async def pieces_or_error(*found: bytes | LaarError) -> AsyncGenerator[bytes, None]:
+    for piece in found:
+        await asyncio.sleep(0)
+        if isinstance(piece, LaarError):
+            raise piece
+        yield piece
+
+
+async def delivered(end: End, *found: bytes | LaarError, is_client_gone: bool = False) -> bytes:
+    """What a client is sent of a stream; one that has gone takes nothing."""
+    got: list[bytes] = []
+    never = asyncio.Event()
+
+    async def receive() -> dict[str, str]:
+        if not is_client_gone:
+            await never.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if is_client_gone:
+            await never.wait()
+        got.append(message.get("body", b""))
+
+    stream = GuardedStream(
+        with_late_errors(pieces_or_error(*found), end), end, AsyncExitStack(), {}, since_arrival_s=lambda: 0.0
+    )
+    await stream(SCOPE, receive, send)
+    return b"".join(got)
+
+
+async def test_whole_stream_ends_well() -> None:
+    end = End(Meter(pace_s=0.5))
+    assert await delivered(end, b"data: {}\n\n", sse.DONE) == b"data: {}\n\n" + sse.DONE
+    assert end.status == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        pytest.param(BrokenStreamError("engine_500"), 503, b'"code":"engine_500"', id="broken"),
+        pytest.param(LateStreamError("timed_out"), 504, b'"code":"timed_out"', id="late"),
+        pytest.param(LogUnavailableError("full"), 503, b'"code":"log_unavailable"', id="log"),
+    ],
+)
+async def test_stream_that_breaks_midway_tells_so_and_counts_as_its_error(
+    error: LaarError, status: int, code: bytes
+) -> None:
+    end = End(Meter(pace_s=0.5))
+    body = await delivered(end, b"data: {}\n\n", error)
+    assert end.status == status
+    assert code in body
+    assert body.count(sse.DONE) == 1
+
+
+async def test_client_that_left_counts_as_such() -> None:
+    end = End(Meter(pace_s=0.5))
+    assert await delivered(end, b"data: {}\n\n", sse.DONE, is_client_gone=True) == b""
+    assert end.status == 499

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from deployments.log.records import FeedbackRecord
 from deployments.log.store import Store
 from scripts import cli
-from scripts.log.actions import moment
+from scripts.log.actions import Wanted, moment, show_new
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
 AGO_S = (datetime.now(UTC) - NOON).total_seconds() - 600
@@ -80,6 +80,34 @@ def test_tables_are_printed(url: str, arguments: list[str], shown: str) -> None:
     result = laar(*arguments, "--url", url)
     assert result.exit_code == 0, result.output
     assert shown in result.stdout
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Requests and attempts by their numbers."""
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [f"{int(row['request_id'].removeprefix('laar-'), 16)}/{row['attempt_index']}" for row in rows]
+
+
+def test_tail_shows_every_attempt_of_a_burst_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(url)
+    before = show_new(store, Wanted(), after=0)
+    assert shown(capsys) == ["4/0", "1/0", "1/1", "2/0", "3/0"]
+    store.write([asked(number) for number in range(1000, 3500)])
+    after = show_new(store, Wanted(), after=before)
+    assert shown(capsys) == [f"{number}/0" for number in range(1000, 3500)]
+    assert show_new(store, Wanted(), after=after) == after
+    assert shown(capsys) == []
+    store.close()
+
+
+def test_tail_shows_requests_that_come_to_the_log_late(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(url)
+    before = show_new(store, Wanted(), after=0)
+    shown(capsys)
+    store.write([asked(9, tried("a", "wrong"), tried("b"), at_s=-86400.0)])
+    show_new(store, Wanted(verdict="correct"), after=before)
+    assert shown(capsys) == ["9/1"]
+    store.close()
 
 
 def test_prune_deletes_what_is_older(url: str) -> None:

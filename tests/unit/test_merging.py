@@ -24,8 +24,15 @@ def model(overhead_s: float, cells: Cells, **other: Any) -> dict[str, Any]:
     }
 
 
-def profile(at: str, models: Mapping[str, Any], *, seed: int, edges: tuple[int, ...] = (128, 512)) -> Profile:
-    measured = {
+def profile(
+    at: str,
+    models: Mapping[str, Any],
+    *,
+    seed: int | None,
+    edges: tuple[int, ...] = (128, 512),
+    period: tuple[str, str] | None = None,
+) -> Profile:
+    measured: dict[str, Any] = {
         "at": f"2030-01-{at}",
         "hardware": "a processor",
         "software": {},
@@ -34,6 +41,7 @@ def profile(at: str, models: Mapping[str, Any], *, seed: int, edges: tuple[int, 
         "seed": seed,
         "temperature": 0,
         "prompts_per_cell": 10,
+        "log_periods": [] if period is None else [[f"2030-01-{day}T00:00Z" for day in period]],
     }
     return Profile.model_validate({"version": 1, "measured": measured, "bucket_edges": edges, "models": models})
 
@@ -115,3 +123,33 @@ def test_cells_of_unrecognised_language_may_share_a_seed() -> None:
     one = profile("01", {"a": model(1.0, (("unknown", 0, 1, 2), ("en", 0, 1, 2)))}, seed=1)
     other = profile("02", {"a": model(1.0, (("unknown", 0, 1, 2), ("de", 0, 1, 2)))}, seed=1)
     assert counts(merge_profiles(one, other, command="m"), "a")[2] == ("unknown", 0, 2, 4)
+
+
+def logged(since: str, until: str, language: str = "en") -> Profile:
+    cells: Cells = ((language, 0, 1, 2),)
+    return profile(until, {"a": model(1.0, cells)}, seed=None, period=(since, until))
+
+
+def test_live_traffic_of_separate_times_adds_up() -> None:
+    merged = merge_profiles(logged("01", "05"), logged("05", "09"), command="m")
+    assert counts(merged, "a") == [("en", 0, 2, 4)]
+    assert [(start.day, end.day) for start, end in merged.measured.log_periods] == [(1, 5), (5, 9)]
+
+
+@pytest.mark.parametrize("language", [pytest.param("en", id="known"), pytest.param("unknown", id="unknown")])
+def test_live_traffic_of_the_same_time_is_not_counted_twice(language: str) -> None:
+    earlier, later = logged("01", "06", language), logged("05", "09", language)
+    told = f"live traffic from 2030-01-05T00:00:00Z to 2030-01-06T00:00:00Z and have a's lookup, {language}, bucket 0"
+    with pytest.raises(MergeError, match=told):
+        merge_profiles(earlier, later, command="m")
+    merged = merge_profiles(earlier, logged("06", "07", language), command="m")
+    with pytest.raises(MergeError, match=told):
+        merge_profiles(merged, later, command="m")
+
+
+def test_live_traffic_clashes_with_no_seed() -> None:
+    measured = profile("01", {"a": model(1.0, (("en", 0, 3, 10),))}, seed=0)
+    merged = merge_profiles(measured, logged("01", "05"), command="m")
+    assert counts(merged, "a") == [("en", 0, 4, 12)]
+    assert merged.measured.merged_seeds == (0,)
+    assert "on a processor, live traffic: command of 05" in merged.measured.note

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from profiles.schema import Profile
+from profiles.workloads import Prompt
 from scripts import cli
 from scripts.profile import run as running
 from scripts.profile.asking import KEY_HELP
@@ -103,7 +104,8 @@ def measure(application: Application, out: Path, *, fresh: bool = False, **chang
 
     # every reading is half a second later, so that each answer of one who asks alone has taken just that
     clock = itertools.count(0.0, 0.5).__next__
-    return run_profile(plan(**changes), output, httpx.MockTransport(answer), clock)
+    found = plan(**changes)
+    return run_profile(found, found.prompts(), output, httpx.MockTransport(answer), clock)
 
 
 def profile_at(path: Path) -> Profile:
@@ -212,7 +214,7 @@ def test_application_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Ca
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("connection refused")
 
-    assert run_profile(plan(), Output(profile=tmp_path / "p.json"), httpx.MockTransport(refuse)) == 1
+    assert run_profile(plan(), plan().prompts(), Output(profile=tmp_path / "p.json"), httpx.MockTransport(refuse)) == 1
     expected = "laar profile: http://127.0.0.1:8000 cannot be reached: ConnectError: connection refused\n"
     assert capsys.readouterr().err == expected
 
@@ -531,7 +533,7 @@ def test_key_is_read_from_the_environment(
 ) -> None:
     plans: list[ProfilePlan] = []
 
-    def keep(plan: ProfilePlan, output: Output) -> int:
+    def keep(plan: ProfilePlan, prompts: Sequence[Prompt], output: Output) -> int:
         plans.append(plan)
         return 0
 
@@ -556,6 +558,7 @@ def test_key_is_read_from_the_environment(
         pytest.param(["--budget", "9"], "--adaptive and --budget go together", id="budget without adaptive"),
         pytest.param(["--out", "no/such/p.json"], "there is no folder 'no/such'", id="folder"),
         pytest.param(["--jsonl", "no/such.jsonl"], "cannot be read", id="own prompts"),
+        pytest.param(["--log", "x.log"], "only an application that --config brings up logs there", id="log"),
         pytest.param(["--config", "pyproject.toml"], "is no config of a laar application", id="config"),
     ],
 )

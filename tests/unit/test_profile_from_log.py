@@ -215,6 +215,13 @@ def test_measured_says_where_from_since_when_and_how_many(fit: Fit) -> None:
     assert found.measured.workloads == ("attempt log",)
 
 
+def test_profile_knows_from_when_to_when_it_counts(fit: Fit) -> None:
+    found = fit(lately(1, tried("a"))).measured
+    ((began, ended),) = found.log_periods
+    assert (ended - began).total_seconds() == pytest.approx(30 * 86400, abs=60)
+    assert found.seed is None
+
+
 def test_profile_merges_with_its_base(fit: Fit, base: Path, tmp_path: Path) -> None:
     fit(lately(1, tried("a")))
     merged = tmp_path / "merged.json"

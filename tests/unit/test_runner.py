@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from deployments.errors import (
+    BrokenStreamError,
     ContextLengthError,
     DeadlineError,
     EngineRefusalError,
+    LateStreamError,
     LogUnavailableError,
     ModelsUnavailableError,
     NotVerifiedError,
@@ -64,6 +66,11 @@ def trickles(seconds: float, count: int) -> Behaviour:
 class Slow:
     pause_s: float
     count: int
+
+
+async def read_into(got: list[bytes], pieces: AsyncGenerator[bytes, None]) -> None:
+    async for piece in pieces:
+        got.append(piece)
 
 
 def breaks() -> object:
@@ -591,10 +598,20 @@ async def test_error_event_before_the_first_token_goes_to_the_next_model() -> No
 async def test_error_event_midway_ends_the_stream_with_one_error() -> None:
     bench = Bench(a=streams(_chunk("some", "null"), ERROR_EVENT, b"data: [DONE]\n\n"))
     _, pieces = await bench.runner.pass_through(bench.job(stream=True))
-    text = b"".join([piece async for piece in pieces])
-    assert text.count(b'"error"') == 1
-    assert text.count(b"[DONE]") == 1
-    assert b"the stream broke off: engine_500" in text
+    got: list[bytes] = []
+    with pytest.raises(BrokenStreamError, match="the stream broke off: engine_500") as found:
+        await read_into(got, pieces)
+    assert got == [_chunk("some", "null")]
+    assert not isinstance(found.value, LateStreamError)
+    bench.assert_nothing_left()
+
+
+async def test_stream_that_outlives_the_deadline_is_late() -> None:
+    bench = Bench(a=trickles(0.03, 9), latency_s=0.0001)
+    _, pieces = await bench.runner.pass_through(bench.job({"deadline_s": 0.1}, stream=True))
+    with pytest.raises(LateStreamError, match="the stream broke off: timed_out"):
+        assert [piece async for piece in pieces]
+    bench.assert_nothing_left()
 
 
 async def test_reader_that_leaves_a_stream_stops_the_generation() -> None:
@@ -661,7 +678,8 @@ async def test_answer_that_the_log_refuses_is_not_given() -> None:
     with pytest.raises(LogUnavailableError, match="full"):
         await bench.runner.answer(bench.job())
     _, pieces = await bench.runner.pass_through(bench.job(stream=True))
-    last = [piece async for piece in pieces][-1]
-    assert b'"log_unavailable"' in last
-    assert b"finish_reason" not in last
+    got: list[bytes] = []
+    with pytest.raises(LogUnavailableError, match="full"):
+        await read_into(got, pieces)
+    assert b'"stop"' not in b"".join(got)
     bench.assert_nothing_left()

@@ -1,0 +1,64 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from deployments.router.language import FastTextDetector
+from profiles.workloads import Prompt
+from scripts.profile.asking import NoAnswerError, ask, model_names
+from scripts.profile.plan import Case, ProfileError
+
+T = TypeVar("T")
+PROMPT = Prompt(
+    id="p",
+    language="en",
+    task="t",
+    target_tokens=0,
+    text="1 + 1?",
+    answer="2",
+    verify={"type": "contains", "value": "2"},
+)
+CASE = Case(model="small", prompt=PROMPT, thinking_tokens=None, concurrency=1)
+
+
+def answered(body: str, question: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+    """What comes of a question whose every answer is a 200 with this body."""
+
+    async def asked() -> T:
+        transport = httpx.MockTransport(lambda request: httpx.Response(200, text=body))
+        async with httpx.AsyncClient(base_url="http://it", transport=transport) as client:
+            return await question(client)
+
+    return asyncio.run(asked())
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        pytest.param("<html>", "its body: Invalid JSON", id="no JSON"),
+        pytest.param("[]", "its body: Input should be an object", id="no object"),
+        pytest.param('{"usage": {"prompt_tokens": 1, "completion_tokens": 1}}', "laar: Field required", id="no laar"),
+        pytest.param('{"laar": {"attempts": []}}', "laar.attempts: Tuple should have at least 1", id="no attempt"),
+        pytest.param('{"laar": {"attempts": [{"verdict": "correct"}]}}', "usage: Field required", id="no usage"),
+    ],
+)
+def test_answer_that_is_none_of_laars_is_told_and_counts_as_none(body: str, told: str) -> None:
+    with pytest.raises(NoAnswerError) as found:
+        answered(body, lambda client: ask(client, CASE, detector=FastTextDetector(), clock=lambda: 0.0))
+    assert found.value.reason == "no answer of laar"
+    assert found.value.detail.startswith(f"http://it/v1/chat/completions answered 200, but {told}")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        pytest.param("<html>", "its body: Invalid JSON", id="no JSON"),
+        pytest.param("{}", "data: Field required", id="no models"),
+        pytest.param('{"data": [{}]}', "data.0.id: Field required", id="no name"),
+    ],
+)
+def test_models_of_another_server_are_a_clear_error(body: str, told: str) -> None:
+    with pytest.raises(ProfileError, match=f"http://it/v1/models is no laar application: {told}"):
+        answered(body, model_names)
