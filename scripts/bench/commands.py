@@ -1,5 +1,6 @@
 """The options of `laar bench`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,26 @@ def bench_overhead(
     from scripts.bench import overhead
 
     raise typer.Exit(finish(overhead.run(rounds=rounds, requests=requests), json_path=json_path, check=check))
+
+
+@bench.command("peers")
+def bench_peers(
+    json_path: JsonPath = None,
+    check: Check = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds per concurrency; the order alternates.")] = 6,
+    requests: Annotated[int, typer.Option(min=50, help="Requests per turn; the quickest get more.")] = 400,
+    profile: Annotated[bool, typer.Option("--profile", help="Also sample where laar's time goes.")] = False,
+) -> None:
+    """laar beside LiteLLM's proxy, vLLM's router and Ray's ingress on backends that answer at once."""
+    from scripts.bench import peers
+    from scripts.bench.peer_processes import PeersMissingError
+
+    try:
+        report = peers.run(rounds=rounds, requests=requests, profile=profile)
+    except PeersMissingError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
 @bench.command("allocate")
