@@ -1,6 +1,8 @@
 """Both embedded models on real vLLM, asked through the real `openai` client."""
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,6 +10,10 @@ import openai
 import pytest
 
 from profiles.workloads import workload
+from scripts.bench.ttca_data import read_trials
+from scripts.bench.ttca_plan import TtcaPlan
+from scripts.bench.ttca_report import publish, recompute
+from scripts.bench.ttca_run import run
 from scripts.demo_questions import QUESTIONS
 
 pytestmark = pytest.mark.e2e
@@ -122,3 +128,22 @@ def test_explain_uses_the_measured_profile(app_url: str) -> None:
     assert {c["model"] for c in told["candidates"]} == set(MODELS)
     assert all(0 < c["probability"] < 1 and c["expected_latency_s"] > 0 for c in told["candidates"])
     assert told["order"][0] == told["chosen"]
+
+
+def test_policies_are_compared_published_and_recomputed(app_url: str, tmp_path: Path) -> None:
+    parts = [
+        {"workload": "lookup", "languages": ["en", "zh"], "tokens": [90], "prompts": 2},
+        {"workload": "instruct", "languages": ["en"], "prompts": 2},
+    ]
+    policies = ["laar", "load-aware", "session-affinity"]
+    plan = TtcaPlan.model_validate({"parts": parts, "seed": 9, "policies": policies, "blocks": 1, "cap": 2})
+    for _ in range(2):  # the second time nothing is left to ask
+        assert asyncio.run(run(plan, url=app_url, folder=tmp_path, budget_s=None, api_key=None)) == []
+    _, trials = read_trials(tmp_path / "trials.jsonl")
+    assert [trial.policy for trial in trials].count("laar") == len(trials) / 3 == 6
+    assert all(trial.tries and not trial.error for trial in trials)
+    publish(tmp_path)
+    bars = {bar.name: bar for bar in recompute(tmp_path).bars}
+    assert bars["published_figures_match"].ok
+    # six prompts are no comparison
+    assert not bars["requests_per_policy"].ok

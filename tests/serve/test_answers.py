@@ -31,6 +31,11 @@ def test_unverified_answer_carries_laar_object_and_headers(client: httpx.Client)
     assert "x-laar-verified" not in response.headers
 
 
+def test_request_may_name_its_policy(client: httpx.Client) -> None:
+    told = [client.post("/v1/laar/explain", json=chat(laar={"policy": p})).json() for p in ("laar", "round-robin")]
+    assert [t["reason"] for t in told] == ["lowest_expected_time", "round_robin"]
+
+
 def test_wrong_answer_is_retried_to_a_verified_one(client: httpx.Client) -> None:
     response = client.post(PATH, json=chat(laar=AT_HOME))
     answer = response.json()
