@@ -19,7 +19,7 @@ import httpx
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".venv-bench"
 GROUP = "auto"
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 10.0
 Strategy = Literal["simple-shuffle", "least-busy"]
 # From LiteLLM's page on production, and what a machine without a way out needs. Both it and laar run without keys here.
