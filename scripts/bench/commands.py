@@ -1,5 +1,6 @@
 """The options of `laar bench`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,26 @@ def bench_overhead(
     from scripts.bench import overhead
 
     raise typer.Exit(finish(overhead.run(rounds=rounds, requests=requests), json_path=json_path, check=check))
+
+
+@bench.command("peers")
+def bench_peers(
+    json_path: JsonPath = None,
+    check: Check = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds per concurrency; the order alternates.")] = 6,
+    requests: Annotated[int, typer.Option(min=50, help="Requests per turn; the quickest get more.")] = 400,
+    profile: Annotated[bool, typer.Option("--profile", help="Also sample where laar's time goes.")] = False,
+) -> None:
+    """laar beside LiteLLM's proxy, vLLM's router and Ray's ingress on backends that answer at once."""
+    from scripts.bench import peers
+    from scripts.bench.peer_processes import PeersMissingError
+
+    try:
+        report = peers.run(rounds=rounds, requests=requests, profile=profile)
+    except PeersMissingError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
 @bench.command("allocate")
@@ -139,7 +160,13 @@ def bench_simulate(
 @bench.command("ttca")
 def bench_ttca(
     plan: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="What to ask, YAML.")] = None,
-    out: Annotated[Path | None, typer.Option(file_okay=False, help="Folder for what is measured.")] = None,
+    out: Annotated[Path | None, typer.Option(file_okay=False, help="With --plan: folder for what is measured.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, file_okay=False, help="Compute everything anew from a folder's raw data."),
+    ] = None,
+    json_path: JsonPath = None,
+    check: Check = False,
     url: Annotated[str, typer.Option(help="A running laar application.")] = "http://127.0.0.1:8000",
     policies: Annotated[str, typer.Option(help="Only these of the plan, with commas between them.")] = "",
     budget_s: Annotated[float | None, typer.Option(min=1, help="Begin nothing after so many seconds.")] = None,
@@ -147,27 +174,45 @@ def bench_ttca(
         str, typer.Option(help="Environment variable with the API key to send; unset means none.")
     ] = "LAAR_API_KEY",
 ) -> None:
-    """Time to a correct answer on a running application, one policy after another, with the same prompts and times."""
+    """Time to a correct answer on a running application, one policy after another, with the same prompts and times.
+
+    With --plan and --out it asks, and publishes what was measured into the folder once nothing is missing.
+    """
+    from scripts.bench.ttca_report import publish, recompute
+
+    if (source is None) == (plan is None) or (plan is None) != (out is None):
+        raise typer.BadParameter("either --plan with --out, or --from", param_hint="--plan")
+    try:
+        if source is not None:
+            raise typer.Exit(finish(recompute(source), json_path=json_path, check=check))
+        assert plan is not None
+        assert out is not None
+        undone = _ask_application(plan, out, url, policies, budget_s, api_key_env)
+        if undone:
+            for line in undone:
+                print(f"not done: {line}")
+            raise typer.Exit(3)
+        raise typer.Exit(finish(publish(out), json_path=json_path, check=check))
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="--plan, --out or --from") from error
+
+
+def _ask_application(
+    plan: Path, out: Path, url: str, policies: str, budget_s: float | None, api_key_env: str
+) -> list[str]:
+    """What is left undone, in words."""
     import asyncio
     import os
 
-    from scripts.bench import ttca_plan, ttca_run
+    from scripts.bench.ttca_plan import read_plan
+    from scripts.bench.ttca_run import run
     from scripts.profile.plan import ProfileError
 
-    if plan is None or out is None:
-        raise typer.BadParameter("--plan and --out go together")
     out.mkdir(parents=True, exist_ok=True)
+    found = read_plan(plan, only=[name.strip() for name in policies.split(",") if name.strip()])
+    key = os.environ.get(api_key_env, "").strip() or None
     try:
-        found = ttca_plan.read_plan(plan)
-        if policies:
-            found = ttca_plan.TtcaPlan.model_validate(found.model_dump() | {"policies": policies.split(",")})
-        key = os.environ.get(api_key_env, "").strip() or None
-        undone = asyncio.run(ttca_run.run(found, url=url.rstrip("/"), folder=out, budget_s=budget_s, api_key=key))
-    except (ValueError, OSError) as error:
-        raise typer.BadParameter(str(error), param_hint="--plan") from error
+        return asyncio.run(run(found, url=url.rstrip("/"), folder=out, budget_s=budget_s, api_key=key))
     except ProfileError as error:
         print(f"laar bench ttca: {error}")
         raise typer.Exit(1) from error
-    for line in undone:
-        print(f"not done: {line}")
-    raise typer.Exit(3 if undone else 0)

@@ -8,7 +8,7 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -40,7 +40,7 @@ class Target:
 
 def run(*, rounds: int, requests: int) -> Report:
     """Start both applications, load them in turn, and compare."""
-    with _applications():
+    with applications():
         figures = asyncio.run(_measure(rounds, requests))
     bars = [bar for concurrency in CONCURRENCIES for bar in _bars(figures, concurrency)]
     parameters = {"rounds": rounds, "requests": requests, "concurrencies": CONCURRENCIES, "model": MODEL}
@@ -119,7 +119,8 @@ def _targets() -> Iterator[Target]:
 
 
 @contextmanager
-def _applications() -> Iterator[None]:
+def applications(laar_models: Sequence[str] = (MODEL,)) -> Iterator[None]:
+    """laar with these models at /laar, and Ray's own ingress with one at /ray, until the block ends."""
     import ray
     from ray import serve
 
@@ -130,16 +131,16 @@ def _applications() -> Iterator[None]:
         serve.start(http_options={"host": "127.0.0.1", "port": PORT})
         serve.run(_ray_app(), name="ray", route_prefix="/ray")
         with tempfile.TemporaryDirectory(prefix="laar-bench-") as folder:
-            serve.run(build_app(_laar_args(folder)), name="laar", route_prefix="/laar")
+            serve.run(build_app(_laar_args(folder, laar_models)), name="laar", route_prefix="/laar")
             yield
     finally:
         serve.shutdown()
         ray.shutdown()
 
 
-def _llm_config() -> dict[str, Any]:
+def _llm_config(model: str) -> dict[str, Any]:
     return {
-        "model_loading_config": {"model_id": MODEL},
+        "model_loading_config": {"model_id": model},
         "accelerator_config": {"kind": "cpu"},
         "engine_kwargs": {"max_model_len": 131072},
         "deployment_config": {"num_replicas": 1, "ray_actor_options": {"num_cpus": 0.5}},
@@ -148,12 +149,12 @@ def _llm_config() -> dict[str, Any]:
     }
 
 
-def _laar_args(log_folder: str) -> dict[str, Any]:
+def _laar_args(log_folder: str, models: Sequence[str]) -> dict[str, Any]:
     """With the attempt log on, as it is by default, but in a folder of its own."""
     return {
         "log": {"url": f"sqlite:///{log_folder}/attempts.sqlite", "spool_dir": f"{log_folder}/spool"},
         "profile": "simulated",
-        "models": [{"engine": "simulated", "simulated": {}, "llm_config": _llm_config()}],
+        "models": [{"engine": "simulated", "simulated": {}, "llm_config": _llm_config(model)} for model in models],
     }
 
 
@@ -167,7 +168,7 @@ def _ray_app() -> Any:
     from deployments.models.simulated import simulated_engine
 
     model = build_llm_deployment(
-        LLMConfig(**_llm_config()), bind_kwargs={"engine_cls": simulated_engine(SimulatedSettings())}
+        LLMConfig(**_llm_config(MODEL)), bind_kwargs={"engine_cls": simulated_engine(SimulatedSettings())}
     )
     ingress = serve.deployment(make_fastapi_ingress(OpenAiIngress), max_ongoing_requests=2000)
     return ingress.bind(llm_deployments={MODEL: model}, model_cards={MODEL: SimpleNamespace(id=MODEL)})

@@ -87,18 +87,20 @@ class PeerClient:
 
     http: httpx.AsyncClient
     model: str
+    served_by: Callable[[Mapping[str, str]], str | None]
     clock: Clock
 
     async def serve(self, sending: Sending, *, salt: str, cap: int) -> Served:
         return await repeat(lambda: self._attempt(sending.prompt, salt), cap=cap, clock=self.clock)
 
     async def _attempt(self, prompt: Prompt, salt: str) -> "Attempted":
-        answer = await _post(self.http, _plain_body(prompt, self.model, salt))
+        headers: dict[str, str] = {}
+        answer = await _post(self.http, _plain_body(prompt, self.model, salt), headers)
         if isinstance(answer, str):
             return Attempted(error=answer)
         usage = answer.get("usage") or {}
         return Attempted(
-            model=answer.get("model", self.model),
+            model=self.served_by(headers) or answer.get("model", self.model),
             correct=is_correct(prompt, answer),
             prompt_tokens=usage.get("prompt_tokens", 0),
             output_tokens=usage.get("completion_tokens", 0),
@@ -152,13 +154,17 @@ def _plain_body(prompt: Prompt, model: str, salt: str) -> dict[str, Any]:
     }
 
 
-async def _post(http: httpx.AsyncClient, body: Mapping[str, Any]) -> dict[str, Any] | str:
-    """The answer, or what went wrong."""
+async def _post(
+    http: httpx.AsyncClient, body: Mapping[str, Any], headers: dict[str, str] | None = None
+) -> dict[str, Any] | str:
+    """The answer, or what went wrong; the answer's headers go into `headers`."""
     try:
         response = await http.post("/v1/chat/completions", json=body)
     except httpx.HTTPError as error:
         return f"{type(error).__name__}: {error}"
     if response.status_code != 200:
         return f"status {response.status_code}: {response.text[:200]}"
+    if headers is not None:
+        headers.update(response.headers)
     answer: dict[str, Any] = response.json()
     return answer

@@ -5,18 +5,17 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from scripts.bench.peer_processes import litellm_proxy
+
 LITELLM_PORT = 8124
-LITELLM_MODEL = "any"
 RAY_ROUTE = "/ray-ingress"
 
 
 @contextmanager
-def litellm(url: str, models: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """LiteLLM's router over the models by name, in its usual settings; its base URL and the name of all models."""
-    from scripts.bench.peer_processes import litellm_proxy
-
+def litellm(url: str, models: Sequence[str]) -> Iterator[str]:
+    """LiteLLM's router over the models by name, in its usual settings; its base URL."""
     with litellm_proxy(url, models, LITELLM_PORT) as base:
-        yield base, LITELLM_MODEL
+        yield base
 
 
 @contextmanager

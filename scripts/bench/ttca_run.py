@@ -16,6 +16,7 @@ import httpx
 from rich.console import Console
 
 from profiles.trial import Trial
+from scripts.bench.peer_processes import GROUP, served_by
 from scripts.bench.report import environment
 from scripts.bench.ttca_clients import Client, LaarClient, PeerClient
 from scripts.bench.ttca_file import OutcomeFile, TrialFile
@@ -99,13 +100,14 @@ class _Blocks:
             return LaarClient(http=self._http, contender=contender, clock=self._clock)
         if contender.target == "ray":
             assert self._plan.single_model is not None
-            base = stack.enter_context(ray_ingress(self._url, self._models))
-            return PeerClient(http=await self._peer(base, stack), model=self._plan.single_model, clock=self._clock)
-        base, model = stack.enter_context(litellm(self._url, self._models))
-        return PeerClient(http=await self._peer(base, stack), model=model, clock=self._clock)
+            return await self._peer(
+                stack.enter_context(ray_ingress(self._url, self._models)), self._plan.single_model, stack
+            )
+        return await self._peer(stack.enter_context(litellm(self._url, self._models)), GROUP, stack)
 
-    async def _peer(self, base: str, stack: AsyncExitStack) -> httpx.AsyncClient:
-        return await stack.enter_async_context(_http(base, {}))
+    async def _peer(self, base: str, model: str, stack: AsyncExitStack) -> PeerClient:
+        http = await stack.enter_async_context(_http(base, {}))
+        return PeerClient(http=http, model=model, served_by=served_by, clock=self._clock)
 
 
 async def serve_block(

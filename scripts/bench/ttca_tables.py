@@ -86,7 +86,7 @@ def _policies(policies: Mapping[str, Mapping[str, Any]]) -> str:
     """Where each policy's requests went and who retried, as the run says it."""
     columns = list(dict.fromkeys(key for of in policies.values() for key in of))
     return _table(
-        ["policy", *columns], [[name, *(_cell(of.get(key)) for key in columns)] for name, of in policies.items()]
+        ["name", *columns], [[name, *(_cell(of.get(key)) for key in columns)] for name, of in policies.items()]
     )
 
 

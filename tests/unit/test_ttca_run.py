@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from profiles.trial import Trial, Try
+from scripts.bench.peer_processes import served_by
 from scripts.bench.ttca_clients import LaarClient, PeerClient, Served
 from scripts.bench.ttca_file import TrialFile
 from scripts.bench.ttca_plan import CONTENDERS, Sending, TtcaPlan, blocks_of, prompts_of
@@ -82,14 +83,16 @@ def test_laar_is_sent_one_request_with_all_attempts_in_it() -> None:
 
 def test_answers_of_a_peer_are_checked_by_the_client() -> None:
     application = Application(right_at=2)
-    client = PeerClient(http=http(application), model="any", clock=Watch())
+    client = PeerClient(http=http(application), model="any", served_by=served_by, clock=Watch())
     served = asyncio.run(client.serve(sending(), salt="s", cap=10))
     assert [attempt.correct for attempt in served.tries] == [False, True]
     assert "laar" not in application.bodies[0]
 
 
 def test_error_counts_as_an_attempt_and_is_told() -> None:
-    client = PeerClient(http=http(lambda _: httpx.Response(503, text="busy")), model="any", clock=Watch())
+    client = PeerClient(
+        http=http(lambda _: httpx.Response(503, text="busy")), model="any", served_by=served_by, clock=Watch()
+    )
     served = asyncio.run(client.serve(sending(), salt="s", cap=2))
     assert len(served.tries) == 2
     assert served.error == "status 503: busy"
