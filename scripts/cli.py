@@ -10,12 +10,14 @@ from scripts.bench.commands import bench
 from scripts.log.commands import log
 from scripts.options import JsonPath
 from scripts.profile.commands import profile
+from scripts.simulate.commands import simulate
 from serve_app.environment import prepare_environment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(bench, name="bench")
 app.add_typer(log, name="log")
 app.add_typer(profile, name="profile")
+app.add_typer(simulate, name="simulate")
 
 
 @app.callback()

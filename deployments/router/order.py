@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import inf
 
 import numpy as np
@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 # Orders of so many models are compared, those of lowest L/Q; work more than doubles with each further one.
 MAX_ORDERED = 4
+# Chances change with a verdict and latencies with every request: so many sets of chances are remembered, some 20 MB.
+_REMEMBERED = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +26,8 @@ class Joint:
     burdens: Floats
 
     def among(self, models: Sequence[str]) -> Floats:
-        rows = np.array([self.index[model] for model in models], dtype=np.intp)
-        return self.burdens[rows[:, None], rows]
+        rows = [self.index[model] for model in models]
+        return self.burdens.take(rows, axis=0).take(rows, axis=1)
 
 
 def best_order(latency_s: Sequence[float], probability: Sequence[float], burdens: Floats) -> list[int]:
@@ -37,8 +39,8 @@ def best_order(latency_s: Sequence[float], probability: Sequence[float], burdens
     count = len(latency_s)
     if count > MAX_ORDERED:
         raise ValueError(f"{count} models to order; at most {MAX_ORDERED} are allowed")
-    members, successors = _subsets(count)
-    wrong = (1 - after(np.asarray(probability), members @ burdens)).tolist()
+    _, successors = _subsets(count)
+    wrong = _wrong(tuple(probability), burdens.tobytes())
     rest = [0.0] * len(wrong)
     first = [-1] * len(wrong)
     for failed in range(len(wrong) - 2, -1, -1):
@@ -64,6 +66,16 @@ def chance_left(probability: Sequence[float], burdens: Floats) -> float:
         all_wrong *= 1 - float(after(chances[model], burden[model]))
         burden = burden + burdens[model]
     return 1 - all_wrong
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _wrong(probability: tuple[float, ...], burdens: bytes) -> list[list[float]]:
+    """The chance of each model to be wrong, by the set of models that have failed before."""
+    count = len(probability)
+    members, _ = _subsets(count)
+    burden = members @ np.frombuffer(burdens, dtype=np.float64).reshape(count, count)
+    chances: list[list[float]] = (1 - after(np.asarray(probability), burden)).tolist()
+    return chances
 
 
 @cache

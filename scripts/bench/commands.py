@@ -132,6 +132,31 @@ def bench_drift(
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
+@bench.command("simulate")
+def bench_simulate(
+    json_path: JsonPath = None,
+    check: Check = False,
+    requests: Annotated[int, typer.Option(min=10_000, max=10_000_000, help="Requests to the big cluster.")] = 1_000_000,
+    replicas: Annotated[int, typer.Option(min=10, max=10_000, help="Of its ten models together.")] = 1000,
+    theory_requests: Annotated[int, typer.Option(min=10_000, help="Requests held against a formula, each.")] = 400_000,
+    from_dir: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, file_okay=False, help="Folder of a real run, with simulate.yaml."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """The simulator: a million requests on a thousand replicas, conservation, queueing formulas, a real run."""
+    from scripts.bench import simulate
+
+    try:
+        report = simulate.run(
+            requests=requests, replicas=replicas, theory_requests=theory_requests, seed=seed, from_dir=from_dir
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--from") from error
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
 @bench.command("ttca")
 def bench_ttca(
     plan: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="What to ask, YAML.")] = None,

@@ -68,8 +68,8 @@ class Compared:
 
 def read_compared(folder: Path) -> Compared:
     """Everything that `folder` holds, as far as it can be compared; of a file and its compressed copy the file."""
-    parameters, trials = read_trials(_raw(folder, TRIALS))
-    return compare(parameters, trials, read_records(_raw(folder, OUTCOMES)))
+    parameters, trials = read_trials(raw(folder, TRIALS))
+    return compare(parameters, trials, read_records(raw(folder, OUTCOMES)))
 
 
 def read_trials(path: Path) -> tuple[dict[str, Any], list[Trial]]:
@@ -113,7 +113,8 @@ def compare(parameters: Mapping[str, Any], trials: Sequence[Trial], records: Seq
     )
 
 
-def _raw(folder: Path, name: str) -> Path:
+def raw(folder: Path, name: str) -> Path:
+    """The file of raw data, or its compressed copy where there is only that."""
     found = [path for path in (folder / name, folder / f"{name}.gz") if path.exists()]
     if not found:
         raise ValueError(f"{folder} has neither {name} nor {name}.gz")

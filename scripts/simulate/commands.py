@@ -1,0 +1,203 @@
+"""The options of `laar simulate`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts.options import JsonPath
+
+if TYPE_CHECKING:
+    from profiles.schema import Profile
+    from scripts.simulate.settings import SimulationSettings
+
+simulate = typer.Typer(
+    no_args_is_help=True, help="Simulate a cluster that is not there: what a policy brings, how many replicas it takes."
+)
+
+
+class Setting(StrEnum):
+    """Settings that ship with laar."""
+
+    PAPER = "paper"
+
+
+class Measure(StrEnum):
+    MEAN = "mean"
+    P95 = "p95"
+
+
+Config = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="YAML file of cluster and traffic.")]
+ProfileName = Annotated[str | None, typer.Option("--profile", help="A profile's path or name.")]
+Replicas = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODEL=N", help="Replicas of a model, repeated; models not named are left out."),
+]
+Rate = Annotated[float | None, typer.Option(help="Poisson arrivals per second.")]
+Clients = Annotated[int | None, typer.Option(min=1, help="Instead: clients that wait for their answers.")]
+Trace = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Instead: arrival times, one a line.")]
+Requests = Annotated[int | None, typer.Option(min=1, help="Requests to simulate.")]
+Cap = Annotated[int | None, typer.Option(min=1, help="Most attempts of a request.")]
+Seed = Annotated[int | None, typer.Option(min=0)]
+
+
+@simulate.command("run")
+def simulate_run(
+    config: Config = None,
+    setting: Annotated[Setting | None, typer.Option(help="Instead: settings that ship with laar.")] = None,
+    profile: ProfileName = None,
+    replicas: Replicas = None,
+    policy: Annotated[list[str] | None, typer.Option(help="A policy to simulate, repeated; else several.")] = None,
+    rate: Rate = None,
+    concurrency: Clients = None,
+    trace: Trace = None,
+    requests: Requests = None,
+    cap: Cap = None,
+    seed: Seed = None,
+    json_path: JsonPath = None,
+) -> None:
+    """TTCA, success, attempts, load, TTFT and TPOT of every policy, on the same traffic with the same luck."""
+    from rich.console import Console
+
+    from scripts.simulate.run import run
+    from scripts.simulate.settings import SettingsError
+    from scripts.simulate.tables import engine_table, paper_table, run_table
+
+    changes = _changes(profile, replicas, rate, concurrency, trace, requests, cap, seed)
+    try:
+        settings, known = _read(config, setting, changes | {"policies": policy or None})
+        found = run(settings, known)
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from error
+    console = Console()
+    console.print(run_table(found, f"{settings.requests} requests, {settings.profile}"))
+    console.print(engine_table(found))
+    if known.measured.assumed:
+        console.print("simulated from a profile whose figures are assumed: nobody measured them")
+    if setting is Setting.PAPER:
+        console.print(paper_table(found))
+    _write(json_path, settings, known, {"policies": [asdict(one) for one in found]})
+
+
+@simulate.command("plan")
+def simulate_plan(
+    target_s: Annotated[float, typer.Option(help="Time to the right answer that is to be reached, in seconds.")],
+    measure: Annotated[
+        Measure, typer.Option(help="Whether on the mean or for 95 % of the solved requests.")
+    ] = Measure.MEAN,
+    cost: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL=COST", help="Cost of a replica, repeated; else 1.")
+    ] = None,
+    max_replicas: Annotated[int, typer.Option(min=1, max=1000, help="Most replicas of a model.")] = 64,
+    config: Config = None,
+    setting: Annotated[Setting | None, typer.Option(help="Instead: settings that ship with laar.")] = None,
+    profile: ProfileName = None,
+    policy: Annotated[str, typer.Option(help="The policy to plan for.")] = "laar",
+    rate: Rate = None,
+    concurrency: Clients = None,
+    trace: Trace = None,
+    requests: Requests = 5000,
+    cap: Cap = None,
+    seed: Seed = None,
+    json_path: JsonPath = None,
+) -> None:
+    """The cheapest replicas that reach a time to the right answer; the exit status is 1 where none do."""
+    from rich.console import Console
+
+    from scripts.simulate.planning import Target, plan
+    from scripts.simulate.settings import SettingsError
+    from scripts.simulate.tables import plan_table
+
+    changes = _changes(profile, None, rate, concurrency, trace, requests, cap, seed)
+    target = Target(measure=measure.value, limit_s=target_s, max_replicas=max_replicas)
+    try:
+        settings, known = _read(config, setting, changes | {"policies": [policy]})
+        found = plan(settings, known, target, {name: _number(value) for name, value in _pairs(cost).items()})
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from error
+    console = Console()
+    if found.why:
+        console.print(f"simulated: {found.why}")
+    else:
+        console.print(plan_table(found, target))
+        console.print(
+            f"simulated: success {found.found.success:.3f}, {found.found.attempts:.2f} attempts a request; "
+            f"on idle engines {found.idle_s:.3g} s; {found.simulated} clusters tried"
+        )
+    _write(json_path, settings, known, {"target": asdict(target), "plan": asdict(found)})
+    raise typer.Exit(1 if found.why else 0)
+
+
+def _read(
+    config: Path | None, setting: Setting | None, changes: dict[str, Any]
+) -> "tuple[SimulationSettings, Profile]":
+    from pydantic import ValidationError
+
+    from profiles.schema import load_profile
+    from scripts.simulate.settings import PACKAGED, SettingsError, load_settings, settings_of
+
+    if config is not None and setting is not None:
+        raise SettingsError("--config or --setting, not both")
+    path = config if setting is None else PACKAGED / f"{setting.value}.yaml"
+    settings = settings_of({}, changes) if path is None else load_settings(path, changes)
+    try:
+        return settings, load_profile(settings.profile)
+    except (FileNotFoundError, ValidationError) as error:
+        raise SettingsError(f"profile: {error}") from error
+
+
+def _changes(
+    profile: str | None,
+    replicas: list[str] | None,
+    rate: float | None,
+    concurrency: int | None,
+    trace: Path | None,
+    requests: int | None,
+    cap: int | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    return {
+        "profile": profile,
+        "replicas": _pairs(replicas) or None,
+        "rate_per_s": rate,
+        "concurrency": concurrency,
+        "trace": trace,
+        "requests": requests,
+        "cap": cap,
+        "seed": seed,
+    }
+
+
+def _pairs(values: Sequence[str] | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for value in values or ():
+        name, equals, number = value.rpartition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"'{value}'; MODEL=NUMBER is wanted")
+        found[name] = number
+    return found
+
+
+def _number(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise typer.BadParameter(f"--cost: '{value}'; a number above 0 is wanted")
+    return number
+
+
+def _write(json_path: Path | None, settings: "SimulationSettings", profile: "Profile", figures: dict[str, Any]) -> None:
+    if json_path is None:
+        return
+    head = {
+        "simulated": True,
+        "assumed": profile.measured.assumed,
+        "settings": settings.model_dump(mode="json"),
+    }
+    json_path.write_text(json.dumps({**head, **figures}, indent=2) + "\n")

@@ -1,0 +1,238 @@
+"""A real run played again: the same prompts, known outcomes and clients, against simulated engines."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deployments.router.policy import POLICIES
+from deployments.router.settings import Learning
+from profiles.record import Record
+from profiles.schema import Profile
+from profiles.trial import Trial, Try
+from profiles.ttca import answerable, charged_s, longest_attempts_s
+from scripts.simulate.cluster import Cluster
+from scripts.simulate.router import Ablation, Loop, Router
+from scripts.simulate.simulation import Outcome, Simulation
+from scripts.simulate.traffic import Prompt, Traffic, recorded_prompts
+from scripts.simulate.truth import Recorded
+
+FROZEN = Learning(enabled=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request of a plan; `due_s` counts only where requests come at planned times."""
+
+    prompt_id: str
+    session: str = ""
+    due_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What a contender is: a policy, and who asks again after a wrong answer."""
+
+    policy: str
+    loop: Loop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What a run brought on prompts that some model answers: charges of reading (i), see `profiles.ttca`."""
+
+    mean_s: float
+    p95_s: float
+    solved: float
+    attempts: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A contender, simulated beside real, over the same `requests`."""
+
+    name: str
+    requests: int
+    simulated: Side
+    real: Side
+
+    @property
+    def mean_ratio(self) -> float:
+        return self.simulated.mean_s / self.real.mean_s
+
+    @property
+    def p95_ratio(self) -> float:
+        return self.simulated.p95_s / self.real.p95_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """The contenders that could be compared, those that could not, and how many trials ended in an error."""
+
+    rows: Sequence[Row]
+    skipped: Sequence[str] = ()
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that a replay takes besides the policy. With `clients` 0 requests come when they are due."""
+
+    profile: Profile
+    records: Sequence[Record]
+    cluster: Cluster
+    clients: int
+    cap: int = 10
+    seed: int = 0
+    prompts: Mapping[str, Prompt] = field(default_factory=dict)
+
+    def known(self) -> Mapping[str, Prompt]:
+        return self.prompts or recorded_prompts(self.records, self.cluster.models)
+
+
+def loop_of(policy: str) -> Loop:
+    """laar retries where it knows of the attempts before; behind the others it is the client that asks again."""
+    return "server" if policy == "laar" else "client"
+
+
+OWN_WAYS: Mapping[str, Way] = {name: Way(policy=name, loop=loop_of(name)) for name in POLICIES}
+
+
+def play_policy(
+    world: World,
+    plan: Sequence[Asked],
+    policy: str,
+    *,
+    loop: Loop,
+    learning: Learning = FROZEN,
+    ablation: Ablation | None = None,
+    profile: Profile | None = None,
+) -> Outcome:
+    """One policy on a plan of recorded prompts; `profile` is what its router knows, if not the world's."""
+    known, cluster = world.known(), world.cluster
+    if missing := sorted({asked.prompt_id for asked in plan} - known.keys()):
+        raise ValueError(
+            f"{len(missing)} prompts were not answered by every model of {list(cluster.models)}: {missing[:3]}"
+        )
+    prompts = list(known.values())
+    place = {prompt.id: index for index, prompt in enumerate(prompts)}
+    due = None if world.clients else np.array([asked.due_s for asked in plan])
+    traffic = Traffic(
+        prompts=prompts,
+        order=np.array([place[asked.prompt_id] for asked in plan]),
+        arrival_s=due,
+        clients=world.clients,
+        sessions=[asked.session or asked.prompt_id for asked in plan],
+    )
+    router = Router(
+        policy=policy,
+        models=cluster.models,
+        profile=profile or world.profile,
+        replicas=cluster.replicas,
+        learning=learning,
+        ablation=ablation,
+    )
+    truth = Recorded(world.records, cluster.models)
+    return Simulation(
+        cluster, router, traffic, truth, loop=loop, cap=world.cap, seed=world.seed, keeps_tries=True
+    ).run()
+
+
+def replay(
+    world: World,
+    trials: Sequence[Trial],
+    *,
+    ways: Mapping[str, Way] = OWN_WAYS,
+    learning: Learning = FROZEN,
+) -> Replay:
+    """Simulate every contender of a real run, block by block in the order of sending, and set both side by side.
+
+    All prompts are simulated that all models answered; those are compared that some model answered rightly and whose
+    trial did not end in an error.
+    """
+    known, right = world.known(), answerable(world.records)
+    real: dict[str, list[Trial]] = {}
+    simulated: dict[str, list[Trial]] = {}
+    errors = 0
+    for name, blocks in _by_contender(trials).items():
+        if (way := ways.get(name)) is None:
+            continue
+        real[name], simulated[name] = [], []
+        for number, every in blocks.items():
+            mine = [trial for trial in every if trial.prompt_id in known]
+            plan = plan_of(mine)
+            outcome = play_policy(world, plan, way.policy, loop=way.loop, learning=learning)
+            played = trials_of(outcome, plan, world, name=name, block=number)
+            both = [(was, now) for was, now in zip(mine, played, strict=True) if not was.error and was.tries]
+            errors += len(mine) - len(both)
+            real[name] += [was for was, _ in both if was.prompt_id in right]
+            simulated[name] += [now for was, now in both if was.prompt_id in right]
+    compared = [name for name in real if real[name]]
+    was, now = sides(real, world.cap), sides(simulated, world.cap)
+    rows = [Row(name=name, requests=len(real[name]), simulated=now[name], real=was[name]) for name in compared]
+    skipped = sorted({trial.policy for trial in trials} - set(compared))
+    return Replay(rows=rows, skipped=skipped, errors=errors)
+
+
+def trials_of(outcome: Outcome, plan: Sequence[Asked], world: World, *, name: str, block: int = 0) -> list[Trial]:
+    """A simulated outcome whose attempts were kept, as trials are written down."""
+    known, models = world.known(), world.cluster.models
+    found = []
+    for index, asked in enumerate(plan):
+        prompt = known[asked.prompt_id]
+        tries = [
+            Try(
+                model=models[made.model],
+                started_s=made.started_s,
+                latency_s=made.latency_s,
+                correct=made.correct,
+                prompt_tokens=int(prompt.prompt_tokens[made.model]),
+                output_tokens=int(prompt.output_tokens[made.model]),
+            )
+            for made in outcome.tries.get(index, ())
+        ]
+        found.append(
+            Trial(
+                policy=name,
+                block=block,
+                prompt_id=asked.prompt_id,
+                task=prompt.task,
+                language=prompt.language,
+                target_tokens=int(min(prompt.prompt_tokens)),
+                session=asked.session,
+                sent_s=float(outcome.arrival_s[index]),
+                elapsed_s=float(outcome.elapsed_s[index]),
+                tries=tuple(tries),
+            )
+        )
+    return found
+
+
+def plan_of(trials: Sequence[Trial]) -> list[Asked]:
+    """What trials asked for, in their order."""
+    return [Asked(prompt_id=t.prompt_id, session=t.session, due_s=t.sent_s) for t in trials]
+
+
+def sides(trials: Mapping[str, Sequence[Trial]], cap: int) -> dict[str, Side]:
+    """An attempt that was not made is charged the longest that any contender needed for the prompt."""
+    every = [trial for mine in trials.values() for trial in mine]
+    price = longest_attempts_s(every) if every else {}
+    found = {}
+    for name, mine in trials.items():
+        if mine:
+            charges = np.array([charged_s(trial, cap, attempt_s=price[trial.prompt_id]) for trial in mine])
+            found[name] = Side(
+                mean_s=float(charges.mean()),
+                p95_s=float(np.quantile(charges, 0.95)),
+                solved=float(np.mean([trial.is_solved for trial in mine])),
+                attempts=float(np.mean([len(trial.tries) for trial in mine])),
+            )
+    return found
+
+
+def _by_contender(trials: Sequence[Trial]) -> dict[str, dict[int, list[Trial]]]:
+    found: dict[str, dict[int, list[Trial]]] = defaultdict(lambda: defaultdict(list))
+    for trial in sorted(trials, key=lambda t: (t.policy, t.block, t.sent_s)):
+        found[trial.policy][trial.block].append(trial)
+    return found

@@ -1,0 +1,168 @@
+"""From settings to what each policy would bring."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.router.latency import Floats, Speeds, idle_latency_s
+from deployments.router.settings import Learning
+from profiles.schema import Profile
+from scripts.simulate.cluster import Cluster
+from scripts.simulate.engine import Engine
+from scripts.simulate.replay import loop_of
+from scripts.simulate.router import Loop, Router
+from scripts.simulate.settings import Kind, SettingsError, SimulationSettings
+from scripts.simulate.simulation import Outcome, Simulation
+from scripts.simulate.summary import Summary, summarise
+from scripts.simulate.traffic import Prompt, Traffic, closed, poisson
+from scripts.simulate.truth import Drawn
+
+# Output tokens where the profile has none for a task.
+_DEFAULT_OUTPUT_TOKENS = 128.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A cluster and the luck and traffic that every policy meets alike."""
+
+    settings: SimulationSettings
+    profile: Profile
+    cluster: Cluster
+    traffic: Traffic
+    truth: Drawn
+
+    @property
+    def penalty_s(self) -> float:
+        """What an unsolved request counts for: all attempts up to the cap at the longest that one takes when idle."""
+        speeds = Speeds.of([self.profile.models[name].latency for name in self.cluster.models])
+        longest_s = max(
+            float(
+                idle_latency_s(
+                    speeds, prompt_tokens=np.array(prompt.prompt_tokens), output_tokens=np.array(prompt.output_tokens)
+                ).max()
+            )
+            for prompt in self.traffic.prompts
+        )
+        return self.settings.cap * longest_s
+
+    def loop_for(self, policy: str) -> Loop:
+        return self.settings.loops.get(policy) or loop_of(policy)
+
+    def play(self, policy: str) -> Outcome:
+        settings, cluster = self.settings, self.cluster
+        router = Router(
+            policy=policy,
+            models=cluster.models,
+            profile=self.profile,
+            replicas=cluster.replicas,
+            learning=Learning(enabled=settings.learning),
+        )
+        return Simulation(
+            cluster,
+            router,
+            self.traffic,
+            self.truth,
+            loop=self.loop_for(policy),
+            cap=settings.cap,
+            seed=settings.seed,
+        ).run()
+
+    def summary(self, outcome: Outcome, policy: str, answerable: NDArray[np.bool_]) -> Summary:
+        return summarise(
+            outcome,
+            policy=policy,
+            loop=self.loop_for(policy),
+            models=self.cluster.models,
+            cap=self.settings.cap,
+            penalty_s=self.penalty_s,
+            answerable=answerable,
+        )
+
+
+def scene(settings: SimulationSettings, profile: Profile, replicas: Mapping[str, int] | None = None) -> Scene:
+    """What the settings describe, or the same with other replicas; raises SettingsError."""
+    counts = dict(replicas) if replicas is not None else settings.chosen(profile)
+    cluster = _cluster(settings, profile, counts)
+    kinds = settings.kinds(profile)
+    traffic = _traffic(settings, [_prompt(kind, profile, cluster.models) for kind in kinds], kinds)
+    truth = Drawn(profile, cluster.models, requests=len(traffic), seed=settings.seed + 1)
+    return Scene(settings=settings, profile=profile, cluster=cluster, traffic=traffic, truth=truth)
+
+
+def run(settings: SimulationSettings, profile: Profile) -> list[Summary]:
+    """Every policy on the same traffic with the same luck.
+
+    What any of them solves counts as answerable: laar's loop asks every model that may be right.
+    """
+    found = scene(settings, profile)
+    outcomes = {policy: found.play(policy) for policy in settings.policies}
+    answerable = np.any([outcome.solved for outcome in outcomes.values()], axis=0)
+    return [found.summary(outcome, policy, answerable) for policy, outcome in outcomes.items()]
+
+
+def _cluster(settings: SimulationSettings, profile: Profile, replicas: Mapping[str, int]) -> Cluster:
+    faults = settings.faults
+    engines = tuple(
+        Engine(
+            **profile.models[name].latency.model_dump(),
+            slots=settings.slots,
+            chunk_tokens=settings.chunk_tokens,
+            block_tokens=settings.block_tokens,
+        )
+        for name in replicas
+    )
+    return Cluster(
+        models=tuple(replicas),
+        engines=engines,
+        replicas=tuple(replicas.values()),
+        host_share=settings.host_share,
+        has_prefix_cache=settings.prefix_cache,
+        verify_s=settings.verify_s,
+        mtbf_s=faults.mtbf_s if faults else 0.0,
+        mttr_s=faults.mttr_s if faults else 0.0,
+        detect_s=faults.detect_s if faults else 0.0,
+    )
+
+
+def _prompt(kind: Kind, profile: Profile, models: Sequence[str]) -> Prompt:
+    output = [profile.models[name].output_tokens.get(kind.task, _DEFAULT_OUTPUT_TOKENS) for name in models]
+    return Prompt(
+        id=f"{kind.task}-{kind.language}-{kind.prompt_tokens}",
+        task=kind.task,
+        language=kind.language,
+        prompt_tokens=(float(kind.prompt_tokens),) * len(models),
+        output_tokens=tuple(output),
+    )
+
+
+def _traffic(settings: SimulationSettings, prompts: Sequence[Prompt], kinds: Sequence[Kind]) -> Traffic:
+    shares, seed = [kind.share for kind in kinds], settings.seed
+    if settings.concurrency is not None:
+        found = closed(prompts, shares, requests=settings.requests, clients=settings.concurrency, seed=seed)
+    elif settings.rate_per_s is not None:
+        found = poisson(prompts, shares, requests=settings.requests, rate_per_s=settings.rate_per_s, seed=seed)
+    else:
+        arrivals = _trace(settings)
+        drawn = poisson(prompts, shares, requests=len(arrivals), rate_per_s=1.0, seed=seed)
+        found = Traffic(prompts=prompts, order=drawn.order, arrival_s=arrivals)
+    if settings.sessions is None:
+        return found
+    rng = np.random.default_rng(seed + 2)
+    sessions = [str(number) for number in rng.integers(settings.sessions, size=len(found)).tolist()]
+    return Traffic(
+        prompts=found.prompts, order=found.order, arrival_s=found.arrival_s, clients=found.clients, sessions=sessions
+    )
+
+
+def _trace(settings: SimulationSettings) -> Floats:
+    """The first arrival times of the file, as many as there are to be requests."""
+    assert settings.trace is not None
+    try:
+        times = np.loadtxt(settings.trace, ndmin=1, max_rows=settings.requests)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"trace: {settings.trace}: {error}") from error
+    if not len(times) or np.any(np.diff(times) < 0) or times[0] < 0 or not np.all(np.isfinite(times)):
+        raise SettingsError(f"trace: {settings.trace}: times from 0 up are wanted, ascending, one a line")
+    return np.asarray(times, dtype=np.float64)

@@ -1,0 +1,117 @@
+"""Requests whose attempts are given beforehand, so that only the engines are simulated and no choice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deployments.router.attempts import AttemptLog
+from deployments.router.policy import Candidate, Decision, Reason
+from profiles.record import Record
+from profiles.trial import Trial, Try
+from scripts.simulate.cluster import Cluster
+from scripts.simulate.simulation import Outcome, Simulation
+from scripts.simulate.traffic import Prompt, Traffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One attempt as it was: how much a model read and wrote."""
+
+    model: str
+    prompt_tokens: int
+    output_tokens: int
+    correct: bool
+
+
+Script = tuple[Step, ...]
+
+
+class ScriptedRouter:
+    """Asks the models that the script names; a request's session is its number."""
+
+    def __init__(self, scripts: Sequence[Script]) -> None:
+        self._scripts = scripts
+
+    def choose(
+        self, prompt: Prompt, log: AttemptLog | None, *, session: str, turn: int, now_s: float
+    ) -> Decision | None:
+        done = len(log.attempts) if log is not None else 0
+        script = self._scripts[int(session)]
+        if done == len(script):
+            return None
+        chosen = Candidate(script[done].model, 0.5, 0.0, 0.0, script[done].prompt_tokens, 0, 0)
+        return Decision(chosen=chosen, reason=Reason.NAMED)
+
+    def started(self, chosen: Candidate) -> None: ...
+
+    def finished(self, chosen: Candidate) -> None: ...
+
+    def answered(self, prompt: Prompt, chosen: Candidate, failed: Sequence[str], *, correct: bool) -> None: ...
+
+    def broke(self, model: str, now_s: float) -> None: ...
+
+    def set_replicas(self, model: str, running: int) -> None: ...
+
+
+class ScriptedTruth:
+    def __init__(self, scripts: Sequence[Script], models: Sequence[str]) -> None:
+        self._right = [{step.model: step.correct for step in script} for script in scripts]
+        self._models = models
+
+    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
+        return self._right[request][self._models[model]]
+
+
+def play(cluster: Cluster, scripts: Sequence[Script], *, clients: int, seed: int = 0) -> Outcome:
+    """Run the scripts in order in a closed loop, every attempt kept."""
+    prompts = [_prompt(str(index), script, cluster.models) for index, script in enumerate(scripts)]
+    order = np.arange(len(scripts))
+    sessions = [prompt.id for prompt in prompts]
+    traffic = Traffic(prompts=prompts, order=order, clients=clients, sessions=sessions)
+    cap = max(len(script) for script in scripts) + 1
+    truth = ScriptedTruth(scripts, cluster.models)
+    router = ScriptedRouter(scripts)
+    return Simulation(cluster, router, traffic, truth, loop="server", cap=cap, seed=seed, keeps_tries=True).run()
+
+
+def of_records(records: Sequence[Record]) -> list[Script]:
+    return [
+        (Step(model=r.model, prompt_tokens=r.prompt_tokens, output_tokens=r.output_tokens, correct=r.correct),)
+        for r in records
+    ]
+
+
+def of_trials(trials: Sequence[Trial], records: Sequence[Record]) -> list[Script]:
+    """What the trials' attempts were, in the order of sending; where one does not tell its tokens, a record must.
+
+    Trials without attempts are left out. Raises ValueError for an attempt whose tokens nobody tells.
+    """
+    known = {(r.prompt_id, r.model): r for r in records}
+    ordered = sorted((t for t in trials if t.tries), key=lambda t: t.sent_s)
+    return [tuple(_step(trial.prompt_id, made, known) for made in trial.tries) for trial in ordered]
+
+
+def _step(prompt_id: str, made: Try, known: Mapping[tuple[str, str], Record]) -> Step:
+    if made.prompt_tokens > 0 and made.output_tokens > 0:
+        read, wrote = made.prompt_tokens, made.output_tokens
+    elif (record := known.get((prompt_id, made.model))) is not None:
+        read, wrote = record.prompt_tokens, record.output_tokens
+    else:
+        raise ValueError(f"no trial and no record says how many tokens '{made.model}' had for prompt '{prompt_id}'")
+    return Step(model=made.model, prompt_tokens=read, output_tokens=wrote, correct=made.correct)
+
+
+def _prompt(name: str, script: Script, models: Sequence[str]) -> Prompt:
+    by_model = {step.model: step for step in script}
+
+    def tokens(field: str) -> tuple[float, ...]:
+        return tuple(float(getattr(by_model[m], field)) if m in by_model else 1.0 for m in models)
+
+    return Prompt(
+        id=name,
+        task="scripted",
+        language="unknown",
+        prompt_tokens=tokens("prompt_tokens"),
+        output_tokens=tokens("output_tokens"),
+    )

@@ -1,0 +1,155 @@
+"""What a person says of a cluster and its traffic, in YAML; everything else stands in the profile."""
+
+from collections.abc import Mapping
+from math import sqrt
+from pathlib import Path
+from typing import Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from deployments.router.policy import POLICIES
+from profiles.schema import DEFAULT_TASK, Profile
+from scripts.simulate.router import Loop
+
+PACKAGED = Path(__file__).parent
+MAX_REQUESTS = 10_000_000
+# A prompt of the lowest and of the highest bucket, which have no other end, is so far from the edge.
+_HALF = 0.5
+_BEYOND = 1.5
+
+
+class SettingsError(ValueError):
+    """What cannot be simulated, and why."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Kind(_Strict):
+    """A kind of prompt, and how often it comes beside the others."""
+
+    task: str = DEFAULT_TASK
+    language: str
+    prompt_tokens: PositiveInt
+    share: PositiveFloat = 1.0
+
+
+class Faults(_Strict):
+    """Replicas that fail: their requests are lost, which is seen after `detect_s`."""
+
+    mtbf_s: PositiveFloat = Field(description="Mean time of a replica until it fails.")
+    mttr_s: PositiveFloat = Field(default=60.0, description="Mean time until it is back.")
+    detect_s: NonNegativeFloat = 1.0
+
+
+class SimulationSettings(_Strict):
+    """A cluster, its traffic and the policies to compare on it."""
+
+    profile: str = Field(description="A path, or the name of one that ships with laar.")
+    replicas: Mapping[str, PositiveInt] = Field(
+        default_factory=dict, description="By model; empty: one of each model of the profile."
+    )
+    slots: PositiveInt = Field(
+        default=256, le=4096, description="Requests that a replica serves at once (max_num_seqs)."
+    )
+    chunk_tokens: PositiveInt = Field(default=2048, description="Prompt tokens that an engine reads in a step.")
+    block_tokens: PositiveInt = Field(default=16, description="Tokens of a block of the prefix cache.")
+    prefix_cache: bool = True
+    host_share: float = Field(
+        default=0.0, ge=0, le=4, description="If all replicas share one machine: slowing by each other that works."
+    )
+    faults: Faults | None = None
+    workload: tuple[Kind, ...] = Field(
+        default=(), description="Empty: every task, language and length of the profile, equally often."
+    )
+    requests: PositiveInt = Field(default=20_000, le=MAX_REQUESTS)
+    rate_per_s: PositiveFloat | None = Field(default=None, description="Poisson arrivals.")
+    concurrency: PositiveInt | None = Field(default=None, description="Clients that wait for their answers.")
+    trace: Path | None = Field(default=None, description="A file of arrival times in seconds, ascending, one a line.")
+    policies: tuple[str, ...] = ("laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate")
+    loops: Mapping[str, Loop] = Field(
+        default_factory=dict, description="By policy, who retries; else laar itself, and behind the others the client."
+    )
+    sessions: PositiveInt | None = Field(default=None, description="Conversations; else every request is its own.")
+    cap: PositiveInt = Field(default=10, le=100, description="Most attempts of a request.")
+    verify_s: NonNegativeFloat = Field(default=0.0, description="Seconds that a verdict takes.")
+    learning: bool = Field(default=False, description="Whether verdicts change what the router believes.")
+    seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _comes_in_one_way(self) -> Self:
+        given = [n for n in ("rate_per_s", "concurrency", "trace") if getattr(self, n) is not None]
+        if len(given) != 1:
+            raise ValueError(f"one of rate_per_s, concurrency and trace is wanted; given: {given or 'none'}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_policies(self) -> Self:
+        named = {*self.policies, *self.loops}
+        if unknown := sorted(named - set(POLICIES)):
+            raise ValueError(f"unknown policies {unknown}; known: {sorted(POLICIES)}")
+        if not self.policies:
+            raise ValueError("policies: at least one is wanted")
+        return self
+
+    def chosen(self, profile: Profile) -> dict[str, int]:
+        """Replicas by model; raises SettingsError for models that the profile does not know."""
+        if unknown := sorted(self.replicas.keys() - profile.models.keys()):
+            raise SettingsError(f"replicas: unknown models {unknown}; known: {sorted(profile.models)}")
+        return dict(self.replicas) or dict.fromkeys(profile.models, 1)
+
+    def kinds(self, profile: Profile) -> tuple[Kind, ...]:
+        """What is asked; raises SettingsError where neither the settings nor the profile say."""
+        if self.workload:
+            return self.workload
+        places = sorted({(c.task, c.language, c.bucket) for m in profile.models.values() for c in m.cells if c.tried})
+        if not places:
+            raise SettingsError(
+                "workload: the profile has no cells to take it from; name task, language and prompt_tokens"
+            )
+        return tuple(
+            Kind(task=task, language=language, prompt_tokens=_middle(bucket, profile.bucket_edges))
+            for task, language, bucket in places
+        )
+
+
+def load_settings(path: Path, changes: Mapping[str, object]) -> SimulationSettings:
+    """The settings in a file, with those changed that are not None; raises SettingsError."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: a mapping is wanted, {type(content).__name__} found")
+    return settings_of(content, changes)
+
+
+def settings_of(content: Mapping[str, object], changes: Mapping[str, object]) -> SimulationSettings:
+    """The same from values; one way for requests to come takes the place of another. Raises SettingsError."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    ways = {"rate_per_s", "concurrency", "trace"}
+    kept = {name: value for name, value in content.items() if not (name in ways and given.keys() & ways)}
+    try:
+        return SimulationSettings.model_validate({**kept, **given})
+    except ValidationError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _middle(bucket: int, edges: tuple[int, ...]) -> int:
+    """A length in the middle of a bucket, as lengths are compared by their ratio."""
+    if bucket == len(edges):
+        return round(edges[-1] * _BEYOND)
+    low = edges[bucket - 1] if bucket else edges[0] * _HALF
+    return max(1, round(sqrt(low * edges[bucket])))

@@ -1,0 +1,202 @@
+"""Fitting engines to what was timed, playing a run again, and taking LAAR apart."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from profiles.record import Record
+from profiles.schema import NO_PROFILE, Cell, PairCell, Profile
+from profiles.trial import Trial, Try
+from scripts.bench.simulate import validation_bars
+from scripts.simulate.ablation import ablate, coarse, without_language, without_length
+from scripts.simulate.calibrate import Calibration, EngineFit, calibrate, fit_host
+from scripts.simulate.cluster import Cluster
+from scripts.simulate.engine import Engine
+from scripts.simulate.replay import Asked, Replay, Way, World, play_policy, replay, trials_of
+from scripts.simulate.scripted import of_records, of_trials, play
+from tests.unit.simulated import FAST, GOOD, engine, profile, record
+
+TRUE = engine(overhead_s=0.2, prefill=0.003, decode=0.06, growth=0.1)
+ENGINES = {FAST: engine(prefill=0.001, decode=0.1), GOOD: engine(prefill=0.001, decode=0.5)}
+
+
+def timed(found: Engine, *, concurrency: int, count: int = 60, seed: int = 0) -> list[Record]:
+    """Records as an engine would have given them, of prompts of many lengths."""
+    rng = np.random.default_rng(seed)
+    blank = [
+        replace(
+            record(f"{concurrency}-{i}", "m", correct=True, concurrency=concurrency),
+            prompt_tokens=int(rng.integers(50, 700)),
+            output_tokens=int(rng.integers(5, 40)),
+        )
+        for i in range(count)
+    ]
+    cluster = Cluster(models=("m",), engines=(found,), replicas=(1,))
+    seconds = play(cluster, of_records(blank), clients=concurrency).elapsed_s
+    noise = np.exp(0.05 * rng.standard_normal(count))
+    return [replace(r, latency_s=float(s * e)) for r, s, e in zip(blank, seconds, noise, strict=True)]
+
+
+def world(*right: tuple[str, bool, bool], clients: int = 2) -> World:
+    """Prompts by whether the fast and the good model are right."""
+    records = [record(p, m, correct=c) for p, fast, good in right for m, c in ((FAST, fast), (GOOD, good))]
+    return World(profile=profile(), records=records, cluster=Cluster.of(ENGINES), clients=clients)
+
+
+MIXED = [(f"p{i}", i % 2 == 0, i % 5 != 0) for i in range(20)]
+PLAN = [Asked(prompt_id=name, session=name) for name, _, _ in MIXED]
+
+
+def test_calibration_finds_the_engine_that_gave_the_records() -> None:
+    found = calibrate([*timed(TRUE, concurrency=1), *timed(TRUE, concurrency=8)], slots=8).engines["m"]
+    assert found.engine.prefill_s_per_token == pytest.approx(0.003, rel=0.1)
+    assert found.engine.decode_s_per_token == pytest.approx(0.06, rel=0.15)
+    assert found.mean_ratio == pytest.approx({1: 1.0, 8: 1.0}, abs=0.05)
+
+
+def test_calibration_is_not_led_astray_by_a_few_stalls() -> None:
+    records = [*timed(TRUE, concurrency=1), *timed(TRUE, concurrency=8)]
+    stalled = [replace(r, latency_s=10 * r.latency_s) if i in (3, 33) else r for i, r in enumerate(records)]
+    found = calibrate(stalled, slots=8).engines["m"].engine
+    assert found.prefill_s_per_token == pytest.approx(0.003, rel=0.25)
+
+
+def test_host_share_is_found_from_trials_that_used_both_models() -> None:
+    shared = replace(Cluster.of(ENGINES), host_share=0.7)
+    known = replace(world(*MIXED, clients=4), cluster=shared)
+    trials = trials_of(play_policy(known, PLAN, "round-robin", loop="client"), PLAN, known, name="calibration")
+    fits = {name: EngineFit(engine=ENGINES[name], mean_ratio={}, records=0) for name in ENGINES}
+    found = fit_host(Calibration(engines=fits), trials, known.records, clients=4)
+    assert found.host_share == pytest.approx(0.7, abs=0.05)
+    assert found.host_ratio == pytest.approx(1.0, abs=0.02)
+
+
+def test_attempts_whose_tokens_nobody_tells_are_refused() -> None:
+    made = Try(model=FAST, started_s=0.0, latency_s=1.0, correct=True)
+    trial = replace(TRIAL, tries=(made,))
+    with pytest.raises(ValueError, match="'fast' had for prompt 'p0'"):
+        of_trials([trial], [])
+    assert of_trials([trial], [record("p0", FAST, correct=True)])[0][0].output_tokens == 10
+
+
+TRIAL = Trial(
+    policy="laar",
+    block=0,
+    prompt_id="p0",
+    task="t",
+    language="en",
+    target_tokens=100,
+    session="",
+    sent_s=0.0,
+    elapsed_s=1.0,
+    tries=(),
+)
+
+
+def real_run(*names: str) -> tuple[World, list[Trial]]:
+    found = world(*MIXED)
+    loops = {"laar": "server"}
+    trials = []
+    for name in names:
+        outcome = play_policy(found, PLAN, name, loop="server" if name in loops else "client")
+        trials += trials_of(outcome, PLAN, found, name=name)
+    return found, trials
+
+
+def test_a_run_of_the_simulator_is_replayed_exactly() -> None:
+    found, trials = real_run("laar", "load-aware")
+    rows = {row.name: row for row in replay(found, trials).rows}
+    assert rows.keys() == {"laar", "load-aware"}
+    for row in rows.values():
+        assert (row.mean_ratio, row.p95_ratio) == pytest.approx((1.0, 1.0))
+
+
+def test_replay_tells_that_engines_are_slower_than_thought() -> None:
+    found, trials = real_run("laar")
+    slower = {name: replace(e, decode_s_per_token=1.5 * e.decode_s_per_token) for name, e in ENGINES.items()}
+    row = replay(replace(found, cluster=Cluster.of(slower)), trials).rows[0]
+    assert row.mean_ratio > 1.3
+    assert [bar.name for bar in validation_bars(Replay(rows=[row])) if not bar.ok] == [
+        "off_run_laar_mean",
+        "off_run_laar_p95",
+    ]
+
+
+def test_prompts_that_no_model_answers_are_simulated_but_not_compared() -> None:
+    found, trials = real_run("laar")
+    # wrong by both: p5 and p15
+    assert replay(found, trials).rows[0].requests == 18
+
+
+def test_contenders_that_cannot_be_simulated_are_named() -> None:
+    found, trials = real_run("laar")
+    foreign = [replace(trial, policy="litellm") for trial in trials]
+    assert list(replay(found, [*trials, *foreign]).skipped) == ["litellm"]
+
+
+def test_a_contender_may_be_a_policy_under_another_name() -> None:
+    found = world(*MIXED)
+    trials = trials_of(play_policy(found, PLAN, "fastest", loop="server"), PLAN, found, name="cascade")
+    row = replay(found, trials, ways={"cascade": Way(policy="fastest", loop="server")}).rows[0]
+    assert row.mean_ratio == pytest.approx(1.0)
+
+
+def test_prompts_without_every_models_answer_are_refused() -> None:
+    with pytest.raises(ValueError, match="1 prompts were not answered by every model"):
+        play_policy(world(*MIXED), [Asked(prompt_id="elsewhere")], "laar", loop="server")
+
+
+def test_merged_counts_add_up() -> None:
+    cells = tuple(
+        Cell(task="t", language=language, bucket=bucket, correct=1 + bucket, tried=4)
+        for language in ("en", "de")
+        for bucket in (0, 1)
+    )
+    pairs = [
+        PairCell(failed=GOOD, model=FAST, task="t", language=c.language, bucket=c.bucket, correct=1, tried=2)
+        for c in cells
+    ]
+    base = profile(*pairs)
+    full = base.model_copy(update={"models": {FAST: base.models[FAST].model_copy(update={"cells": cells})}})
+
+    def counts(found: Profile) -> list[tuple[str, int, int, int]]:
+        return [(c.language, c.bucket, c.correct, c.tried) for c in found.models[FAST].cells]
+
+    assert counts(without_language(full)) == [("unknown", 0, 2, 8), ("unknown", 1, 4, 8)]
+    assert counts(without_length(full)) == [("en", 0, 3, 8), ("de", 0, 3, 8)]
+    assert counts(coarse(full)) == [("unknown", 0, 6, 16)]
+    assert [(p.correct, p.tried) for p in coarse(full).pairs] == [(4, 8)]
+
+
+def test_ablation_sets_laar_to_nothing_lost_and_load_aware_to_all() -> None:
+    found = world(*MIXED)
+    rows = {r.name: r for r in ablate(profile(), found.records, found.cluster, clients=2, repeats=2)}
+    assert rows["laar"].gain_share == 0.0
+    assert rows["load-aware"].gain_share == pytest.approx(1.0)
+    assert rows["laar"].solved == 1.0
+    assert rows["without joint failures"].mean_s == rows["laar"].mean_s
+
+
+def test_a_language_that_decides_is_missed_when_taken_out() -> None:
+    """In English the fast model is always right, in German never; the good one always is."""
+    cells = tuple(
+        Cell(task="t", language=language, bucket=0, correct=right, tried=40)
+        for language, right in (("en", 40), ("de", 0))
+    )
+    base = profile()
+    models = {
+        FAST: base.models[FAST].model_copy(update={"cells": cells}),
+        GOOD: base.models[GOOD].model_copy(
+            update={"cells": tuple(c.model_copy(update={"correct": 40}) for c in cells)}
+        ),
+    }
+    known = Profile(version=1, measured=NO_PROFILE.measured, bucket_edges=(128,), models=models)
+    records = [
+        replace(record(f"{language}{i}", model, correct=language == "en" or model == GOOD), language=language)
+        for i in range(10)
+        for language in ("en", "de")
+        for model in (FAST, GOOD)
+    ]
+    rows = {r.name: r for r in ablate(known, records, Cluster.of(ENGINES), clients=2, repeats=2)}
+    assert rows["without language"].mean_s > 1.05 * rows["laar"].mean_s
