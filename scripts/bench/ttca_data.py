@@ -14,8 +14,6 @@ from scripts.bench.recorded import read_records, uncompressed
 
 OUTCOMES, TRIALS = "outcomes.jsonl", "trials.jsonl"
 LAAR = "laar"
-# A policy that was stopped earlier is left out, so that it does not cost all others their prompts.
-LEAST_SHARE = 0.5
 NEEDED_PARAMETERS = ("policies", "cap", "seed")
 
 
@@ -41,28 +39,32 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """Policies on prompts that all of them tried once and all models answered, and what that leaves out.
+    """LAAR's prompts, by id, as far as all models answered them, and what every policy did with those it tried too.
 
-    `trials` has each policy's trials in the order of `prompts`; `incomplete` says how many prompts each policy
-    tried that tried too few.
+    `trials` has each policy's trials in the order of `prompts`, LAAR's for all of them; a policy without any is not
+    there.
     """
 
     parameters: Mapping[str, Any]
     models: tuple[str, ...]
     prompts: tuple[Prompt, ...]
     trials: Mapping[str, tuple[Trial, ...]]
-    incomplete: Mapping[str, int]
-    prompts_tried: int
-    without_outcomes: int
+    tried_by_any: int
+    tried_by_laar: int
+
+    @property
+    def whole(self) -> list[str]:
+        """The policies that tried every prompt."""
+        return [name for name, trials in self.trials.items() if len(trials) == len(self.prompts)]
 
     @property
     def missing(self) -> dict[str, Any]:
         """What was planned or tried, and is not compared."""
         return {
-            "incomplete_policies": dict(self.incomplete),
-            "prompts_tried_by_any": self.prompts_tried,
-            "prompts_not_tried_by_all": self.prompts_tried - len(self.prompts) - self.without_outcomes,
-            "prompts_without_every_models_answer": self.without_outcomes,
+            "policies_without_trials": [name for name in self.parameters["policies"] if name not in self.trials],
+            "prompts_tried_by_any": self.tried_by_any,
+            "prompts_not_tried_by_laar": self.tried_by_any - self.tried_by_laar,
+            "prompts_without_every_models_answer": self.tried_by_laar - len(self.prompts),
         }
 
 
@@ -88,28 +90,25 @@ def read_trials(path: Path) -> tuple[dict[str, Any], list[Trial]]:
 
 
 def compare(parameters: Mapping[str, Any], trials: Sequence[Trial], records: Sequence[Record]) -> Compared:
-    """The prompts that every policy with most of them tried, where each model's answer is known, by id."""
+    """What LAAR tried beside what others tried of it, policies as the run names them; ValueError without LAAR."""
     found = _by_policy(trials)
-    tried = set().union(*found.values())
-    planned = [*found, *(name for name in parameters["policies"] if name not in found)]
-    incomplete = {
-        name: len(found.get(name, {})) for name in planned if len(found.get(name, {})) < LEAST_SHARE * len(tried)
-    }
-    complete = {name: by_prompt for name, by_prompt in found.items() if name not in incomplete}
-    if not complete:
-        raise ValueError(f"no policy tried {LEAST_SHARE:.0%} of the {len(tried)} prompts: {incomplete}")
-    by_all = set.intersection(*(set(by_prompt) for by_prompt in complete.values()))
+    if LAAR not in found:
+        raise ValueError(f"no trials of '{LAAR}', beside which others are put; there are those of {sorted(found)}")
+    ours = found[LAAR]
     models, answers = _answers(records)
-    known = sorted(prompt_id for prompt_id in by_all if len(answers.get(prompt_id, {})) == len(models))
-    one = next(iter(complete.values()))
+    known = sorted(prompt_id for prompt_id in ours if len(answers.get(prompt_id, {})) == len(models))
+    shared = {
+        name: tuple(found[name][prompt_id] for prompt_id in known if prompt_id in found[name])
+        for name in dict.fromkeys([*parameters["policies"], *found])
+        if name in found
+    }
     return Compared(
         parameters=parameters,
         models=models,
-        prompts=tuple(_prompt(one[prompt_id], answers[prompt_id]) for prompt_id in known),
-        trials={name: tuple(by_prompt[prompt_id] for prompt_id in known) for name, by_prompt in complete.items()},
-        incomplete=incomplete,
-        prompts_tried=len(tried),
-        without_outcomes=len(by_all) - len(known),
+        prompts=tuple(_prompt(ours[prompt_id], answers[prompt_id]) for prompt_id in known),
+        trials={name: of for name, of in shared.items() if of},
+        tried_by_any=len(set().union(*found.values())),
+        tried_by_laar=len(ours),
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import Any
@@ -18,6 +18,7 @@ from profiles.ttca import (
     par_penalty_s,
     penalised_s,
     readings,
+    success_at,
 )
 from scripts.bench.report import Bar
 from scripts.bench.ttca_bounds import Bounds, bounds_of
@@ -25,7 +26,9 @@ from scripts.bench.ttca_data import LAAR, Compared, Prompt
 
 MOST_OVER = {"load-aware": 0.69, "session-affinity": 0.51}
 MOST_OVER_STATIC = 1.10
-LEAST_REQUESTS, LEAST_LANGUAGES, LEAST_LENGTHS = 300, 6, 3
+LEAST_LANGUAGES, LEAST_LENGTHS = 6, 3
+# Of LAAR and the two in MOST_OVER; the others may have fewer.
+LEAST_REQUESTS, LEAST_REQUESTS_OF_OTHERS = 300, 100
 MOST_ANSWERED_ALONE = 0.80
 # For the 95 % intervals of ratios.
 RESAMPLES = 10_000
@@ -56,20 +59,22 @@ class Charging:
 def figures_of(compared: Compared, *, resamples: int = RESAMPLES) -> dict[str, Any]:
     """Everything that is published of a run, in seconds and shares; raises ValueError where nothing is comparable."""
     charging = Charging(compared)
-    if not charging.answerable:
-        raise ValueError(f"no model answers any of the {len(compared.prompts)} compared prompts")
+    for name, trials in compared.trials.items():
+        if not charging.answerable_s(trials):
+            raise ValueError(f"no model answers any of the {len(trials)} prompts of '{name}' that are compared")
 
     def over(ours: Charges, theirs: Charges) -> dict[str, Any]:
         seed: int = compared.parameters["seed"]
         return asdict(paired_bootstrap(ours, theirs, seed=seed, num_resamples=resamples))
 
+    by_id = {prompt.id: prompt for prompt in compared.prompts}
     return {
         "prompts": _prompts(compared),
         "missing": compared.missing,
-        "policies": {name: _policy(trials, compared.prompts, charging) for name, trials in compared.trials.items()},
+        "policies": {name: _policy(trials, by_id, charging) for name, trials in compared.trials.items()},
         "laar_over": _over_others(compared, charging, over),
         "bounds": _bounds(compared, charging, over),
-        "cells_s": {name: _cells(compared.prompts, trials, charging) for name, trials in compared.trials.items()},
+        "cells_s": {name: _cells(compared.prompts, compared.trials[name], charging) for name in compared.whole},
     }
 
 
@@ -77,18 +82,17 @@ def bars_of(figures: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[B
     """Every bar, whether its figure could be computed or not: one that could not is not a number and falls short."""
     prompts, bounds = figures["prompts"], figures["bounds"]
     over_static = MOST_OVER_STATIC
+    others = sorted({*parameters["policies"], *figures["policies"]} - {LAAR})
     return [
         *(
             _at_most(f"laar_over_{name}", _ratio(figures["laar_over"].get(name)), most)
             for name, most in MOST_OVER.items()
         ),
-        *(
-            _at_least(f"success_above_{name}", _more_success(figures["policies"], name), 0)
-            for name in sorted({*parameters["policies"], *figures["policies"]} - {LAAR})
-        ),
+        *(_at_least(f"success_above_{name}", _more_success(figures, name), 0) for name in others),
         _at_most("laar_over_best_static", _ratio(bounds.get("laar_over_best_static")), over_static),
         _at_most("laar_replayed_over_best_static", _ratio(bounds.get("replayed_over_best_static")), over_static),
-        _at_least("requests_per_policy", prompts["compared"], LEAST_REQUESTS),
+        _at_least("requests_per_policy", _fewest(figures, [LAAR, *MOST_OVER]), LEAST_REQUESTS),
+        _at_least("requests_per_other_policy", _fewest(figures, others), LEAST_REQUESTS_OF_OTHERS),
         _at_least("languages", len(prompts["languages"]), LEAST_LANGUAGES),
         _at_least("lengths_in_every_language", min(prompts["languages"].values()), LEAST_LENGTHS),
         _at_most("answered_by_one_model_alone", max(prompts["answered_by"].values()), MOST_ANSWERED_ALONE),
@@ -112,52 +116,53 @@ def _prompts(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _policy(trials: Sequence[Trial], prompts: Sequence[Prompt], charging: Charging) -> dict[str, Any]:
+def _policy(trials: Sequence[Trial], by_id: Mapping[str, Prompt], charging: Charging) -> dict[str, Any]:
+    charges = charging.answerable_s(trials)
     found = readings(
         trials,
-        answerable=charging.answerable,
+        answerable=charges.keys(),
         cap=charging.cap,
         attempt_s=charging.attempt_s,
         penalty_s=charging.penalty_s,
     )
-    charges = np.array(list(charging.answerable_s(trials).values()))
+    times = list(charges.values())
     made = Counter(len(trial.tries) for trial in trials if trial.is_solved)
     return asdict(found) | {
         "success_at": list(found.success_at),
-        "answerable_p50_s": float(np.quantile(charges, 0.5)),
-        "answerable_p95_s": float(np.quantile(charges, 0.95)),
+        "answerable_p50_s": float(np.quantile(times, 0.5)),
+        "answerable_p95_s": float(np.quantile(times, 0.95)),
         "answerable_unsolved": sum(not t.is_solved for t in trials if t.prompt_id in charging.answerable),
-        "verdicts_unlike_recorded": _unlike_recorded(trials, prompts),
+        "verdicts_unlike_recorded": _unlike_recorded(trials, by_id),
         "solved_after_attempts": {str(count): made[count] for count in sorted(made)},
-        "mean_output_tokens": fmean(sum(attempt.output_tokens for attempt in trial.tries) for trial in trials),
     }
 
 
-def _unlike_recorded(trials: Sequence[Trial], prompts: Sequence[Prompt]) -> float | None:
+def _unlike_recorded(trials: Sequence[Trial], by_id: Mapping[str, Prompt]) -> float | None:
     """The share of attempts with another verdict than the same model had for the same prompt when all were asked."""
     pairs = [
-        (attempt.correct, prompt.answers[attempt.model].correct)
-        for trial, prompt in zip(trials, prompts, strict=True)
+        (attempt.correct, by_id[trial.prompt_id].answers[attempt.model].correct)
+        for trial in trials
         for attempt in trial.tries
-        if attempt.model in prompt.answers
+        if attempt.model in by_id[trial.prompt_id].answers
     ]
     return fmean(now != before for now, before in pairs) if pairs else None
 
 
 def _over_others(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:
-    """LAAR's mean over each other policy's, readings (i) and (ii)."""
-    if LAAR not in compared.trials:
-        return {}
-    ours = compared.trials[LAAR]
-    ours_i, ours_ii = charging.answerable_s(ours), charging.penalised_s(ours)
-    return {
-        name: {
+    """LAAR on each other policy's prompts, and its mean over the other's, readings (i) and (ii)."""
+    by_prompt = {trial.prompt_id: trial for trial in compared.trials[LAAR]}
+
+    def beside(trials: Sequence[Trial]) -> dict[str, Any]:
+        ours = [by_prompt[trial.prompt_id] for trial in trials]
+        ours_i = charging.answerable_s(ours)
+        return {
+            "laar_answerable_s": fmean(ours_i.values()),
+            "laar_success_rate": success_at(ours, charging.cap),
             "answerable": over(ours_i, charging.answerable_s(trials)),
-            "penalised": over(ours_ii, charging.penalised_s(trials)),
+            "penalised": over(charging.penalised_s(ours), charging.penalised_s(trials)),
         }
-        for name, trials in compared.trials.items()
-        if name != LAAR
-    }
+
+    return {name: beside(trials) for name, trials in compared.trials.items() if name != LAAR}
 
 
 def _bounds(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:
@@ -216,13 +221,19 @@ def _ratio(found: Mapping[str, Mapping[str, float]] | None) -> float:
     return found["answerable"]["value"] if found else math.nan
 
 
-def _more_success(policies: Mapping[str, Any], name: str) -> float:
-    """How much larger LAAR's share of solved trials is than another's."""
-    if LAAR not in policies or name not in policies:
+def _more_success(figures: Mapping[str, Any], name: str) -> float:
+    """How much larger LAAR's share of solved trials is than another's on the other's prompts."""
+    if name not in figures["laar_over"]:
         return math.nan
-    ours: float = policies[LAAR]["success_rate"]
-    theirs: float = policies[name]["success_rate"]
+    ours: float = figures["laar_over"][name]["laar_success_rate"]
+    theirs: float = figures["policies"][name]["success_rate"]
     return ours - theirs
+
+
+def _fewest(figures: Mapping[str, Any], names: Iterable[str]) -> int:
+    """Prompts of the one of these policies that has fewest; none of one that has no trial."""
+    policies = figures["policies"]
+    return min(policies[name]["num_prompts"] if name in policies else 0 for name in names)
 
 
 def _at_most(name: str, value: float, limit: float) -> Bar:

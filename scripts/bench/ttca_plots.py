@@ -10,7 +10,9 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
+from profiles.trial import Trial
 from profiles.ttca import ecdf
 from scripts.bench.ttca_bounds import bounds_of
 from scripts.bench.ttca_data import LAAR, Compared
@@ -63,33 +65,43 @@ def draw_goodput(goodput: Goodput, path: Path) -> Path:
 def plot_ecdf(compared: Compared, figures: Mapping[str, Any]) -> Figure:
     """Reading (i): the share of the answerable prompts that took no longer; unsolved ones with all they are charged."""
     charging = Charging(compared)
-    figure, axes = _figure()
-    for name, trials in compared.trials.items():
-        _steps(axes, list(charging.answerable_s(trials).values()), name, _style(name))
+    figure, panels = _panels(compared)
+    for axes, policies in panels:
+        for name, trials in policies.items():
+            _steps(axes, list(charging.answerable_s(trials).values()), name, _style(name))
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
     if "not_computed" not in figures["bounds"]:
         bounds = bounds_of(compared)
-        _steps(axes, list(bounds.oracle.values()), "oracle", {"color": "grey", "linestyle": ":"})
-        _steps(axes, list(bounds.static.values()), "best static", {"color": "grey", "linestyle": "--"})
-    axes.set_xscale("log")
-    _labelled(axes, "TTCA, prompts that a model answers", "TTCA, seconds (unsolved: all attempts)", "share of prompts")
+        whole = panels[0][0]
+        _steps(whole, list(bounds.oracle.values()), "oracle", {"color": "grey", "linestyle": ":"})
+        _steps(whole, list(bounds.static.values()), "best static", {"color": "grey", "linestyle": "--"})
+    for axes, policies in panels:
+        n = sum(trial.prompt_id in charging.answerable for trial in policies[LAAR])
+        _labelled(
+            axes, f"TTCA, {n} prompts that a model answers", "seconds (unsolved: all attempts)", "share of prompts"
+        )
     return figure
 
 
 def plot_success(compared: Compared) -> Figure:
     """The share of all prompts that were solved within a time; those that no model answers keep it below 1."""
-    figure, axes = _figure()
+    figure, panels = _panels(compared)
     end_s = max(trial.elapsed_s for trials in compared.trials.values() for trial in trials)
-    for name, trials in compared.trials.items():
-        times, shares = ecdf(trials)
-        # to the right edge, where it stays
-        axes.step([0, *times, end_s], [0, *shares, shares[-1:].sum()], where="post", label=name, **_style(name))
-    axes.set_ylim(0, 1)
-    _labelled(axes, "success within a time, all prompts", "seconds since sending", "share solved")
+    for axes, policies in panels:
+        for name, trials in policies.items():
+            times, shares = ecdf(trials)
+            # to the right edge, where it stays
+            axes.step([0, *times, end_s], [0, *shares, shares[-1:].sum()], where="post", label=name, **_style(name))
+        axes.set_ylim(0, 1)
+        title = f"success within a time, all of {len(policies[LAAR])} prompts"
+        _labelled(axes, title, "seconds since sending", "share solved")
     return figure
 
 
 def plot_cells(figures: Mapping[str, Any]) -> Figure:
-    """Mean of reading (i) by language and length for LAAR and the load-aware policy, on one scale."""
+    """Mean of reading (i) by language and length for LAAR and a load-aware policy of the same prompts, on one scale."""
     names = [name for name in (LAAR, BESIDE_LAAR) if name in figures["cells_s"]]
     languages = list(figures["prompts"]["languages"])
     lengths = [str(length) for length in figures["prompts"]["target_tokens"]]
@@ -113,9 +125,9 @@ def plot_cells(figures: Mapping[str, Any]) -> Figure:
 
 def plot_attempts(figures: Mapping[str, Any]) -> Figure:
     """How many attempts each policy's prompts took, and how many it never solved."""
-    policies = figures["policies"]
-    names = list(policies)
-    shares = np.array([_attempt_shares(policies[name]) for name in names])
+    policies = figures["policies"].values()
+    names = [f"{name} ({of['num_prompts']})" for name, of in figures["policies"].items()]
+    shares = np.array([_attempt_shares(of) for of in policies])
     figure, axes = _figure()
     labels = [*(str(count) for count in range(1, MOST_ATTEMPTS)), f"{MOST_ATTEMPTS} and more", "unsolved"]
     colours = [*colormaps["Blues_r"](np.linspace(0.1, 0.8, MOST_ATTEMPTS)), "tab:red"]
@@ -123,9 +135,10 @@ def plot_attempts(figures: Mapping[str, Any]) -> Figure:
     for column, (label, colour) in enumerate(zip(labels, colours, strict=True)):
         axes.barh(names, shares[:, column], left=left, label=label, color=colour)
         left += shares[:, column]
-    axes.axvline(figures["prompts"]["answerable"] / figures["prompts"]["compared"], color="black", linestyle="--")
+    answerable = [of["num_answerable"] / of["num_prompts"] for of in policies]
+    axes.scatter(answerable, names, marker="|", s=400, color="black", zorder=3, label="what any\nmodel answers")
     axes.invert_yaxis()
-    _labelled(axes, "attempts until solved (dashed: what any model answers)", "share of prompts", "")
+    _labelled(axes, "attempts until solved (in brackets: prompts)", "share of prompts", "")
     return figure
 
 
@@ -137,6 +150,21 @@ def plot_goodput(goodput: Goodput) -> Figure:
     title = "smooth goodput by load" + (" (simulated)" if goodput.simulated else "")
     _labelled(axes, title, f"load, {goodput.load_unit}", f"smooth goodput, {goodput.goodput_unit}")
     return figure
+
+
+def _panels(compared: Compared) -> tuple[Figure, list[tuple[Axes, dict[str, Sequence[Trial]]]]]:
+    """Below one another the policies with all prompts, and LAAR and the others on those that these others share."""
+    others = {name: trials for name, trials in compared.trials.items() if name not in compared.whole}
+    groups: list[dict[str, Sequence[Trial]]] = [{name: compared.trials[name] for name in compared.whole}]
+    if others:
+        shared = set.intersection(*({trial.prompt_id for trial in trials} for trials in others.values()))
+        small = {LAAR: compared.trials[LAAR], **others}
+        groups.append({name: [t for t in trials if t.prompt_id in shared] for name, trials in small.items()})
+    groups = [group for group in groups if group[LAAR]]
+    heights = [4.8, 3.6][: len(groups)]
+    figure = Figure(figsize=(8, sum(heights)), layout="constrained")
+    axes = figure.subplots(len(groups), squeeze=False, height_ratios=heights)[:, 0]
+    return figure, list(zip(axes, groups, strict=True))
 
 
 def _figure() -> tuple[Figure, Axes]:

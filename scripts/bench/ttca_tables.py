@@ -9,7 +9,7 @@ from typing import Any
 from profiles.ttca import ttca_s
 from scripts.bench.report import Bar, Report
 from scripts.bench.ttca_data import LAAR, Compared
-from scripts.bench.ttca_figures import Charging
+from scripts.bench.ttca_figures import LEAST_REQUESTS, Charging
 
 Figures = Mapping[str, Any]
 BESIDE_LAAR = "load-aware"
@@ -91,13 +91,15 @@ def _policies(policies: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _ttca(figures: Figures) -> str:
-    head = ["policy", "(i) mean s", "p50", "p95", "LAAR over it", "(ii) mean s", "LAAR over it", "(iii) mean s"]
+    head = ["policy", "prompts", "answerable", "(i) mean s", "p50", "p95", "LAAR (i) on these", "LAAR over it"]
+    head += ["(ii) mean s", "LAAR over it", "(iii) mean s"]
     rows = []
-    for name, of in _by_mean(figures["policies"]):
+    for name, of in _ranked(figures["policies"]):
         over = figures["laar_over"].get(name, {})
-        times = [of["answerable_s"], of["answerable_p50_s"], of["answerable_p95_s"]]
+        times = [of["answerable_s"], of["answerable_p50_s"], of["answerable_p95_s"], over.get("laar_answerable_s")]
         rows.append(
-            [name, *map(_seconds, times), _ratio(over.get("answerable")), _seconds(of["penalised_s"])]
+            [name, str(of["num_prompts"]), str(of["num_answerable"]), *map(_seconds, times)]
+            + [_ratio(over.get("answerable")), _seconds(of["penalised_s"])]
             + [_ratio(over.get("penalised")), _seconds(of["solved_s"])]
         )
     return _table(head, rows)
@@ -106,13 +108,14 @@ def _ttca(figures: Figures) -> str:
 def _success(figures: Figures) -> str:
     policies = figures["policies"]
     most = min(3, *(len(of["success_at"]) for of in policies.values()))
-    head = ["policy", *(f"success@{k}" for k in range(1, most + 1)), "within the cap", "attempts, mean", "errors"]
-    head += ["answerable, unsolved", "verdicts unlike recorded"]
+    head = ["policy", "prompts", *(f"success@{k}" for k in range(1, most + 1)), "within the cap", "LAAR on these"]
+    head += ["attempts, mean", "errors", "answerable, unsolved", "verdicts unlike recorded"]
     rows = [
-        [name, *(f"{share:.3f}" for share in of["success_at"][:most]), f"{of['success_rate']:.3f}"]
+        [name, str(of["num_prompts"]), *map(_three_places, [*of["success_at"][:most], of["success_rate"]])]
+        + [_three_places(figures["laar_over"].get(name, {}).get("laar_success_rate"))]
         + [f"{of['mean_attempts']:.2f}", str(of["num_errors"]), str(of["answerable_unsolved"])]
         + [_share(of["verdicts_unlike_recorded"])]
-        for name, of in _by_mean(policies)
+        for name, of in _ranked(policies)
     ]
     return _table(head, rows)
 
@@ -145,7 +148,7 @@ def _bounds(figures: Figures) -> str:
 
 
 def _cells(figures: Figures) -> str:
-    """Reading (i) by language and length: LAAR's, and the load-aware policy's where it was compared."""
+    """Reading (i) by language and length: LAAR's, and the load-aware policy's where it tried the same prompts."""
     cells = {name: figures["cells_s"][name] for name in (LAAR, BESIDE_LAAR) if name in figures["cells_s"]}
     lengths = [str(length) for length in figures["prompts"]["target_tokens"]]
     head = ["language", *(f"{name}, {length}" for length in lengths for name in cells)]
@@ -169,24 +172,29 @@ def _short(report: Report) -> str:
 
 def _missing(figures: Figures) -> str:
     missing = figures["missing"]
-    incomplete = ", ".join(f"{name} ({count} prompts)" for name, count in missing["incomplete_policies"].items())
+    fewer = [f"{name} ({n})" for name, of in figures["policies"].items() if (n := of["num_prompts"]) < LEAST_REQUESTS]
     return (
-        f"Prompts that any policy tried: {missing['prompts_tried_by_any']}; of these not tried by all of the compared: "
-        f"{missing['prompts_not_tried_by_all']}, and without every model's answer: "
+        f"Prompts that any policy tried: {missing['prompts_tried_by_any']}; of these not tried by laar: "
+        f"{missing['prompts_not_tried_by_laar']}, and without every model's answer: "
         f"{missing['prompts_without_every_models_answer']}. "
-        f"Policies that were not completed and are not compared: {incomplete or 'none'}."
+        f"Policies with fewer than {LEAST_REQUESTS} prompts: {', '.join(fewer) or 'none'}. "
+        f"Policies without any: {', '.join(missing['policies_without_trials']) or 'none'}."
     )
 
 
-def _by_mean(policies: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return sorted(policies.items(), key=lambda item: item[1]["answerable_s"])
+def _ranked(policies: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Those with most prompts first, and of as many the sooner one."""
+    return sorted(policies.items(), key=lambda item: (-item[1]["num_prompts"], item[1]["answerable_s"]))
 
 
 def _flat(name: str, of: Mapping[str, Any], over: Mapping[str, Mapping[str, float]] | None) -> dict[str, Any]:
     row = {"policy": name} | {key: value for key, value in of.items() if not isinstance(value, list | dict)}
     row |= {f"success_at_{k}": share for k, share in enumerate(of["success_at"], start=1)}
-    for reading, ratio in (over or {}).items():
-        row |= {f"laar_over_it_{reading}_{key}": ratio[key] for key in ("value", "low", "high")}
+    for key, of_laar in (over or {}).items():
+        if isinstance(of_laar, dict):
+            row |= {f"laar_over_it_{key}_{part}": of_laar[part] for part in ("value", "low", "high")}
+        else:
+            row[f"{key}_on_its_prompts"] = of_laar
     return row
 
 
@@ -206,6 +214,10 @@ def _value(bar: Bar) -> str:
 
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _three_places(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _share(value: float | None) -> str:

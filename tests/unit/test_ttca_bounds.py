@@ -82,12 +82,6 @@ def test_model_that_nobody_asked_is_named() -> None:
         bounds_of(compare(PARAMETERS, trials(), answers))
 
 
-def test_bounds_need_laar_s_trials() -> None:
-    others = [t for t in trials() if t.policy != "laar"]
-    with pytest.raises(ValueError, match=r"no complete trials of 'laar'; there are those of \['round-robin'\]"):
-        bounds_of(compare(PARAMETERS, others, records()))
-
-
 def test_too_many_models_for_all_orders_are_refused() -> None:
     with pytest.raises(ValueError, match="7 models; all orders of at most 6 can be tried"):
         best_orders([], list("abcdefg"), {})

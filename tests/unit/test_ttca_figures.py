@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from profiles.trial import Trial
+from profiles.trial import Trial, Try
 from scripts.bench.report import Bar
 from scripts.bench.ttca_data import Compared, compare, read_compared, read_trials
 from scripts.bench.ttca_figures import bars_of, figures_of
@@ -82,24 +82,32 @@ def test_folder_without_raw_data_is_refused(tmp_path: Path) -> None:
         read_compared(tmp_path)
 
 
-def test_only_prompts_that_all_policies_tried_are_compared() -> None:
-    of = compare(PARAMETERS, [t for t in trials() if (t.policy, t.prompt_id) != ("laar", "b")], records())
-    assert [prompt.id for prompt in of.prompts] == ["a", "c", "d"]
+def test_each_policy_is_compared_on_the_prompts_that_laar_tried_too() -> None:
+    some = {("laar", "b"), ("round-robin", "d")}
+    of = compare(PARAMETERS, [t for t in trials() if (t.policy, t.prompt_id) not in some], records())
     assert {name: [t.prompt_id for t in found] for name, found in of.trials.items()} == {
         "laar": ["a", "c", "d"],
-        "round-robin": ["a", "c", "d"],
+        "round-robin": ["a", "c"],
     }
-    assert of.missing["prompts_not_tried_by_all"] == 1
-
-
-def test_policy_with_too_few_prompts_is_left_out_and_named() -> None:
-    of = compare(THREE, [*trials(), *renamed("load-aware")[:1]], records())
-    assert set(of.trials) == {"laar", "round-robin"}
-    assert of.missing["incomplete_policies"] == {"load-aware": 1}
+    assert [prompt.id for prompt in of.prompts] == ["a", "c", "d"]
+    assert of.whole == ["laar"]
+    assert of.missing["prompts_not_tried_by_laar"] == 1
 
 
 def test_policy_that_never_began_is_named() -> None:
-    assert compare(THREE, trials(), records()).missing["incomplete_policies"] == {"load-aware": 0}
+    assert compare(THREE, trials(), records()).missing["policies_without_trials"] == ["load-aware"]
+
+
+def test_policy_that_shares_no_prompt_with_laar_has_no_trials() -> None:
+    asked = {"laar": {"a": "small"}, "round-robin": {"b": "big"}}
+    of = compare(PARAMETERS, trials(asked), records())
+    assert set(of.trials) == {"laar"}
+    assert of.missing["policies_without_trials"] == ["round-robin"]
+
+
+def test_comparison_without_laar_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no trials of 'laar', .*; there are those of \['round-robin'\]"):
+        compare(PARAMETERS, [t for t in trials() if t.policy != "laar"], records())
 
 
 def test_prompts_without_every_models_answer_are_left_out_and_counted() -> None:
@@ -154,6 +162,29 @@ def test_prompt_that_one_model_answers_and_a_policy_does_not_is_charged_all_atte
     assert bars(of)["success_above_round-robin"].value == -0.25
 
 
+def test_policy_with_fewer_prompts_is_put_beside_laar_on_just_these() -> None:
+    # LAAR: 1, 5 and 4 s on a, b and c; round-robin has 4 and 5 s on a and b
+    of = figures(compare(PARAMETERS, trials({**ASKED, "round-robin": {"a": "big", "b": "small big"}}), records()))
+    theirs, over = of["policies"]["round-robin"], of["laar_over"]["round-robin"]
+    assert (theirs["num_prompts"], theirs["num_answerable"], theirs["answerable_s"]) == (2, 2, 4.5)
+    assert (over["laar_answerable_s"], over["laar_success_rate"]) == (3.0, 1.0)
+    assert (over["answerable"]["value"], over["answerable"]["num_prompts"]) == SECOND((6 / 9, 2))
+    assert bars(of)["success_above_round-robin"].value == 0
+    assert of["policies"]["laar"]["answerable_s"] == SECOND(10 / 3)
+    assert set(of["cells_s"]) == {"laar"}
+
+
+def test_price_of_an_attempt_is_the_same_for_all_whatever_they_tried() -> None:
+    # LAAR breaks off b after small's second; load-aware alone tells that another attempt takes 5 s
+    asked = {**ASKED, "laar": {**ASKED["laar"], "b": "small"}, "round-robin": {"b": "small"}}
+    slow = replace(
+        renamed("load-aware")[1], elapsed_s=5.0, tries=(Try(model="big", started_s=0.0, latency_s=5.0, correct=True),)
+    )
+    of = figures(compare(THREE, [*trials(asked), slow], records()))
+    assert of["laar_over"]["round-robin"]["laar_answerable_s"] == 6.0
+    assert of["policies"]["round-robin"]["answerable_s"] == 6.0
+
+
 def test_distance_from_the_bounds() -> None:
     bounds = figures(compared())["bounds"]
     assert [bounds[name]["answerable_s"] for name in ("oracle", "best_static", "laar_replayed")] == SECOND(
@@ -180,7 +211,7 @@ def test_mean_by_language_and_length() -> None:
 
 
 def test_bars_are_the_same_whatever_could_be_computed() -> None:
-    few = figures(compare(THREE, [t for t in trials() if t.policy != "laar"], records()))
+    few = figures(compare(THREE, [t for t in trials() if t.policy == "laar"], records()))
     assert set(bars(few, THREE)) == {
         "laar_over_load-aware",
         "laar_over_session-affinity",
@@ -189,6 +220,7 @@ def test_bars_are_the_same_whatever_could_be_computed() -> None:
         "laar_over_best_static",
         "laar_replayed_over_best_static",
         "requests_per_policy",
+        "requests_per_other_policy",
         "languages",
         "lengths_in_every_language",
         "answered_by_one_model_alone",
@@ -204,9 +236,10 @@ def test_bar_that_cannot_be_computed_falls_short(name: str) -> None:
     assert not bar.ok
 
 
-def test_bars_on_bounds_fall_short_without_laar() -> None:
-    found = figures(compare(PARAMETERS, [t for t in trials() if t.policy != "laar"], records()))
-    assert found["bounds"]["not_computed"].startswith("no complete trials of 'laar'")
+def test_bars_on_bounds_fall_short_where_there_are_none() -> None:
+    answers = [*records(), *(replace(r, model="third", correct=False) for r in records() if r.model == "big")]
+    found = figures(compare(PARAMETERS, trials(), answers))
+    assert found["bounds"]["not_computed"].startswith("no policy asked model 'third'")
     assert not bars(found)["laar_over_best_static"].ok
 
 
@@ -228,12 +261,29 @@ def test_one_model_that_answers_nearly_everything_falls_short() -> None:
     assert (bar.value, bar.limit, bar.ok) == (1.0, 0.8, False)
 
 
-def test_too_few_requests_languages_or_lengths_fall_short() -> None:
+def test_policy_without_a_trial_has_no_requests() -> None:
+    assert bars(figures(compared()), THREE)["requests_per_policy"].value == 0
+    assert bars(figures(compared()), THREE)["requests_per_other_policy"].value == 0
+
+
+def test_too_few_languages_or_lengths_fall_short() -> None:
     found = bars(figures(compared()))
-    names = ("requests_per_policy", "languages", "lengths_in_every_language")
-    assert [(found[name].value, found[name].ok) for name in names] == [(4, False), (2, False), (1, False)]
+    names = ("languages", "lengths_in_every_language")
+    assert [(found[name].value, found[name].ok) for name in names] == [(2, False), (1, False)]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "holds"), [pytest.param((300, 100), True, id="enough"), pytest.param((299, 99), False, id="too few")]
+)
+def test_requests_are_held_against_their_limits(prompts: tuple[int, int], holds: bool) -> None:
+    most, least = prompts
+    found = figures(compare(THREE, [*trials(), *renamed("load-aware"), *renamed("session-affinity")], records()))
+    for name, of in found["policies"].items():
+        of["num_prompts"] = least if name == "round-robin" else most
+    names = ("requests_per_policy", "requests_per_other_policy")
+    assert [(bars(found)[name].value, bars(found)[name].ok) for name in names] == [(most, holds), (least, holds)]
 
 
 def test_nothing_answerable_is_refused() -> None:
-    with pytest.raises(ValueError, match="no model answers any of the 4 compared prompts"):
+    with pytest.raises(ValueError, match="no model answers any of the 4 prompts of 'laar' that are compared"):
         figures(compare(PARAMETERS, trials(), [replace(r, correct=False) for r in records()]))

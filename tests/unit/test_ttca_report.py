@@ -13,8 +13,9 @@ import pytest
 from profiles.record import Record
 from profiles.trial import Trial
 from scripts.bench.report import Bar
+from scripts.bench.ttca_data import compare
 from scripts.bench.ttca_page import stale_blocks, write_blocks
-from scripts.bench.ttca_plots import Goodput, plot_goodput
+from scripts.bench.ttca_plots import Goodput, plot_goodput, plot_success
 from scripts.bench.ttca_report import blocks_of, page_of, publish, recompute
 from tests.unit.ttca_data import PARAMETERS, records, trials
 
@@ -85,7 +86,7 @@ def test_raw_data_that_were_changed_are_found(folder: Path) -> None:
 
 
 def test_table_that_was_changed_is_found(folder: Path) -> None:
-    edit(page_of(folder), "| laar | 3.33 |", "| laar | 2.33 |")
+    edit(page_of(folder), "| laar | 4 | 3 | 3.33 |", "| laar | 4 | 3 | 2.33 |")
     found = bar(folder, "published_tables_match")
     assert (found.value, found.ok) == (1, False)
 
@@ -138,6 +139,15 @@ def test_simulated_goodput_and_ablation_are_shown_where_they_are(folder: Path) -
     assert (folder / "goodput.png").exists()
 
 
+def test_policies_with_fewer_prompts_are_drawn_beside_laar_on_those_they_share() -> None:
+    some = [t for t in trials() if t.policy == "laar" or t.prompt_id in "ab"]
+    whole, small = plot_success(compare(PARAMETERS, some, records())).axes
+    assert [line.get_label() for line in whole.lines] == ["laar"]
+    assert [line.get_label() for line in small.lines] == ["laar", "round-robin"]
+    assert whole.get_title() == "success within a time, all of 4 prompts"
+    assert small.get_title() == "success within a time, all of 2 prompts"
+
+
 def test_goodput_of_a_simulation_says_so() -> None:
     points = {"laar": [(2.0, 15.0), (1.0, 10.0)]}
     goodput = Goodput(simulated=True, load_unit="requests/s", goodput_unit="tokens/s", series=points)
@@ -152,11 +162,13 @@ def test_goodput_of_a_simulation_says_so() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param("| laar | 3.33 | 4.00 | 4.90 |  | 15.00 |  | 3.33 |", id="readings"),
-        pytest.param("| laar | 0.500 | 0.750 | 0.750 | 1.50 | 0 | 0 | 0.0% |", id="success"),
+        pytest.param("| laar | 4 | 3 | 3.33 | 4.00 | 4.90 | - |  | 15.00 |  | 3.33 |", id="readings"),
+        pytest.param("| round-robin | 4 | 3 | 4.67 | 5.00 | 5.00 | 3.33 | 0.71 (0.25–1.00) |", id="beside laar"),
+        pytest.param("| round-robin | 4 | 0.250 | 0.750 | 0.750 | 0.750 | 1.75 | 0 | 0 | 0.0% |", id="success"),
         pytest.param("| oracle | 3.00 | 1.11 (1.00–1.25) |  |", id="oracle"),
         pytest.param("| en | 3.00 |", id="cells"),
-        pytest.param("| requests_per_policy | 4 | at least 300 | **no** |", id="bar that falls short"),
+        pytest.param("Policies with fewer than 300 prompts: laar (4), round-robin (4).", id="policies with few"),
+        pytest.param("| requests_per_other_policy | 4 | at least 100 | **no** |", id="bar that falls short"),
         pytest.param("- laar_over_load-aware: not computed against 0.69", id="figure that is not there"),
         pytest.param("| round-robin | server |", id="policies"),
     ],
