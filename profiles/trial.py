@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """One attempt of a trial; `started_s` counts from the moment the trial was sent."""
+    """One attempt of a trial; `started_s` counts from the moment the trial was sent.
+
+    `model` is empty where nothing was answered but an error.
+    """
 
     model: str
     started_s: float
@@ -21,7 +24,8 @@ class Trial:
 
     `sent_s` counts from the start of the `block` of requests that it was sent in; in an open loop it is the moment
     at which the request was due. `elapsed_s` runs from there to the last verdict, the client's own time included,
-    so that it is TTCA where the last attempt is correct. `error` says why a trial ended without a verdict.
+    so that it is TTCA where the last attempt is correct. `error` is the last one met, also if an attempt after it was
+    right.
     """
 
     policy: str

@@ -143,7 +143,8 @@ def charged_s(trial: Trial, cap: int, *, attempt_s: float) -> float:
 
     Of these the k that were made are charged what elapsed, each of the `cap - k` others `attempt_s` or the mean of
     those made, whichever is more: so never less than `elapsed_s * cap / k`. A trial without any attempt (an error)
-    is charged what elapsed and `cap` times `attempt_s`.
+    is charged what elapsed and `cap` times `attempt_s`; an attempt that met an error is charged `attempt_s` at least,
+    or failing at once would be the cheapest.
 
     Scaling alone would reward giving up between a quick wrong attempt and a slow one. With `attempt_s` from
     `longest_attempts_s` it cannot: an attempt that was left out costs at least what it would have taken.
@@ -154,7 +155,9 @@ def charged_s(trial: Trial, cap: int, *, attempt_s: float) -> float:
     if (time_s := ttca_s(trial)) is not None:
         return time_s
     own_s = trial.elapsed_s / num_tries if num_tries else 0.0
-    return trial.elapsed_s + (cap - num_tries) * max(attempt_s, own_s)
+    made = zip(trial.tries, attempts_s(trial), strict=True)
+    too_quick_s = sum(max(0.0, attempt_s - took_s) for attempt, took_s in made if not attempt.model)
+    return trial.elapsed_s + too_quick_s + (cap - num_tries) * max(attempt_s, own_s)
 
 
 def penalised_s(trial: Trial, penalty_s: float) -> float:

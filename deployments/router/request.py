@@ -172,6 +172,11 @@ def parse_request(
     _refuse_fields(fields, allowed_fields)
     scalars = _decode(_SCALARS, body)
     options = parse_options(fields.get("laar"))
+    if options.policy is not None and scalars.model != AUTO:
+        message = (
+            f"laar.policy: there is nothing to choose for model '{scalars.model[:MAX_SHOWN_CHARS]}'; 'auto' is needed"
+        )
+        raise ClientError(message, param="laar.policy")
     read = _read_chat if endpoint is Endpoint.CHAT else _read_completion
     texts, other_tokens = read(fields, scalars.model)
     other_tokens += _extra_tokens(fields)

@@ -290,7 +290,8 @@ class Routing:
     def _is_to_explore(self, request: RoutedRequest, log: AttemptLog) -> bool:
         """Only where a verdict will follow and laar is free to choose."""
         is_open = request.model == AUTO and request.wants_verification and not log.attempts
-        return is_open and self.beliefs.spend_exploration()
+        is_own = request.options.policy in (None, self._policy)
+        return is_open and is_own and self.beliefs.spend_exploration()
 
     def _unread(self, tokens: Floats, log: AttemptLog) -> Floats:
         """Prompt tokens that each model has still to read, shape (m,)."""

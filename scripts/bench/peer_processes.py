@@ -141,7 +141,12 @@ def instant_backends(ports: Sequence[int]) -> Iterator[list[str]]:
 def _process(
     command: Sequence[object], *, ready_url: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[None]:
-    """A process that answers at `ready_url` when the block begins and is gone when it ends."""
+    """A process that answers at `ready_url` when the block begins and is gone when it ends.
+
+    RuntimeError where another one listens there, left over from a run that was killed: that one would be measured.
+    """
+    if _answers(ready_url):
+        raise RuntimeError(f"something answers at {ready_url} already; end it first")
     with tempfile.NamedTemporaryFile(prefix="laar-peer-", suffix=".log") as log:
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -163,13 +168,17 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -
     while time.monotonic() < deadline_s:
         if process.poll() is not None:
             raise RuntimeError(f"{_name(process)} ended with {process.returncode}; its last words:\n{_tail(log)}")
-        try:
-            if httpx.get(url, timeout=1).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
+        if _answers(url):
+            return
         time.sleep(0.2)
     raise RuntimeError(f"{_name(process)} does not answer within {START_TIMEOUT_S:g} s; it said:\n{_tail(log)}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=1).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -14,10 +14,9 @@ def write_blocks(page: Path, blocks: Mapping[str, str]) -> None:
 
 
 def stale_blocks(page: Path, blocks: Mapping[str, str]) -> list[str]:
-    """The names of blocks in a page that say something else."""
-    return [
-        found["name"] for found in _BLOCK.finditer(page.read_text()) if found["text"] != _shown(blocks, found["name"])
-    ]
+    """The names of blocks that say something else in a page, or have no place there."""
+    found = {block["name"]: block["text"] for block in _BLOCK.finditer(page.read_text())}
+    return [name for name in {**blocks, **found} if found.get(name) != _shown(blocks, name)]
 
 
 def _shown(blocks: Mapping[str, str], name: str) -> str:

@@ -35,9 +35,13 @@ def ray_ingress(url: str, models: Sequence[str]) -> Iterator[str]:
         ingress = serve.deployment(
             make_fastapi_ingress(OpenAiIngress), max_ongoing_requests=2000, ray_actor_options={"num_cpus": 0.1}
         )
-        serve.run(ingress.bind(llm_deployments=handles, model_cards=cards), name="ray-ingress", route_prefix=RAY_ROUTE)
-        yield f"{url}{RAY_ROUTE}"
-        serve.delete("ray-ingress")
+        try:
+            serve.run(
+                ingress.bind(llm_deployments=handles, model_cards=cards), name="ray-ingress", route_prefix=RAY_ROUTE
+            )
+            yield f"{url}{RAY_ROUTE}"
+        finally:
+            serve.delete("ray-ingress")
     finally:
         ray.shutdown()
 

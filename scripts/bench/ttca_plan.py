@@ -144,7 +144,8 @@ def blocks_of(plan: TtcaPlan, prompts: Sequence[Prompt]) -> list[list[Sending]]:
     order = rng.permutation(len(prompts))
     sessions = rng.integers(plan.sessions, size=len(prompts))
     dealt = [order[block :: plan.blocks] for block in range(plan.blocks)]
-    due = [_due_s(plan, len(members), block) for block, members in enumerate(dealt)]
+    starts = np.cumsum([0, *map(len, dealt)]).tolist()
+    due = [_due_s(plan, len(members), block, starts[block]) for block, members in enumerate(dealt)]
     return [
         [
             Sending(prompt=prompts[i], session=f"user-{sessions[i]}", due_s=at)
@@ -167,23 +168,25 @@ def as_parameters(plan: TtcaPlan) -> dict[str, Any]:
     return plan.model_dump(mode="json", exclude={"policies"})
 
 
-def _due_s(plan: TtcaPlan, count: int, block: int) -> list[float | None]:
+def _due_s(plan: TtcaPlan, count: int, block: int, start: int) -> list[float | None]:
     if plan.mode == "closed":
         return [None] * count
     if plan.rate_per_s is not None:
         gaps = np.random.default_rng([plan.seed, 1, block]).exponential(1 / plan.rate_per_s, size=count)
         return [float(at) for at in np.cumsum(gaps)]
     assert plan.trace is not None
-    return _trace_s(plan.trace, count, block)
+    return _trace_s(plan.trace, count, start)
 
 
-def _trace_s(path: Path, count: int, block: int) -> list[float | None]:
-    """So many times of a trace as there are prompts, each block going on where the last one ended."""
+def _trace_s(path: Path, count: int, start: int) -> list[float | None]:
+    """So many times of a trace as a block has prompts, from where the block before ended."""
     try:
         times = [float(line) for line in path.read_text().split()]
     except (OSError, ValueError) as error:
         raise ValueError(f"trace {path}: {error}") from error
-    mine = times[block * count : (block + 1) * count]
+    mine = times[start : start + count]
     if len(mine) < count or times != sorted(times) or not all(np.isfinite(mine)):
-        raise ValueError(f"trace {path}: {len(times)} times; block {block} wants {count} more, ascending and finite")
+        raise ValueError(
+            f"trace {path}: {len(times)} times; {count} more are wanted from number {start} on, ascending and finite"
+        )
     return [at - mine[0] for at in mine]

@@ -6,6 +6,7 @@ or with as many clients. What was measured is kept block by block, and the same 
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -69,6 +70,8 @@ class _Blocks:
     ) -> None:
         self._plan, self._url, self._http, self._models = plan, url, http, models
         self._file, self._clock, self._console = file, clock, console
+        # a run of the same plan before this one may have left the prompts in the engines' prefix caches
+        self._run_id = uuid.uuid4().hex
 
     async def run(self, blocks: Sequence[Sequence[Sending]], budget: Budget) -> list[str]:
         undone = []
@@ -86,7 +89,7 @@ class _Blocks:
 
     async def _serve_block(self, client: Client, policy: str, number: int, block: Sequence[Sending]) -> None:
         begun_s = self._clock()
-        salt = f"{policy}-{number}-{self._plan.seed}"
+        salt = f"{self._run_id}-{policy}-{number}"
         trials = await serve_block(
             client, self._plan, block, policy=policy, number=number, salt=salt, clock=self._clock
         )

@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from packaging.requirements import Requirement
@@ -115,6 +116,17 @@ def test_missing_peers_are_told_before_anything_starts(monkeypatch: pytest.Monke
     result = CliRunner().invoke(laar, ["bench", "peers"])
     assert result.exit_code == 2
     assert result.stderr == "'python' is missing in .venv-bench; help: scripts/setup-bench.sh makes it\n"
+
+
+def test_peer_is_not_started_where_another_process_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(httpx, "get", lambda url, timeout: httpx.Response(200))
+    started = tmp_path / "started"
+    with (
+        pytest.raises(RuntimeError, match=r"something answers at http://127\.0\.0\.1:8131/health already; end it"),
+        peer_processes._process(["touch", started], ready_url="http://127.0.0.1:8131/health"),
+    ):
+        pass
+    assert not started.exists()
 
 
 def test_bench_pins_meet_what_the_extra_asks_for() -> None:

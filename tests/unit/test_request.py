@@ -219,6 +219,13 @@ def test_unknown_policy_is_refused_with_those_that_there_are() -> None:
         parse(chat(b',"laar":{"policy":"fast"}'))
 
 
+def test_policy_for_a_named_model_is_refused() -> None:
+    body = chat(b',"laar":{"policy":"fastest"}')
+    assert parse(body).options.policy == "fastest"
+    with pytest.raises(ClientError, match=r"^laar\.policy: there is nothing to choose for model 'small'; 'auto' is"):
+        parse(body.replace(b'"auto"', b'"small"'))
+
+
 def test_earlier_request_is_named_by_its_id() -> None:
     earlier = "laar-0123456789abcdef0123456789abcdef"
     assert parse(chat(b',"laar":{"retry_of":"' + earlier.encode() + b'"}')).options.retry_of == earlier

@@ -125,6 +125,16 @@ def test_exploration_only_starts_requests_that_are_verified_and_free_to_choose()
     assert 10 < reasons.count(Reason.EXPLORATION) <= 20
 
 
+def test_exploration_leaves_requests_alone_that_name_another_policy() -> None:
+    found = routing(correct={"a": 50, "b": 50}, explore_share=0.1)
+    asked = request()
+    fastest = replace(asked, options=LaarOptions(verify=asked.options.verify, policy="fastest"))
+    for _ in range(200):
+        made = found.decide(fastest, found.features(fastest), log(), turn=0, now_s=0.0, may_explore=True)
+        assert made is not None
+        assert made.reason is Reason.FASTEST
+
+
 def test_exploration_tries_models_that_are_not_thought_best() -> None:
     found = routing(correct={"a": 60, "b": 50}, explore_share=0.1)
     made = [decision(found, may_explore=True) for _ in range(1000)]

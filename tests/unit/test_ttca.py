@@ -116,6 +116,12 @@ def test_unsolved_is_charged_all_attempts(tried: Trial, expected: float) -> None
     assert charged_s(tried, 10, attempt_s=5.0) == expected
 
 
+def test_attempt_that_met_an_error_is_charged_no_less_than_one_that_was_not_made() -> None:
+    failed = trial("p", (0.25, False), (7.0, False), (1.0, False))
+    failed = replace(failed, tries=(*(replace(made, model="") for made in failed.tries[:2]), failed.tries[2]))
+    assert charged_s(failed, 3, attempt_s=5.0) == 5.0 + 7.0 + 1.0
+
+
 def test_more_attempts_than_the_cap_are_refused() -> None:
     with pytest.raises(ValueError, match="prompt 'p': 3 attempts; the cap is 2"):
         charged_s(trial("p", *[(1.0, False)] * 3), 2, attempt_s=1.0)

@@ -52,11 +52,19 @@ def test_trace_goes_on_from_block_to_block(tmp_path: Path) -> None:
     assert [sending.due_s for sending in second] == [0, 13, 28, 45, 64, 85]
 
 
+def test_trace_goes_on_where_a_longer_block_ended(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.txt"
+    trace.write_text("\n".join(str(number * number) for number in range(12)))
+    blocks = blocks_of((made := plan(mode="trace", trace=str(trace), blocks=5)), prompts_of(made))
+    due = [[sending.due_s for sending in block] for block in blocks]
+    assert due == [[0, 1, 4], [0, 7, 16], [0, 13], [0, 17], [0, 21]]
+
+
 def test_trace_that_is_too_short_is_refused(tmp_path: Path) -> None:
     trace = tmp_path / "trace.txt"
     trace.write_text("0 1 2")
     made = plan(mode="trace", trace=str(trace))
-    with pytest.raises(ValueError, match="3 times; block 0 wants 4 more"):
+    with pytest.raises(ValueError, match="3 times; 4 more are wanted from number 0 on"):
         blocks_of(made, prompts_of(made))
 
 

@@ -186,6 +186,12 @@ def test_text_around_tables_stays(tmp_path: Path) -> None:
     assert stale_blocks(page, {"bars": "newer"}) == ["bars"]
 
 
+def test_table_without_a_place_in_the_page_is_stale(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- begin bars -->\n\nnew\n\n<!-- end bars -->\n<!-- begin short -->\n")
+    assert stale_blocks(page, {"bars": "new", "ttca": "1 s", "short": ""}) == ["ttca", "short"]
+
+
 def test_place_for_something_unknown_is_refused(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- begin bras -->\n<!-- end bras -->\n")

@@ -5,13 +5,15 @@ from typing import Any
 
 import httpx
 import pytest
+from rich.console import Console
 
 from profiles.trial import Trial, Try
 from scripts.bench.peer_processes import served_by
 from scripts.bench.ttca_clients import LaarClient, PeerClient, Served
 from scripts.bench.ttca_file import TrialFile
+from scripts.bench.ttca_outcomes import Budget
 from scripts.bench.ttca_plan import CONTENDERS, Sending, TtcaPlan, blocks_of, prompts_of
-from scripts.bench.ttca_run import serve_block
+from scripts.bench.ttca_run import _Blocks, serve_block
 from tests.unit.test_ttca_plan import plan
 
 
@@ -131,6 +133,23 @@ def test_time_in_an_open_loop_runs_from_when_the_request_was_due(tmp_path: Path)
     trials = served(plan(blocks=1, mode="trace", trace=str(trace)), Slow())
     assert {trial.sent_s for trial in trials} == {0.0}
     assert max(trial.elapsed_s for trial in trials) >= 12
+
+
+def salts(folder: Path) -> list[str]:
+    """Those of a run of two policies over two blocks, wrong to the end."""
+    application, made = Application(right_at=0), plan(blocks=2)
+    with TrialFile(folder / "trials", HEAD) as file:
+        blocks = _Blocks(
+            made, url="", http=http(application), models=["m"], file=file, clock=Watch(), console=Console(quiet=True)
+        )
+        assert asyncio.run(blocks.run(blocks_of(made, prompts_of(made)), Budget(None, Watch()))) == []
+    return list(dict.fromkeys(body["cache_salt"] for body in application.bodies))
+
+
+def test_no_block_of_this_or_an_earlier_run_shares_its_salt_with_another(tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    found = salts(tmp_path) + salts(tmp_path / "again")
+    assert len(found) == len(set(found)) == 8
 
 
 HEAD = {"laar_ttca": 1, "parameters": {"seed": 1}}
