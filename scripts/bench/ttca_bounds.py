@@ -6,7 +6,7 @@ attempt takes, so that like is compared with like.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from statistics import fmean
 
@@ -102,7 +102,7 @@ def best_orders(
 def attempt_times(compared: Compared) -> AttemptTimes:
     """Seconds for every compared prompt on every model; ValueError names a model that no policy asked."""
     by_id = {prompt.id: prompt for prompt in compared.prompts}
-    pooled = [made for trials in compared.trials.values() for made in _attempts(trials, by_id)]
+    pooled = [made for trials in compared.trials.values() for made in _attempts(map(_without_repeats, trials), by_id)]
     lines = _lines(pooled, compared.models)
     own = _attempts(compared.trials[LAAR], by_id)
     factors = {model: _factor(own, model, lines) for model in compared.models}
@@ -128,6 +128,16 @@ def attempt_times(compared: Compared) -> AttemptTimes:
         explained=_explained(pooled, lines),
         factors=factors,
     )
+
+
+def _without_repeats(trial: Trial) -> Trial:
+    """The trial up to the first model that it asked again: that one finds the prompt in its cache."""
+    models = [attempt.model for attempt in trial.tries]
+    fresh = next((i for i, model in enumerate(models) if model in models[:i]), len(models))
+    if fresh == len(models):
+        return trial
+    last = trial.tries[fresh - 1]
+    return replace(trial, tries=trial.tries[:fresh], elapsed_s=last.started_s + last.latency_s)
 
 
 def _attempts(trials: Iterable[Trial], by_id: Mapping[str, Prompt]) -> list[tuple[Record, float]]:

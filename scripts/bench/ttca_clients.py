@@ -166,5 +166,9 @@ async def _post(
         return f"status {response.status_code}: {response.text[:200]}"
     if headers is not None:
         headers.update(response.headers)
-    answer: dict[str, Any] = response.json()
+    try:
+        answer: dict[str, Any] = response.json()
+        answer["choices"][0]["message"]["content"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        return f"no answer: {response.text[:200]}"
     return answer

@@ -74,6 +74,7 @@ def figures_of(compared: Compared, *, resamples: int = RESAMPLES) -> dict[str, A
         "policies": {name: _policy(trials, by_id, charging) for name, trials in compared.trials.items()},
         "laar_over": _over_others(compared, charging, over),
         "bounds": _bounds(compared, charging, over),
+        "tasks": {name: _tasks(compared, trials, charging) for name, trials in compared.trials.items() if name != LAAR},
         "cells_s": {name: _cells(compared.prompts, compared.trials[name], charging) for name in compared.whole},
     }
 
@@ -202,6 +203,23 @@ def _times(found: Bounds) -> dict[str, Any]:
         "estimated": times.estimated,
         "variance_explained": times.explained,
         "factors": dict(times.factors),
+    }
+
+
+def _tasks(compared: Compared, trials: Sequence[Trial], charging: Charging) -> dict[str, dict[str, float]]:
+    """Means of reading (i) by task on a policy's answerable prompts: its own and LAAR's."""
+    theirs, laars = charging.answerable_s(trials), charging.answerable_s(compared.trials[LAAR])
+    ids: dict[str, list[str]] = defaultdict(list)
+    for trial in sorted(trials, key=lambda t: t.task):
+        if trial.prompt_id in theirs and trial.prompt_id in laars:
+            ids[trial.task].append(trial.prompt_id)
+    return {
+        task: {
+            "num_answerable": len(mine),
+            "answerable_s": fmean(theirs[i] for i in mine),
+            "laar_answerable_s": fmean(laars[i] for i in mine),
+        }
+        for task, mine in ids.items()
     }
 
 

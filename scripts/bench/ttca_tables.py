@@ -24,6 +24,7 @@ def tables_of(report: Report) -> dict[str, str]:
         "ttca": lambda: _ttca(figures),
         "success": lambda: _success(figures),
         "bounds": lambda: _bounds(figures),
+        "tasks": lambda: _tasks(figures),
         "cells": lambda: _cells(figures),
         "bars": lambda: _bars(report.bars),
         "short": lambda: _short(report),
@@ -145,6 +146,24 @@ def _bounds(figures: Figures) -> str:
         + "."
     )
     return _table(["", "(i) mean s", "LAAR over it", "LAAR replayed over it"], rows) + "\n\n" + below
+
+
+def _tasks(figures: Figures) -> str:
+    """Reading (i) by task, with LAAR's on the same prompts."""
+    tasks = sorted({task for of in figures["tasks"].values() for task in of})
+    head = ["policy", *(f"{task}: {what}" for task in tasks for what in ("answerable", "(i) mean s", "LAAR over it"))]
+    rows = []
+    for name, _ in _ranked(figures["policies"]):
+        of = figures["tasks"].get(name, {})
+        found = [of.get(task) for task in tasks]
+        cells = [
+            [str(f["num_answerable"]), _seconds(f["answerable_s"]), f"{f['laar_answerable_s'] / f['answerable_s']:.2f}"]
+            if f
+            else ["", "", ""]
+            for f in found
+        ]
+        rows += [[name, *(cell for three in cells for cell in three)]] if of else []
+    return _table(head, rows)
 
 
 def _cells(figures: Figures) -> str:

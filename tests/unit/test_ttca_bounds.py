@@ -85,3 +85,13 @@ def test_model_that_nobody_asked_is_named() -> None:
 def test_too_many_models_for_all_orders_are_refused() -> None:
     with pytest.raises(ValueError, match="7 models; all orders of at most 6 can be tried"):
         best_orders([], list("abcdefg"), {})
+
+
+def test_an_attempt_that_finds_its_prompt_in_the_cache_tells_nothing_of_first_attempts() -> None:
+    """Repeats of one second would halve the time of a first attempt at a, which takes four."""
+    answers = [record(prompt_id, model, correct=False) for prompt_id in ("p1", "p2") for model in ("a", "b")]
+    repeated = [("a", 4.0, False), ("a", 1.0, False), ("a", 1.0, False)]
+    asked = [trial("laar", "p1", ("b", 3.0, False)), trial("laar", "p2", ("b", 3.0, False))]
+    asked += [trial("round-robin", prompt_id, *repeated) for prompt_id in ("p1", "p2")]
+    found = attempt_times(compare(dict(PARAMETERS) | {"cap": 3}, asked, answers))
+    assert found.seconds["p1", "a"] == pytest.approx(4.0)

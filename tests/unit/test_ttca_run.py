@@ -100,6 +100,15 @@ def test_error_counts_as_an_attempt_and_is_told() -> None:
     assert served.error == "status 503: busy"
 
 
+@pytest.mark.parametrize("body", [b"{", b"{}", b'{"choices": []}', b"[]"], ids=["torn", "empty", "no-choice", "list"])
+def test_answer_that_is_none_is_told_and_does_not_end_the_run(body: bytes) -> None:
+    client = PeerClient(
+        http=http(lambda _: httpx.Response(200, content=body)), model="any", served_by=served_by, clock=Watch()
+    )
+    served = asyncio.run(client.serve(sending(), salt="s", cap=1))
+    assert served.error.startswith("no answer: ")
+
+
 class Slow:
     """Takes one second for each prompt, and counts how many it has at once."""
 
