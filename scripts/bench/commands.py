@@ -209,10 +209,13 @@ def _ask_application(
     from scripts.profile.plan import ProfileError
 
     out.mkdir(parents=True, exist_ok=True)
-    found = read_plan(plan, only=[name.strip() for name in policies.split(",") if name.strip()])
+    found = read_plan(plan)
+    only = [name.strip() for name in policies.split(",") if name.strip()]
+    if unknown := sorted(set(only) - set(found.policies)):
+        raise ValueError(f"policies {unknown} are not in {plan}; it has {list(found.policies)}")
     key = os.environ.get(api_key_env, "").strip() or None
     try:
-        return asyncio.run(run(found, url=url.rstrip("/"), folder=out, budget_s=budget_s, api_key=key))
+        return asyncio.run(run(found, url=url.rstrip("/"), folder=out, budget_s=budget_s, api_key=key, only=only))
     except ProfileError as error:
         print(f"laar bench ttca: {error}")
         raise typer.Exit(1) from error

@@ -106,15 +106,12 @@ class Sending:
     due_s: float | None = None
 
 
-def read_plan(path: Path, only: Sequence[str] = ()) -> TtcaPlan:
-    """The plan, with only these of its policies if any are given; ValueError names the key that is wrong."""
+def read_plan(path: Path) -> TtcaPlan:
+    """Raises ValueError, with the key that is wrong, and OSError."""
     try:
-        plan = TtcaPlan.model_validate(yaml.safe_load(path.read_text()))
+        return TtcaPlan.model_validate(yaml.safe_load(path.read_text()))
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is no YAML: {error}") from error
-    if missing := sorted(set(only) - set(plan.policies)):
-        raise ValueError(f"policies {missing} are not in {path}; it has {list(plan.policies)}")
-    return TtcaPlan.model_validate(plan.model_dump() | {"policies": list(only)}) if only else plan
 
 
 def prompts_of(plan: TtcaPlan) -> list[Prompt]:

@@ -30,8 +30,16 @@ TIMEOUT_S = 1800
 VERSION = 1
 
 
-async def run(plan: TtcaPlan, *, url: str, folder: Path, budget_s: float | None, api_key: str | None) -> list[str]:
-    """Ask what is still missing in `folder`; what the budget left undone, in words.
+async def run(
+    plan: TtcaPlan,
+    *,
+    url: str,
+    folder: Path,
+    budget_s: float | None,
+    api_key: str | None,
+    only: Sequence[str] = (),
+) -> list[str]:
+    """Ask what is still missing in `folder`, of `only` some policies if any are given; what is left undone, in words.
 
     Raises ValueError where the folder holds another plan's trials, or the plan asks for what there is not.
     """
@@ -46,11 +54,11 @@ async def run(plan: TtcaPlan, *, url: str, folder: Path, budget_s: float | None,
         head = {"laar_ttca": VERSION, "parameters": _parameters(plan, models), "environment": environment()}
         with TrialFile(folder / "trials.jsonl", head) as file:
             runner = _Blocks(plan, url=url, http=http, models=models, file=file, clock=clock, console=console)
-            return undone + await runner.run(blocks_of(plan, prompts), budget)
+            return undone + await runner.run(blocks_of(plan, prompts), only or plan.policies, budget)
 
 
 def _parameters(plan: TtcaPlan, models: Sequence[str]) -> dict[str, Any]:
-    contenders = {name: asdict(contender) for name, contender in CONTENDERS.items()}
+    contenders = {name: asdict(contender) for name, contender in CONTENDERS.items() if name in plan.policies}
     return as_parameters(plan) | {"models": list(models), "policies": contenders}
 
 
@@ -73,18 +81,21 @@ class _Blocks:
         # a run of the same plan before this one may have left the prompts in the engines' prefix caches
         self._run_id = uuid.uuid4().hex
 
-    async def run(self, blocks: Sequence[Sequence[Sending]], budget: Budget) -> list[str]:
+    async def run(self, blocks: Sequence[Sequence[Sending]], policies: Sequence[str], budget: Budget) -> list[str]:
+        wanted = [
+            (number, policy)
+            for number in range(len(blocks))
+            for policy in order_of(self._plan, number)
+            if policy in policies and not self._file.has(policy, number)
+        ]
         undone = []
         async with AsyncExitStack() as stack:
-            clients = {policy: await self._client(policy, stack) for policy in self._plan.policies}
-            for number, block in enumerate(blocks):
-                for policy in order_of(self._plan, number):
-                    if self._file.has(policy, number):
-                        continue
-                    if budget.is_spent:
-                        undone.append(f"block {number} of {policy}")
-                        continue
-                    await self._serve_block(clients[policy], policy, number, block)
+            clients = {policy: await self._client(policy, stack) for policy in {policy for _, policy in wanted}}
+            for number, policy in wanted:
+                if budget.is_spent:
+                    undone.append(f"block {number} of {policy}")
+                else:
+                    await self._serve_block(clients[policy], policy, number, blocks[number])
         return undone
 
     async def _serve_block(self, client: Client, policy: str, number: int, block: Sequence[Sending]) -> None:

@@ -151,7 +151,7 @@ def salts(folder: Path) -> list[str]:
         blocks = _Blocks(
             made, url="", http=http(application), models=["m"], file=file, clock=Watch(), console=Console(quiet=True)
         )
-        assert asyncio.run(blocks.run(blocks_of(made, prompts_of(made)), Budget(None, Watch()))) == []
+        assert asyncio.run(blocks.run(blocks_of(made, prompts_of(made)), made.policies, Budget(None, Watch()))) == []
     return list(dict.fromkeys(body["cache_salt"] for body in application.bodies))
 
 
