@@ -38,6 +38,13 @@ def test_server_asks_the_next_model_after_a_wrong_answer() -> None:
     assert found.solved.tolist() == [True]
 
 
+def test_longest_attempt_is_kept_also_where_a_quicker_one_follows() -> None:
+    right = [record("p", FAST, correct=True), record("p", GOOD, correct=False)]
+    found = ask(Cluster.of(ENGINES), [prompt(2)], right, policy="most-accurate", known=profile())
+    assert models_asked(found) == [1, 0]
+    assert found.longest_s.tolist() == pytest.approx([5.1])
+
+
 def test_server_gives_up_when_every_model_was_wrong() -> None:
     right = [record("p", FAST, correct=False), record("p", GOOD, correct=False)]
     found = ask(Cluster.of(ENGINES), [prompt(2)], right, policy="laar", known=profile())
