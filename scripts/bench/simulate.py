@@ -2,7 +2,6 @@
 
 import resource
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -202,7 +201,7 @@ def one_replica(services: Floats, growth: float, slots: int, rate: float, reques
 
 
 class _AlwaysRight:
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
+    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
         return True
 
 

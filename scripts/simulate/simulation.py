@@ -213,8 +213,7 @@ class Simulation:
         assert chosen is not None
         known = request.answers.get(model)
         if known is None:
-            wrong = list(request.answers)
-            known = request.answers[model] = self._truth.is_right(request.index, request.prompt, model, wrong)
+            known = request.answers[model] = self._truth.is_right(request.index, request.prompt, model)
         failed = request.log.failed_models if request.log is not None else ()
         self._router.answered(request.prompt, chosen, failed, correct=known)
         self._tried(call, Status.CORRECT if known else Status.WRONG)

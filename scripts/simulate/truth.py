@@ -23,8 +23,8 @@ _CHUNK = 1 << 16
 
 
 class Truth(Protocol):
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
-        """Whether the model's first answer to the request is right, after the wrong ones of other models."""
+    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
+        """Whether the model's first answer to the request is right."""
         ...
 
 
@@ -35,7 +35,7 @@ class Recorded:
         rows = {name: row for row, name in enumerate(models)}
         self._right = {(r.prompt_id, rows[r.model]): r.correct for r in records if r.model in rows}
 
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
+    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
         return self._right[prompt.id, model]
 
 
@@ -64,7 +64,7 @@ class Drawn:
             self.right[start : start + _CHUNK] = luck[:, columns] >= by_ease[kinds, eases]
         self.answerable: NDArray[np.bool_] = np.any(self.right, axis=1)
 
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
+    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
         return bool(self.right[request, model])
 
 
