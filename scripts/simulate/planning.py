@@ -101,8 +101,7 @@ class _Trials:
     def _play(self, settings: SimulationSettings, counts: Counts) -> Summary:
         replicas = {name: many for name, many in zip(self._models, counts, strict=True) if many}
         made, policy = scene(settings, self._profile, replicas), settings.policies[0]
-        outcome = made.play(policy)
-        return made.summary(outcome, policy, outcome.solved)
+        return made.summaries({policy: made.play(policy)})[0]
 
 
 def _improve(start: Counts, order: list[int], price: list[float], trials: _Trials) -> Counts:

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from profiles.schema import load_profile
+from profiles.schema import PairCell, load_profile
 from scripts.simulate.commands import simulate
 from scripts.simulate.planning import Target, plan
 from scripts.simulate.run import run
 from scripts.simulate.settings import PACKAGED, SettingsError, SimulationSettings, load_settings, settings_of
 from tests.unit.simulated import FAST, GOOD, profile
 
+TOGETHER = PairCell(failed=FAST, model=GOOD, task="t", language="en", bucket=0, correct=5, tried=40)
 SMALL = {"profile": "test", "requests": 300, "rate_per_s": 1.0, "policies": ["laar"]}
 
 
@@ -60,12 +61,18 @@ def test_trace_that_falls_is_refused(tmp_path: Path) -> None:
         run(settings(trace=path), profile())
 
 
-def test_unsolved_requests_count_the_same_penalty_for_every_policy() -> None:
-    # ten attempts at the good model, which takes 0.091 s to read 91 tokens and 5 s to write ten
-    found = run(settings(policies=["fastest"], cap=1, rate_per_s=0.01), profile())[0]
-    solved_s = found.solved_ttca.mean_s
-    assert solved_s is not None
-    assert found.penalised_s == pytest.approx(found.success * solved_s + (1 - found.success) * 5.091)
+def test_mean_is_over_the_same_requests_whatever_policies_are_listed() -> None:
+    alone = run(settings(policies=["fastest"], cap=1), profile())[0]
+    both = run(settings(policies=["fastest", "laar"], cap=1), profile())
+    assert alone.ttca.count == both[0].ttca.count == both[1].ttca.count
+    assert alone.ttca.count > 300 * alone.success
+
+
+def test_all_models_asked_in_any_order_solve_what_any_model_answers() -> None:
+    names = ["laar", "fastest", "most-accurate", "round-robin"]
+    found = run(settings(policies=names, loops=dict.fromkeys(names, "server")), profile(TOGETHER))
+    assert {one.success for one in found} == {found[0].ttca.count / 300}
+    assert found[0].attempts != found[2].attempts
 
 
 def test_plan_reaches_its_target_and_one_replica_less_of_any_model_does_not() -> None:
