@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import msgspec
 import yaml
@@ -12,12 +13,11 @@ from profiles.record import Record
 from profiles.schema import Profile
 from profiles.trial import Trial
 from scripts.bench.recorded import read_records
-from scripts.bench.ttca_data import OUTCOMES, TRIALS, raw, read_trials
+from scripts.bench.ttca_data import LAAR, OUTCOMES, TRIALS, raw, read_trials
 from scripts.bench.ttca_plan import CONTENDERS
 from scripts.simulate.calibrate import calibrate
-from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
-from scripts.simulate.refine import Refined, block_source, refine
+from scripts.simulate.refine import Refined, block_source, cluster_of, refine
 from scripts.simulate.replay import Replay, Way, World, replay
 
 FACTS, ENGINES = "simulate.yaml", "engines.json"
@@ -78,13 +78,22 @@ class Recording:
         block = [trial for trial in self.trials if self.facts.calibrated_on.has(trial)]
         if not block:
             raise ValueError(f"calibrated_on: the run has no trials of {self.facts.calibrated_on!r}")
-        return refine(self.first_engines(), [block_source(block, self.outcomes, clients=self.clients)])
+        source = block_source(block, self.outcomes, clients=self.clients)
+        return refine(self.first_engines(), [source], road_s=self.road_s)
+
+    @property
+    def road_s(self) -> float:
+        """What laar's own requests took outside of their attempts, the median: the way to the router and back."""
+        asked = [trial for trial in self.trials if trial.policy == LAAR and trial.tries and not trial.error]
+        if not asked:
+            raise ValueError(f"the run has no trials of {LAAR}, which tell what the way to the router takes")
+        return median(trial.elapsed_s - sum(attempt.latency_s for attempt in trial.tries) for trial in asked)
 
     def world(self, engines: Mapping[str, Engine]) -> World:
         return World(
             profile=self.profile,
             records=self.outcomes,
-            cluster=Cluster.of(engines),
+            cluster=cluster_of(engines, self.road_s),
             clients=self.clients,
             cap=self.cap,
         )

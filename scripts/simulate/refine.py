@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -12,7 +12,7 @@ from profiles.trial import Trial
 from scripts.simulate.calibrate import FIELDS, with_coefficients
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
-from scripts.simulate.scripted import of_records, of_trials, play
+from scripts.simulate.scripted import of_trials, play
 from scripts.simulate.traffic import Floats
 
 # A coefficient of nothing could not be multiplied.
@@ -34,14 +34,13 @@ class Refined:
     engines: Mapping[str, Engine]
     mean_ratio: Mapping[str, float]
 
-    @property
-    def cluster(self) -> Cluster:
-        """One replica of each model."""
-        return Cluster.of(self.engines)
 
-
-def refine(start: Mapping[str, Engine], sources: Sequence[Source], *, max_steps: int = 400) -> Refined:
+def refine(
+    start: Mapping[str, Engine], sources: Sequence[Source], *, road_s: float = 0.0, max_steps: int = 400
+) -> Refined:
     """Engines under which the groups of all sources take as long on average as they did, from `start` on.
+
+    `road_s` is what an attempt takes outside of what its router sees as in flight.
 
     The simplex of Nelder and Mead, as a closed loop is no smooth function of its engines: a little slower, and
     requests meet others.
@@ -53,7 +52,7 @@ def refine(start: Mapping[str, Engine], sources: Sequence[Source], *, max_steps:
         return {model: with_coefficients(start[model], row) for model, row in zip(models, values, strict=True)}
 
     def off(logs: Floats) -> float:
-        cluster = Cluster.of(engines(logs))
+        cluster = cluster_of(engines(logs), road_s)
         return _distance([group for source in sources for group in source(cluster).values()])
 
     rows = [np.maximum([getattr(start[model], name) for name in FIELDS], _LEAST) for model in models]
@@ -61,7 +60,12 @@ def refine(start: Mapping[str, Engine], sources: Sequence[Source], *, max_steps:
     simplex = np.vstack([first, first - _REACH * np.eye(len(first))])
     options = {"maxfev": max_steps, "initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-6}
     found = engines(minimize(off, first, method="Nelder-Mead", options=options).x)
-    return Refined(engines=found, mean_ratio=_ratios(Cluster.of(found), sources))
+    return Refined(engines=found, mean_ratio=_ratios(cluster_of(found, road_s), sources))
+
+
+def cluster_of(engines: Mapping[str, Engine], road_s: float) -> Cluster:
+    """One replica of each model, at the end of a road."""
+    return replace(Cluster.of(engines), verify_s=road_s)
 
 
 def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients: int) -> Source:
@@ -78,24 +82,6 @@ def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients:
                 key = was.model, trial.task, _length(step.prompt_tokens), was.model in asked
                 found[key].append((now.latency_s, was.latency_s))
                 asked.add(was.model)
-        return found
-
-    return timed
-
-
-def records_source(records: Sequence[Record]) -> Source:
-    """Every model asked by itself in a closed loop, in groups of model, concurrency, task and length."""
-    loops: dict[tuple[str, int], list[Record]] = defaultdict(list)
-    for record in records:
-        loops[record.model, record.concurrency].append(record)
-
-    def timed(cluster: Cluster) -> Timed:
-        found: dict[Hashable, list[tuple[float, float]]] = defaultdict(list)
-        for (model, clients), mine in loops.items():
-            engine = cluster.engines[cluster.models.index(model)]
-            seconds = play(Cluster.of({model: engine}), of_records(mine), clients=clients).elapsed_s
-            for record, now_s in zip(mine, seconds.tolist(), strict=True):
-                found[model, clients, record.task, _length(record.prompt_tokens)].append((now_s, record.latency_s))
         return found
 
     return timed
