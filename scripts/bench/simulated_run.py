@@ -39,8 +39,8 @@ class Block(BaseModel):
 class RunFacts(BaseModel):
     """`simulate.yaml` beside the raw data: what they do not say of the engines, and what to calibrate on.
 
-    `calibration` are journals of `laar profile`, relative to the folder, to begin with; `calibrated_on` is the one block
-    of the run that the engines are then fitted to, and that is not validated.
+    `calibration` are journals of `laar profile`, relative to the folder, to begin with; `calibrated_on` is the one
+    block of the run that the engines are then fitted to, and that is not validated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

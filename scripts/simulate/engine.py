@@ -22,10 +22,10 @@ DEFAULT_BLOCK_TOKENS = 16
 class Engine:
     """How fast a replica works that has its machine for itself; the coefficients are those of `Latency`.
 
-    It reads in steps of at most `chunk_tokens`; prompts that come during a step are read together in the next. With each
-    step those that are writing come on by one token. Writing, each of `n` is slowed to 1 / (1 + decode_growth * (n - 1)).
-    Beyond `slots` requests wait in the order of their coming. Of a prompt that it has read before it reads only what is
-    left after whole cached blocks, a token at least.
+    It reads in steps of at most `chunk_tokens`; prompts that come during a step are read together in the next. With
+    each step those that are writing come on by one token. Writing, each of `n` is slowed to
+    1 / (1 + decode_growth * (n - 1)). Beyond `slots` requests wait in the order of their coming. Of a prompt that it
+    has read before it reads only what is left after whole cached blocks, a token at least.
     """
 
     overhead_s: float
