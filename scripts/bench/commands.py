@@ -143,12 +143,21 @@ def bench_simulate(
         Path | None,
         typer.Option("--from", exists=True, file_okay=False, help="Folder of a real run, with simulate.yaml."),
     ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Only fit engines to the run, and write what --from then compares.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """The simulator: a million requests on a thousand replicas, conservation, queueing formulas, a real run."""
     from scripts.bench import simulate
 
+    if write and from_dir is None:
+        raise typer.BadParameter("needs --from", param_hint="--write")
     try:
+        if write:
+            assert from_dir is not None
+            simulate.write(from_dir)
+            return
         report = simulate.run(
             requests=requests, replicas=replicas, theory_requests=theory_requests, seed=seed, from_dir=from_dir
         )

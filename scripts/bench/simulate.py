@@ -11,9 +11,11 @@ import numpy as np
 from deployments.thinking.batching import Batching
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 from scripts.bench.report import Bar, Report
-from scripts.bench.simulated_run import Recording, load_recording
+from scripts.bench.simulated_published import compared, dictionary, publish
+from scripts.bench.simulated_run import Recording, load_recording, read_engines
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
+from scripts.simulate.refine import Refined
 from scripts.simulate.replay import Replay
 from scripts.simulate.router import Router
 from scripts.simulate.simulation import Outcome, Simulation
@@ -43,7 +45,8 @@ def run(*, requests: int, replicas: int, theory_requests: int, seed: int, from_d
         for name, found in theory.items()
     ]
     if recording is not None:
-        found, more = _validation(recording)
+        assert from_dir is not None
+        found, more = _validation(recording, from_dir)
         figures["validation"] = found
         bars += more
     parameters = {
@@ -212,15 +215,26 @@ def _against(simulated_s: float, expected_s: float) -> dict[str, float]:
 # -- a real run -------------------------------------------------------------------------------------------
 
 
-def _validation(recording: Recording) -> tuple[dict[str, Any], list[Bar]]:
-    calibration, found = recording.replay()
+def write(folder: Path) -> Refined:
+    """Fit the engines to the run in the folder, and write what is published of its simulations."""
+    recording = load_recording(folder)
+    refined = recording.refined()
+    publish(folder, recording, refined.engines)
+    return refined
+
+
+def _validation(recording: Recording, folder: Path) -> tuple[dict[str, Any], list[Bar]]:
+    engines = read_engines(folder)
+    found = recording.replay(engines)
     figures = {
-        "calibration": asdict(calibration),
+        "engines": dictionary(engines),
+        "road_s": recording.road_s,
+        "calibrated_on": recording.facts.calibrated_on.model_dump(),
         "policies": [asdict(row) | {"mean_ratio": row.mean_ratio, "p95_ratio": row.p95_ratio} for row in found.rows],
         "skipped": list(found.skipped),
         "errors": found.errors,
     }
-    return figures, validation_bars(found)
+    return figures, [*validation_bars(found), *compared(folder, recording, engines)]
 
 
 def validation_bars(found: Replay) -> list[Bar]:

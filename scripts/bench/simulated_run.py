@@ -1,81 +1,117 @@
 """The files of a real run that the simulator is held against."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
+import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from profiles.record import Record
 from profiles.schema import Profile
 from profiles.trial import Trial
 from scripts.bench.recorded import read_records
-from scripts.bench.ttca_data import OUTCOMES, TRIALS, raw, read_trials
+from scripts.bench.ttca_data import LAAR, OUTCOMES, TRIALS, raw, read_trials
 from scripts.bench.ttca_plan import CONTENDERS
-from scripts.simulate.calibrate import Calibration, calibrate
+from scripts.simulate.calibrate import calibrate
+from scripts.simulate.engine import Engine
+from scripts.simulate.refine import Refined, block_source, cluster_of, refine
 from scripts.simulate.replay import Replay, Way, World, replay
 
-FACTS = "simulate.yaml"
+FACTS, ENGINES = "simulate.yaml", "engines.json"
+REPEATS = 8
+
+
+class Block(BaseModel):
+    """A block of a policy's trials in the run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    policy: str
+    block: NonNegativeInt
+
+    def has(self, trial: Trial) -> bool:
+        return (trial.policy, trial.block) == (self.policy, self.block)
 
 
 class RunFacts(BaseModel):
     """`simulate.yaml` beside the raw data: what they do not say of the engines, and what to calibrate on.
 
-    `calibration` are journals of `laar profile` and `shared`, if there is one, a file of trials with all models in
-    use that is not the run itself; both relative to the folder.
+    `calibration` are journals of `laar profile`, relative to the folder, to begin with; `calibrated_on` is the one
+    block of the run that the engines are then fitted to, and that is not validated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     calibration: tuple[str, ...] = Field(min_length=1)
-    shared: str | None = None
-    shared_clients: PositiveInt = 8
+    calibrated_on: Block
     slots: PositiveInt
     chunk_tokens: PositiveInt = 2048
     block_tokens: PositiveInt = 128
-    prefix_cache: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """All outcomes of the run's prompts, its trials, and what was timed apart from it to calibrate on."""
+    """All outcomes of the run's prompts, its trials, and what was timed apart from it to begin with."""
 
     facts: RunFacts
     profile: Profile
     outcomes: Sequence[Record]
     trials: Sequence[Trial]
     calibration: Sequence[Record]
-    shared: Sequence[Trial]
     clients: int
     cap: int
+    sessions: int
 
-    def calibrated(self) -> Calibration:
+    def first_engines(self) -> dict[str, Engine]:
+        """As fitted to what the profile was measured by."""
         facts = self.facts
-        return calibrate(
-            self.calibration,
-            slots=facts.slots,
-            chunk_tokens=facts.chunk_tokens,
-            block_tokens=facts.block_tokens,
-            shared=self.shared,
-            clients=facts.shared_clients,
-            has_prefix_cache=facts.prefix_cache,
+        fits = calibrate(
+            self.calibration, slots=facts.slots, chunk_tokens=facts.chunk_tokens, block_tokens=facts.block_tokens
         )
+        return {model: fit.engine for model, fit in fits.items()}
 
-    def world(self, calibration: Calibration) -> World:
+    def refined(self) -> Refined:
+        """The same fitted to the one block; ValueError where the run has no such block."""
+        block = [trial for trial in self.trials if self.facts.calibrated_on.has(trial)]
+        if not block:
+            raise ValueError(f"calibrated_on: the run has no trials of {self.facts.calibrated_on!r}")
+        source = block_source(block, self.outcomes, clients=self.clients)
+        return refine(self.first_engines(), [source], road_s=self.road_s)
+
+    @property
+    def road_s(self) -> float:
+        """What laar's own requests took outside of their attempts, the median: the way to the router and back."""
+        asked = [trial for trial in self.trials if trial.policy == LAAR and trial.tries and not trial.error]
+        if not asked:
+            raise ValueError(f"the run has no trials of {LAAR}, which tell what the way to the router takes")
+        return median(trial.elapsed_s - sum(attempt.latency_s for attempt in trial.tries) for trial in asked)
+
+    def world(self, engines: Mapping[str, Engine]) -> World:
         return World(
             profile=self.profile,
             records=self.outcomes,
-            cluster=calibration.cluster(),
+            cluster=cluster_of(engines, self.road_s),
             clients=self.clients,
             cap=self.cap,
         )
 
-    def replay(self) -> tuple[Calibration, Replay]:
-        """Everything that is one of laar's policies; what other routers did is not simulated."""
-        calibration = self.calibrated()
+    def replay(self, engines: Mapping[str, Engine]) -> Replay:
+        """Everything that is one of laar's policies, but the block of the fit; other routers are not simulated."""
         ways = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
-        return calibration, replay(self.world(calibration), self.trials, ways=ways)
+        others = [trial for trial in self.trials if not self.facts.calibrated_on.has(trial)]
+        return replay(self.world(engines), others, ways=ways, repeats=REPEATS)
+
+
+def read_engines(folder: Path) -> dict[str, Engine]:
+    """The engines that a run was simulated with; ValueError where there are none yet."""
+    path = folder / ENGINES
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Engine])
+    except (OSError, msgspec.DecodeError) as error:
+        raise ValueError(f"{path}: {error}; `laar bench simulate --from {folder} --write` writes it") from error
 
 
 def load_recording(folder: Path) -> Recording:
@@ -90,9 +126,9 @@ def load_recording(folder: Path) -> Recording:
             outcomes=read_records(raw(folder, OUTCOMES)),
             trials=trials,
             calibration=[record for name in facts.calibration for record in read_records(folder / name)],
-            shared=read_trials(folder / facts.shared)[1] if facts.shared is not None else (),
             clients=int(parameters["concurrency"]) if parameters.get("mode") == "closed" else 0,
             cap=int(parameters["cap"]),
+            sessions=int(parameters["sessions"]),
         )
     except (OSError, ValidationError, yaml.YAMLError) as error:
         raise ValueError(f"{folder}: {error}") from error

@@ -22,9 +22,10 @@ DEFAULT_BLOCK_TOKENS = 16
 class Engine:
     """How fast a replica works that has its machine for itself; the coefficients are those of `Latency`.
 
-    It reads prompts one after another, and meanwhile those that are writing come on by one token a step. Writing, each
-    of `n` is slowed to 1 / (1 + decode_growth * (n - 1)). Beyond `slots` requests wait in the order of their coming.
-    Of a prompt that it has read before it reads only what is left after whole cached blocks, a token at least.
+    It reads in steps of at most `chunk_tokens`; prompts that come during a step are read together in the next. With
+    each step those that are writing come on by one token. Writing, each of `n` is slowed to
+    1 / (1 + decode_growth * (n - 1)). Beyond `slots` requests wait in the order of their coming. Of a prompt that it
+    has read before it reads only what is left after whole cached blocks, a token at least.
     """
 
     overhead_s: float
@@ -76,7 +77,8 @@ class Replica:
     """One running copy of a model.
 
     `virtual_s` is the decoding that a request would have received that was there from the start, so that one number
-    moves all; `stall_s` is the reading that is still to do. Times passed in never go back.
+    moves all; `stall_s` is the reading that is still to do, of which `next_s` belongs to steps after the one under way,
+    with `next_tokens` in them. Times passed in never go back.
     """
 
     __slots__ = (
@@ -87,6 +89,8 @@ class Replica:
         "in_flight",
         "is_up",
         "model",
+        "next_s",
+        "next_tokens",
         "number",
         "running",
         "slowdown",
@@ -104,6 +108,7 @@ class Replica:
         self.waiting: deque[Call] = deque()
         self.ticket = count()
         self.at_s = self.stall_s = self.virtual_s = self.busy_s = 0.0
+        self.next_s = self.next_tokens = 0.0
         self.speed = 1.0
         self.version = self.in_flight = 0
         self.is_up = True
@@ -148,7 +153,8 @@ class Replica:
         lost = [entry[2] for entry in sorted(self.running)] + list(self.waiting)
         self.running.clear()
         self.waiting.clear()
-        self.stall_s, self.in_flight, self.is_up = 0.0, 0, False
+        self.stall_s = self.next_s = self.next_tokens = 0.0
+        self.in_flight, self.is_up = 0, False
         return lost
 
     def next_end_s(self) -> float:
@@ -160,15 +166,25 @@ class Replica:
     def _admit(self, call: Call) -> None:
         engine = self.engine
         if call.prompt_tokens > 0:
-            reads_s = engine.prefill_s_per_token * call.prompt_tokens
-            if self.stall_s == 0 and self.running:
-                # while a prompt is read, those that write get a token from every step, if it lasts as long as one
-                steps = -(-call.prompt_tokens // engine.chunk_tokens)
-                self.virtual_s += min(steps * engine.decode_s_per_token, reads_s)
-            self.stall_s += reads_s
+            self._read(call.prompt_tokens)
         call.first_token_s = self.at_s + self.stall_s / self.speed
         ends_s = self.virtual_s + engine.decode_s_per_token * call.output_tokens
         heappush(self.running, (ends_s, next(self.ticket), call))
+
+    def _read(self, tokens: float) -> None:
+        engine = self.engine
+        reads_s = engine.prefill_s_per_token * tokens
+        if self.next_s >= self.stall_s:
+            # the step before has ended: what was the next is under way, and takes no more in
+            self.next_s = self.next_tokens = 0.0
+        steps = -(-(self.next_tokens + tokens) // engine.chunk_tokens) - -(-self.next_tokens // engine.chunk_tokens)
+        if self.stall_s > 0:
+            self.next_s += reads_s
+            self.next_tokens += tokens
+        if self.running and steps:
+            # those that write get a token from every step, if it lasts as long as one
+            self.virtual_s += min(steps * engine.decode_s_per_token, reads_s)
+        self.stall_s += reads_s
 
 
 def slowdowns(engine: Engine) -> list[float]:

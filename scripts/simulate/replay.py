@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
+from statistics import fmean, stdev
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from scripts.simulate.traffic import Prompt, Traffic, recorded_prompts
 from scripts.simulate.truth import Recorded
 
 FROZEN = Learning(enabled=False)
+# By what share answers are longer or shorter in a repeated replay.
+SHAKEN = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +53,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A contender, simulated beside real, over the same `requests`."""
+    """A contender, simulated beside real, over the same `requests`.
+
+    `spread_s` is the standard deviation of the simulated mean from one replay to the next: what the order in which
+    requests happen to meet is worth in one run. NaN for a single replay.
+    """
 
     name: str
     requests: int
     simulated: Side
     real: Side
+    spread_s: float
 
     @property
     def mean_ratio(self) -> float:
@@ -86,6 +94,15 @@ class World:
     cap: int = 10
     seed: int = 0
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
+
+    def shaken(self, by: float, seed: int) -> "World":
+        """The same with every answer a little longer or shorter, so that requests meet otherwise."""
+        rng = np.random.default_rng(seed)
+        prompts = {}
+        for key, prompt in self.known().items():
+            factors = np.exp(by * rng.standard_normal(len(prompt.output_tokens)))
+            prompts[key] = replace(prompt, output_tokens=tuple((factors * prompt.output_tokens).tolist()))
+        return replace(self, prompts=prompts)
 
     def known(self) -> Mapping[str, Prompt]:
         return self.prompts or recorded_prompts(self.records, self.cluster.models)
@@ -145,34 +162,63 @@ def replay(
     *,
     ways: Mapping[str, Way] = OWN_WAYS,
     learning: Learning = FROZEN,
+    repeats: int = 1,
 ) -> Replay:
     """Simulate every contender of a real run, block by block in the order of sending, and set both side by side.
 
     All prompts are simulated that all models answered; those are compared that some model answered rightly and whose
-    trial did not end in an error.
+    trial did not end in an error. The simulated side is the mean of the repeats: the first as it is, and others with
+    answers whose lengths are a hundredth off.
     """
+    blocks = {name: found for name, found in _by_contender(trials).items() if name in ways}
+    worlds = [world, *(world.shaken(SHAKEN, world.seed + n) for n in range(1, repeats))]
+    played = [_played(one, blocks, ways, learning) for one in worlds]
+    real = {name: [was for was, _ in pairs] for name, pairs in played[0].items() if pairs}
+    was = sides(real, world.cap)
+    every = [sides({name: [now for _, now in pairs] for name, pairs in one.items()}, world.cap) for one in played]
+    rows = [
+        Row(
+            name=name,
+            requests=len(real[name]),
+            simulated=_mean_side([one[name] for one in every]),
+            real=was[name],
+            spread_s=_spread([one[name].mean_s for one in every]),
+        )
+        for name in real
+    ]
+    skipped = sorted({trial.policy for trial in trials} - set(real))
+    errors = sum(not _is_whole(trial) for found in blocks.values() for block in found.values() for trial in block)
+    return Replay(rows=rows, skipped=skipped, errors=errors)
+
+
+def _played(
+    world: World, blocks: Mapping[str, Mapping[int, Sequence[Trial]]], ways: Mapping[str, Way], learning: Learning
+) -> dict[str, list[tuple[Trial, Trial]]]:
+    """Every contender's comparable trials, each with what the simulator made of it."""
     known, right = world.known(), answerable(world.records)
-    real: dict[str, list[Trial]] = {}
-    simulated: dict[str, list[Trial]] = {}
-    errors = 0
-    for name, blocks in _by_contender(trials).items():
-        if (way := ways.get(name)) is None:
-            continue
-        real[name], simulated[name] = [], []
-        for number, every in blocks.items():
+    pairs: dict[str, list[tuple[Trial, Trial]]] = {}
+    for name, of_name in blocks.items():
+        pairs[name] = []
+        for number, every in of_name.items():
             mine = [trial for trial in every if trial.prompt_id in known]
             plan = plan_of(mine)
-            outcome = play_policy(world, plan, way.policy, loop=way.loop, learning=learning)
-            played = trials_of(outcome, plan, world, name=name, block=number)
-            both = [(was, now) for was, now in zip(mine, played, strict=True) if not was.error and was.tries]
-            errors += len(mine) - len(both)
-            real[name] += [was for was, _ in both if was.prompt_id in right]
-            simulated[name] += [now for was, now in both if was.prompt_id in right]
-    compared = [name for name in real if real[name]]
-    was, now = sides(real, world.cap), sides(simulated, world.cap)
-    rows = [Row(name=name, requests=len(real[name]), simulated=now[name], real=was[name]) for name in compared]
-    skipped = sorted({trial.policy for trial in trials} - set(compared))
-    return Replay(rows=rows, skipped=skipped, errors=errors)
+            outcome = play_policy(world, plan, ways[name].policy, loop=ways[name].loop, learning=learning)
+            both = zip(mine, trials_of(outcome, plan, world, name=name, block=number), strict=True)
+            pairs[name] += [(was, now) for was, now in both if _is_whole(was) and was.prompt_id in right]
+    return pairs
+
+
+def _is_whole(trial: Trial) -> bool:
+    return not trial.error and bool(trial.tries)
+
+
+def _mean_side(every: Sequence[Side]) -> Side:
+    columns = zip(*(astuple(side) for side in every), strict=True)
+    return Side(**dict(zip(Side.__slots__, (fmean(column) for column in columns), strict=True)))
+
+
+def _spread(means: Sequence[float]) -> float:
+    return stdev(means) if len(means) > 1 else float("nan")
 
 
 def trials_of(outcome: Outcome, plan: Sequence[Asked], world: World, *, name: str, block: int = 0) -> list[Trial]:

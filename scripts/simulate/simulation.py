@@ -22,7 +22,7 @@ from scripts.simulate.traffic import Floats, Prompt, Traffic
 from scripts.simulate.truth import Truth
 
 # What an event is, where it is not the end of a call, which carries its replica's version from 0 up.
-_VERDICT, _FAULT, _DOWN, _UP = -1, -2, -3, -4
+_VERDICT, _FAULT, _DOWN, _UP, _ANSWER = -1, -2, -3, -4, -5
 
 
 class Chooser(Protocol):
@@ -113,7 +113,7 @@ class Simulation:
         self._fleet = Fleet(cluster, random.Random(seed))  # noqa: S311 (a seeded simulation)
         self._fault_rng = random.Random(seed + 1)  # noqa: S311
         self._index = {name: index for index, name in enumerate(cluster.models)}
-        self._delays = [engine.overhead_s + cluster.verify_s for engine in cluster.engines]
+        self._overheads = [engine.overhead_s for engine in cluster.engines]
         self._heap: list[tuple[float, int, Replica | Call, int]] = []
         self._ticket = count()
         self._turns = count()
@@ -208,6 +208,15 @@ class Simulation:
         is_read = cluster.has_prefix_cache and (cluster.is_warm or replica in request.read_at)
         return cluster.engines[model].unread(tokens) if is_read else tokens
 
+    def _answer(self, call: Call) -> None:
+        """An answer has come back; until now its request was one of those in flight that the router sees."""
+        assert call.request.chosen is not None
+        self._router.finished(call.request.chosen)
+        if self._cluster.verify_s > 0:
+            self._push(self._now_s + self._cluster.verify_s, call, _VERDICT)
+        else:
+            self._verdict(call)
+
     def _verdict(self, call: Call) -> None:
         request, model, chosen = call.request, call.model, call.request.chosen
         assert chosen is not None
@@ -260,7 +269,7 @@ class Simulation:
         if call is not None and outcome.solved[index]:
             outcome.first_token_s[index] = call.first_token_s - request.arrival_s
             more = call.output_tokens - 1
-            ended_s = self._now_s - self._delays[call.model]
+            ended_s = self._now_s - self._overheads[call.model] - self._cluster.verify_s
             if more > 0:
                 outcome.token_s[index] = (ended_s - call.first_token_s) / more
         outcome.ended += 1
@@ -288,13 +297,11 @@ class Simulation:
             self._share(replica.host, -1)
         else:
             self._plan(replica)
-        assert call.request.chosen is not None
-        self._router.finished(call.request.chosen)
-        delay_s = self._delays[call.model]
-        if delay_s > 0:
-            self._push(self._now_s + delay_s, call, _VERDICT)
+        overhead_s = self._overheads[call.model]
+        if overhead_s > 0:
+            self._push(self._now_s + overhead_s, call, _ANSWER)
         else:
-            self._verdict(call)
+            self._answer(call)
 
     def _plan(self, replica: Replica) -> None:
         """Foretell the next end at a replica; what was foretold before is void."""
@@ -313,7 +320,10 @@ class Simulation:
     # -- faults -------------------------------------------------------------------------------------------
 
     def _other(self, thing: Replica | Call, kind: int) -> None:
-        if kind == _VERDICT:
+        if kind == _ANSWER:
+            assert isinstance(thing, Call)
+            self._answer(thing)
+        elif kind == _VERDICT:
             assert isinstance(thing, Call)
             self._verdict(thing)
         elif kind == _FAULT:

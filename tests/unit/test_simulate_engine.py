@@ -25,13 +25,13 @@ def test_request_alone_takes_overhead_reading_and_writing() -> None:
 
 
 def test_prompts_are_read_one_after_another_and_written_together() -> None:
-    # both are read by 2 s, and both write from then on
-    assert served(engine(), requests=2).elapsed_s.tolist() == pytest.approx([3.0, 3.0])
+    # both are read by 2 s, and both write from then on; the first got a token with the second's reading
+    assert served(engine(), requests=2).elapsed_s.tolist() == pytest.approx([2.9, 3.0])
 
 
 def test_each_further_request_slows_writing_by_the_growth() -> None:
-    # read by 2 s; ten tokens at 0.15 s each
-    assert served(engine(growth=0.5), requests=2).elapsed_s.tolist() == pytest.approx([3.5, 3.5])
+    # read by 2 s; nine tokens at 0.15 s each, and the last one alone
+    assert served(engine(growth=0.5), requests=2).elapsed_s.tolist() == pytest.approx([3.35, 3.45])
 
 
 def test_what_is_left_is_written_faster_once_another_has_ended() -> None:
@@ -47,6 +47,26 @@ def test_what_is_left_is_written_faster_once_another_has_ended() -> None:
 def test_running_request_writes_one_token_while_another_prompt_is_read() -> None:
     # the second comes at 1.5 s, when five tokens are written; one more until 2.5 s, four are left
     assert served(engine(), requests=2, arrival_s=[0.0, 1.5]).elapsed_s[0] == pytest.approx(2.9)
+
+
+def test_prompts_that_come_during_a_step_are_read_together_in_the_next() -> None:
+    # both until 3 s, in one step in which the first writes one token
+    found = served(engine(), requests=3, arrival_s=[0.0, 0.25, 0.5])
+    assert found.elapsed_s.tolist() == pytest.approx([3.9, 3.75, 3.5])
+
+
+def test_a_prompt_that_comes_during_the_next_step_waits_for_the_one_after() -> None:
+    # read until 1 s, 2 s and 3 s; tokens for those before at each
+    found = served(engine(), requests=3, arrival_s=[0.0, 0.5, 1.5])
+    assert found.elapsed_s.tolist() == pytest.approx([3.8, 3.4, 2.5])
+
+
+def test_the_router_sees_a_request_in_flight_until_its_overhead_is_over() -> None:
+    cluster = Cluster.of({"a": engine(overhead_s=5.0), "b": engine()})
+    prompts = [prompt(2, name="0"), prompt(2, name="1")]
+    right = [record(p.id, m, correct=True) for p in prompts for m in ("a", "b")]
+    found = ask(cluster, prompts, right, policy="load-aware", arrival_s=np.array([0.0, 2.5]))
+    assert found.calls == [1, 1]
 
 
 def test_a_long_prompt_is_read_in_several_steps_of_a_token_each() -> None:

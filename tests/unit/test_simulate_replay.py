@@ -10,9 +10,11 @@ from profiles.schema import NO_PROFILE, Cell, PairCell, Profile
 from profiles.trial import Trial, Try
 from scripts.bench.simulate import validation_bars
 from scripts.simulate.ablation import ablate, coarse, without_language, without_length
-from scripts.simulate.calibrate import Calibration, EngineFit, calibrate, fit_host
+from scripts.simulate.calibrate import calibrate
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
+from scripts.simulate.goodput import by_load, deliveries
+from scripts.simulate.refine import block_source, refine
 from scripts.simulate.replay import Asked, Replay, Way, World, play_policy, replay, trials_of
 from scripts.simulate.scripted import of_records, of_trials, play
 from tests.unit.simulated import FAST, GOOD, engine, profile, record
@@ -49,7 +51,7 @@ PLAN = [Asked(prompt_id=name, session=name) for name, _, _ in MIXED]
 
 
 def test_calibration_finds_the_engine_that_gave_the_records() -> None:
-    found = calibrate([*timed(TRUE, concurrency=1), *timed(TRUE, concurrency=8)], slots=8).engines["m"]
+    found = calibrate([*timed(TRUE, concurrency=1), *timed(TRUE, concurrency=8)], slots=8)["m"]
     assert found.engine.prefill_s_per_token == pytest.approx(0.003, rel=0.1)
     assert found.engine.decode_s_per_token == pytest.approx(0.06, rel=0.15)
     assert found.mean_ratio == pytest.approx({1: 1.0, 8: 1.0}, abs=0.05)
@@ -58,18 +60,16 @@ def test_calibration_finds_the_engine_that_gave_the_records() -> None:
 def test_calibration_is_not_led_astray_by_a_few_stalls() -> None:
     records = [*timed(TRUE, concurrency=1), *timed(TRUE, concurrency=8)]
     stalled = [replace(r, latency_s=10 * r.latency_s) if i in (3, 33) else r for i, r in enumerate(records)]
-    found = calibrate(stalled, slots=8).engines["m"].engine
+    found = calibrate(stalled, slots=8)["m"].engine
     assert found.prefill_s_per_token == pytest.approx(0.003, rel=0.25)
 
 
-def test_host_share_is_found_from_trials_that_used_both_models() -> None:
-    shared = replace(Cluster.of(ENGINES), host_share=0.7)
-    known = replace(world(*MIXED, clients=4), cluster=shared)
-    trials = trials_of(play_policy(known, PLAN, "round-robin", loop="client"), PLAN, known, name="calibration")
-    fits = {name: EngineFit(engine=ENGINES[name], mean_ratio={}, records=0) for name in ENGINES}
-    found = fit_host(Calibration(engines=fits), trials, known.records, clients=4)
-    assert found.host_share == pytest.approx(0.7, abs=0.05)
-    assert found.host_ratio == pytest.approx(1.0, abs=0.02)
+def test_refining_finds_the_engines_that_a_block_was_served_by() -> None:
+    found = world(*MIXED, clients=4)
+    trials = trials_of(play_policy(found, PLAN, "round-robin", loop="client"), PLAN, found, name="calibration")
+    start = {name: replace(e, decode_s_per_token=1.4 * e.decode_s_per_token) for name, e in ENGINES.items()}
+    refined = refine(start, [block_source(trials, found.records, clients=4)])
+    assert refined.mean_ratio == pytest.approx({FAST: 1.0, GOOD: 1.0}, abs=0.03)
 
 
 def test_attempts_whose_tokens_nobody_tells_are_refused() -> None:
@@ -110,6 +110,31 @@ def test_a_run_of_the_simulator_is_replayed_exactly() -> None:
     assert rows.keys() == {"laar", "load-aware"}
     for row in rows.values():
         assert (row.mean_ratio, row.p95_ratio) == pytest.approx((1.0, 1.0))
+
+
+def test_a_repeated_replay_says_how_much_is_luck() -> None:
+    found, trials = real_run("load-aware")
+    once, often = replay(found, trials).rows[0], replay(found, trials, repeats=4).rows[0]
+    assert np.isnan(once.spread_s)
+    assert 0 < often.spread_s < 0.5 * often.simulated.mean_s
+
+
+def test_a_reader_gets_the_right_answer_at_its_end_and_nothing_else() -> None:
+    found = world(("right", True, True), ("wrong", False, False))
+    plan = [Asked(prompt_id="right"), Asked(prompt_id="wrong")]
+    outcome = play_policy(found, plan, "laar", loop="server")
+    right, wrong = deliveries(found, plan, outcome)
+    assert right.token_times_s == (float(outcome.elapsed_s[0]),) * 10
+    assert (wrong.token_times_s, wrong.is_complete) == ((), False)
+
+
+def test_smooth_goodput_rises_with_the_load_and_falls_beyond_what_engines_can_do() -> None:
+    found = replace(world(("p", True, True)), clients=0)
+    points = by_load(found, ["laar"], [0.01, 0.1, 100.0], requests=200, sessions=2, seed=0)["laar"]
+    assert [load for load, _ in points] == [0.01, 0.1, 100.0]
+    few, more, flood = (tokens for _, tokens in points)
+    assert 5 * few < more
+    assert flood / 100.0 < 0.5 * more / 0.1
 
 
 def test_replay_tells_that_engines_are_slower_than_thought() -> None:

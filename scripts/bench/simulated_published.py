@@ -1,0 +1,114 @@
+"""What is published of simulations of a real run: its engines, LAAR taken apart, and smooth goodput by load."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scripts.bench.report import Bar
+from scripts.bench.simulated_run import ENGINES, Recording
+from scripts.bench.ttca_report import ABLATION, GOODPUT
+from scripts.simulate.ablation import ablate
+from scripts.simulate.engine import Engine
+from scripts.simulate.goodput import READER, by_load
+
+LOADS_PER_S = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2)
+POLICIES = ("laar", "load-aware", "session-affinity", "round-robin")
+REQUESTS, SEED = 400, 0
+REPEATS = 4
+# Relative; what another build of the linear algebra may change.
+ROUNDING = 1e-6
+
+
+def publish(folder: Path, recording: Recording, engines: Mapping[str, Engine]) -> None:
+    """Write what `compared` computes again."""
+    for name, content in {ENGINES: dictionary(engines), **found(recording, engines)}.items():
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+
+
+def compared(folder: Path, recording: Recording, engines: Mapping[str, Engine]) -> list[Bar]:
+    """Whether the published rows are those that the published engines bring."""
+    return [
+        Bar(name=f"{Path(name).stem}_differs", value=_difference(folder / name, content), limit=ROUNDING, kind="max")
+        for name, content in found(recording, engines).items()
+    ]
+
+
+def found(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, dict[str, Any]]:
+    """The content of each file of simulations by its name."""
+    return {ABLATION: ablation(recording, engines), GOODPUT: goodput(recording, engines)}
+
+
+def dictionary(engines: Mapping[str, Engine]) -> dict[str, dict[str, float]]:
+    return {
+        model: {name: getattr(engine, name) for name in Engine.__dataclass_fields__}
+        for model, engine in engines.items()
+    }
+
+
+def ablation(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, Any]:
+    """Every variant of LAAR on all prompts of the run, in a closed loop as in the run."""
+    world = recording.world(engines)
+    rows = ablate(
+        recording.profile,
+        recording.outcomes,
+        world.cluster,
+        clients=recording.clients,
+        cap=recording.cap,
+        repeats=REPEATS,
+        seed=SEED,
+    )
+    return {
+        "simulated": True,
+        "rows": [
+            {
+                "policy": row.name,
+                "TTCA (i), s": row.mean_s,
+                "standard error of the difference to laar, s": row.error_s,
+                "share of the gain over load-aware that is lost": row.gain_share,
+                "solved, of the answerable": row.solved,
+            }
+            for row in rows
+        ],
+    }
+
+
+def goodput(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, Any]:
+    """The format of `laar bench ttca`'s plot, and what else decides the figures."""
+    series = by_load(
+        replace(recording.world(engines), clients=0),
+        POLICIES,
+        LOADS_PER_S,
+        requests=REQUESTS,
+        sessions=recording.sessions,
+        seed=SEED,
+    )
+    return {
+        "simulated": True,
+        "load_unit": "requests/s",
+        "goodput_unit": "tokens/s",
+        "requests": REQUESTS,
+        "reader": {"pace_s": READER.pace_s, "alpha": READER.alpha, "bound_s": READER.bound_s},
+        "series": {name: [list(point) for point in points] for name, points in series.items()},
+    }
+
+
+def _difference(path: Path, content: Any) -> float:
+    """The largest relative difference between numbers of the file and of the content; NaN where the rest differs."""
+    return _off(json.loads(path.read_bytes()), json.loads(json.dumps(content))) if path.exists() else math.nan
+
+
+def _off(one: Any, other: Any) -> float:
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) / max(abs(one), abs(other), 1.0)
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return _worst([_off(one[key], other[key]) for key in one])
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return _worst([_off(mine, its) for mine, its in zip(one, other, strict=True)])
+    return 0.0 if one == other else math.nan
+
+
+def _worst(values: list[float]) -> float:
+    return math.nan if any(math.isnan(value) for value in values) else max(values, default=0.0)

@@ -1,0 +1,50 @@
+"""Smooth goodput by load: recorded prompts at Poisson arrivals, and what the answers are worth to their readers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from profiles.goodput import Delivery, Reader, smooth_goodput
+from scripts.simulate.replay import Asked, World, loop_of, play_policy
+from scripts.simulate.simulation import Outcome
+
+# Four tokens a second; a second of waiting costs one token, and no more than half a minute is held against an answer.
+READER = Reader(pace_s=0.25, alpha=1.0, bound_s=30.0)
+
+
+def by_load(
+    world: World, policies: Sequence[str], loads_per_s: Sequence[float], *, requests: int, sessions: int, seed: int
+) -> dict[str, list[tuple[float, float]]]:
+    """For each policy points of load and smooth goodput, in tokens a second, over all that arrived.
+
+    The same requests at every load, closer together. The window is the time in which as many arrive on average.
+    """
+    rng = np.random.default_rng(seed)
+    names = list(world.known())
+    chosen = [names[i] for i in rng.integers(len(names), size=requests)]
+    users = rng.integers(sessions, size=requests).tolist()
+    at = np.cumsum(rng.exponential(1.0, requests))
+    found: dict[str, list[tuple[float, float]]] = {policy: [] for policy in policies}
+    for load in loads_per_s:
+        plan = [
+            Asked(prompt_id=name, session=f"user-{user}", due_s=float(due))
+            for name, user, due in zip(chosen, users, at / load, strict=True)
+        ]
+        for policy in policies:
+            outcome = play_policy(world, plan, policy, loop=loop_of(policy))
+            got = deliveries(world, plan, outcome)
+            found[policy].append((load, smooth_goodput(got, READER, window_s=requests / load)))
+    return found
+
+
+def deliveries(world: World, plan: Sequence[Asked], outcome: Outcome) -> list[Delivery]:
+    """What each user got: all of the right answer at its end, as it is verified first; else nothing."""
+    known = world.known()
+    found = []
+    for index, asked in enumerate(plan):
+        if not outcome.solved[index]:
+            found.append(Delivery(is_complete=False))
+            continue
+        tokens = int(known[asked.prompt_id].output_tokens[outcome.tries[index][-1].model])
+        found.append(Delivery(token_times_s=(float(outcome.elapsed_s[index]),) * tokens))
+    return found

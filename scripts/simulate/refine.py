@@ -1,0 +1,114 @@
+"""Engines fitted once more, to one block of a real run: its choices replayed, all models at once."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize
+
+from profiles.record import Record
+from profiles.trial import Trial
+from scripts.simulate.calibrate import FIELDS, with_coefficients
+from scripts.simulate.cluster import Cluster
+from scripts.simulate.engine import Engine
+from scripts.simulate.scripted import of_trials, play
+from scripts.simulate.traffic import Floats
+
+# A coefficient of nothing could not be multiplied.
+_LEAST = np.array([0.05, 1e-5, 1e-4, 0.02])
+# How far the first simplex reaches, in logarithms.
+_REACH = 0.35
+# Prompts of about the same length, in tokens, share a group.
+_LENGTHS = (200, 600)
+
+# A group of attempts, simulated and measured seconds of each.
+Timed = Mapping[Hashable, Sequence[tuple[float, float]]]
+Source = Callable[[Cluster], Timed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refined:
+    """Engines by model, and the mean of simulated over measured latency by model, where they were fitted."""
+
+    engines: Mapping[str, Engine]
+    mean_ratio: Mapping[str, float]
+
+
+def refine(
+    start: Mapping[str, Engine], sources: Sequence[Source], *, road_s: float = 0.0, max_steps: int = 400
+) -> Refined:
+    """Engines under which the groups of all sources take as long on average as they did, from `start` on.
+
+    `road_s` is what an attempt takes outside of what its router sees as in flight.
+
+    The simplex of Nelder and Mead, as a closed loop is no smooth function of its engines: a little slower, and
+    requests meet others.
+    """
+    models = tuple(start)
+
+    def engines(logs: Floats) -> dict[str, Engine]:
+        values = np.exp(logs).reshape(len(models), len(FIELDS))
+        return {model: with_coefficients(start[model], row) for model, row in zip(models, values, strict=True)}
+
+    def off(logs: Floats) -> float:
+        cluster = cluster_of(engines(logs), road_s)
+        return _distance([group for source in sources for group in source(cluster).values()])
+
+    rows = [np.maximum([getattr(start[model], name) for name in FIELDS], _LEAST) for model in models]
+    first = np.log(np.concatenate(rows))
+    simplex = np.vstack([first, first - _REACH * np.eye(len(first))])
+    options = {"maxfev": max_steps, "initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-6}
+    found = engines(minimize(off, first, method="Nelder-Mead", options=options).x)
+    return Refined(engines=found, mean_ratio=_ratios(cluster_of(found, road_s), sources))
+
+
+def cluster_of(engines: Mapping[str, Engine], road_s: float) -> Cluster:
+    """One replica of each model, at the end of a road."""
+    return replace(Cluster.of(engines), verify_s=road_s)
+
+
+def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients: int) -> Source:
+    """A block of trials in a closed loop, in groups of model, task, length, and whether it was asked before."""
+    tried = sorted((trial for trial in trials if trial.tries), key=lambda trial: trial.sent_s)
+    scripts = of_trials(tried, records)
+
+    def timed(cluster: Cluster) -> Timed:
+        found: dict[Hashable, list[tuple[float, float]]] = defaultdict(list)
+        played = play(cluster, scripts, clients=clients).tries
+        for index, (trial, script) in enumerate(zip(tried, scripts, strict=True)):
+            asked: set[str] = set()
+            for was, step, now in zip(trial.tries, script, played[index], strict=True):
+                key = was.model, trial.task, _length(step.prompt_tokens), was.model in asked
+                found[key].append((now.latency_s, was.latency_s))
+                asked.add(was.model)
+        return found
+
+    return timed
+
+
+def _distance(groups: Sequence[Sequence[tuple[float, float]]]) -> float:
+    """Mean square of the logarithm of simulated over measured means, a group's weight the root of its size."""
+    weights = np.sqrt([len(group) for group in groups])
+    return float(np.average([np.log(_ratio(group)) ** 2 for group in groups], weights=weights))
+
+
+def _ratios(cluster: Cluster, sources: Sequence[Source]) -> dict[str, float]:
+    return {model: _ratio(list(_of_model(model, cluster, sources))) for model in cluster.models}
+
+
+def _of_model(model: str, cluster: Cluster, sources: Sequence[Source]) -> Iterator[tuple[float, float]]:
+    for source in sources:
+        for key, group in source(cluster).items():
+            assert isinstance(key, tuple)
+            if key[0] == model:
+                yield from group
+
+
+def _ratio(group: Sequence[tuple[float, float]]) -> float:
+    now_s, was_s = np.mean(group, axis=0)
+    return float(now_s / was_s)
+
+
+def _length(tokens: int) -> int:
+    return int(np.searchsorted(_LENGTHS, tokens))
