@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 # Orders of so many models are compared, those of lowest L/Q; work more than doubles with each further one.
 MAX_ORDERED = 4
-# Chances change with a verdict and latencies with every request: so many sets of chances are remembered, some 20 MB.
+# Chances change with a verdict and latencies with every request: so many sets of chances are remembered, some 60 MB.
 _REMEMBERED = 1 << 14
 
 

@@ -2,7 +2,6 @@
 
 import resource
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -121,7 +120,7 @@ def _play(profile: Profile, *, replicas: int, requests: int, rate: float, seed: 
     )
     prompts = [_prompt(task, language, n) for task in TASKS for language in LANGUAGES for n in LENGTHS]
     traffic = poisson(prompts, [1.0] * len(prompts), requests=requests, rate_per_s=rate, seed=seed)
-    truth = Drawn(profile, models, requests=requests, seed=seed + 1)
+    truth = Drawn(profile, models, traffic, seed=seed + 1)
     router = Router(policy="laar", models=models, profile=profile, replicas=cluster.replicas)
     return Simulation(cluster, router, traffic, truth, loop="server", cap=10, seed=seed).run()
 
@@ -212,7 +211,7 @@ def one_replica(services: Floats, growth: float, slots: int, rate: float, reques
 
 
 class _AlwaysRight:
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
+    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
         return True
 
 

@@ -18,7 +18,7 @@ from deployments.router.order import Joint
 from deployments.router.policy import POLICIES, Candidate, Decision, Exclusion, decide
 from deployments.router.routing import DEFAULT_OUTPUT_TOKENS, UNPROFILED
 from deployments.router.settings import Learning
-from profiles.schema import DEFAULT_TASK, Profile, bucket_of
+from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE, Profile, bucket_of
 from scripts.simulate.traffic import Prompt
 
 # `server`: one request is retried where its attempts are known, as laar does; `client`: each attempt is a new request.
@@ -50,7 +50,7 @@ class _View:
     chances: Floats | None
     chance_list: list[float]
     joint: Joint | None
-    # chances and joint failures by who has failed
+    # chances and joint failures by who has failed, in the order of names, as burdens add up
     after: dict[tuple[str, ...], tuple[list[float], Joint | None]] = field(default_factory=dict)
 
 
@@ -185,7 +185,7 @@ class Router:
         task = prompt.task if prompt.task in self._tasks else DEFAULT_TASK
         output = np.array([known.output_tokens.get(task, DEFAULT_OUTPUT_TOKENS) for known in self._profiles])
         idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=output)
-        language = "unknown" if self._ablation.no_language else prompt.language
+        language = UNKNOWN_LANGUAGE if self._ablation.no_language else prompt.language
         chances = None if self.is_learning else self.beliefs.probabilities(prompt.task, language, buckets)
         return _View(
             task=prompt.task,
@@ -209,6 +209,7 @@ class Router:
 
     def _after(self, view: _View, failed: tuple[str, ...]) -> tuple[list[float], Joint | None]:
         """Chances after these failures and how further ones go together; the same each time, unless it learns."""
+        failed = tuple(sorted(failed))
         found = view.after.get(failed)
         if found is None:
             chances = self.beliefs.after_failures(self._chances(view), view.task, failed).tolist()

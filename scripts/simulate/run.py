@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deployments.router.latency import Floats, Speeds, idle_latency_s
+from deployments.router.latency import Floats
+from deployments.router.routing import DEFAULT_OUTPUT_TOKENS
 from deployments.router.settings import Learning
 from profiles.schema import Profile
 from scripts.simulate.cluster import Cluster
@@ -15,37 +15,20 @@ from scripts.simulate.replay import loop_of
 from scripts.simulate.router import Loop, Router
 from scripts.simulate.settings import Kind, SettingsError, SimulationSettings
 from scripts.simulate.simulation import Outcome, Simulation
-from scripts.simulate.summary import Summary, summarise
+from scripts.simulate.summary import Charging, Summary, summarise
 from scripts.simulate.traffic import Prompt, Traffic, closed, poisson
 from scripts.simulate.truth import Drawn
-
-# Output tokens where the profile has none for a task.
-_DEFAULT_OUTPUT_TOKENS = 128.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A cluster and the luck and traffic that every policy meets alike."""
+    """A cluster and the answers and traffic that every policy meets alike."""
 
     settings: SimulationSettings
     profile: Profile
     cluster: Cluster
     traffic: Traffic
     truth: Drawn
-
-    @property
-    def penalty_s(self) -> float:
-        """What an unsolved request counts for: all attempts up to the cap at the longest that one takes when idle."""
-        speeds = Speeds.of([self.profile.models[name].latency for name in self.cluster.models])
-        longest_s = max(
-            float(
-                idle_latency_s(
-                    speeds, prompt_tokens=np.array(prompt.prompt_tokens), output_tokens=np.array(prompt.output_tokens)
-                ).max()
-            )
-            for prompt in self.traffic.prompts
-        )
-        return self.settings.cap * longest_s
 
     def loop_for(self, policy: str) -> Loop:
         return self.settings.loops.get(policy) or loop_of(policy)
@@ -69,16 +52,14 @@ class Scene:
             seed=settings.seed,
         ).run()
 
-    def summary(self, outcome: Outcome, policy: str, answerable: NDArray[np.bool_]) -> Summary:
-        return summarise(
-            outcome,
-            policy=policy,
-            loop=self.loop_for(policy),
-            models=self.cluster.models,
-            cap=self.settings.cap,
-            penalty_s=self.penalty_s,
-            answerable=answerable,
-        )
+    def summaries(self, outcomes: Mapping[str, Outcome]) -> list[Summary]:
+        """The figures of each policy, charged by what all of them show."""
+        charging = Charging.of(list(outcomes.values()), answerable=self.truth.answerable, cap=self.settings.cap)
+        models = self.cluster.models
+        return [
+            summarise(outcome, charging, policy=policy, loop=self.loop_for(policy), models=models)
+            for policy, outcome in outcomes.items()
+        ]
 
 
 def scene(settings: SimulationSettings, profile: Profile, replicas: Mapping[str, int] | None = None) -> Scene:
@@ -87,19 +68,14 @@ def scene(settings: SimulationSettings, profile: Profile, replicas: Mapping[str,
     cluster = _cluster(settings, profile, counts)
     kinds = settings.kinds(profile)
     traffic = _traffic(settings, [_prompt(kind, profile, cluster.models) for kind in kinds], kinds)
-    truth = Drawn(profile, cluster.models, requests=len(traffic), seed=settings.seed + 1)
+    truth = Drawn(profile, cluster.models, traffic, seed=settings.seed + 1)
     return Scene(settings=settings, profile=profile, cluster=cluster, traffic=traffic, truth=truth)
 
 
 def run(settings: SimulationSettings, profile: Profile) -> list[Summary]:
-    """Every policy on the same traffic with the same luck.
-
-    What any of them solves counts as answerable: laar's loop asks every model that may be right.
-    """
+    """Every policy on the same traffic with the same answers."""
     found = scene(settings, profile)
-    outcomes = {policy: found.play(policy) for policy in settings.policies}
-    answerable = np.any([outcome.solved for outcome in outcomes.values()], axis=0)
-    return [found.summary(outcome, policy, answerable) for policy, outcome in outcomes.items()]
+    return found.summaries({policy: found.play(policy) for policy in settings.policies})
 
 
 def _cluster(settings: SimulationSettings, profile: Profile, replicas: Mapping[str, int]) -> Cluster:
@@ -127,7 +103,7 @@ def _cluster(settings: SimulationSettings, profile: Profile, replicas: Mapping[s
 
 
 def _prompt(kind: Kind, profile: Profile, models: Sequence[str]) -> Prompt:
-    output = [profile.models[name].output_tokens.get(kind.task, _DEFAULT_OUTPUT_TOKENS) for name in models]
+    output = [profile.models[name].output_tokens.get(kind.task, DEFAULT_OUTPUT_TOKENS) for name in models]
     return Prompt(
         id=f"{kind.task}-{kind.language}-{kind.prompt_tokens}",
         task=kind.task,

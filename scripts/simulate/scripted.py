@@ -59,7 +59,7 @@ class ScriptedTruth:
         self._right = [{step.model: step.correct for step in script} for script in scripts]
         self._models = models
 
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
+    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
         return self._right[request][self._models[model]]
 
 

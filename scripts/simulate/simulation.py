@@ -72,8 +72,8 @@ class Outcome:
     """What became of every request, in the order of the traffic; NaN where a figure does not exist.
 
     `first_token_s` counts from arrival to the first token of the last answer, `token_s` is the time per output token
-    after that. `seen` is how many requests each arrival found. `busy` is the share of the time that each model's
-    replicas worked. `tries` are kept on request only.
+    after that. `seen` is how many requests each arrival found, `longest_s` its longest attempt. `busy` is the share of
+    the time that each model's replicas worked. `tries` are kept on request only.
     """
 
     arrival_s: Floats
@@ -83,6 +83,7 @@ class Outcome:
     first_token_s: Floats
     token_s: Floats
     seen: NDArray[np.int32]
+    longest_s: Floats
     ended: int = 0
     end_s: float = 0.0
     events: int = 0
@@ -128,6 +129,7 @@ class Simulation:
             first_token_s=np.full(size, np.nan),
             token_s=np.full(size, np.nan),
             seen=np.zeros(size, dtype=np.int32),
+            longest_s=np.zeros(size),
             calls=[0] * len(cluster.models),
         )
 
@@ -211,8 +213,7 @@ class Simulation:
         assert chosen is not None
         known = request.answers.get(model)
         if known is None:
-            wrong = list(request.answers)
-            known = request.answers[model] = self._truth.is_right(request.index, request.prompt, model, wrong)
+            known = request.answers[model] = self._truth.is_right(request.index, request.prompt, model)
         failed = request.log.failed_models if request.log is not None else ()
         self._router.answered(request.prompt, chosen, failed, correct=known)
         self._tried(call, Status.CORRECT if known else Status.WRONG)
@@ -232,6 +233,7 @@ class Simulation:
     def _tried(self, call: Call, status: Status) -> None:
         request, latency_s = call.request, self._now_s - call.sent_s
         request.attempts += 1
+        self.outcome.longest_s[request.index] = max(self.outcome.longest_s[request.index], latency_s)
         if self._keeps_tries:
             started_s, is_right = call.sent_s - request.arrival_s, status is Status.CORRECT
             made = Try(model=call.model, started_s=started_s, latency_s=latency_s, correct=is_right)

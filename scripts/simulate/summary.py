@@ -7,8 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.simulate.router import Loop
+from scripts.simulate.settings import SettingsError
 from scripts.simulate.simulation import Outcome
 from scripts.simulate.traffic import Floats
+
+# Of `profiles.ttca.par_penalty_s`.
+_PAR_FACTOR = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +37,9 @@ class Times:
 class Summary:
     """One policy on a simulated cluster.
 
-    `ttca` is over the answerable requests, the unsolved charged what all attempts up to the cap would take at their
-    pace; `penalised_s` is the mean over all, with one penalty for the unsolved that is the same for every policy;
-    `solved_ttca` is over the solved ones alone. `ttft` and `tpot` are those of the right answers, TTFT from the arrival
-    of the request. `busy` is the share of the time that each model's replicas worked.
+    `ttca`, `penalised_s` and `solved_ttca` are the readings (i), (ii) and (iii) of `profiles.ttca`. `ttft` and `tpot`
+    are those of the right answers, TTFT from the arrival of the request. `busy` is the share of the time that each
+    model's replicas worked.
     """
 
     policy: str
@@ -54,24 +57,48 @@ class Summary:
     requests_per_s: float
 
 
-def summarise(
-    outcome: Outcome,
-    *,
-    policy: str,
-    loop: Loop,
-    models: Sequence[str],
-    cap: int,
-    penalty_s: float,
-    answerable: NDArray[np.bool_],
-) -> Summary:
-    """The figures of one outcome; `answerable` says which requests some model would have answered."""
-    charged = _charged_s(outcome, cap)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Charging:
+    """What all policies of a run share, as in `profiles.ttca`, but with arrays over the requests.
+
+    `answerable` says which of them some model answers; `attempt_s` is the price of an attempt that was not made.
+    """
+
+    cap: int
+    answerable: NDArray[np.bool_]
+    attempt_s: Floats
+    penalty_s: float
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Outcome], *, answerable: NDArray[np.bool_], cap: int) -> "Charging":
+        longest_s = np.max([outcome.longest_s for outcome in outcomes], axis=0)
+        if not longest_s.any():
+            raise SettingsError("no attempt took any time, so that there is no price for one")
+        return cls(
+            cap=cap,
+            answerable=answerable,
+            attempt_s=np.where(longest_s > 0, longest_s, longest_s.max()),
+            penalty_s=_PAR_FACTOR * max(float(outcome.elapsed_s.max()) for outcome in outcomes),
+        )
+
+    def charged_s(self, outcome: Outcome) -> Floats:
+        """TTCA where solved, else all attempts up to the cap: `profiles.ttca.charged_s`."""
+        own_s = outcome.elapsed_s / np.maximum(outcome.attempts, 1)
+        left_s = (self.cap - outcome.attempts) * np.maximum(self.attempt_s, own_s)
+        return np.where(outcome.solved, outcome.elapsed_s, outcome.elapsed_s + left_s)
+
+    def penalised_s(self, outcome: Outcome) -> Floats:
+        return np.where(outcome.solved, outcome.elapsed_s, self.penalty_s)
+
+
+def summarise(outcome: Outcome, charging: Charging, *, policy: str, loop: Loop, models: Sequence[str]) -> Summary:
+    """The figures of one outcome."""
     calls = max(1, sum(outcome.calls))
     return Summary(
         policy=policy,
         loop=loop,
-        ttca=Times.of(charged[answerable]),
-        penalised_s=float(np.where(outcome.solved, outcome.elapsed_s, penalty_s).mean()),
+        ttca=Times.of(charging.charged_s(outcome)[charging.answerable]),
+        penalised_s=float(charging.penalised_s(outcome).mean()),
         solved_ttca=Times.of(np.where(outcome.solved, outcome.elapsed_s, np.nan)),
         success=float(outcome.solved.mean()),
         attempts=float(outcome.attempts.mean()),
@@ -82,9 +109,3 @@ def summarise(
         faults=outcome.faults,
         requests_per_s=len(outcome.elapsed_s) / max(outcome.end_s, 1e-12),
     )
-
-
-def _charged_s(outcome: Outcome, cap: int) -> Floats:
-    """TTCA where solved; else what all `cap` attempts would take at the pace of those that were made."""
-    scaled_s = outcome.elapsed_s * cap / np.maximum(outcome.attempts, 1)
-    return np.where(outcome.solved, outcome.elapsed_s, scaled_s)

@@ -63,4 +63,6 @@ def plan_table(plan: Plan, target: Target) -> Table:
 
 
 def _s(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    if value is None:
+        return ""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

@@ -1,6 +1,7 @@
 """Simulated clusters of a plan, all judged by the same requests, the same luck and the same charge for failing."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,7 +13,7 @@ from profiles.schema import Profile
 from scripts.simulate.run import Scene, scene
 from scripts.simulate.settings import SettingsError, SimulationSettings
 from scripts.simulate.simulation import Outcome
-from scripts.simulate.traffic import Floats, Prompt
+from scripts.simulate.traffic import Floats
 from scripts.simulate.truth import Drawn
 
 Measure = Literal["mean", "p95"]
@@ -58,9 +59,9 @@ class Trial:
 class Trials:
     """Clusters by their replica counts, each simulated once.
 
-    `value_s` is reading (i) of docs/measures.md: over the requests that laar's loop answers with all models on idle
-    engines, the unsolved charged all attempts up to the cap, none of them shorter than the slowest model's. Set of
-    requests and charge are the same for every cluster. Raises SettingsError where the traffic is too short to judge.
+    `value_s` is reading (i) of docs/measures.md: over the requests that some model answers, the unsolved charged all
+    attempts up to the cap, none of them shorter than the slowest model's. Set of requests and charge are the same for
+    every cluster. Raises SettingsError where the traffic is too short to judge.
     """
 
     def __init__(self, settings: SimulationSettings, profile: Profile, models: Sequence[str], target: Target) -> None:
@@ -73,9 +74,8 @@ class Trials:
         self._attempt_s = _longest_attempts_s(self._everyone)
         alone = {"trace": None, "rate_per_s": None, "concurrency": 1, "requests": size}
         self._alone = settings.model_copy(update=alone)
-        asked = self._scene(self._alone.model_copy(update={"loops": {}}), (1,) * len(models)).play("laar")
-        self._answerable: NDArray[np.bool_] = asked.solved & self._is_measured
-        self._refuse_short(float(asked.elapsed_s.mean()))
+        self._answerable: NDArray[np.bool_] = self._everyone.truth.answerable & self._is_measured
+        self._refuse_short()
 
     @property
     def can_answer(self) -> bool:
@@ -121,14 +121,14 @@ class Trials:
         replicas = {name: many for name, many in zip(self.models, counts, strict=True) if many}
         made = scene(settings, self._profile, replicas)
         rows = [row for row, many in enumerate(counts) if many]
-        known = {prompt.id: prompt for prompt in self._everyone.traffic.prompts}
-        return replace(made, truth=_Among(self._everyone.truth, rows, known))
+        return replace(made, truth=_among(self._everyone.truth, rows))
 
-    def _refuse_short(self, idle_s: float) -> None:
+    def _refuse_short(self) -> None:
         arrivals = self._everyone.traffic.arrival_s
         if arrivals is None:
             return
-        lasts_s, wanted_s = float(arrivals[-1] - arrivals[0]), LASTING * idle_s
+        idle = self._scene(self._alone, (1,) * len(self.models)).play(self._settings.policies[0])
+        lasts_s, wanted_s = float(arrivals[-1] - arrivals[0]), LASTING * float(idle.elapsed_s.mean())
         if lasts_s < wanted_s:
             raise SettingsError(
                 f"requests: {len(arrivals)} come within {lasts_s:.3g} s, too few to see whether a queue grows; "
@@ -136,15 +136,11 @@ class Trials:
             )
 
 
-class _Among(Drawn):
-    """The truth of all models for some of them, so that each has the same luck in whatever company."""
-
-    def __init__(self, truth: Drawn, rows: Sequence[int], prompts: Mapping[str, Prompt]) -> None:
-        self._truth, self._rows, self._prompts = truth, rows, prompts
-
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
-        known = self._prompts[prompt.id]
-        return self._truth.is_right(request, known, self._rows[model], [self._rows[row] for row in wrong])
+def _among(truth: Drawn, rows: Sequence[int]) -> Drawn:
+    """The same answers from some of the models, whose failures alone would be drawn to go together otherwise."""
+    some = copy(truth)
+    some.right = truth.right[:, rows]
+    return some
 
 
 def charged_s(outcome: Outcome, *, cap: int, attempt_s: Floats) -> Floats:

@@ -5,17 +5,26 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from deployments.router.beliefs import Beliefs
 from deployments.router.settings import Learning
+from profiles.joint import after
 from profiles.record import Record
 from profiles.schema import Profile, bucket_of
-from scripts.simulate.traffic import Prompt
+from scripts.simulate.traffic import Floats, Prompt, Traffic
+
+# From failures that go together as much as they can to next to independent ones, in so many halvings (of logs).
+_LEAST_B, _MOST_B, _HALVINGS = 0.02, 300.0, 9
+# How easy a prompt is, in equally likely steps: no chance is off by more than half of one. Fewer do to find b.
+_EASES, _FEW_EASES = 512, 64
+# Requests drawn at a time: some 10 MB.
+_CHUNK = 1 << 16
 
 
 class Truth(Protocol):
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
-        """Whether the model's first answer to the request is right, after the wrong ones of other models."""
+    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
+        """Whether the model's first answer to the request is right."""
         ...
 
 
@@ -26,33 +35,74 @@ class Recorded:
         rows = {name: row for row, name in enumerate(models)}
         self._right = {(r.prompt_id, rows[r.model]): r.correct for r in records if r.model in rows}
 
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
+    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
         return self._right[prompt.id, model]
 
 
 class Drawn:
-    """Chances of a profile, each held against a number that belongs to the request and the model.
+    """A table of who is right on which request, drawn before anyone is asked: in whatever order, the answers are these.
 
-    So that two policies on the same traffic meet the same luck. A chance falls with each wrong answer before, as the
-    profile's pairs say.
+    Given how easy a prompt is the models answer independently. Over prompts the chance of each is beta(a, b)
+    distributed with the mean that the profile says, an easy prompt being easy for all. b is the same for all models
+    and chosen for each kind of prompt, so that two of them fail together as often, over all pairs, as the profile's
+    burdens say. For models that are alike this is the model that makes `joint.after` exact.
+
+    Luck belongs to the request and to the model's place in the profile, whatever other models there are.
     """
 
-    def __init__(self, profile: Profile, models: Sequence[str], *, requests: int, seed: int) -> None:
-        self._names = tuple(models)
-        self._beliefs = Beliefs(profile, models, Learning(enabled=False))
-        self._edges = profile.bucket_edges
-        self._luck: NDArray[np.float32] = np.random.default_rng(seed).random((requests, len(models)), dtype=np.float32)
-        self._chances: dict[tuple[Prompt, tuple[int, ...]], list[float]] = {}
+    def __init__(self, profile: Profile, models: Sequence[str], traffic: Traffic, *, seed: int) -> None:
+        wrong, together = _failures(profile, models, traffic.prompts)
+        by_ease = _by_ease(wrong, _common_b(wrong, together), _EASES)
+        places = {name: 1 + place for place, name in enumerate(profile.models)}
+        columns = [places[name] for name in models]
+        rng = np.random.default_rng(seed)
+        self.right: NDArray[np.bool_] = np.empty((len(traffic), len(models)), dtype=np.bool_)
+        for start in range(0, len(traffic), _CHUNK):
+            kinds = traffic.order[start : start + _CHUNK]
+            luck = rng.random((len(kinds), 1 + len(places)))
+            eases = (luck[:, 0] * _EASES).astype(np.intp)
+            self.right[start : start + _CHUNK] = luck[:, columns] >= by_ease[kinds, eases]
+        self.answerable: NDArray[np.bool_] = np.any(self.right, axis=1)
 
-    def is_right(self, request: int, prompt: Prompt, model: int, wrong: Sequence[int]) -> bool:
-        key = prompt, tuple(wrong)
-        chances = self._chances.get(key)
-        if chances is None:
-            failed = [self._names[index] for index in wrong]
-            chances = self._beliefs.after_failures(self._first(prompt), prompt.task, failed).tolist()
-            self._chances[key] = chances
-        return bool(self._luck[request, model] < chances[model])
+    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
+        return bool(self.right[request, model])
 
-    def _first(self, prompt: Prompt) -> NDArray[np.float64]:
-        buckets = np.array([bucket_of(int(tokens), self._edges) for tokens in prompt.prompt_tokens])
-        return self._beliefs.probabilities(prompt.task, prompt.language, buckets)
+
+def _failures(profile: Profile, models: Sequence[str], prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+    """For each prompt the chance of each model to be wrong, and those of two to be wrong added up over all pairs."""
+    beliefs = Beliefs(profile, models, Learning(enabled=False))
+    wrong, together = np.empty((len(prompts), len(models))), np.empty(len(prompts))
+    for row, prompt in enumerate(prompts):
+        buckets = np.array([bucket_of(int(tokens), profile.bucket_edges) for tokens in prompt.prompt_tokens])
+        chances = beliefs.probabilities(prompt.task, prompt.language, buckets)
+        joint = beliefs.joint(prompt.task)
+        then_wrong = 1 - after(chances, np.zeros((len(models), 1)) if joint is None else joint.burdens)
+        wrong[row] = 1 - chances
+        together[row] = _over_pairs(wrong[row][:, None] * then_wrong)
+    return wrong, together
+
+
+def _common_b(wrong: Floats, together: Floats) -> Floats:
+    """The b of each prompt at which two models fail together so often; the larger it is, the less they do."""
+    low, high = np.full(len(wrong), np.log(_LEAST_B)), np.full(len(wrong), np.log(_MOST_B))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        by_ease = _by_ease(wrong, np.exp(middle), _FEW_EASES)
+        is_more = _over_pairs(by_ease.transpose(0, 2, 1) @ by_ease / _FEW_EASES) > together
+        low, high = np.where(is_more, middle, low), np.where(is_more, high, middle)
+    found: Floats = np.exp(high)
+    return found
+
+
+def _by_ease(wrong: Floats, b: Floats, count: int) -> Floats:
+    """The chances to be wrong, shape (prompts, eases, models), from the hardest to the easiest."""
+    a = b[:, None] * (1 - wrong) / wrong
+    easier = (np.arange(count) + 0.5) / count
+    chances: Floats = 1 - betaincinv(a[:, None, :], b[:, None, None], easier[:, None])
+    return chances
+
+
+def _over_pairs(square: Floats) -> Floats:
+    """The sum of what is off the diagonal of the last two axes."""
+    total: Floats = square.sum(axis=(-2, -1)) - np.trace(square, axis1=-2, axis2=-1)
+    return total
