@@ -137,8 +137,12 @@ def bench_simulate(
     json_path: JsonPath = None,
     check: Check = False,
     requests: Annotated[int, typer.Option(min=10_000, max=10_000_000, help="Requests to the big cluster.")] = 1_000_000,
-    replicas: Annotated[int, typer.Option(min=10, max=10_000, help="Of its ten models together.")] = 1000,
-    theory_requests: Annotated[int, typer.Option(min=10_000, help="Requests held against a formula, each.")] = 400_000,
+    replicas: Annotated[
+        int, typer.Option(min=10, max=10_000, help="Of its ten models together, equally many of each.")
+    ] = 1000,
+    theory_requests: Annotated[
+        int, typer.Option(min=10_000, max=10_000_000, help="Requests held against a formula, each.")
+    ] = 400_000,
     from_dir: Annotated[
         Path | None,
         typer.Option("--from", exists=True, file_okay=False, help="Folder of a real run, with simulate.yaml."),
@@ -148,11 +152,16 @@ def bench_simulate(
     ] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """The simulator: a million requests on a thousand replicas, conservation, queueing formulas, a real run."""
+    """The simulator: a million requests on a thousand replicas, conservation, queueing formulas, a real run.
+
+    With fewer, time and memory are not judged and --check fails.
+    """
     from scripts.bench import simulate
 
     if write and from_dir is None:
         raise typer.BadParameter("needs --from", param_hint="--write")
+    if replicas % simulate.MODELS:
+        raise typer.BadParameter(f"{replicas}; a multiple of {simulate.MODELS} is wanted", param_hint="--replicas")
     try:
         if write:
             assert from_dir is not None

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from scripts.simulate.engine import Engine, Host, Replica, slowdowns
 
+# Of all models together.
+MAX_REPLICAS = 100_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
@@ -34,6 +37,8 @@ class Cluster:
             )
         if min(self.replicas) < 1:
             raise ValueError(f"replicas: {list(self.replicas)} given; every model needs at least 1")
+        if sum(self.replicas) > MAX_REPLICAS:
+            raise ValueError(f"replicas: {sum(self.replicas)} in all; at most {MAX_REPLICAS}")
 
     @classmethod
     def of(cls, engines: Mapping[str, Engine], replicas: Mapping[str, int] | None = None) -> "Cluster":

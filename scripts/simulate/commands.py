@@ -40,9 +40,27 @@ Replicas = Annotated[
 Rate = Annotated[float | None, typer.Option(help="Poisson arrivals per second.")]
 Clients = Annotated[int | None, typer.Option(min=1, help="Instead: clients that wait for their answers.")]
 Trace = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Instead: arrival times, one a line.")]
-Requests = Annotated[int | None, typer.Option(min=1, help="Requests to simulate.")]
+Requests = Annotated[
+    int | None, typer.Option(min=1, help="Requests to simulate; of a trace all, which needs no number.")
+]
 Cap = Annotated[int | None, typer.Option(min=1, help="Most attempts of a request.")]
 Seed = Annotated[int | None, typer.Option(min=0)]
+# A plan simulates dozens of clusters.
+_PLAN_REQUESTS = 5000
+_MOST_COST = 1e9
+
+
+def _time(value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise typer.BadParameter(f"{value}; a finite number above 0 is wanted")
+    return value
+
+
+def _share(value: float | None) -> float | None:
+    # also what is not a number
+    if value is not None and not 0 <= value <= 1:
+        raise typer.BadParameter(f"{value}; a number from 0 to 1 is wanted")
+    return value
 
 
 @simulate.command("run")
@@ -85,10 +103,19 @@ def simulate_run(
 
 @simulate.command("plan")
 def simulate_plan(
-    target_s: Annotated[float, typer.Option(help="Time to the right answer that is to be reached, in seconds.")],
+    target_s: Annotated[
+        float, typer.Option(callback=_time, help="Time to the right answer that is to be reached, in seconds.")
+    ],
     measure: Annotated[
-        Measure, typer.Option(help="Whether on the mean or for 95 % of the solved requests.")
+        Measure,
+        typer.Option(
+            help="Whether on the mean or for 95 % of the requests that can be answered, the unsolved charged."
+        ),
     ] = Measure.MEAN,
+    min_success: Annotated[
+        float | None,
+        typer.Option(callback=_share, help="Share of requests to be solved; else 99 % of what all models solve idle."),
+    ] = None,
     cost: Annotated[
         list[str] | None, typer.Option(metavar="MODEL=COST", help="Cost of a replica, repeated; else 1.")
     ] = None,
@@ -96,44 +123,53 @@ def simulate_plan(
     config: Config = None,
     setting: Annotated[Setting | None, typer.Option(help="Instead: settings that ship with laar.")] = None,
     profile: ProfileName = None,
-    policy: Annotated[str, typer.Option(help="The policy to plan for.")] = "laar",
+    policy: Annotated[str | None, typer.Option(help="The policy to plan for; else the file's first, or laar.")] = None,
     rate: Rate = None,
     concurrency: Clients = None,
     trace: Trace = None,
-    requests: Requests = 5000,
+    requests: Requests = None,
     cap: Cap = None,
     seed: Seed = None,
     json_path: JsonPath = None,
 ) -> None:
-    """The cheapest replicas that reach a time to the right answer; the exit status is 1 where none do."""
+    """The cheapest replicas that reach a time to the right answer; the exit status is 1 where none do.
+
+    Of a file's `replicas` only the names count, of its `policies` only the first; all other keys do. Without a number
+    of requests 5000 are simulated.
+    """
     from rich.console import Console
 
-    from scripts.simulate.planning import Target, plan
+    from scripts.simulate.planning import NoPlan, plan
     from scripts.simulate.settings import SettingsError
     from scripts.simulate.tables import plan_table
+    from scripts.simulate.trials import Target
 
     changes = _changes(profile, None, rate, concurrency, trace, requests, cap, seed)
-    target = Target(measure=measure.value, limit_s=target_s, max_replicas=max_replicas)
+    target = Target(measure=measure.value, limit_s=target_s, max_replicas=max_replicas, min_success=min_success)
+    prices = {name: _number(value) for name, value in _pairs(cost).items()}
     try:
-        settings, known = _read(config, setting, changes | {"policies": [policy]})
-        found = plan(settings, known, target, {name: _number(value) for name, value in _pairs(cost).items()})
+        settings, known = _read(
+            config, setting, changes | {"policies": policy and [policy]}, defaults={"requests": _PLAN_REQUESTS}
+        )
+        found = plan(settings, known, target, prices)
     except SettingsError as error:
         raise typer.BadParameter(str(error)) from error
     console = Console()
-    if found.why:
+    if isinstance(found, NoPlan):
         console.print(f"simulated: {found.why}")
-    else:
-        console.print(plan_table(found, target))
-        console.print(
-            f"simulated: success {found.found.success:.3f}, {found.found.attempts:.2f} attempts a request; "
-            f"on idle engines {found.idle_s:.3g} s; {found.simulated} clusters tried"
-        )
+        _write(json_path, settings, known, {"target": asdict(target), "plan": None, **asdict(found)})
+        raise typer.Exit(1)
+    console.print(plan_table(found, target))
+    console.print(
+        f"simulated for {settings.policies[0]} with {settings.requests} requests: success {found.success:.3f} "
+        f"(at least {found.min_success:.3f} is wanted), {found.attempts:.2f} attempts a request; on idle engines "
+        f"{found.idle_s:.3g} s; {found.simulated} clusters tried"
+    )
     _write(json_path, settings, known, {"target": asdict(target), "plan": asdict(found)})
-    raise typer.Exit(1 if found.why else 0)
 
 
 def _read(
-    config: Path | None, setting: Setting | None, changes: dict[str, Any]
+    config: Path | None, setting: Setting | None, changes: dict[str, Any], defaults: dict[str, Any] | None = None
 ) -> "tuple[SimulationSettings, Profile]":
     from pydantic import ValidationError
 
@@ -143,7 +179,9 @@ def _read(
     if config is not None and setting is not None:
         raise SettingsError("--config or --setting, not both")
     path = config if setting is None else PACKAGED / f"{setting.value}.yaml"
-    settings = settings_of({}, changes) if path is None else load_settings(path, changes)
+    settings = (
+        settings_of({}, changes, defaults=defaults) if path is None else load_settings(path, changes, defaults=defaults)
+    )
     try:
         return settings, load_profile(settings.profile)
     except (FileNotFoundError, ValidationError) as error:
@@ -178,6 +216,8 @@ def _pairs(values: Sequence[str] | None) -> dict[str, str]:
         name, equals, number = value.rpartition("=")
         if not equals or not name:
             raise typer.BadParameter(f"'{value}'; MODEL=NUMBER is wanted")
+        if name in found:
+            raise typer.BadParameter(f"'{value}'; {name} has been given {found[name]} before")
         found[name] = number
     return found
 
@@ -187,8 +227,8 @@ def _number(value: str) -> float:
         number = float(value)
     except ValueError:
         number = -1.0
-    if not 0 < number < float("inf"):
-        raise typer.BadParameter(f"--cost: '{value}'; a number above 0 is wanted")
+    if not 1 / _MOST_COST <= number <= _MOST_COST:
+        raise typer.BadParameter(f"--cost: '{value}'; a number from {1 / _MOST_COST:g} to {_MOST_COST:g} is wanted")
     return number
 
 
@@ -200,4 +240,4 @@ def _write(json_path: Path | None, settings: "SimulationSettings", profile: "Pro
         "assumed": profile.measured.assumed,
         "settings": settings.model_dump(mode="json"),
     }
-    json_path.write_text(json.dumps({**head, **figures}, indent=2) + "\n")
+    json_path.write_text(json.dumps({**head, **figures}, indent=2, allow_nan=False) + "\n")

@@ -1,129 +1,146 @@
 """How many replicas of which model for a time to the right answer, by simulating clusters with the same traffic."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import permutations
 
 from profiles.schema import Profile
-from scripts.simulate.run import scene
+from scripts.simulate.cluster import MAX_REPLICAS
 from scripts.simulate.settings import SettingsError, SimulationSettings
-from scripts.simulate.summary import Summary
-
-Measure = Literal["mean", "p95"]
-Counts = tuple[int, ...]
-# With so little of the traffic, requests meet nobody.
-_IDLE = 1e-3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A limit on the time to the right answer over the solved requests."""
-
-    measure: Measure
-    limit_s: float
-    max_replicas: int
-
-    def value_s(self, found: Summary) -> float:
-        value = found.solved_ttca.mean_s if self.measure == "mean" else found.solved_ttca.p95_s
-        return float("inf") if value is None else value
+from scripts.simulate.trials import Counts, Members, Target, Trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The cheapest cluster found, `replicas` empty where none reaches the target; `why` says what stands in the way.
+    """The cheapest cluster found; a model with 0 replicas is left out.
 
-    A model with 0 replicas is left out. `idle_s` is the same figure where no request meets another.
+    `value_s` and `success` are without the first tenth of the requests; `idle_s` is the same figure where no request
+    meets another.
     """
 
     replicas: Mapping[str, int]
     cost: float
     value_s: float
     idle_s: float
-    found: Summary
+    success: float
+    min_success: float
+    attempts: float
+    busy: Mapping[str, float]
     simulated: int
-    why: str = ""
 
 
-def plan(settings: SimulationSettings, profile: Profile, target: Target, costs: Mapping[str, float]) -> Plan:
-    """Search with the first policy of the settings; a local optimum, as replicas change one or two at a time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPlan:
+    """Why nothing reaches the target."""
 
-    Raises SettingsError where a cost is named for a model that is not there.
+    why: str
+    simulated: int
+
+
+def plan(settings: SimulationSettings, profile: Profile, target: Target, costs: Mapping[str, float]) -> Plan | NoPlan:
+    """Search with the first policy of the settings; a local optimum, as replicas change one or two models at a time.
+
+    Raises SettingsError where a cost is named for a model that is not there, and where the traffic is too short.
     """
     models = tuple(settings.chosen(profile))
     if unknown := sorted(costs.keys() - set(models)):
         raise SettingsError(f"costs: unknown models {unknown}; known: {list(models)}")
-    trials = _Trials(settings, profile, models, target)
-    price = [costs.get(name, 1.0) for name in models]
-    idle = trials.idle()
-    ample = (target.max_replicas,) * len(models)
-    if not trials.meets(ample):
-        return _out_of_reach(trials, ample, idle, price)
-    start = (_least(lambda k: trials.meets((k,) * len(models)), 1, target.max_replicas),) * len(models)
-    ascending = sorted(range(len(models)), key=lambda m: price[m])
-    ends = [_improve(start, order, price, trials) for order in (ascending, ascending[::-1])]
-    best = min(ends, key=lambda counts: (_cost(counts, price), trials.value_s(counts)))
+    if (most := target.max_replicas * len(models)) > MAX_REPLICAS:
+        raise SettingsError(f"{target.max_replicas} replicas of {len(models)} models: {most}; at most {MAX_REPLICAS}")
+    trials = Trials(settings, profile, models, target)
+    if not trials.can_answer:
+        return NoPlan(why="no model solves any request", simulated=0)
+    tried = _alone_and_all(len(models))
+    if not (starts := _starts(tried, trials)):
+        more = _fewer_and_fewer(trials)
+        tried += more
+        starts = _starts(more, trials)
+    return _cheapest(starts, [costs.get(name, 1.0) for name in models], trials) if starts else _refusal(tried, trials)
+
+
+def _cheapest(starts: Sequence[Counts], price: list[float], trials: Trials) -> Plan:
+    ascending = sorted(range(len(price)), key=lambda m: price[m])
+    ends = [_improve(start, order, price, trials) for start in starts for order in (ascending, ascending[::-1])]
+    best = min(ends, key=lambda counts: (_cost(counts, price), trials.at(counts).value_s))
+    found = trials.at(best)
     return Plan(
-        replicas=dict(zip(models, best, strict=True)),
+        replicas=dict(zip(trials.models, best, strict=True)),
         cost=_cost(best, price),
-        value_s=trials.value_s(best),
-        idle_s=target.value_s(idle),
-        found=trials.at(best),
+        value_s=found.value_s,
+        idle_s=trials.idle(tuple(map(bool, best))).value_s,
+        success=found.success,
+        min_success=trials.min_success,
+        attempts=found.attempts,
+        busy=found.busy,
         simulated=len(trials.known),
     )
 
 
-class _Trials:
-    """Simulated clusters by their replica counts, each simulated once."""
-
-    def __init__(self, settings: SimulationSettings, profile: Profile, models: tuple[str, ...], target: Target) -> None:
-        self._settings, self._profile, self._models, self.target = settings, profile, models, target
-        self.known: dict[Counts, Summary] = {}
-
-    def at(self, counts: Counts) -> Summary:
-        found = self.known.get(counts)
-        if found is None:
-            found = self.known[counts] = self._play(self._settings, counts)
-        return found
-
-    def value_s(self, counts: Counts) -> float:
-        return self.target.value_s(self.at(counts))
-
-    def meets(self, counts: Counts) -> bool:
-        return any(counts) and self.value_s(counts) <= self.target.limit_s
-
-    def idle(self) -> Summary:
-        """One of each model, and next to no traffic."""
-        rate = self._settings.rate_per_s
-        few = {"concurrency": 1} if rate is None else {"rate_per_s": rate * _IDLE}
-        alone = self._settings.model_copy(update={"trace": None, **few})
-        return self._play(alone, (1,) * len(self._models))
-
-    def _play(self, settings: SimulationSettings, counts: Counts) -> Summary:
-        replicas = {name: many for name, many in zip(self._models, counts, strict=True) if many}
-        made, policy = scene(settings, self._profile, replicas), settings.policies[0]
-        return made.summaries({policy: made.play(policy)})[0]
+# -- where to start ---------------------------------------------------------------------------------------
 
 
-def _improve(start: Counts, order: list[int], price: list[float], trials: _Trials) -> Counts:
-    """Take replicas away model by model, then change one for a cheaper one, as long as anything gets cheaper."""
+def _alone_and_all(size: int) -> list[Members]:
+    alone = [tuple(row == model for row in range(size)) for model in range(size)]
+    return [(True,) * size, *alone] if size > 1 else alone
+
+
+def _fewer_and_fewer(trials: Trials) -> list[Members]:
+    """From all models down to two, each time without the one whose absence brings most on idle engines."""
+    members: Members = (True,) * len(trials.models)
+    found = []
+    while sum(members) > 2:
+        without = [
+            tuple(is_in and other != model for other, is_in in enumerate(members))
+            for model, is_in in enumerate(members)
+            if is_in
+        ]
+        members = min(without, key=lambda fewer: trials.idle(fewer).value_s)
+        found.append(members)
+    return found
+
+
+def _starts(sets: Sequence[Members], trials: Trials) -> list[Counts]:
+    """The fewest replicas, equally many of each model, of those sets that reach the target."""
+    most = trials.target.max_replicas
+    return [
+        _each(members, _least(lambda k, members=members: trials.meets(_each(members, k)), 1, most))  # type: ignore[misc]
+        for members in sets
+        if trials.meets(_each(members, most))
+    ]
+
+
+# -- the search -------------------------------------------------------------------------------------------
+
+
+def _improve(start: Counts, order: list[int], price: list[float], trials: Trials) -> Counts:
+    """Take replicas away model by model, then exchange some for cheaper ones, as long as anything gets cheaper."""
     counts = start
     while True:
         before = counts
         for model in order:
-            fewest = _least(lambda k, m=model, c=counts: trials.meets(_set(c, m, k)), 0, counts[model])  # type: ignore[misc]
-            counts = _set(counts, model, fewest)
-        counts = _swapped(counts, price, trials)
+            counts = _set(counts, model, fewest(counts, model, trials))
+        counts = exchanged(counts, price, trials)
         if counts == before:
             return counts
 
 
-def _swapped(counts: Counts, price: list[float], trials: _Trials) -> Counts:
-    for away in range(len(counts)):
-        for more in range(len(counts)):
-            if away == more or not counts[away] or price[more] >= price[away]:
-                continue
-            other = _set(_set(counts, away, counts[away] - 1), more, counts[more] + 1)
-            if max(other) <= trials.target.max_replicas and trials.meets(other):
+def fewest(counts: Counts, model: int, trials: Trials) -> int:
+    """None at all is no step of the scale 1, 2, ...: without a model the router chooses among others."""
+    if not counts[model] or trials.meets(_set(counts, model, 0)):
+        return 0
+    return _least(lambda many: trials.meets(_set(counts, model, many)), 1, counts[model])
+
+
+def exchanged(counts: Counts, price: list[float], trials: Trials) -> Counts:
+    """One more replica of a model for as many of another as make it cheaper, or for all of them."""
+    for away, more in permutations(range(len(counts)), 2):
+        if price[more] >= counts[away] * price[away]:
+            continue
+        fewest = int(price[more] / price[away]) + 1
+        for many in sorted({min(fewest, counts[away]), counts[away]}):
+            other = _set(_set(counts, away, counts[away] - many), more, counts[more] + 1)
+            is_cheaper = _cost(other, price) < _cost(counts, price)
+            if is_cheaper and other[more] <= trials.target.max_replicas and trials.meets(other):
                 return other
     return counts
 
@@ -139,29 +156,44 @@ def _least(holds: Callable[[int], bool], low: int, high: int) -> int:
     return high
 
 
-def _out_of_reach(trials: _Trials, ample: Counts, idle: Summary, price: list[float]) -> Plan:
-    target = trials.target
-    idle_s, ample_s = target.value_s(idle), trials.value_s(ample)
-    of = f"{target.measure} of {target.limit_s:g} s"
-    if idle_s > target.limit_s:
+# -- what stands in the way -------------------------------------------------------------------------------
+
+
+def _refusal(tried: Sequence[Members], trials: Trials) -> NoPlan:
+    target, floor = trials.target, trials.min_success
+    right = [members for members in tried if trials.idle(members).success >= floor]
+    if not right:
+        surest = max(tried, key=lambda members: trials.idle(members).success)
         why = (
-            f"a {of} is out of reach with any number of replicas: on idle engines it is {idle_s:.3g} s, "
-            f"for {idle.attempts:.2f} attempts a request; faster or more accurate models are needed"
+            f"a success of {floor:.3f} is out of reach with any number of replicas: of {len(tried)} sets of models "
+            f"{_names(surest, trials)} solves most, {trials.idle(surest).success:.3f}"
+        )
+        return NoPlan(why=why, simulated=len(trials.known))
+    quickest = min(right, key=lambda members: trials.idle(members).value_s)
+    idle, of = trials.idle(quickest), f"{target.measure} of {target.limit_s:g} s with a success of {floor:.3f}"
+    if idle.value_s > target.limit_s:
+        why = (
+            f"a {of} is out of reach with any number of replicas: of {len(tried)} sets of models "
+            f"{_names(quickest, trials)} is the fastest, on idle engines {idle.value_s:.3g} s for "
+            f"{idle.attempts:.2f} attempts a request; faster or more accurate models are needed"
         )
     else:
+        ample = trials.at(_each(quickest, target.max_replicas))
+        grows = ", and longer and longer" if ample.is_growing else ""
         why = (
-            f"a {of} takes more than {target.max_replicas} replicas of each model: with so many it is {ample_s:.3g} s, "
-            f"on idle engines {idle_s:.3g} s"
+            f"a {of} takes more than {target.max_replicas} replicas of each model: with so many of "
+            f"{_names(quickest, trials)} it is {ample.value_s:.3g} s{grows}, with a success of {ample.success:.3f}; "
+            f"on idle engines {idle.value_s:.3g} s"
         )
-    return Plan(
-        replicas={},
-        cost=_cost(ample, price),
-        value_s=ample_s,
-        idle_s=idle_s,
-        found=trials.at(ample),
-        simulated=len(trials.known),
-        why=why,
-    )
+    return NoPlan(why=why, simulated=len(trials.known))
+
+
+def _names(members: Members, trials: Trials) -> str:
+    return " and ".join(name for name, is_in in zip(trials.models, members, strict=True) if is_in)
+
+
+def _each(members: Members, many: int) -> Counts:
+    return tuple(many if is_in else 0 for is_in in members)
 
 
 def _set(counts: Counts, model: int, many: int) -> Counts:

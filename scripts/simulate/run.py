@@ -133,10 +133,10 @@ def _traffic(settings: SimulationSettings, prompts: Sequence[Prompt], kinds: Seq
 
 
 def _trace(settings: SimulationSettings) -> Floats:
-    """The first arrival times of the file, as many as there are to be requests."""
+    """The arrival times of the file."""
     assert settings.trace is not None
     try:
-        times = np.loadtxt(settings.trace, ndmin=1, max_rows=settings.requests)
+        times = np.loadtxt(settings.trace, ndmin=1)
     except (OSError, ValueError) as error:
         raise SettingsError(f"trace: {settings.trace}: {error}") from error
     if not len(times) or np.any(np.diff(times) < 0) or times[0] < 0 or not np.all(np.isfinite(times)):

@@ -20,10 +20,14 @@ from pydantic import (
 
 from deployments.router.policy import POLICIES
 from profiles.schema import DEFAULT_TASK, Profile
+from scripts.simulate.cluster import MAX_REPLICAS
 from scripts.simulate.router import Loop
 
 PACKAGED = Path(__file__).parent
 MAX_REQUESTS = 10_000_000
+_MAX_TOKENS = 10_000_000
+_MAX_KINDS = 10_000
+_MOST = 1e9
 # A prompt of the lowest and of the highest bucket, which have no other end, is so far from the edge.
 _HALF = 0.5
 _BEYOND = 1.5
@@ -42,16 +46,16 @@ class Kind(_Strict):
 
     task: str = DEFAULT_TASK
     language: str
-    prompt_tokens: PositiveInt
-    share: PositiveFloat = 1.0
+    prompt_tokens: PositiveInt = Field(le=_MAX_TOKENS)
+    share: PositiveFloat = Field(default=1.0, le=_MOST)
 
 
 class Faults(_Strict):
     """Replicas that fail: their requests are lost, which is seen after `detect_s`."""
 
-    mtbf_s: PositiveFloat = Field(description="Mean time of a replica until it fails.")
-    mttr_s: PositiveFloat = Field(default=60.0, description="Mean time until it is back.")
-    detect_s: NonNegativeFloat = 1.0
+    mtbf_s: PositiveFloat = Field(ge=1, le=_MOST, description="Mean time of a replica until it fails.")
+    mttr_s: PositiveFloat = Field(default=60.0, le=_MOST, description="Mean time until it is back.")
+    detect_s: NonNegativeFloat = Field(default=1.0, le=_MOST)
 
 
 class SimulationSettings(_Strict):
@@ -64,27 +68,37 @@ class SimulationSettings(_Strict):
     slots: PositiveInt = Field(
         default=256, le=4096, description="Requests that a replica serves at once (max_num_seqs)."
     )
-    chunk_tokens: PositiveInt = Field(default=2048, description="Prompt tokens that an engine reads in a step.")
-    block_tokens: PositiveInt = Field(default=16, description="Tokens of a block of the prefix cache.")
+    chunk_tokens: PositiveInt = Field(
+        default=2048, le=_MAX_TOKENS, description="Prompt tokens that an engine reads in a step."
+    )
+    block_tokens: PositiveInt = Field(default=16, le=_MAX_TOKENS, description="Tokens of a block of the prefix cache.")
     prefix_cache: bool = True
     host_share: float = Field(
         default=0.0, ge=0, le=4, description="If all replicas share one machine: slowing by each other that works."
     )
     faults: Faults | None = None
     workload: tuple[Kind, ...] = Field(
-        default=(), description="Empty: every task, language and length of the profile, equally often."
+        default=(),
+        max_length=_MAX_KINDS,
+        description="Empty: every task, language and length of the profile, equally often.",
     )
-    requests: PositiveInt = Field(default=20_000, le=MAX_REQUESTS)
-    rate_per_s: PositiveFloat | None = Field(default=None, description="Poisson arrivals.")
-    concurrency: PositiveInt | None = Field(default=None, description="Clients that wait for their answers.")
+    requests: PositiveInt = Field(
+        default=20_000, le=MAX_REQUESTS, description="Of a trace it is the number of its arrival times."
+    )
+    rate_per_s: PositiveFloat | None = Field(default=None, ge=1 / _MOST, le=_MOST, description="Poisson arrivals.")
+    concurrency: PositiveInt | None = Field(
+        default=None, le=MAX_REQUESTS, description="Clients that wait for their answers."
+    )
     trace: Path | None = Field(default=None, description="A file of arrival times in seconds, ascending, one a line.")
     policies: tuple[str, ...] = ("laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate")
     loops: Mapping[str, Loop] = Field(
         default_factory=dict, description="By policy, who retries; else laar itself, and behind the others the client."
     )
-    sessions: PositiveInt | None = Field(default=None, description="Conversations; else every request is its own.")
+    sessions: PositiveInt | None = Field(
+        default=None, le=MAX_REQUESTS, description="Conversations; else every request is its own."
+    )
     cap: PositiveInt = Field(default=10, le=100, description="Most attempts of a request.")
-    verify_s: NonNegativeFloat = Field(default=0.0, description="Seconds that a verdict takes.")
+    verify_s: NonNegativeFloat = Field(default=0.0, le=_MOST, description="Seconds that a verdict takes.")
     learning: bool = Field(default=False, description="Whether verdicts change what the router believes.")
     seed: NonNegativeInt = 0
 
@@ -102,6 +116,14 @@ class SimulationSettings(_Strict):
             raise ValueError(f"unknown policies {unknown}; known: {sorted(POLICIES)}")
         if not self.policies:
             raise ValueError("policies: at least one is wanted")
+        if len(set(self.policies)) < len(self.policies):
+            raise ValueError(f"policies: {list(self.policies)}; each once is wanted")
+        return self
+
+    @model_validator(mode="after")
+    def _counts_replicas(self) -> Self:
+        if (total := sum(self.replicas.values())) > MAX_REPLICAS:
+            raise ValueError(f"replicas: {total} in all; at most {MAX_REPLICAS}")
         return self
 
     def chosen(self, profile: Profile) -> dict[str, int]:
@@ -125,26 +147,54 @@ class SimulationSettings(_Strict):
         )
 
 
-def load_settings(path: Path, changes: Mapping[str, object]) -> SimulationSettings:
+def load_settings(
+    path: Path, changes: Mapping[str, object], *, defaults: Mapping[str, object] | None = None
+) -> SimulationSettings:
     """The settings in a file, with those changed that are not None; raises SettingsError."""
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: a mapping is wanted, {type(content).__name__} found")
-    return settings_of(content, changes)
+    return settings_of(content, changes, defaults=defaults)
 
 
-def settings_of(content: Mapping[str, object], changes: Mapping[str, object]) -> SimulationSettings:
-    """The same from values; one way for requests to come takes the place of another. Raises SettingsError."""
+def settings_of(
+    content: Mapping[str, object], changes: Mapping[str, object], *, defaults: Mapping[str, object] | None = None
+) -> SimulationSettings:
+    """The same from values; one way for requests to come takes the place of another. Raises SettingsError.
+
+    With a trace `requests` is the number of its arrival times: another number is refused, but one that stands in the
+    content for another way to come does not count.
+    """
     given = {name: value for name, value in changes.items() if value is not None}
     ways = {"rate_per_s", "concurrency", "trace"}
-    kept = {name: value for name, value in content.items() if not (name in ways and given.keys() & ways)}
+    replaced = ways if given.keys() & ways else set()
+    if "trace" in given:
+        replaced = replaced | {"requests"}
+    said = {**{name: value for name, value in content.items() if name not in replaced}, **given}
     try:
-        return SimulationSettings.model_validate({**kept, **given})
+        found = SimulationSettings.model_validate({**(defaults or {}), **said})
+        if found.trace is None:
+            return found
+        return SimulationSettings.model_validate({**said, "requests": _arrivals(found.trace, said.get("requests"))})
     except ValidationError as error:
         raise SettingsError(str(error)) from error
+
+
+def _arrivals(trace: Path, requests: object) -> int:
+    """How many arrival times a trace has; blank lines and comments are none, as NumPy reads it."""
+    try:
+        with trace.open() as file:
+            lengths = [len(words) for line in file if (words := line.partition("#")[0].split())]
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"trace: {trace}: {error}") from error
+    if any(length > 1 for length in lengths) or not lengths:
+        raise SettingsError(f"trace: {trace}: times from 0 up are wanted, ascending, one a line")
+    if requests is not None and requests != len(lengths):
+        raise SettingsError(f"requests: {requests}, but {trace} has {len(lengths)} arrival times; leave requests out")
+    return len(lengths)
 
 
 def _middle(bucket: int, edges: tuple[int, ...]) -> int:

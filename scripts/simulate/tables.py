@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from scripts.simulate.planning import Plan, Target
+from scripts.simulate.planning import Plan
 from scripts.simulate.summary import Summary
+from scripts.simulate.trials import Target
 
 # What "Accuracy Is Speed" (arXiv 2604.15732) reports of LAAR: TTCA lower than that of each by this share.
 PUBLISHED = {"load-aware": 0.31, "session-affinity": 0.49}
@@ -56,7 +57,7 @@ def plan_table(plan: Plan, target: Target) -> Table:
         "model", "replicas", "busy", title=f"simulated: {target.measure} TTCA {_s(plan.value_s)} s, cost {plan.cost:g}"
     )
     for name, many in plan.replicas.items():
-        busy = plan.found.busy.get(name)
+        busy = plan.busy.get(name)
         table.add_row(name, str(many), "" if busy is None else f"{busy:.0%}")
     return table
 
