@@ -200,6 +200,8 @@ def bench_ttca(
 
     if (source is None) == (plan is None) or (plan is None) != (out is None):
         raise typer.BadParameter("either --plan with --out, or --from", param_hint="--plan")
+    if source is not None and (policies or budget_s is not None):
+        raise typer.BadParameter("only with --plan: --from asks nobody", param_hint="--policies or --budget-s")
     try:
         if source is not None:
             raise typer.Exit(finish(recompute(source), json_path=json_path, check=check))
@@ -226,12 +228,12 @@ def _ask_application(
     from scripts.bench.ttca_run import run
     from scripts.profile.plan import ProfileError
 
-    out.mkdir(parents=True, exist_ok=True)
     found = read_plan(plan)
     only = [name.strip() for name in policies.split(",") if name.strip()]
     if unknown := sorted(set(only) - set(found.policies)):
         raise ValueError(f"policies {unknown} are not in {plan}; it has {list(found.policies)}")
     key = os.environ.get(api_key_env, "").strip() or None
+    out.mkdir(parents=True, exist_ok=True)
     try:
         return asyncio.run(run(found, url=url.rstrip("/"), folder=out, budget_s=budget_s, api_key=key, only=only))
     except ProfileError as error:

@@ -4,6 +4,7 @@ A file whose name ends in .gz is compressed.
 """
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ def _fields(line: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def uncompressed(path: Path) -> bytes:
-    """A file's bytes, unpacked where its name says that it is compressed."""
+    """A file's bytes, unpacked where its name says that it is compressed; ValueError where it cannot be."""
     content = path.read_bytes()
-    return gzip.decompress(content) if path.suffix == ".gz" else content
+    if path.suffix != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path} is no whole gzip file: {error}") from error

@@ -98,3 +98,17 @@ def test_compressed_recording_is_read(tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     assert read_records(packed) == read_records(plain)
     assert len(read_records(packed)) == 24
+
+
+def test_compressed_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "train.gz"
+    path.write_bytes(gzip.compress(b"{}" * 1000)[:-10])
+    with pytest.raises(ValueError, match=r"train\.gz is no whole gzip file: Compressed file ended"):
+        read_records(path)
+
+
+def test_file_that_is_compressed_in_name_only_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "train.gz"
+    path.write_text("{}")
+    with pytest.raises(ValueError, match=r"train\.gz is no whole gzip file: Not a gzipped file"):
+        read_records(path)

@@ -16,6 +16,8 @@ from scripts import cli
         pytest.param(["profile", "show", "embedded", "--png", "/no/such/p.png"], "no folder '/no/such'", id="show"),
         pytest.param(["profile", "show", "embedded", "--png", "p.jpg"], "ends in .png is wanted", id="no-png"),
         pytest.param(["profile", "run", "--out", "p", "--languages", ""], "there is nothing to ask", id="no-language"),
+        pytest.param(["bench", "ttca", "--from", "/", "--policies", "laar"], "--from asks nobody", id="policies"),
+        pytest.param(["bench", "ttca", "--from", "/", "--budget-s", "5"], "--from asks nobody", id="budget"),
     ],
 )
 def test_what_cannot_be_written_or_asked_is_refused_at_once(arguments: list[str], message: str) -> None:
