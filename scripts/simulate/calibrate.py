@@ -1,11 +1,11 @@
 """Engine coefficients fitted to records that were timed, by simulating how they were asked."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import minimize
 
 from profiles.fitting import fit_latency
 from profiles.record import Record
@@ -15,8 +15,11 @@ from scripts.simulate.scripted import of_records, play
 from scripts.simulate.traffic import Floats
 
 FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth")
-_LOW = np.array([0.0, 1e-9, 1e-9, 0.0])
-_HIGH = np.array([5.0, 1.0, 10.0, 4.0])
+# A coefficient of nothing could not be multiplied.
+LEAST = np.array([0.05, 1e-5, 1e-4, 0.02])
+# How far the first simplex reaches, in logarithms, and how often a new one begins where the last one ended: it may have
+# shrunk where nothing was to be found.
+_REACH, _SIMPLEXES, _STEPS = 0.35, 3, 400
 # What counts as an outlier, in logarithms of seconds; so many answers weigh as much as the mean of their group.
 _OUTLIER = 0.2
 _MEAN_WEIGHT = 0.5
@@ -55,7 +58,7 @@ def calibrate(
 
 
 def fit_engine(records: Sequence[Record], blank: Engine) -> EngineFit:
-    """Robust least squares of simulated to measured latency, as logarithms; `blank` gives slots and chunk size."""
+    """Simulated latencies nearest to the measured, as logarithms, outliers less; `blank` gives slots and chunk size."""
     groups: dict[int, list[Record]] = defaultdict(list)
     for record in records:
         groups[record.concurrency].append(record)
@@ -68,30 +71,32 @@ def fit_engine(records: Sequence[Record], blank: Engine) -> EngineFit:
         cluster = Cluster(models=(model,), engines=(engine,), replicas=(1,))
         return {clients: play(cluster, asked, clients=clients).elapsed_s for clients, asked in scripts.items()}
 
-    def residuals(values: Floats) -> Floats:
-        found = simulated(values)
+    def off(logs: Floats) -> float:
+        found = simulated(np.exp(logs))
         parts: list[Floats] = []
         for clients, seconds in found.items():
             parts.append(np.log(np.maximum(seconds, 1e-6) / measured[clients]))
             weight = _MEAN_WEIGHT * np.sqrt(len(seconds))
             parts.append(np.array([weight * np.log(seconds.mean() / measured[clients].mean())]))
-        return np.concatenate(parts)
+        return float(np.sum(np.sqrt(1 + (np.concatenate(parts) / _OUTLIER) ** 2) - 1))
 
-    start = np.clip(_start(groups), _LOW + 1e-6, _HIGH - 1e-6)
-    scale = np.maximum(start, [0.05, 1e-4, 1e-3, 0.05])
-    fitted = least_squares(
-        residuals,
-        start,
-        bounds=(_LOW, _HIGH),
-        x_scale=scale,
-        diff_step=0.02 * scale / np.maximum(start, 1e-9),
-        loss="soft_l1",
-        f_scale=_OUTLIER,
-        max_nfev=30,
-    ).x
+    fitted = np.exp(descend(off, np.log(np.maximum(_start(groups), LEAST))))
     last = simulated(fitted)
     ratios = {clients: float(last[clients].mean() / measured[clients].mean()) for clients in sorted(last)}
     return EngineFit(engine=with_coefficients(blank, fitted), mean_ratio=ratios, records=len(records))
+
+
+def descend(off: Callable[[Floats], float], start: Floats) -> Floats:
+    """Where `off` is least, near the start, by Nelder and Mead.
+
+    A closed loop is no smooth function of its engines: a little slower, and requests meet others.
+    """
+    best = start
+    for _ in range(_SIMPLEXES):
+        simplex = best + np.vstack([np.zeros_like(start), -_REACH * np.eye(len(start))])
+        options = {"maxfev": _STEPS, "initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-6}
+        best = minimize(off, best, method="Nelder-Mead", options=options).x
+    return best
 
 
 def _start(groups: Mapping[int, Sequence[Record]]) -> Floats:

@@ -5,22 +5,19 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
 
 from profiles.record import Record
 from profiles.trial import Trial
-from scripts.simulate.calibrate import FIELDS, with_coefficients
+from scripts.simulate.calibrate import FIELDS, LEAST, descend, with_coefficients
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
 from scripts.simulate.scripted import of_trials, play
 from scripts.simulate.traffic import Floats
 
-# A coefficient of nothing could not be multiplied.
-_LEAST = np.array([0.05, 1e-5, 1e-4, 0.02])
-# How far the first simplex reaches, in logarithms.
-_REACH = 0.35
-# Prompts of about the same length, in tokens, share a group.
-_LENGTHS = (200, 600)
+# Coefficients twice as high or low count as much as means a tenth off: (0.1 / log 2) squared.
+_RIDGE = 0.02
+# Prompts and answers of about the same length, in tokens, share a group.
+_PROMPT_EDGES, _ANSWER_EDGES = (200, 600), (8, 16)
 
 # A group of attempts, simulated and measured seconds of each.
 Timed = Mapping[Hashable, Sequence[tuple[float, float]]]
@@ -35,15 +32,13 @@ class Refined:
     mean_ratio: Mapping[str, float]
 
 
-def refine(
-    start: Mapping[str, Engine], sources: Sequence[Source], *, road_s: float = 0.0, max_steps: int = 400
-) -> Refined:
-    """Engines under which the groups of all sources take as long on average as they did, from `start` on.
+def refine(start: Mapping[str, Engine], sources: Sequence[Source], *, road_s: float = 0.0) -> Refined:
+    """Engines near `start` under which the groups of all sources take as long on average as they did.
+
+    A block has about as many requests at each engine all the time, which tells its speed, and hardly apart what is
+    overhead, writing and growth: so to leave `start` costs something.
 
     `road_s` is what an attempt takes outside of what its router sees as in flight.
-
-    The simplex of Nelder and Mead, as a closed loop is no smooth function of its engines: a little slower, and
-    requests meet others.
     """
     models = tuple(start)
 
@@ -53,13 +48,12 @@ def refine(
 
     def off(logs: Floats) -> float:
         cluster = cluster_of(engines(logs), road_s)
-        return _distance([group for source in sources for group in source(cluster).values()])
+        far = _RIDGE * float(np.mean((logs - first) ** 2))
+        return _distance([group for source in sources for group in source(cluster).values()]) + far
 
-    rows = [np.maximum([getattr(start[model], name) for name in FIELDS], _LEAST) for model in models]
+    rows = [np.maximum([getattr(start[model], name) for name in FIELDS], LEAST) for model in models]
     first = np.log(np.concatenate(rows))
-    simplex = np.vstack([first, first - _REACH * np.eye(len(first))])
-    options = {"maxfev": max_steps, "initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-6}
-    found = engines(minimize(off, first, method="Nelder-Mead", options=options).x)
+    found = engines(descend(off, first))
     return Refined(engines=found, mean_ratio=_ratios(cluster_of(found, road_s), sources))
 
 
@@ -69,7 +63,7 @@ def cluster_of(engines: Mapping[str, Engine], road_s: float) -> Cluster:
 
 
 def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients: int) -> Source:
-    """A block of trials in a closed loop, in groups of model, task, length, and whether it was asked before."""
+    """A block of trials in a closed loop, in groups of model, task, lengths, and whether it was asked before."""
     tried = sorted((trial for trial in trials if trial.tries), key=lambda trial: trial.sent_s)
     scripts = of_trials(tried, records)
 
@@ -79,7 +73,8 @@ def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients:
         for index, (trial, script) in enumerate(zip(tried, scripts, strict=True)):
             asked: set[str] = set()
             for was, step, now in zip(trial.tries, script, played[index], strict=True):
-                key = was.model, trial.task, _length(step.prompt_tokens), was.model in asked
+                lengths = _bin(step.prompt_tokens, _PROMPT_EDGES), _bin(step.output_tokens, _ANSWER_EDGES)
+                key = was.model, trial.task, *lengths, was.model in asked
                 found[key].append((now.latency_s, was.latency_s))
                 asked.add(was.model)
         return found
@@ -110,5 +105,5 @@ def _ratio(group: Sequence[tuple[float, float]]) -> float:
     return float(now_s / was_s)
 
 
-def _length(tokens: int) -> int:
-    return int(np.searchsorted(_LENGTHS, tokens))
+def _bin(tokens: int, edges: Sequence[int]) -> int:
+    return int(np.searchsorted(edges, tokens))
