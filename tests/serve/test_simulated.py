@@ -2,11 +2,13 @@
 
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from ray.serve.llm.openai_api_models import ChatCompletionRequest, ChatCompletionResponse
 
 from deployments.models.settings import SimulatedSettings
-from deployments.models.simulated import SimulatedEngine
+from deployments.models.simulated import _CHAT, SimulatedEngine
+from tests.unit.test_bench_peers import ask
 
 pytestmark = pytest.mark.serve
 NUM_PROMPTS = 400
@@ -35,3 +37,14 @@ async def share_of_right_answers(model: str) -> float:
 )
 async def test_correctness_is_drawn_from_the_profile(model: str, share: float) -> None:
     assert await share_of_right_answers(model) == pytest.approx(share, abs=0.06)
+
+
+async def test_instant_backend_answers_as_the_simulated_engine_does() -> None:
+    status, headers, body = await ask("/v1/chat/completions")
+    expected = _CHAT.response("simulated-instant", "[simulated] answer", 62, 2).model_dump(exclude_none=True)
+    got = msgspec.json.decode(body)
+    assert (status, headers[b"content-length"]) == (200, b"%d" % len(body))
+    assert (got["choices"][0]["message"], got["usage"]) == (
+        {name: expected["choices"][0]["message"][name] for name in ("role", "content")},
+        expected["usage"],
+    )

@@ -7,7 +7,6 @@ import tomllib
 from pathlib import Path
 
 import httpx
-import msgspec
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -162,19 +161,6 @@ async def ask(path: str) -> tuple[int, dict[bytes, bytes], bytes]:
     assert next(pieces, None) is None
     start, body = sent
     return start["status"], dict(start["headers"]), body["body"]  # type: ignore[return-value,call-overload]
-
-
-async def test_instant_backend_answers_as_the_simulated_engine_does() -> None:
-    from deployments.models.simulated import _CHAT
-
-    status, headers, body = await ask("/v1/chat/completions")
-    expected = _CHAT.response("simulated-instant", "[simulated] answer", 62, 2).model_dump(exclude_none=True)
-    got = msgspec.json.decode(body)
-    assert (status, headers[b"content-length"]) == (200, b"%d" % len(body))
-    assert (got["choices"][0]["message"], got["usage"]) == (
-        {name: expected["choices"][0]["message"][name] for name in ("role", "content")},
-        expected["usage"],
-    )
 
 
 async def test_instant_backend_knows_no_other_path() -> None:
