@@ -178,6 +178,8 @@ def _read(
 
     if config is not None and setting is not None:
         raise SettingsError("--config or --setting, not both")
+    if setting is not None and changes["profile"] is not None:
+        raise SettingsError(f"--setting {setting.value} has a profile of its own; drop --profile")
     path = config if setting is None else PACKAGED / f"{setting.value}.yaml"
     settings = (
         settings_of({}, changes, defaults=defaults) if path is None else load_settings(path, changes, defaults=defaults)

@@ -135,6 +135,9 @@ class SimulationSettings(_Strict):
     def kinds(self, profile: Profile) -> tuple[Kind, ...]:
         """What is asked; raises SettingsError where neither the settings nor the profile say."""
         if self.workload:
+            known = {DEFAULT_TASK} | {cell.task for model in profile.models.values() for cell in model.cells}
+            if unknown := sorted({kind.task for kind in self.workload} - known):
+                raise SettingsError(f"workload: the profile has no task {unknown}; it has {sorted(known)}")
             return self.workload
         places = sorted({(c.task, c.language, c.bucket) for m in profile.models.values() for c in m.cells if c.tried})
         if not places:

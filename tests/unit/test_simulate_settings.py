@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from profiles.schema import load_profile
+from scripts.simulate.commands import simulate
 from scripts.simulate.run import run
 from scripts.simulate.settings import PACKAGED, SettingsError, SimulationSettings, load_settings, settings_of
 from tests.unit.simulated import profile
@@ -89,3 +91,15 @@ def test_the_papers_setting_is_five_models_three_languages_five_lengths_and_all_
     assert {kind.language for kind in found.workload} == {"en", "ja", "zh"}
     assert {kind.prompt_tokens for kind in found.workload} == {4000, 8000, 16000, 32000, 64000}
     assert (found.cap, found.concurrency) == (10, 8)
+
+
+def test_task_that_the_profile_does_not_know_is_refused() -> None:
+    asked = settings(workload=[{"task": "cooking", "language": "en", "prompt_tokens": 90}])
+    with pytest.raises(SettingsError, match=r"the profile has no task \['cooking'\]; it has \['default'"):
+        asked.kinds(profile())
+
+
+def test_setting_with_another_profile_is_refused() -> None:
+    done = CliRunner().invoke(simulate, ["run", "--setting", "paper", "--profile", "embedded"])
+    assert done.exit_code == 2
+    assert "has a profile of its own" in " ".join(done.output.split())
