@@ -11,59 +11,60 @@ from profiles.record import Record
 from profiles.trial import Trial
 
 
-class TrialFile:
-    """An append-only file that goes on with a run of the same parameters; ValueError for another one's."""
+class _Appended:
+    """A file of lines that is only added to; `found` are those it had, less what a kill tore."""
 
-    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
-        self._file, lines = _opened(path)
-        if lines:
-            try:
-                _check_same(path, lines[0]["parameters"], head["parameters"])
-            except ValueError:
-                self._file.close()
-                raise
-        else:
-            self._write([head])
-        self._known = {(trial["policy"], trial["block"]) for trial in lines[1:]}
+    def __init__(self, path: Path) -> None:
+        self._file, self.found = _opened(path)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         self._file.close()
+
+    def _write(self, *lines: Mapping[str, Any]) -> None:
+        """All in one write."""
+        self._file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        self._file.flush()
+
+
+class TrialFile(_Appended):
+    """Goes on with a run of the same parameters; ValueError for another one's."""
+
+    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
+        super().__init__(path)
+        if self.found:
+            try:
+                _check_same(path, self.found[0]["parameters"], head["parameters"])
+            except ValueError:
+                self._file.close()
+                raise
+        else:
+            self._write(head)
+        self._known = {(trial["policy"], trial["block"]) for trial in self.found[1:]}
 
     def has(self, policy: str, block: int) -> bool:
         return (policy, block) in self._known
 
     def add(self, trials: Sequence[Trial]) -> None:
-        """Keep a block, all its lines in one write."""
-        self._write([asdict(trial) for trial in trials])
+        """Keep a block."""
+        self._write(*map(asdict, trials))
         self._known |= {(trial.policy, trial.block) for trial in trials}
 
-    def _write(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        self._file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-        self._file.flush()
 
-
-class OutcomeFile:
+class OutcomeFile(_Appended):
     """The full table of outcomes, one record a line as it comes."""
 
     def __init__(self, path: Path) -> None:
-        self._file, lines = _opened(path)
-        self._known = {(record["model"], record["prompt_id"]) for record in lines}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
-        self._file.close()
+        super().__init__(path)
+        self._known = {(record["model"], record["prompt_id"]) for record in self.found}
 
     def has(self, model: str, prompt_id: str) -> bool:
         return (model, prompt_id) in self._known
 
     def add(self, record: Record) -> None:
-        self._file.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
-        self._file.flush()
+        self._write(asdict(record))
         self._known.add((record.model, record.prompt_id))
 
 

@@ -102,11 +102,11 @@ def _fewer_and_fewer(trials: Trials) -> list[Members]:
 def _starts(sets: Sequence[Members], trials: Trials) -> list[Counts]:
     """The fewest replicas, equally many of each model, of those sets that reach the target."""
     most = trials.target.max_replicas
-    return [
-        _each(members, _least(lambda k, members=members: trials.meets(_each(members, k)), 1, most))  # type: ignore[misc]
-        for members in sets
-        if trials.meets(_each(members, most))
-    ]
+
+    def fewest_of(members: Members) -> Counts:
+        return _each(members, _least(lambda many: trials.meets(_each(members, many)), 1, most))
+
+    return [fewest_of(members) for members in sets if trials.meets(_each(members, most))]
 
 
 # -- the search -------------------------------------------------------------------------------------------

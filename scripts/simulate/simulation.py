@@ -111,7 +111,7 @@ class Simulation:
         self._cluster, self._router, self._traffic, self._truth = cluster, router, traffic, truth
         self._is_server, self._cap, self._keeps_tries = loop == "server", cap, keeps_tries
         self._fleet = Fleet(cluster, random.Random(seed))  # noqa: S311 (a seeded simulation)
-        self._fault_rng = random.Random(seed + 1)  # noqa: S311
+        self._fault_rng = random.Random(seed + 1)  # noqa: S311 (a seeded simulation)
         self._index = {name: index for index, name in enumerate(cluster.models)}
         self._overheads = [engine.overhead_s for engine in cluster.engines]
         self._heap: list[tuple[float, int, Replica | Call, int]] = []

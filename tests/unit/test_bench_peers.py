@@ -5,6 +5,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -149,18 +150,18 @@ def test_a_request_is_sent_whole() -> None:
 async def ask(path: str) -> tuple[int, dict[bytes, bytes], bytes]:
     """What the instant backend sends for a body in two pieces."""
     pieces = iter([{"more_body": True}, {"more_body": False}])
-    sent = []
+    sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, bool]:
         return next(pieces)
 
-    async def send(message: dict[str, object]) -> None:
+    async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     await app({"type": "http", "path": path}, receive, send)
     assert next(pieces, None) is None
     start, body = sent
-    return start["status"], dict(start["headers"]), body["body"]  # type: ignore[return-value,call-overload]
+    return start["status"], dict(start["headers"]), body["body"]
 
 
 async def test_instant_backend_knows_no_other_path() -> None:
