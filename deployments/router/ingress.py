@@ -203,12 +203,9 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
         if task.done():
             await task
-        return self._stream(self._held(job, task, end), job, end, guard, start_headers(job))
+        return self._stream(self._held(job, task), job, end, guard, start_headers(job))
 
-    def _held(self, job: Job, task: "asyncio.Task[Attempt]", end: End) -> AsyncGenerator[bytes, None]:
-        return with_late_errors(self._chunks(job, task), end)
-
-    async def _chunks(self, job: Job, task: "asyncio.Task[Attempt]") -> AsyncGenerator[bytes, None]:
+    async def _held(self, job: Job, task: "asyncio.Task[Attempt]") -> AsyncGenerator[bytes, None]:
         """Comments while attempts run and are verified, then the chunks of the answer."""
         while not task.done():
             yield sse.KEEP_ALIVE
@@ -221,16 +218,14 @@ class Router(OpenAiIngress):  # type: ignore[misc]
     async def _pass(self, job: Job, end: End, guard: AsyncExitStack) -> Response:
         """Tokens straight through."""
         model, pieces = await self._runner.pass_through(job)
-        pieces = with_late_errors(pieces, end)
         guard.push_async_callback(pieces.aclose)
         return self._stream(pieces, job, end, guard, start_headers(job) | {"x-laar-model": model})
 
     def _stream(
         self, events: AsyncGenerator[bytes, None], job: Job, end: End, guard: AsyncExitStack, headers: dict[str, str]
     ) -> Response:
-        return GuardedStream(
-            events, end, guard.pop_all(), headers, since_arrival_s=lambda: self._clock() - job.arrived_s
-        )
+        told = with_late_errors(events, end)
+        return GuardedStream(told, end, guard.pop_all(), headers, since_arrival_s=lambda: self._clock() - job.arrived_s)
 
     async def _explain(self, http: Request) -> Response:
         """The decision for a request and its numbers, without running it."""
