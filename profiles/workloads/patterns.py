@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+import re2
+
 # The digits as people of various scripts type them; RE2 sees the answer as it was written.
 _ZEROS = "0٠۰०০๐０"
 
@@ -25,14 +27,14 @@ def worked_out(result: int, number: int, terms: Sequence[int]) -> str:
     return rf"\A\P{{Nd}}*{exercise}(?:{calculation})?{_digits(str(result))}(?:\P{{Nd}}|\z)"
 
 
-def named_first(word: str, other: str, between: str, *, within_chars: int) -> str:
+def named_first(word: str, other: str, between: str, *, recited: str) -> str:
     """`word` is found early, `other` does not stand before it, nor right behind with `between` before it.
 
-    `other` is known by its first three characters.
+    `other` is known by its first three characters. Early is earlier than in an answer that says what was `recited`.
     """
-    start = other[:3]
-    before = rf"(?s:{_anything_but(start)}){{0,{within_chars}}}?"
-    return rf"\A{before}{re.escape(word)}(?s:\z|{_anything_but(between + start)})"
+    step = _anything_but(other[:3])
+    most = sum(1 for _ in re2.finditer(f"(?is:{step})", recited)) - 1
+    return rf"\A(?s:{step}){{0,{most}}}?{re.escape(word)}(?s:\z|{_anything_but(between + other[:3])})"
 
 
 def _digits(digits: str) -> str:

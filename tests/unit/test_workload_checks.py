@@ -176,7 +176,7 @@ def test_sum_is_the_first_number_or_worked_out(answer: str, expected: Outcome) -
     ],
 )
 def test_the_word_named_first_decides(answer: str, expected: Outcome) -> None:
-    pattern = named_first("positive", "negative", " or ", within_chars=30)
+    pattern = named_first("positive", "negative", " or ", recited=31 * ".")
     assert judged({"type": "regex", "pattern": pattern, "ignore_case": True}, answer) is expected
 
 
@@ -211,7 +211,7 @@ def test_router_sees_the_language(name: str, language: str, detector: FastTextDe
 def test_length_is_within_a_fifth_of_what_was_asked(name: str, language: str, num_tokens: Callable[[str], int]) -> None:
     if name == "instruct":
         counts = [num_tokens(prompt.text) for prompt in some(name, language, count=16)]
-        assert 20 <= min(counts) <= max(counts) <= 54
+        assert 20 <= min(counts) <= max(counts) <= 72
         return
     # two sentences of Greek, and an object with two of its keys asked for, need more than 64 tokens
     shortest = 128 if name == "needles" or (name, language) == ("prose", "el") else 64
