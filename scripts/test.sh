@@ -44,7 +44,10 @@ timed setup "${setup[@]}"
 
 ((!checks)) || timed check scripts/check.sh
 for suite in "${suites[@]}"; do
-    timed "$suite" .venv/bin/python -m pytest "tests/$suite"
+    # the other suites share one cluster, and the models all cores
+    spread=()
+    [[ $suite != unit ]] || spread=(--numprocesses logical --dist worksteal)
+    timed "$suite" .venv/bin/python -m pytest "${spread[@]}" "tests/$suite"
 done
 
 # last come the wall times, then pytest's own closing lines
