@@ -18,6 +18,7 @@ from pydantic import (
 from deployments.thinking.batching import MAX_SLOTS, Batching
 from deployments.thinking.problem import LARGEST, Floats, Problem
 from deployments.thinking.retry import MAX_ATTEMPTS
+from scripts.faults import in_words
 
 
 class TypesError(ValueError):
@@ -107,11 +108,4 @@ def types_of(stated: object) -> ThinkingTypes:
     try:
         return ThinkingTypes.model_validate(stated)
     except ValidationError as err:
-        raise TypesError("\n".join(_message(fault) for fault in err.errors())) from err
-
-
-def _message(fault: object) -> str:
-    assert isinstance(fault, dict)
-    key = ".".join(str(part) for part in fault["loc"])
-    given = "" if fault["type"] in ("missing", "value_error") else f" ({fault['input']!r} given)"
-    return f"{key}: {fault['msg']}{given}" if key else f"{fault['msg']}{given}"
+        raise TypesError(in_words(err)) from err

@@ -8,10 +8,20 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from deployments.router.policy import PolicyName
 from profiles.workloads import Prompt, workload
+from scripts.faults import in_words
 
 Mode = Literal["closed", "poisson", "trace"]
 Loop = Literal["server", "client"]
@@ -112,6 +122,8 @@ def read_plan(path: Path) -> TtcaPlan:
         return TtcaPlan.model_validate(yaml.safe_load(path.read_text()))
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is no YAML: {error}") from error
+    except ValidationError as error:
+        raise ValueError(f"{path}: {in_words(error)}") from None
 
 
 def prompts_of(plan: TtcaPlan) -> list[Prompt]:
