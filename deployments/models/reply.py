@@ -1,10 +1,9 @@
 """What a model deployment hands back to whoever asked it."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """The end of one attempt: an OpenAI JSON body, or with a status from 400 up an OpenAI error body.
 
     `invalid_request` marks a body that no model would take, so that nobody tries it elsewhere.
