@@ -310,12 +310,11 @@ class Routing:
         """What speaks against each model; of several the weightiest."""
         found: list[Exclusion | None] = [None] * len(self._names)
         healthy = self.tracker.healthy(now_s)
-        if not healthy.all():
-            for index in np.flatnonzero(~healthy):
-                found[index] = Exclusion.UNHEALTHY
+        for index in (~healthy).nonzero()[0]:
+            found[index] = Exclusion.UNHEALTHY
         for name in {attempt.model for attempt in log.attempts}:
             found[self._names.index(name)] = log.exclusion(name)
-        for index in np.flatnonzero(tokens > self._most_prompt_tokens):
+        for index in (tokens > self._most_prompt_tokens).nonzero()[0]:
             found[index] = Exclusion.CONTEXT_EXCEEDED
         return found
 
