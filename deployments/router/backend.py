@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from ray.exceptions import RayError
-from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from deployments.models.reply import Reply
 from deployments.router.runner import BackendError
 from deployments.verifier.checks import Evidence, Verdict
 
-# what a dead replica, a lost node or a full queue looks like from here
-_INFRASTRUCTURE = (RayError, RayServeException, OSError)
 # all that goes over these handles has a type of a module's own; cloudpickle, the default, takes some 20 us longer
 _PLAIN = {"request_serialization": "pickle", "response_serialization": "pickle"}
 
 
 class ServeBackend:
-    """Calls with `generate` for one answer and `generate_stream` for server-sent events."""
+    """Calls with `generate` for one answer and `generate_stream` for server-sent events.
+
+    Whatever comes back raised is the other side's failure, from a dead replica to an engine's own error: which types
+    those have depends on how Ray carried the call.
+    """
 
     def __init__(self, models: Mapping[str, DeploymentHandle], verifier: DeploymentHandle) -> None:
         self._generate = {name: handle.options(method_name="generate", **_PLAIN) for name, handle in models.items()}
@@ -42,7 +42,7 @@ class ServeBackend:
             async for piece in pieces:
                 yield piece
             is_done = True
-        except _INFRASTRUCTURE as error:
+        except Exception as error:
             raise BackendError(f"model '{model}': {type(error).__name__}") from error
         finally:
             if not is_done:
@@ -59,5 +59,5 @@ async def _finish(response: DeploymentResponse) -> Any:
     except asyncio.CancelledError:
         response.cancel()
         raise
-    except _INFRASTRUCTURE as error:
+    except Exception as error:
         raise BackendError(type(error).__name__) from error
