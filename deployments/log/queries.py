@@ -16,7 +16,10 @@ MAX_LINKS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which attempts are meant; None lets everything through. `before` excludes the moment itself."""
+    """Which attempts are meant; None lets everything through. `before` excludes the moment itself.
+
+    `policy` is the one that chose for the request; nobody's attempts where the request named a model.
+    """
 
     since: datetime | None = None
     before: datetime | None = None
@@ -24,6 +27,7 @@ class Filter:
     task: str | None = None
     language: str | None = None
     verdict: str | None = None
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +171,7 @@ def attempt_kinds(
 
 
 def _judged() -> Subquery:
-    """Attempts with an `outcome`: the client's word on the answer it got comes before laar's verdict.
+    """Attempts with their request's `policy`, and an `outcome`: the client's word on its answer comes before a verdict.
 
     A client that asks again found the answer wrong, where laar had no verdict of its own.
     """
@@ -185,12 +189,12 @@ def _judged() -> Subquery:
     joined = attempts.outerjoin(requests, requests.c.request_id == attempts.c.request_id).outerjoin(
         feedback, feedback.c.request_id == attempts.c.request_id
     )
-    return select(attempts, outcome.label("outcome")).select_from(joined).subquery("judged")
+    return select(attempts, requests.c.policy, outcome.label("outcome")).select_from(joined).subquery("judged")
 
 
 def _matches(judged: Subquery, wanted: Filter) -> ColumnElement[bool]:
     found: list[ColumnElement[bool]] = [true()]
-    for name in ("model", "task", "language", "verdict"):
+    for name in ("model", "task", "language", "verdict", "policy"):
         if (value := getattr(wanted, name)) is not None:
             found.append(judged.c[name] == value)
     return and_(*found, *_within(judged.c.arrived_at, wanted))
@@ -211,7 +215,9 @@ def _accuracy(model: str, language: str, bucket: str, correct: int, tried: int) 
 def _links(connection: Connection, wanted: Filter) -> Iterator[Link]:
     columns = requests.c
     matching: Sequence[ColumnElement[bool]] = [
-        columns[name] == value for name in ("task", "language") if (value := getattr(wanted, name)) is not None
+        columns[name] == value
+        for name in ("task", "language", "policy")
+        if (value := getattr(wanted, name)) is not None
     ]
     statement: Select[Any] = (
         select(

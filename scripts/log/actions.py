@@ -49,11 +49,19 @@ class Wanted:
     task: str | None = None
     language: str | None = None
     verdict: str | None = None
+    policy: str | None = None
     since: str | None = None
 
     def as_filter(self, now: datetime) -> Filter:
         since = moment(self.since, now) if self.since is not None else None
-        return Filter(model=self.model, task=self.task, language=self.language, verdict=self.verdict, since=since)
+        return Filter(
+            model=self.model,
+            task=self.task,
+            language=self.language,
+            verdict=self.verdict,
+            policy=self.policy,
+            since=since,
+        )
 
 
 def run(

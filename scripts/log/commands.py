@@ -17,6 +17,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and no table.")
 OnlyModel = Annotated[str | None, typer.Option(help="Only this model.")]
 OnlyTask = Annotated[str | None, typer.Option(help="Only this task.")]
 OnlyLanguage = Annotated[str | None, typer.Option(help="Only this language.")]
+OnlyPolicy = Annotated[
+    str | None, typer.Option(help="Only requests that this policy chose for, their own or the application's.")
+]
 
 
 @log.command("list")
@@ -26,6 +29,7 @@ def log_list(
     model: OnlyModel = None,
     task: OnlyTask = None,
     language: OnlyLanguage = None,
+    policy: OnlyPolicy = None,
     verdict: Annotated[str | None, typer.Option(help="Only this verdict.")] = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most attempts to show; the latest are.")] = 20,
@@ -34,7 +38,7 @@ def log_list(
     """The latest attempts."""
     from scripts.log import actions
 
-    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict, since=since)
+    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict, policy=policy, since=since)
     actions.run(url, url_env, lambda store: actions.show_attempts(store, wanted, limit=limit, as_json=as_json))
 
 
@@ -45,12 +49,13 @@ def log_tail(
     model: OnlyModel = None,
     task: OnlyTask = None,
     language: OnlyLanguage = None,
+    policy: OnlyPolicy = None,
     verdict: Annotated[str | None, typer.Option(help="Only this verdict.")] = None,
 ) -> None:
     """Attempts as they come, one JSON object a line, until interrupted."""
     from scripts.log import actions
 
-    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict)
+    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict, policy=policy)
     actions.run(url, url_env, lambda store: actions.follow(store, wanted))
 
 
@@ -61,13 +66,14 @@ def log_stats(
     model: OnlyModel = None,
     task: OnlyTask = None,
     language: OnlyLanguage = None,
+    policy: OnlyPolicy = None,
     since: Since = "24h",
     as_json: AsJson = False,
 ) -> None:
     """Accuracy by model, language and bucket; TTCA with retries and feedback; arrival rate and task mix."""
     from scripts.log import actions
 
-    wanted = actions.Wanted(model=model, task=task, language=language, since=since)
+    wanted = actions.Wanted(model=model, task=task, language=language, policy=policy, since=since)
     actions.run(url, url_env, lambda store: actions.show_stats(store, wanted, as_json=as_json))
 
 
