@@ -166,6 +166,8 @@ def test_goodput_of_a_simulation_says_so() -> None:
         pytest.param("| laar | 4 | 3 | 3.33 | 4.00 | 4.90 | - |  | 15.00 |  | 3.33 |", id="readings"),
         pytest.param("| round-robin | 4 | 3 | 4.67 | 5.00 | 5.00 | 3.33 | 0.71 (0.25–1.00) |", id="beside laar"),
         pytest.param("| round-robin | 4 | 0.250 | 0.750 | 0.750 | 0.750 | 1.75 | 0 | 0 | 0.0% |", id="success"),
+        pytest.param("| policy | prompts | within 2 s |\n| --- | --- | --- |\n| laar | 4 | 0.250 |", id="within"),
+        pytest.param("| round-robin | 4 | 0.000 (0.250) |", id="within, beside laar"),
         pytest.param("| oracle | 3.00 | 1.11 (1.00–1.25) |  |", id="oracle"),
         pytest.param("| en | 3.00 |", id="cells"),
         pytest.param("Policies with fewer than 300 prompts: laar (4), round-robin (4).", id="policies with few"),
