@@ -61,7 +61,6 @@ def test_latest_attempts_come_oldest_first(store: Store, connection: Connection)
         pytest.param(Filter(verdict="wrong"), ["a"], id="verdict"),
         pytest.param(Filter(policy="fastest"), ["c"], id="policy"),
         pytest.param(Filter(since=NOON + timedelta(seconds=1)), ["c"], id="since"),
-        pytest.param(Filter(before=NOON + timedelta(seconds=1)), ["a", "b"], id="before"),
     ],
 )
 def test_filters(store: Store, connection: Connection, wanted: Filter, models: list[str]) -> None:
