@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from scripts.options import LOG_URL_ENV
+
 log = typer.Typer(no_args_is_help=True, help="Query and look after the attempt log.")
 
 LogUrl = Annotated[
@@ -25,7 +27,7 @@ OnlyPolicy = Annotated[
 @log.command("list")
 def log_list(
     url: LogUrl = None,
-    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    url_env: LogUrlEnv = LOG_URL_ENV,
     model: OnlyModel = None,
     task: OnlyTask = None,
     language: OnlyLanguage = None,
@@ -45,7 +47,7 @@ def log_list(
 @log.command("tail")
 def log_tail(
     url: LogUrl = None,
-    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    url_env: LogUrlEnv = LOG_URL_ENV,
     model: OnlyModel = None,
     task: OnlyTask = None,
     language: OnlyLanguage = None,
@@ -62,7 +64,7 @@ def log_tail(
 @log.command("stats")
 def log_stats(
     url: LogUrl = None,
-    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    url_env: LogUrlEnv = LOG_URL_ENV,
     model: OnlyModel = None,
     task: OnlyTask = None,
     language: OnlyLanguage = None,
@@ -81,7 +83,7 @@ def log_stats(
 def log_prune(
     older_than: Annotated[str, typer.Option(help="Age of what is deleted: 12h, 90d, or before an ISO date.")],
     url: LogUrl = None,
-    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    url_env: LogUrlEnv = LOG_URL_ENV,
     as_json: AsJson = False,
 ) -> None:
     """Delete old rows."""
@@ -91,7 +93,7 @@ def log_prune(
 
 
 @log.command("migrate")
-def log_migrate(url: LogUrl = None, url_env: LogUrlEnv = "LAAR_LOG_URL") -> None:
+def log_migrate(url: LogUrl = None, url_env: LogUrlEnv = LOG_URL_ENV) -> None:
     """Make the tables or bring them up to date; routers do so themselves when they start."""
     from scripts.log import actions
 
