@@ -154,7 +154,7 @@ def from_log_command(
 
 @profile.command("merge")
 def merge_command(
-    profiles: Annotated[list[Path], typer.Argument(help="Two profiles or more.")],
+    profiles: Annotated[list[str], typer.Argument(help="Two profiles or more, paths or names.")],
     out: Annotated[Path, typer.Option(callback=file_to_write, help="Where to write the merged profile.")],
 ) -> None:
     """Add up the counts of profiles measured apart; latency is that of the newest."""
@@ -188,13 +188,14 @@ def show_command(
     show_profile(_load(source), Console(), png=png)
 
 
-def _load(path: Path | str) -> Any:
+def _load(source: str) -> Any:
+    """By path or name; `./embedded` is a path, which a `Path` would make the name of one that ships with laar."""
     from profiles.schema import load_profile
 
     try:
-        return load_profile(str(path))
+        return load_profile(source)
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error), param_hint=str(path)) from error
+        raise typer.BadParameter(str(error), param_hint=source) from error
 
 
 def _refuse_unused(workloads: Sequence[str], given: Mapping[str, str | int | None]) -> None:
