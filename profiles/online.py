@@ -77,6 +77,7 @@ class Learner:
         self._version = 0
         self._versions = np.zeros(len(models))
         self._tables: dict[tuple[str, str], _Table] = {}
+        self._offline: dict[tuple[str, str], Floats] = {}
         self.drift = Drift()
 
     def table(self, *, task: str, language: str) -> Floats:
@@ -160,8 +161,14 @@ class Learner:
         return float(self._capability.burdens([*known, model], task=task)[:-1, -1].sum()) if known else 0.0
 
     def _log_odds(self, key: tuple[str, str]) -> Floats:
-        base = self._capability.tables(self._models, task=key[0], language=key[1]).probability
-        return np.asarray(sum((level.mean for level in self._levels(key)), logit(base)))
+        return np.asarray(sum((level.mean for level in self._levels(key)), self._offline_log_odds(key)))
+
+    def _offline_log_odds(self, key: tuple[str, str]) -> Floats:
+        found = self._offline.get(key)
+        if found is None:
+            tables = self._capability.tables(self._models, task=key[0], language=key[1])
+            found = self._offline[key] = logit(tables.probability)
+        return found
 
     def _variance(self, key: tuple[str, str]) -> Floats:
         return np.asarray(sum(level.variance for level in self._levels(key)))

@@ -16,6 +16,10 @@ import numpy.typing as npt
 from profiles.record import Record
 from profiles.trial import Trial
 
+PAR_FACTOR = 10.0
+# Of the interval around a ratio.
+CONFIDENCE = 0.95
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
@@ -108,11 +112,9 @@ def longest_attempts_s(trials_of_all_policies: Iterable[Trial]) -> dict[str, flo
     return {prompt_id: price or most for prompt_id, price in longest.items()}
 
 
-def par_penalty_s(trials_of_all_policies: Iterable[Trial], factor: float = 10) -> float:
-    """PAR-`factor`, as solvers are scored: so many times the common cap, here the longest trial of any policy."""
-    if factor < 1:
-        raise ValueError(f"factor: {factor}; at least 1, or giving up would be cheaper than solving")
-    return factor * max(trial.elapsed_s for trial in trials_of_all_policies)
+def par_penalty_s(trials_of_all_policies: Iterable[Trial]) -> float:
+    """PAR-10, as solvers are scored: ten times the common cap, here the longest trial of any policy."""
+    return PAR_FACTOR * max(trial.elapsed_s for trial in trials_of_all_policies)
 
 
 # -- what one trial is charged ------------------------------------------------------------------------------------
@@ -208,10 +210,9 @@ def paired_bootstrap(
     theirs: Mapping[str, float],
     *,
     seed: int,
-    num_resamples: int = 10_000,
-    confidence: float = 0.95,
+    num_resamples: int,
 ) -> Ratio:
-    """Percentile interval of mean(ours) / mean(theirs), both maps from prompt to charge (`mean_by_prompt`).
+    """The 95 % percentile interval of mean(ours) / mean(theirs), both maps from prompt to charge (`mean_by_prompt`).
 
     Each resample draws as many prompts as there are, with replacement, and takes both charges of a prompt
     together, so that what makes a prompt hard cancels out (Efron and Tibshirani, *An Introduction to the
@@ -227,7 +228,7 @@ def paired_bootstrap(
     rng = np.random.default_rng(seed)
     resampled = (pairs[rng.integers(len(pairs), size=len(pairs))].sum(axis=0) for _ in range(num_resamples))
     ratios = np.array([mine / other for mine, other in resampled])
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(ratios, [tail, 1 - tail])
     mine, other = pairs.sum(axis=0)
     return Ratio(value=float(mine / other), low=float(low), high=float(high), num_prompts=len(prompts))

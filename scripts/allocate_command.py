@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts.options import JsonPath, png_to_write
+from scripts.options import LOG_URL_ENV, JsonPath, png_to_write
 
 if TYPE_CHECKING:
     from scripts.allocate_types import Traffic, Wish
     from scripts.thinking_types import ThinkingTypes
 
-DEFAULT_WINDOW, DEFAULT_URL_ENV, DEFAULT_WORTH_S = "1h", "LAAR_LOG_URL", 30.0
+DEFAULT_WINDOW, DEFAULT_WORTH_S = "1h", 30.0
 Loads = tuple[float, ...]
 
 
@@ -28,7 +28,7 @@ def allocate(
         str | None, typer.Option(help="With --profile: the log's database; else what --url-env names.")
     ] = None,
     url_env: Annotated[
-        str | None, typer.Option(help=f"With --profile: variable with the log's URL, {DEFAULT_URL_ENV} by default.")
+        str | None, typer.Option(help=f"With --profile: variable with the log's URL, {LOG_URL_ENV} by default.")
     ] = None,
     replicas: Annotated[
         int | None, typer.Option(min=1, help="With --profile: replicas that share the logged arrivals; 1 by default.")
@@ -82,7 +82,7 @@ def allocate(
                 max_attempts=1 if max_attempts is None else max_attempts,
                 slots=1 if slots is None else slots,
             )
-            log = (log_url, url_env or DEFAULT_URL_ENV, window or DEFAULT_WINDOW, replicas or 1)
+            log = (log_url, url_env or LOG_URL_ENV, window or DEFAULT_WINDOW, replicas or 1)
             stated, loads, origin = _from_profile(profile, model, wish, loads, log)
         plan = Plan(types=stated, origin=origin, arrivals_per_s=loads, requests=requests if simulate else 0, seed=seed)
         run_allocate(plan, json_path=json_path, plot_path=plot, console=Console())

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+LOG_URL_ENV = "LAAR_LOG_URL"
+
 
 def file_to_write(path: Path | None) -> Path | None:
     """Typer's callback for a file that is written at the end: refused at once, not after minutes of measuring."""

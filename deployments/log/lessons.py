@@ -7,9 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
+from deployments.log.records import IS_RIGHT
 from deployments.log.tables import attempts, changes, requests
-
-_VERDICTS = {"correct": True, "wrong": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +61,12 @@ class Asked:
     def verdict(self) -> bool | None:
         """laar's own, on the answer that the client got."""
         answer = self.attempts.get(self.answer_index) if self.answer_index is not None else None
-        return _VERDICTS.get(answer.verdict) if answer is not None else None
+        return IS_RIGHT.get(answer.verdict) if answer is not None else None
 
     def verdicts(self) -> Iterator[Lesson]:
         for index, attempt in sorted(self.attempts.items()):
-            if attempt.verdict in _VERDICTS:
-                yield self._lesson(index, correct=_VERDICTS[attempt.verdict], replica=self.replica)
+            if attempt.verdict in IS_RIGHT:
+                yield self._lesson(index, correct=IS_RIGHT[attempt.verdict], replica=self.replica)
 
     def correction(self, before: bool | None, after: bool | None) -> Iterator[Lesson]:
         """What a new word on the answer teaches: nothing if it says what was taken to be so."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from deployments.log.records import IS_RIGHT
 from deployments.log.tables import attempts, feedback, requests
 from profiles.logged import LoggedAttempt
 
@@ -14,7 +15,6 @@ _COLUMNS = (
     *("request_id", "attempt_index", "arrived_at", "model", "task", "language"),
     *("verdict", "latency_s", "prompt_tokens", "output_tokens"),
 )
-_VERDICTS = {"correct": True, "wrong": False}
 
 
 def logged_attempts(connection: Connection, *, since: datetime, limit: int) -> list[LoggedAttempt]:
@@ -59,7 +59,7 @@ def _attempt(row: Row[Any], spent_s: float) -> LoggedAttempt:
         model=row.model,
         task=row.task,
         language=row.language,
-        correct=row.said if is_answer and row.said is not None else _VERDICTS.get(row.verdict),
+        correct=row.said if is_answer and row.said is not None else IS_RIGHT.get(row.verdict),
         latency_s=row.latency_s,
         prompt_tokens=row.prompt_tokens,
         output_tokens=row.output_tokens,

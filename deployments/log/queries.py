@@ -16,14 +16,17 @@ MAX_LINKS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which attempts are meant; None lets everything through. `before` excludes the moment itself."""
+    """Which attempts are meant; None lets everything through.
+
+    `policy` is the one that chose for the request; nobody's attempts where the request named a model.
+    """
 
     since: datetime | None = None
-    before: datetime | None = None
     model: str | None = None
     task: str | None = None
     language: str | None = None
     verdict: str | None = None
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +170,7 @@ def attempt_kinds(
 
 
 def _judged() -> Subquery:
-    """Attempts with an `outcome`: the client's word on the answer it got comes before laar's verdict.
+    """Attempts with their request's `policy`, and an `outcome`: the client's word on its answer comes before a verdict.
 
     A client that asks again found the answer wrong, where laar had no verdict of its own.
     """
@@ -185,22 +188,19 @@ def _judged() -> Subquery:
     joined = attempts.outerjoin(requests, requests.c.request_id == attempts.c.request_id).outerjoin(
         feedback, feedback.c.request_id == attempts.c.request_id
     )
-    return select(attempts, outcome.label("outcome")).select_from(joined).subquery("judged")
+    return select(attempts, requests.c.policy, outcome.label("outcome")).select_from(joined).subquery("judged")
 
 
 def _matches(judged: Subquery, wanted: Filter) -> ColumnElement[bool]:
-    found: list[ColumnElement[bool]] = [true()]
-    for name in ("model", "task", "language", "verdict"):
+    found: list[ColumnElement[bool]] = []
+    for name in ("model", "task", "language", "verdict", "policy"):
         if (value := getattr(wanted, name)) is not None:
             found.append(judged.c[name] == value)
-    return and_(*found, *_within(judged.c.arrived_at, wanted))
+    return and_(_since(judged.c.arrived_at, wanted), *found)
 
 
-def _within(time: ColumnElement[datetime], wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    if wanted.since is not None:
-        yield time >= wanted.since
-    if wanted.before is not None:
-        yield time < wanted.before
+def _since(time: ColumnElement[datetime], wanted: Filter) -> ColumnElement[bool]:
+    return time >= wanted.since if wanted.since is not None else true()
 
 
 def _accuracy(model: str, language: str, bucket: str, correct: int, tried: int) -> Accuracy:
@@ -211,7 +211,9 @@ def _accuracy(model: str, language: str, bucket: str, correct: int, tried: int) 
 def _links(connection: Connection, wanted: Filter) -> Iterator[Link]:
     columns = requests.c
     matching: Sequence[ColumnElement[bool]] = [
-        columns[name] == value for name in ("task", "language") if (value := getattr(wanted, name)) is not None
+        columns[name] == value
+        for name in ("task", "language", "policy")
+        if (value := getattr(wanted, name)) is not None
     ]
     statement: Select[Any] = (
         select(
@@ -223,7 +225,7 @@ def _links(connection: Connection, wanted: Filter) -> Iterator[Link]:
             feedback.c.correct,
         )
         .select_from(requests.outerjoin(feedback, feedback.c.request_id == columns.request_id))
-        .where(true(), *matching, *_within(columns.arrived_at, wanted))
+        .where(_since(columns.arrived_at, wanted), *matching)
         .order_by(columns.arrived_at, columns.request_id)
         .limit(MAX_LINKS)
     )

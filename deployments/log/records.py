@@ -29,7 +29,8 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="request"):
     """A request that has ended, with all its attempts in order: both go into the log together or not at all.
 
-    `answer_index` is the attempt whose answer the client got; `arrived_at_s` counts from 1970 in UTC.
+    `answer_index` is the attempt whose answer the client got; `arrived_at_s` counts from 1970 in UTC. `policy` is
+    the one that chose, whether the request named it or not; None where the request named a model.
     """
 
     request_id: str
@@ -51,6 +52,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     api_key_hash: str
     replica: str
     retry_of: str | None = None
+    policy: str | None = None
     prompt_text: str | None = None
     attempts: tuple[AttemptRecord, ...] = ()
 
@@ -64,6 +66,8 @@ class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, tag="feedback"):
 
 
 LogRecord = RequestRecord | FeedbackRecord
+# Of an attempt's verdicts those that say whether its answer was right.
+IS_RIGHT = {"correct": True, "wrong": False}
 _RECORD = msgspec.json.Decoder(LogRecord)
 _ENCODER = msgspec.json.Encoder()
 

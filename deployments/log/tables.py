@@ -61,6 +61,7 @@ requests = Table(
     Column("replica", String(64), nullable=False),
     Column("retry_of", String(64)),
     Column("prompt_text", Text),
+    Column("policy", String(32)),
     Index("ix_requests_arrived_at", "arrived_at"),
     Index("ix_requests_retry_of", "retry_of"),
 )

@@ -267,6 +267,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         self._recorder = Recorder(
             record=self._log.record,
             replica=replica,
+            policy=self._settings.policy,
             stores_prompts=plan.settings.store_prompts,
             clock=self._clock,
             wall=time.time,

@@ -8,6 +8,8 @@ from deployments.log.records import AttemptRecord, RequestRecord, storable
 from deployments.models.reply import Reply
 from deployments.router.attempts import Attempt
 from deployments.router.job import Job
+from deployments.router.policy import PolicyName
+from deployments.router.request import AUTO
 
 _NO_REPLY = Reply(0, b"")
 
@@ -22,18 +24,22 @@ class Ledger(Protocol):
 
 
 class Recorder:
-    """Hands each request to the log once: with its answer, or at its end if it got none."""
+    """Hands each request to the log once: with its answer, or at its end if it got none.
+
+    `policy` chooses for requests that name neither a policy nor a model.
+    """
 
     def __init__(
         self,
         *,
         record: Callable[[RequestRecord], None],
         replica: str,
+        policy: PolicyName,
         stores_prompts: bool,
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
-        self._record, self._replica, self._stores_prompts = record, replica, stores_prompts
+        self._record, self._replica, self._policy, self._stores_prompts = record, replica, policy, stores_prompts
         self._clock, self._wall = clock, wall
         self._answered: set[str] = set()
 
@@ -73,6 +79,7 @@ class Recorder:
             api_key_hash=job.api_key_hash,
             replica=self._replica,
             retry_of=request.options.retry_of,
+            policy=(request.options.policy or self._policy) if request.model == AUTO else None,
             prompt_text=storable(prompt) if self._stores_prompts else None,
             attempts=tuple(map(self._attempt, attempts)),
         )

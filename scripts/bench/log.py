@@ -66,7 +66,9 @@ def _recorder(journal: Journal, sizes_bytes: list[int]) -> Recorder:
             journal.append(data)
             sizes_bytes.append(len(data))
 
-    return Recorder(record=record, replica="bench", stores_prompts=False, clock=time.monotonic, wall=time.time)
+    return Recorder(
+        record=record, replica="bench", policy="laar", stores_prompts=False, clock=time.monotonic, wall=time.time
+    )
 
 
 def _job(tokens: int, number: int) -> Job:

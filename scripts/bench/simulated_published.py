@@ -1,4 +1,4 @@
-"""What is published of simulations of a real run: its engines, LAAR taken apart, and smooth goodput by load."""
+"""What is published of simulations of a real run: its engines, LAAR taken apart, and goodput by load."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from scripts.bench.simulated_run import ENGINES, Recording
 from scripts.bench.ttca_report import ABLATION, GOODPUT
 from scripts.simulate.ablation import ablate
 from scripts.simulate.engine import Engine
-from scripts.simulate.goodput import READER, by_load
+from scripts.simulate.goodput import OBJECTIVE, READER, by_load
 
 LOADS_PER_S = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2)
 POLICIES = ("laar", "load-aware", "session-affinity", "round-robin")
@@ -77,7 +77,7 @@ def ablation(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, A
 
 def goodput(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, Any]:
     """The format of `laar bench ttca`'s plot, and what else decides the figures."""
-    series = by_load(
+    found = by_load(
         replace(recording.world(engines), clients=0),
         POLICIES,
         LOADS_PER_S,
@@ -91,7 +91,11 @@ def goodput(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, An
         "goodput_unit": "tokens/s",
         "requests": REQUESTS,
         "reader": {"pace_s": READER.pace_s, "alpha": READER.alpha, "bound_s": READER.bound_s},
-        "series": {name: [list(point) for point in points] for name, points in series.items()},
+        "series": {n: [[p.load_per_s, p.smooth_tokens_per_s] for p in points] for n, points in found.items()},
+        "in_time": {
+            "limit_s": OBJECTIVE.ttft_s,
+            "series": {n: [[p.load_per_s, p.in_time_per_s] for p in points] for n, points in found.items()},
+        },
     }
 
 

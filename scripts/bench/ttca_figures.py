@@ -19,6 +19,8 @@ from profiles.ttca import (
     penalised_s,
     readings,
     success_at,
+    success_within,
+    ttca_s,
 )
 from scripts.bench.report import Bar
 from scripts.bench.ttca_bounds import Bounds, bounds_of
@@ -73,6 +75,7 @@ def figures_of(compared: Compared, *, resamples: int = RESAMPLES) -> dict[str, A
         "missing": compared.missing,
         "policies": {name: _policy(trials, by_id, charging) for name, trials in compared.trials.items()},
         "laar_over": _over_others(compared, charging, over),
+        "success_within": _within(compared),
         "bounds": _bounds(compared, charging, over),
         "tasks": {name: _tasks(compared, trials, charging) for name, trials in compared.trials.items() if name != LAAR},
         "cells_s": {name: _cells(compared.prompts, compared.trials[name], charging) for name in compared.whole},
@@ -151,10 +154,9 @@ def _unlike_recorded(trials: Sequence[Trial], by_id: Mapping[str, Prompt]) -> fl
 
 def _over_others(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:
     """LAAR on each other policy's prompts, and its mean over the other's, readings (i) and (ii)."""
-    by_prompt = {trial.prompt_id: trial for trial in compared.trials[LAAR]}
 
     def beside(trials: Sequence[Trial]) -> dict[str, Any]:
-        ours = [by_prompt[trial.prompt_id] for trial in trials]
+        ours = _ours(compared, trials)
         ours_i = charging.answerable_s(ours)
         return {
             "laar_answerable_s": fmean(ours_i.values()),
@@ -164,6 +166,36 @@ def _over_others(compared: Compared, charging: Charging, over: Compare) -> dict[
         }
 
     return {name: beside(trials) for name, trials in compared.trials.items() if name != LAAR}
+
+
+def _ours(compared: Compared, trials: Sequence[Trial]) -> list[Trial]:
+    """LAAR's trials of another policy's prompts."""
+    by_prompt = {trial.prompt_id: trial for trial in compared.trials[LAAR]}
+    return [by_prompt[trial.prompt_id] for trial in trials]
+
+
+def _within(compared: Compared) -> dict[str, dict[str, dict[str, float]]]:
+    """By policy and seconds the share of its trials that were solved by then, and LAAR's share on its prompts."""
+    times = [time for of in compared.trials.values() for trial in of if (time := ttca_s(trial))]
+    return {
+        name: {
+            f"{seconds:g}": {
+                "share": success_within(trials, seconds),
+                "laar_share": success_within(_ours(compared, trials), seconds),
+            }
+            for seconds in round_numbers(times)
+        }
+        for name, trials in compared.trials.items()
+    }
+
+
+def round_numbers(values: Sequence[float]) -> list[float]:
+    """One, two and five times the powers of ten that lie between the least and the greatest of positive values."""
+    if not values:
+        return []
+    low, high = min(values), max(values)
+    powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)))]
+    return [number for power in powers for factor in (1, 2, 5) if low < (number := factor * power) < high]
 
 
 def _bounds(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:

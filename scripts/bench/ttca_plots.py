@@ -37,6 +37,17 @@ OTHER_COLOUR = "gold"
 MOST_ATTEMPTS = 5
 
 
+Series = Mapping[str, Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InTime:
+    """Goodput by load: for each policy points of load and of right answers within the limit, both per second."""
+
+    limit_s: float
+    series: Series
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goodput:
     """Smooth goodput by load: for each policy points of load and goodput, in the units named."""
@@ -44,7 +55,8 @@ class Goodput:
     simulated: bool
     load_unit: str
     goodput_unit: str
-    series: Mapping[str, Sequence[tuple[float, float]]]
+    series: Series
+    in_time: InTime | None = None
 
 
 def draw(compared: Compared, figures: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -143,12 +155,17 @@ def plot_attempts(figures: Mapping[str, Any]) -> Figure:
 
 
 def plot_goodput(goodput: Goodput) -> Figure:
-    figure, axes = _figure()
-    for name, points in goodput.series.items():
-        loads, values = zip(*sorted(points), strict=True)
-        axes.plot(loads, values, marker="o", markersize=3, label=name, **_style(name))
-    title = "smooth goodput by load" + (" (simulated)" if goodput.simulated else "")
-    _labelled(axes, title, f"load, {goodput.load_unit}", f"smooth goodput, {goodput.goodput_unit}")
+    """Smooth goodput, and below it how many right answers came in time, where that is known."""
+    panels = [("smooth goodput by load", f"smooth goodput, {goodput.goodput_unit}", goodput.series)]
+    if goodput.in_time is not None:
+        title = f"right answers within {goodput.in_time.limit_s:g} s by load"
+        panels.append((title, "goodput, requests/s", goodput.in_time.series))
+    figure = Figure(figsize=(8, 4.2 * len(panels)), layout="constrained")
+    for axes, (title, beside, series) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
+        for name, points in series.items():
+            loads, values = zip(*sorted(points), strict=True)
+            axes.plot(loads, values, marker="o", markersize=3, label=name, **_style(name))
+        _labelled(axes, title + (" (simulated)" if goodput.simulated else ""), f"load, {goodput.load_unit}", beside)
     return figure
 
 

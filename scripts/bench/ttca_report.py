@@ -69,7 +69,7 @@ def page_of(folder: Path) -> Path:
 def blocks_of(folder: Path, report: Report) -> dict[str, str]:
     """What stands in the page: tables and plots; empty what nothing was measured for."""
     images = "\n\n".join(f"![{what}]({folder.name}/{name}.png)" for name, what in PLOTS.items())
-    goodput = f"![smooth goodput by load]({folder.name}/goodput.png)" if (folder / GOODPUT).exists() else ""
+    goodput = f"![goodput by load]({folder.name}/goodput.png)" if (folder / GOODPUT).exists() else ""
     return {**tables_of(report), "plots": images, "ablation": _ablation(folder / ABLATION), "goodput": goodput}
 
 

@@ -23,6 +23,7 @@ def tables_of(report: Report) -> dict[str, str]:
         "policies": lambda: _policies(report.parameters["policies"]),
         "ttca": lambda: _ttca(figures),
         "success": lambda: _success(figures),
+        "within": lambda: _within(figures),
         "bounds": lambda: _bounds(figures),
         "tasks": lambda: _tasks(figures),
         "cells": lambda: _cells(figures),
@@ -117,6 +118,21 @@ def _success(figures: Figures) -> str:
         + [f"{of['mean_attempts']:.2f}", str(of["num_errors"]), str(of["answerable_unsolved"])]
         + [_share(of["verdicts_unlike_recorded"])]
         for name, of in _ranked(policies)
+    ]
+    return _table(head, rows)
+
+
+def _within(figures: Figures) -> str:
+    """The share solved by each of some times, with LAAR's on the same prompts in brackets."""
+    within = figures["success_within"]
+    head = ["policy", "prompts", *(f"within {seconds} s" for seconds in within[LAAR])]
+    rows = [
+        [name, str(of["num_prompts"])]
+        + [
+            f"{at['share']:.3f}" + (f" ({at['laar_share']:.3f})" if name != LAAR else "")
+            for at in within[name].values()
+        ]
+        for name, of in _ranked(figures["policies"])
     ]
     return _table(head, rows)
 

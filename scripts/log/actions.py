@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeVar
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -31,7 +33,6 @@ from deployments.log.queries import (
 from deployments.log.settings import SQLITE, database_url, default_url
 from deployments.log.store import Store
 from deployments.models.embedded import default_cache_dir
-from scripts.bench.report import quantile
 
 T = TypeVar("T")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -49,11 +50,19 @@ class Wanted:
     task: str | None = None
     language: str | None = None
     verdict: str | None = None
+    policy: str | None = None
     since: str | None = None
 
     def as_filter(self, now: datetime) -> Filter:
         since = moment(self.since, now) if self.since is not None else None
-        return Filter(model=self.model, task=self.task, language=self.language, verdict=self.verdict, since=since)
+        return Filter(
+            model=self.model,
+            task=self.task,
+            language=self.language,
+            verdict=self.verdict,
+            policy=self.policy,
+            since=since,
+        )
 
 
 def run(
@@ -193,13 +202,14 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 def _ttca(found: Sequence[Chain]) -> dict[str, Any]:
     times_s = ttcas_s(found)
+    p50_s, p95_s = np.quantile(times_s, [0.5, 0.95]).tolist() if times_s else (None, None)
     return {
         "requests": sum(chain.num_requests for chain in found),
         "chains": len(found),
         "solved": len(times_s),
-        "mean_s": sum(times_s) / len(times_s) if times_s else None,
-        "p50_s": quantile(times_s, 0.5) if times_s else None,
-        "p95_s": quantile(times_s, 0.95) if times_s else None,
+        "mean_s": fmean(times_s) if times_s else None,
+        "p50_s": p50_s,
+        "p95_s": p95_s,
     }
 
 

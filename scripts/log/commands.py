@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from scripts.options import LOG_URL_ENV
+
 log = typer.Typer(no_args_is_help=True, help="Query and look after the attempt log.")
 
 LogUrl = Annotated[
@@ -17,15 +19,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and no table.")
 OnlyModel = Annotated[str | None, typer.Option(help="Only this model.")]
 OnlyTask = Annotated[str | None, typer.Option(help="Only this task.")]
 OnlyLanguage = Annotated[str | None, typer.Option(help="Only this language.")]
+OnlyPolicy = Annotated[
+    str | None, typer.Option(help="Only requests that this policy chose for, their own or the application's.")
+]
 
 
 @log.command("list")
 def log_list(
     url: LogUrl = None,
-    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    url_env: LogUrlEnv = LOG_URL_ENV,
     model: OnlyModel = None,
     task: OnlyTask = None,
     language: OnlyLanguage = None,
+    policy: OnlyPolicy = None,
     verdict: Annotated[str | None, typer.Option(help="Only this verdict.")] = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most attempts to show; the latest are.")] = 20,
@@ -34,40 +40,42 @@ def log_list(
     """The latest attempts."""
     from scripts.log import actions
 
-    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict, since=since)
+    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict, policy=policy, since=since)
     actions.run(url, url_env, lambda store: actions.show_attempts(store, wanted, limit=limit, as_json=as_json))
 
 
 @log.command("tail")
 def log_tail(
     url: LogUrl = None,
-    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    url_env: LogUrlEnv = LOG_URL_ENV,
     model: OnlyModel = None,
     task: OnlyTask = None,
     language: OnlyLanguage = None,
+    policy: OnlyPolicy = None,
     verdict: Annotated[str | None, typer.Option(help="Only this verdict.")] = None,
 ) -> None:
     """Attempts as they come, one JSON object a line, until interrupted."""
     from scripts.log import actions
 
-    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict)
+    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict, policy=policy)
     actions.run(url, url_env, lambda store: actions.follow(store, wanted))
 
 
 @log.command("stats")
 def log_stats(
     url: LogUrl = None,
-    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    url_env: LogUrlEnv = LOG_URL_ENV,
     model: OnlyModel = None,
     task: OnlyTask = None,
     language: OnlyLanguage = None,
+    policy: OnlyPolicy = None,
     since: Since = "24h",
     as_json: AsJson = False,
 ) -> None:
     """Accuracy by model, language and bucket; TTCA with retries and feedback; arrival rate and task mix."""
     from scripts.log import actions
 
-    wanted = actions.Wanted(model=model, task=task, language=language, since=since)
+    wanted = actions.Wanted(model=model, task=task, language=language, policy=policy, since=since)
     actions.run(url, url_env, lambda store: actions.show_stats(store, wanted, as_json=as_json))
 
 
@@ -75,7 +83,7 @@ def log_stats(
 def log_prune(
     older_than: Annotated[str, typer.Option(help="Age of what is deleted: 12h, 90d, or before an ISO date.")],
     url: LogUrl = None,
-    url_env: LogUrlEnv = "LAAR_LOG_URL",
+    url_env: LogUrlEnv = LOG_URL_ENV,
     as_json: AsJson = False,
 ) -> None:
     """Delete old rows."""
@@ -85,7 +93,7 @@ def log_prune(
 
 
 @log.command("migrate")
-def log_migrate(url: LogUrl = None, url_env: LogUrlEnv = "LAAR_LOG_URL") -> None:
+def log_migrate(url: LogUrl = None, url_env: LogUrlEnv = LOG_URL_ENV) -> None:
     """Make the tables or bring them up to date; routers do so themselves when they start."""
     from scripts.log import actions
 

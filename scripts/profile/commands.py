@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from scripts.options import file_to_write
+from scripts.options import LOG_URL_ENV, file_to_write, png_to_write
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_WORKLOADS = "instruct,lookup"
@@ -143,7 +143,7 @@ def from_log_command(
     ] = None,
     url_env: Annotated[
         str, typer.Option(help="Environment variable with the log's URL; unset means the local SQLite.")
-    ] = "LAAR_LOG_URL",
+    ] = LOG_URL_ENV,
 ) -> None:
     """Fit a profile to the verdicts, feedback and latencies of live traffic, as the attempt log has them."""
     from scripts.profile.from_log import profile_from_log
@@ -154,7 +154,7 @@ def from_log_command(
 
 @profile.command("merge")
 def merge_command(
-    profiles: Annotated[list[Path], typer.Argument(help="Two profiles or more.")],
+    profiles: Annotated[list[str], typer.Argument(help="Two profiles or more, paths or names.")],
     out: Annotated[Path, typer.Option(callback=file_to_write, help="Where to write the merged profile.")],
 ) -> None:
     """Add up the counts of profiles measured apart; latency is that of the newest."""
@@ -178,24 +178,24 @@ def merge_command(
 @profile.command("show")
 def show_command(
     source: Annotated[str, typer.Argument(metavar="PROFILE", help="A path, or the name of one that ships with laar.")],
-    png: Annotated[Path | None, typer.Option(callback=file_to_write, help="Write the heat maps to this file.")] = None,
+    png: Annotated[Path | None, typer.Option(callback=png_to_write, help="Write the heat maps to this file.")] = None,
 ) -> None:
     """Heat maps of accuracy and of the expected time to a correct answer, by language, model and prompt length."""
     from rich.console import Console
 
     from scripts.profile.show import show_profile
 
-    _refuse(png is not None and png.suffix != ".png", "--png", f"'{png}'; a name that ends in .png is wanted")
-    show_profile(_load(Path(source)), Console(), png=png)
+    show_profile(_load(source), Console(), png=png)
 
 
-def _load(path: Path | str) -> Any:
+def _load(source: str) -> Any:
+    """By path or name; `./embedded` is a path, which a `Path` would make the name of one that ships with laar."""
     from profiles.schema import load_profile
 
     try:
-        return load_profile(str(path))
+        return load_profile(source)
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error), param_hint=str(path)) from error
+        raise typer.BadParameter(str(error), param_hint=source) from error
 
 
 def _refuse_unused(workloads: Sequence[str], given: Mapping[str, str | int | None]) -> None:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from profiles.ttca import PAR_FACTOR
 from scripts.simulate.router import Loop
 from scripts.simulate.settings import SettingsError
 from scripts.simulate.simulation import Outcome
 from scripts.simulate.traffic import Floats
-
-# Of `profiles.ttca.par_penalty_s`.
-_PAR_FACTOR = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ class Charging:
             cap=cap,
             answerable=answerable,
             attempt_s=np.where(longest_s > 0, longest_s, longest_s.max()),
-            penalty_s=_PAR_FACTOR * max(float(outcome.elapsed_s.max()) for outcome in outcomes),
+            penalty_s=PAR_FACTOR * max(float(outcome.elapsed_s.max()) for outcome in outcomes),
         )
 
     def charged_s(self, outcome: Outcome) -> Floats:

@@ -25,7 +25,7 @@ def url(tmp_path: Path) -> str:
     unverified = tried("a", "unverified")
     store.write(
         [
-            asked(1, tried("a", "wrong"), tried("b"), at_s=AGO_S, task="sums"),
+            asked(1, tried("a", "wrong"), tried("b"), at_s=AGO_S, task="sums", policy="fastest"),
             asked(2, unverified, at_s=AGO_S + 1, duration_s=2.0, verified=None),
             asked(3, unverified, at_s=AGO_S + 2, duration_s=3.0, verified=None, retry_of=request_id(2)),
             FeedbackRecord(request_id=request_id(3), correct=True, at_s=NOON_S + AGO_S),
@@ -60,10 +60,17 @@ def test_list_filters(url: str) -> None:
     assert [row["model"] for row in answer("list", "--url", url, "--task", "sums", "--verdict", "correct")] == ["b"]
 
 
+def test_every_question_can_be_put_for_one_policy(url: str) -> None:
+    assert [row["model"] for row in answer("list", "--url", url, "--policy", "fastest")] == ["a", "b"]
+    found = answer("stats", "--url", url, "--since", "1h", "--policy", "fastest")
+    assert [(c["model"], c["correct"], c["tried"]) for c in found["accuracy"]] == [("a", 0, 1), ("b", 1, 1)]
+    assert (found["ttca"]["requests"], found["arrivals"]["num_requests"]) == (1, 3)
+
+
 def test_stats_put_retries_and_feedback_together(url: str) -> None:
     found = answer("stats", "--url", url, "--since", "1h")
     assert [(c["model"], c["correct"], c["tried"]) for c in found["accuracy"]] == [("a", 1, 3), ("b", 1, 1)]
-    assert found["ttca"] == {"requests": 3, "chains": 2, "solved": 2, "mean_s": 3.0, "p50_s": 5.0, "p95_s": 5.0}
+    assert found["ttca"] == {"requests": 3, "chains": 2, "solved": 2, "mean_s": 3.0, "p50_s": 3.0, "p95_s": 4.8}
     assert found["arrivals"]["num_requests"] == 3
     assert found["arrivals"]["rate_per_s"] == pytest.approx(3 / 3600)
     assert found["arrivals"]["task_shares"] == pytest.approx({"default": 2 / 3, "sums": 1 / 3})
@@ -104,8 +111,8 @@ def test_tail_shows_requests_that_come_to_the_log_late(url: str, capsys: pytest.
     store = Store(url)
     before = show_new(store, Wanted(), after=0)
     shown(capsys)
-    store.write([asked(9, tried("a", "wrong"), tried("b"), at_s=-86400.0)])
-    show_new(store, Wanted(verdict="correct"), after=before)
+    store.write([asked(9, tried("a", "wrong"), tried("b"), at_s=-86400.0, policy="laar")])
+    show_new(store, Wanted(verdict="correct", policy="laar"), after=before)
     assert shown(capsys) == ["9/1"]
     store.close()
 

@@ -59,12 +59,13 @@ def test_latest_attempts_come_oldest_first(store: Store, connection: Connection)
         pytest.param(Filter(task="sums"), ["c"], id="task"),
         pytest.param(Filter(language="de"), ["c"], id="language"),
         pytest.param(Filter(verdict="wrong"), ["a"], id="verdict"),
+        pytest.param(Filter(policy="fastest"), ["c"], id="policy"),
         pytest.param(Filter(since=NOON + timedelta(seconds=1)), ["c"], id="since"),
-        pytest.param(Filter(before=NOON + timedelta(seconds=1)), ["a", "b"], id="before"),
     ],
 )
 def test_filters(store: Store, connection: Connection, wanted: Filter, models: list[str]) -> None:
-    store.write([asked(1, tried("a", "wrong"), tried("b")), asked(2, tried("c"), at_s=1, task="sums", language="de")])
+    other = asked(2, tried("c"), at_s=1, task="sums", language="de", policy="fastest")
+    store.write([asked(1, tried("a", "wrong"), tried("b"), policy="laar"), other])
     assert [row["model"] for row in list_attempts(connection, wanted, limit=9)] == models
 
 
@@ -120,6 +121,13 @@ def test_chains_of_the_log_know_retries_and_feedback(store: Store, connection: C
         ]
     )
     assert ttcas_s(request_chains(connection, ALL)) == [5.0]
+
+
+def test_policies_are_compared_each_by_its_own_requests(store: Store, connection: Connection) -> None:
+    store.write([asked(1, policy="laar", duration_s=2.0), asked(2, policy="fastest", duration_s=3.0), asked(3)])
+    times = {policy: ttcas_s(request_chains(connection, Filter(policy=policy))) for policy in ("laar", "fastest")}
+    assert times == {"laar": [2.0], "fastest": [3.0]}
+    assert [row["policy"] for row in list_attempts(connection, ALL, limit=9)] == ["laar", "fastest", None]
 
 
 def test_arrival_rate_and_task_mix_of_a_window(store: Store, connection: Connection) -> None:

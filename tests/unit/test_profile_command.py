@@ -63,5 +63,19 @@ def test_option_that_would_change_nothing_is_refused(arguments: list[str], told:
     assert (result.exit_code, told in result.output) == (2, True), result.output
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [pytest.param(["show"], id="show"), pytest.param(["merge", "--out", "p.json", "embedded"], id="merge")],
+)
+def test_path_is_not_taken_for_the_name_of_a_profile_that_ships_with_laar(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("embedded").write_text("no profile")
+    result = CliRunner().invoke(cli.app, ["profile", *arguments, "./embedded"], env={"COLUMNS": "500"})
+    assert result.exit_code == 2
+    assert "Invalid value for ./embedded: 1 validation error for Profile" in result.stderr
+
+
 def test_lengths_count_where_any_workload_has_them() -> None:
     commands._refuse_unused(("instruct", "lookup"), {"--languages": None, "--tokens": "100", "--prompts": 3})

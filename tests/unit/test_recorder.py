@@ -8,6 +8,7 @@ from deployments.models.reply import Reply
 from deployments.router.attempts import Attempt, AttemptLog, Status
 from deployments.router.features import Features
 from deployments.router.job import Job
+from deployments.router.policy import PolicyName
 from deployments.router.recorder import Recorder
 from deployments.router.request import Endpoint, LaarOptions, RoutedRequest
 from deployments.verifier.spec import Contains
@@ -25,12 +26,12 @@ RIGHT = Attempt(
 EARLIER = "laar-" + "0" * 32
 
 
-def job(*attempts: Attempt) -> Job:
-    options = LaarOptions(verify=Contains(type="contains", value="right"), retry_of=EARLIER)
+def job(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = None) -> Job:
+    options = LaarOptions(verify=Contains(type="contains", value="right"), retry_of=EARLIER, policy=policy)
     request = RoutedRequest(
         endpoint=Endpoint.CHAT,
         body=b"12345",
-        model="auto",
+        model=model,
         texts=("Be brief.", "Hi"),
         stream=False,
         max_tokens=None,
@@ -60,6 +61,7 @@ class Bench:
         self.recorder = Recorder(
             record=self.record,
             replica="r1",
+            policy="fastest",
             stores_prompts=stores_prompts,
             clock=lambda: 53.5,
             wall=lambda: 1000.0,
@@ -84,6 +86,20 @@ def test_request_with_an_answer_is_recorded_in_full() -> None:
         ("a", "wrong", "missing"),
         ("b", "correct", "matched"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("model", "named", "expected"),
+    [
+        pytest.param("auto", None, "fastest", id="the-applications-own"),
+        pytest.param("auto", "laar", "laar", id="the-requests"),
+        pytest.param("a", None, None, id="none-for-a-named-model"),
+    ],
+)
+def test_policy_that_chose_is_recorded(model: str, named: PolicyName | None, expected: str | None) -> None:
+    bench = Bench()
+    bench.recorder.request_ended(job(model=model, policy=named), 503)
+    assert [record.policy for record in bench.records] == [expected]
 
 
 def test_tokens_are_those_that_the_engine_counted_else_the_estimate() -> None:

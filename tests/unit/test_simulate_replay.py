@@ -131,10 +131,18 @@ def test_a_reader_gets_the_right_answer_at_its_end_and_nothing_else() -> None:
 def test_smooth_goodput_rises_with_the_load_and_falls_beyond_what_engines_can_do() -> None:
     found = replace(world(("p", True, True)), clients=0)
     points = by_load(found, ["laar"], [0.01, 0.1, 100.0], requests=200, sessions=2, seed=0)["laar"]
-    assert [load for load, _ in points] == [0.01, 0.1, 100.0]
-    few, more, flood = (tokens for _, tokens in points)
+    assert [point.load_per_s for point in points] == [0.01, 0.1, 100.0]
+    few, more, flood = (point.smooth_tokens_per_s for point in points)
     assert 5 * few < more
     assert flood / 100.0 < 0.5 * more / 0.1
+
+
+def test_in_time_are_right_answers_within_ten_seconds_of_arrival() -> None:
+    found = replace(world(("right", True, True), ("wrong", False, False)), clients=0)
+    idle, flood = by_load(found, ["laar"], [0.01, 1000.0], requests=200, sessions=2, seed=0)["laar"]
+    # about every second request is for the prompt that somebody answers
+    assert idle.in_time_per_s == pytest.approx(0.005, rel=0.2)
+    assert flood.in_time_per_s / 1000.0 < 0.5 * idle.in_time_per_s / 0.01
 
 
 def test_replay_tells_that_engines_are_slower_than_thought() -> None:

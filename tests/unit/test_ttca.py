@@ -199,11 +199,6 @@ def test_penalty_is_ten_times_the_longest_trial_of_any_policy() -> None:
     assert par_penalty_s([trial("p", (1.0, True)), trial("p", (3.0, False))]) == 30.0
 
 
-def test_penalty_that_makes_giving_up_cheaper_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"factor: 0\.5; at least 1"):
-        par_penalty_s([trial("p", (1.0, True))], factor=0.5)
-
-
 # -- readings -----------------------------------------------------------------------------------------------------
 
 TRIALS = [
@@ -285,7 +280,9 @@ def test_same_seed_draws_the_same_interval_whatever_the_order_of_prompts() -> No
     rng = Random(3)
     ours, theirs = charges([rng.random() for _ in range(50)]), charges([rng.random() for _ in range(50)])
     backwards = dict(reversed(ours.items()))
-    assert paired_bootstrap(ours, theirs, seed=5) == paired_bootstrap(backwards, theirs, seed=5)
+    assert paired_bootstrap(ours, theirs, seed=5, num_resamples=9) == paired_bootstrap(
+        backwards, theirs, seed=5, num_resamples=9
+    )
 
 
 def test_interval_covers_the_true_ratio_about_as_often_as_it_says() -> None:
@@ -301,10 +298,10 @@ def test_interval_covers_the_true_ratio_about_as_often_as_it_says() -> None:
 
 def test_policies_tried_on_other_prompts_are_not_compared() -> None:
     with pytest.raises(ValueError, match="1 were tried by one policy only, 'p2' among them"):
-        paired_bootstrap(charges([1.0, 1.0]), charges([1.0, 1.0, 1.0]), seed=1)
+        paired_bootstrap(charges([1.0, 1.0]), charges([1.0, 1.0, 1.0]), seed=1, num_resamples=9)
 
 
 @pytest.mark.parametrize("values", [pytest.param([], id="none"), pytest.param([0.0], id="zero")])
 def test_charges_must_be_there_and_positive(values: list[float]) -> None:
     with pytest.raises(ValueError, match="must be there, and above 0 s"):
-        paired_bootstrap(charges(values), charges(values), seed=1)
+        paired_bootstrap(charges(values), charges(values), seed=1, num_resamples=9)

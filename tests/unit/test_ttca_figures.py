@@ -11,7 +11,7 @@ import pytest
 from profiles.trial import Trial, Try
 from scripts.bench.report import Bar
 from scripts.bench.ttca_data import Compared, compare, read_compared, read_trials
-from scripts.bench.ttca_figures import bars_of, figures_of
+from scripts.bench.ttca_figures import bars_of, figures_of, round_numbers
 from tests.unit.ttca_data import ASKED, PARAMETERS, compared, records, trials
 
 SECOND = pytest.approx
@@ -136,6 +136,29 @@ def test_success_and_attempts_of_each_policy() -> None:
     of = figures(compared())["policies"]["laar"]
     assert (of["success_at"], of["success_rate"], of["mean_attempts"]) == ([0.5, 0.75], 0.75, 1.5)
     assert of["solved_after_attempts"] == {"1": 2, "2": 1}
+
+
+def test_success_within_times_stands_beside_laars_on_the_same_prompts() -> None:
+    some = [t for t in trials() if t.policy == "laar" or t.prompt_id in "ab"]
+    within = figures_of(compare(PARAMETERS, some, records()), resamples=2)["success_within"]
+    assert within == {
+        "laar": {"2": {"share": 0.25, "laar_share": 0.25}},
+        "round-robin": {"2": {"share": 0.0, "laar_share": 0.5}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param([66.0, 1.4], [2, 5, 10, 20, 50], id="seconds"),
+        pytest.param([0.03, 0.3], [0.05, 0.1, 0.2], id="parts of one"),
+        pytest.param([2.0, 5.0, 10.0], [5], id="ends are left out"),
+        pytest.param([3.0, 4.0], [], id="none between"),
+        pytest.param([], [], id="no values"),
+    ],
+)
+def test_round_numbers_lie_between_the_values(values: list[float], expected: list[float]) -> None:
+    assert round_numbers(values) == pytest.approx(expected)
 
 
 def test_verdicts_that_differ_from_the_recorded_ones_are_counted() -> None:

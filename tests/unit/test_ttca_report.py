@@ -16,7 +16,7 @@ from profiles.trial import Trial
 from scripts.bench.report import Bar
 from scripts.bench.ttca_data import compare
 from scripts.bench.ttca_page import stale_blocks, write_blocks
-from scripts.bench.ttca_plots import Goodput, plot_goodput, plot_success
+from scripts.bench.ttca_plots import Goodput, InTime, plot_goodput, plot_success
 from scripts.bench.ttca_report import blocks_of, page_of, publish, recompute
 from tests.unit.ttca_data import PARAMETERS, records, trials
 
@@ -152,9 +152,19 @@ def test_policies_with_fewer_prompts_are_drawn_beside_laar_on_those_they_share()
 def test_goodput_of_a_simulation_says_so() -> None:
     points = {"laar": [(2.0, 15.0), (1.0, 10.0)]}
     goodput = Goodput(simulated=True, load_unit="requests/s", goodput_unit="tokens/s", series=points)
-    axes = plot_goodput(goodput).axes[0]
+    (axes,) = plot_goodput(goodput).axes
     assert axes.get_title() == "smooth goodput by load (simulated)"
     assert np.asarray(axes.lines[0].get_xydata()).tolist() == [[1.0, 10.0], [2.0, 15.0]]
+
+
+def test_goodput_is_drawn_below_smooth_goodput_with_its_limit() -> None:
+    in_time = InTime(limit_s=10.0, series={"laar": [(1.0, 0.5)]})
+    smooth = {"laar": [(1.0, 10.0)]}
+    goodput = Goodput(simulated=True, load_unit="requests/s", goodput_unit="tokens/s", series=smooth, in_time=in_time)
+    above, below = plot_goodput(goodput).axes
+    assert (above.get_ylabel(), below.get_ylabel()) == ("smooth goodput, tokens/s", "goodput, requests/s")
+    assert below.get_title() == "right answers within 10 s by load (simulated)"
+    assert np.asarray(below.lines[0].get_xydata()).tolist() == [[1.0, 0.5]]
 
 
 # -- tables -------------------------------------------------------------------------------------------------------
@@ -166,6 +176,8 @@ def test_goodput_of_a_simulation_says_so() -> None:
         pytest.param("| laar | 4 | 3 | 3.33 | 4.00 | 4.90 | - |  | 15.00 |  | 3.33 |", id="readings"),
         pytest.param("| round-robin | 4 | 3 | 4.67 | 5.00 | 5.00 | 3.33 | 0.71 (0.25–1.00) |", id="beside laar"),
         pytest.param("| round-robin | 4 | 0.250 | 0.750 | 0.750 | 0.750 | 1.75 | 0 | 0 | 0.0% |", id="success"),
+        pytest.param("| policy | prompts | within 2 s |\n| --- | --- | --- |\n| laar | 4 | 0.250 |", id="within"),
+        pytest.param("| round-robin | 4 | 0.000 (0.250) |", id="within, beside laar"),
         pytest.param("| oracle | 3.00 | 1.11 (1.00–1.25) |  |", id="oracle"),
         pytest.param("| en | 3.00 |", id="cells"),
         pytest.param("Policies with fewer than 300 prompts: laar (4), round-robin (4).", id="policies with few"),
