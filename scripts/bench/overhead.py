@@ -4,20 +4,16 @@ Both run in one Ray cluster in Ray's fastest configuration, take turns in altern
 compared round by round, so that a machine that slows down slows both.
 """
 
-import asyncio
-import statistics
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
 import msgspec
 
-from scripts.bench.report import Bar, Report, median_and_spread, quantile
+from scripts.bench.closed_loop import Target, load
+from scripts.bench.report import Bar, Report, median_and_spread
 
 MODEL = "simulated-instant"
 CONCURRENCIES = (1, 16, 64)
@@ -25,23 +21,10 @@ PORT = 8123
 QUESTION = "What does the harbour master write down when a ferry leaves? " * 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Something to load: an application's route and the body to send."""
-
-    name: str
-    route: str
-    body: bytes
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{PORT}{self.route}/v1/chat/completions"
-
-
 def run(*, rounds: int, requests: int) -> Report:
     """Start both applications, load them in turn, and compare."""
     with applications():
-        figures = asyncio.run(_measure(rounds, requests))
+        figures = _measure(rounds, requests)
     bars = [bar for concurrency in CONCURRENCIES for bar in _bars(figures, concurrency)]
     parameters = {"rounds": rounds, "requests": requests, "concurrencies": CONCURRENCIES, "model": MODEL}
     return Report(bench="overhead", parameters=parameters, figures=figures, bars=bars)
@@ -54,16 +37,16 @@ def _bars(figures: dict[str, Any], concurrency: int) -> Iterator[Bar]:
     yield Bar(name=f"p50_ratio_c{concurrency}", value=p50, limit=1.1, kind="max")
 
 
-async def _measure(rounds: int, requests: int) -> dict[str, Any]:
+def _measure(rounds: int, requests: int) -> dict[str, Any]:
     targets = list(_targets())
     results: dict[tuple[int, str], list[dict[str, float]]] = {}
     for concurrency in CONCURRENCIES:
         for target in targets:
-            await _load(target, concurrency, min(requests, 100))
+            load(target, concurrency=concurrency, count=min(requests, 100))
         count = requests if concurrency > 1 else max(100, requests // 4)
         for number in range(rounds):
             for target in targets if number % 2 == 0 else reversed(targets):
-                result = await _load(target, concurrency, count)
+                result = load(target, concurrency=concurrency, count=count)
                 results.setdefault((concurrency, target.name), []).append(result)
     return {f"concurrency_{c}": _compare({t.name: results[c, t.name] for t in targets}) for c in CONCURRENCIES}
 
@@ -82,40 +65,16 @@ def _compare(by_target: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     return summary
 
 
-async def _load(target: Target, concurrency: int, count: int) -> dict[str, float]:
-    """A closed loop of `concurrency` clients over kept-alive connections; every answer must be a 200."""
-    times_ms: list[float] = []
-    left = iter(range(count))
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def client() -> None:
-            for _ in left:
-                sent = time.perf_counter()
-                async with session.post(target.url, data=target.body, headers=_HEADERS) as response:
-                    answer = await response.read()
-                    if response.status != 200:
-                        raise RuntimeError(f"{target.name}: status {response.status}: {answer[:200]!r}")
-                times_ms.append(1000 * (time.perf_counter() - sent))
-
-        started = time.perf_counter()
-        await asyncio.gather(*(client() for _ in range(concurrency)))
-        elapsed_s = time.perf_counter() - started
-    return {
-        "requests_per_s": count / elapsed_s,
-        "p50_ms": statistics.median(times_ms),
-        "p99_ms": quantile(times_ms, 0.99),
-    }
-
-
-_HEADERS = {"content-type": "application/json"}
-
-
 def _targets() -> Iterator[Target]:
     plain: dict[str, Any] = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 16, "temperature": 0}
     verified = plain | {"laar": {"verify": {"type": "contains", "value": "answer"}}}
-    yield Target(name="ray", route="/ray", body=msgspec.json.encode(plain | {"model": MODEL}))
-    yield Target(name="laar", route="/laar", body=msgspec.json.encode(plain | {"model": "auto"}))
-    yield Target(name="laar_verified", route="/laar", body=msgspec.json.encode(verified | {"model": "auto"}))
+    yield _target("ray", "/ray", plain | {"model": MODEL})
+    yield _target("laar", "/laar", plain | {"model": "auto"})
+    yield _target("laar_verified", "/laar", verified | {"model": "auto"})
+
+
+def _target(name: str, route: str, body: dict[str, Any]) -> Target:
+    return Target(name=name, url=f"http://127.0.0.1:{PORT}{route}/v1/chat/completions", body=msgspec.json.encode(body))
 
 
 @contextmanager
