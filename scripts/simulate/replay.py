@@ -14,12 +14,11 @@ from profiles.schema import Profile
 from profiles.trial import Trial, Try
 from profiles.ttca import answerable, charged_s, longest_attempts_s
 from scripts.simulate.cluster import Cluster
-from scripts.simulate.router import Ablation, Loop, Router
+from scripts.simulate.router import FROZEN, Ablation, Loop, Router
 from scripts.simulate.simulation import Outcome, Simulation
 from scripts.simulate.traffic import Prompt, Traffic, recorded_prompts
 from scripts.simulate.truth import Recorded
 
-FROZEN = Learning(enabled=False)
 # By what share answers are longer or shorter in a repeated replay.
 SHAKEN = 0.01
 
@@ -161,7 +160,6 @@ def replay(
     trials: Sequence[Trial],
     *,
     ways: Mapping[str, Way] = OWN_WAYS,
-    learning: Learning = FROZEN,
     repeats: int = 1,
 ) -> Replay:
     """Simulate every contender of a real run, block by block in the order of sending, and set both side by side.
@@ -172,7 +170,7 @@ def replay(
     """
     blocks = {name: found for name, found in _by_contender(trials).items() if name in ways}
     worlds = [world, *(world.shaken(SHAKEN, world.seed + n) for n in range(1, repeats))]
-    played = [_played(one, blocks, ways, learning) for one in worlds]
+    played = [_played(one, blocks, ways) for one in worlds]
     real = {name: [was for was, _ in pairs] for name, pairs in played[0].items() if pairs}
     was = sides(real, world.cap)
     every = [sides({name: [now for _, now in pairs] for name, pairs in one.items()}, world.cap) for one in played]
@@ -192,7 +190,7 @@ def replay(
 
 
 def _played(
-    world: World, blocks: Mapping[str, Mapping[int, Sequence[Trial]]], ways: Mapping[str, Way], learning: Learning
+    world: World, blocks: Mapping[str, Mapping[int, Sequence[Trial]]], ways: Mapping[str, Way]
 ) -> dict[str, list[tuple[Trial, Trial]]]:
     """Every contender's comparable trials, each with what the simulator made of it."""
     known, right = world.known(), answerable(world.records)
@@ -202,7 +200,7 @@ def _played(
         for number, every in of_name.items():
             mine = [trial for trial in every if trial.prompt_id in known]
             plan = plan_of(mine)
-            outcome = play_policy(world, plan, ways[name].policy, loop=ways[name].loop, learning=learning)
+            outcome = play_policy(world, plan, ways[name].policy, loop=ways[name].loop)
             both = zip(mine, trials_of(outcome, plan, world, name=name, block=number), strict=True)
             pairs[name] += [(was, now) for was, now in both if _is_whole(was) and was.prompt_id in right]
     return pairs
