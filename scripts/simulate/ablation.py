@@ -12,7 +12,7 @@ from profiles.ttca import answerable
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.replay import Asked, Side, World, play_policy, sides, trials_of
 from scripts.simulate.router import FROZEN, Ablation, Loop
-from scripts.simulate.traffic import Floats, recorded_prompts
+from scripts.simulate.traffic import Floats
 
 # One bucket for all lengths: longer prompts do not exist.
 _ONE_BUCKET = (10_000_000,)
@@ -59,11 +59,8 @@ def ablate(
 
     Without a plan every recorded prompt is asked once. Each repeat is another order of the plan, the same for all.
     """
-    prompts = recorded_prompts(records, cluster.models)
-    world = World(
-        profile=profile, records=records, cluster=cluster, clients=clients, cap=cap, seed=seed, prompts=prompts
-    )
-    asked = list(plan) or [Asked(prompt_id=key, session=key) for key in prompts]
+    world = World(profile=profile, records=records, cluster=cluster, clients=clients, cap=cap, seed=seed)
+    asked = list(plan) or [Asked(prompt_id=key, session=key) for key in world.prompts]
     rng = np.random.default_rng(seed)
     orders = [asked, *([asked[i] for i in rng.permutation(len(asked))] for _ in range(repeats - 1))]
     played = [_sides_of(world, _variants(profile), order) for order in orders]

@@ -84,7 +84,10 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """All that a replay takes besides the policy. With `clients` 0 requests come when they are due."""
+    """All that a replay takes besides the policy. With `clients` 0 requests come when they are due.
+
+    `prompts` are those of the records that every model answered, by id, unless others are given.
+    """
 
     profile: Profile
     records: Sequence[Record]
@@ -94,17 +97,18 @@ class World:
     seed: int = 0
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not self.prompts:
+            object.__setattr__(self, "prompts", recorded_prompts(self.records, self.cluster.models))
+
     def shaken(self, by: float, seed: int) -> "World":
         """The same with every answer a little longer or shorter, so that requests meet otherwise."""
         rng = np.random.default_rng(seed)
         prompts = {}
-        for key, prompt in self.known().items():
+        for key, prompt in self.prompts.items():
             factors = np.exp(by * rng.standard_normal(len(prompt.output_tokens)))
             prompts[key] = replace(prompt, output_tokens=tuple((factors * prompt.output_tokens).tolist()))
         return replace(self, prompts=prompts)
-
-    def known(self) -> Mapping[str, Prompt]:
-        return self.prompts or recorded_prompts(self.records, self.cluster.models)
 
 
 def loop_of(policy: str) -> Loop:
@@ -126,7 +130,7 @@ def play_policy(
     profile: Profile | None = None,
 ) -> Outcome:
     """One policy on a plan of recorded prompts; `profile` is what its router knows, if not the world's."""
-    known, cluster = world.known(), world.cluster
+    known, cluster = world.prompts, world.cluster
     if missing := sorted({asked.prompt_id for asked in plan} - known.keys()):
         raise ValueError(
             f"{len(missing)} prompts were not answered by every model of {list(cluster.models)}: {missing[:3]}"
@@ -193,7 +197,7 @@ def _played(
     world: World, blocks: Mapping[str, Mapping[int, Sequence[Trial]]], ways: Mapping[str, Way]
 ) -> dict[str, list[tuple[Trial, Trial]]]:
     """Every contender's comparable trials, each with what the simulator made of it."""
-    known, right = world.known(), answerable(world.records)
+    known, right = world.prompts, answerable(world.records)
     pairs: dict[str, list[tuple[Trial, Trial]]] = {}
     for name, of_name in blocks.items():
         pairs[name] = []
@@ -221,7 +225,7 @@ def _spread(means: Sequence[float]) -> float:
 
 def trials_of(outcome: Outcome, plan: Sequence[Asked], world: World, *, name: str, block: int = 0) -> list[Trial]:
     """A simulated outcome whose attempts were kept, as trials are written down."""
-    known, models = world.known(), world.cluster.models
+    known, models = world.prompts, world.cluster.models
     found = []
     for index, asked in enumerate(plan):
         prompt = known[asked.prompt_id]
