@@ -165,7 +165,8 @@ def bench_simulate(
     try:
         if write:
             assert from_dir is not None
-            simulate.write(from_dir)
+            for model, ratio in simulate.write(from_dir).mean_ratio.items():
+                typer.echo(f"{model}: simulated latency {ratio:.3f} of the measured, where it was fitted")
             return
         report = simulate.run(
             requests=requests, replicas=replicas, theory_requests=theory_requests, seed=seed, from_dir=from_dir

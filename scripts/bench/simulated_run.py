@@ -68,10 +68,9 @@ class Recording:
     def first_engines(self) -> dict[str, Engine]:
         """As fitted to what the profile was measured by."""
         facts = self.facts
-        fits = calibrate(
+        return calibrate(
             self.calibration, slots=facts.slots, chunk_tokens=facts.chunk_tokens, block_tokens=facts.block_tokens
         )
-        return {model: fit.engine for model, fit in fits.items()}
 
     def refined(self) -> Refined:
         """The same fitted to the one block; ValueError where the run has no such block."""

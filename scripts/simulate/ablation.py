@@ -10,9 +10,9 @@ from profiles.record import Record
 from profiles.schema import UNKNOWN_LANGUAGE, Cell, PairCell, Profile
 from profiles.ttca import answerable
 from scripts.simulate.cluster import Cluster
-from scripts.simulate.replay import FROZEN, Asked, Side, World, play_policy, sides, trials_of
-from scripts.simulate.router import Ablation, Loop
-from scripts.simulate.traffic import Floats, recorded_prompts
+from scripts.simulate.replay import Asked, Side, World, play_policy, sides, trials_of
+from scripts.simulate.router import FROZEN, Ablation, Loop
+from scripts.simulate.traffic import Floats
 
 # One bucket for all lengths: longer prompts do not exist.
 _ONE_BUCKET = (10_000_000,)
@@ -59,16 +59,13 @@ def ablate(
 
     Without a plan every recorded prompt is asked once. Each repeat is another order of the plan, the same for all.
     """
-    prompts = recorded_prompts(records, cluster.models)
-    world = World(
-        profile=profile, records=records, cluster=cluster, clients=clients, cap=cap, seed=seed, prompts=prompts
-    )
-    asked = list(plan) or [Asked(prompt_id=key, session=key) for key in prompts]
+    world = World(profile=profile, records=records, cluster=cluster, clients=clients, cap=cap, seed=seed)
+    asked = list(plan) or [Asked(prompt_id=key, session=key) for key in world.prompts]
     rng = np.random.default_rng(seed)
     orders = [asked, *([asked[i] for i in rng.permutation(len(asked))] for _ in range(repeats - 1))]
     played = [_sides_of(world, _variants(profile), order) for order in orders]
-    means = {name: np.array([sides[name].mean_s for sides in played]) for name in played[0]}
-    solved = {name: float(np.mean([sides[name].solved for sides in played])) for name in played[0]}
+    means = {name: np.array([one[name].mean_s for one in played]) for name in played[0]}
+    solved = {name: float(np.mean([one[name].solved for one in played])) for name in played[0]}
     gain_s = float((means[PEER] - means[FULL]).mean())
     return [_row(name, found, means[FULL], gain_s, solved[name]) for name, found in means.items()]
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -25,22 +25,13 @@ _OUTLIER = 0.2
 _MEAN_WEIGHT = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineFit:
-    """An engine, and simulated over measured mean latency by the concurrency of the records."""
-
-    engine: Engine
-    mean_ratio: Mapping[int, float]
-    records: int
-
-
 def calibrate(
     records: Sequence[Record],
     *,
     slots: int,
     chunk_tokens: int = DEFAULT_CHUNK_TOKENS,
     block_tokens: int = DEFAULT_BLOCK_TOKENS,
-) -> dict[str, EngineFit]:
+) -> dict[str, Engine]:
     """Fit every model's engine to its records: closed loops of `concurrency` requests at one model, in their order."""
     by_model: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -57,7 +48,7 @@ def calibrate(
     return {model: fit_engine(mine, blank) for model, mine in sorted(by_model.items())}
 
 
-def fit_engine(records: Sequence[Record], blank: Engine) -> EngineFit:
+def fit_engine(records: Sequence[Record], blank: Engine) -> Engine:
     """Simulated latencies nearest to the measured, as logarithms, outliers less; `blank` gives slots and chunk size."""
     groups: dict[int, list[Record]] = defaultdict(list)
     for record in records:
@@ -80,10 +71,7 @@ def fit_engine(records: Sequence[Record], blank: Engine) -> EngineFit:
             parts.append(np.array([weight * np.log(seconds.mean() / measured[clients].mean())]))
         return float(np.sum(np.sqrt(1 + (np.concatenate(parts) / _OUTLIER) ** 2) - 1))
 
-    fitted = np.exp(descend(off, np.log(np.maximum(_start(groups), LEAST))))
-    last = simulated(fitted)
-    ratios = {clients: float(last[clients].mean() / measured[clients].mean()) for clients in sorted(last)}
-    return EngineFit(engine=with_coefficients(blank, fitted), mean_ratio=ratios, records=len(records))
+    return with_coefficients(blank, np.exp(descend(off, np.log(np.maximum(_start(groups), LEAST)))))
 
 
 def descend(off: Callable[[Floats], float], start: Floats) -> Floats:

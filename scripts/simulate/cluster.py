@@ -15,8 +15,8 @@ class Cluster:
     """Models in order, each with its engine and number of replicas.
 
     With a `host_share` above 0 all replicas stand on one machine, see `Host`. With `has_prefix_cache` a prompt is read
-    once by a replica, and with `is_warm` it has been read before. A replica that fails (on average after `mtbf_s`, 0
-    for never) comes back after `mttr_s` on average; its requests are lost, which is seen `detect_s` later.
+    once by a replica. A replica that fails (on average after `mtbf_s`, 0 for never) comes back after `mttr_s` on
+    average; its requests are lost, which is seen `detect_s` later.
     """
 
     models: tuple[str, ...]
@@ -24,7 +24,6 @@ class Cluster:
     replicas: tuple[int, ...]
     host_share: float = 0.0
     has_prefix_cache: bool = True
-    is_warm: bool = False
     verify_s: float = 0.0
     mtbf_s: float = 0.0
     mttr_s: float = 60.0
@@ -53,14 +52,9 @@ class Fleet:
     def __init__(self, cluster: Cluster, rng: random.Random) -> None:
         host = Host(cluster.host_share) if cluster.host_share > 0 else None
         self.by_model: list[list[Replica]] = []
-        number = 0
         for model, (engine, wanted) in enumerate(zip(cluster.engines, cluster.replicas, strict=True)):
             slower = slowdowns(engine)
-            mine = []
-            for _ in range(wanted):
-                mine.append(Replica(engine, model=model, number=number, slowdown=slower, host=host))
-                number += 1
-            self.by_model.append(mine)
+            self.by_model.append([Replica(engine, model=model, slowdown=slower, host=host) for _ in range(wanted)])
         self.all: Sequence[Replica] = [replica for mine in self.by_model for replica in mine]
         self._up = [list(mine) for mine in self.by_model]
         self._draw = rng.random

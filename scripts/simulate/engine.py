@@ -37,8 +37,15 @@ class Engine:
     block_tokens: int = DEFAULT_BLOCK_TOKENS
 
     @classmethod
-    def of(cls, latency: Latency, *, slots: int = DEFAULT_SLOTS) -> "Engine":
-        return cls(**latency.model_dump(), slots=slots)
+    def of(
+        cls,
+        latency: Latency,
+        *,
+        slots: int,
+        chunk_tokens: int = DEFAULT_CHUNK_TOKENS,
+        block_tokens: int = DEFAULT_BLOCK_TOKENS,
+    ) -> "Engine":
+        return cls(**latency.model_dump(), slots=slots, chunk_tokens=chunk_tokens, block_tokens=block_tokens)
 
     def unread(self, prompt_tokens: float) -> float:
         """Tokens still to be read of a prompt that is in the prefix cache."""
@@ -91,7 +98,6 @@ class Replica:
         "model",
         "next_s",
         "next_tokens",
-        "number",
         "running",
         "slowdown",
         "speed",
@@ -102,8 +108,8 @@ class Replica:
         "waiting",
     )
 
-    def __init__(self, engine: Engine, *, model: int, number: int, slowdown: list[float], host: Host | None) -> None:
-        self.engine, self.model, self.number, self.host, self.slowdown = engine, model, number, host, slowdown
+    def __init__(self, engine: Engine, *, model: int, slowdown: list[float], host: Host | None) -> None:
+        self.engine, self.model, self.host, self.slowdown = engine, model, host, slowdown
         self.running: list[tuple[float, int, Call]] = []
         self.waiting: deque[Call] = deque()
         self.ticket = count()

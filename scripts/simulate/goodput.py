@@ -32,7 +32,7 @@ def by_load(
     The same requests at every load, closer together. The window is the time in which as many arrive on average.
     """
     rng = np.random.default_rng(seed)
-    names = list(world.known())
+    names = list(world.prompts)
     chosen = [names[i] for i in rng.integers(len(names), size=requests)]
     users = rng.integers(sessions, size=requests).tolist()
     at = np.cumsum(rng.exponential(1.0, requests))
@@ -60,7 +60,7 @@ def _point(load_per_s: float, got: Sequence[Delivery]) -> Point:
 
 def deliveries(world: World, plan: Sequence[Asked], outcome: Outcome) -> list[Delivery]:
     """What each user got: all of the right answer at its end, as it is verified first; else nothing."""
-    known = world.known()
+    known = world.prompts
     found = []
     for index, asked in enumerate(plan):
         if not outcome.solved[index]:

@@ -1,7 +1,7 @@
 """Engines fitted once more, to one block of a real run: its choices replayed, all models at once."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +19,9 @@ _RIDGE = 0.02
 # Prompts and answers of about the same length, in tokens, share a group.
 _PROMPT_EDGES, _ANSWER_EDGES = (200, 600), (8, 16)
 
-# A group of attempts, simulated and measured seconds of each.
-Timed = Mapping[Hashable, Sequence[tuple[float, float]]]
+# By model, task, bins of both lengths, and whether it was asked before: simulated and measured seconds of each attempt.
+Group = tuple[str, str, int, int, bool]
+Timed = Mapping[Group, Sequence[tuple[float, float]]]
 Source = Callable[[Cluster], Timed]
 
 
@@ -68,13 +69,13 @@ def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients:
     scripts = of_trials(tried, records)
 
     def timed(cluster: Cluster) -> Timed:
-        found: dict[Hashable, list[tuple[float, float]]] = defaultdict(list)
+        found: dict[Group, list[tuple[float, float]]] = defaultdict(list)
         played = play(cluster, scripts, clients=clients).tries
         for index, (trial, script) in enumerate(zip(tried, scripts, strict=True)):
             asked: set[str] = set()
             for was, step, now in zip(trial.tries, script, played[index], strict=True):
-                lengths = _bin(step.prompt_tokens, _PROMPT_EDGES), _bin(step.output_tokens, _ANSWER_EDGES)
-                key = was.model, trial.task, *lengths, was.model in asked
+                read, wrote = _bin(step.prompt_tokens, _PROMPT_EDGES), _bin(step.output_tokens, _ANSWER_EDGES)
+                key = was.model, trial.task, read, wrote, was.model in asked
                 found[key].append((now.latency_s, was.latency_s))
                 asked.add(was.model)
         return found
@@ -89,15 +90,13 @@ def _distance(groups: Sequence[Sequence[tuple[float, float]]]) -> float:
 
 
 def _ratios(cluster: Cluster, sources: Sequence[Source]) -> dict[str, float]:
-    return {model: _ratio(list(_of_model(model, cluster, sources))) for model in cluster.models}
-
-
-def _of_model(model: str, cluster: Cluster, sources: Sequence[Source]) -> Iterator[tuple[float, float]]:
+    by_model: dict[str, list[tuple[float, float]]] = {model: [] for model in cluster.models}
     for source in sources:
-        for key, group in source(cluster).items():
-            assert isinstance(key, tuple)
-            if key[0] == model:
-                yield from group
+        for (model, *_), group in source(cluster).items():
+            by_model[model] += group
+    if silent := [model for model, mine in by_model.items() if not mine]:
+        raise ValueError(f"no attempt at {silent} to fit to; every one of {list(cluster.models)} must have been asked")
+    return {model: _ratio(mine) for model, mine in by_model.items()}
 
 
 def _ratio(group: Sequence[tuple[float, float]]) -> float:

@@ -14,12 +14,11 @@ from profiles.schema import Profile
 from profiles.trial import Trial, Try
 from profiles.ttca import answerable, charged_s, longest_attempts_s
 from scripts.simulate.cluster import Cluster
-from scripts.simulate.router import Ablation, Loop, Router
+from scripts.simulate.router import FROZEN, Ablation, Loop, Router
 from scripts.simulate.simulation import Outcome, Simulation
 from scripts.simulate.traffic import Prompt, Traffic, recorded_prompts
 from scripts.simulate.truth import Recorded
 
-FROZEN = Learning(enabled=False)
 # By what share answers are longer or shorter in a repeated replay.
 SHAKEN = 0.01
 
@@ -85,7 +84,10 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """All that a replay takes besides the policy. With `clients` 0 requests come when they are due."""
+    """All that a replay takes besides the policy. With `clients` 0 requests come when they are due.
+
+    `prompts` are those of the records that every model answered, by id, unless others are given.
+    """
 
     profile: Profile
     records: Sequence[Record]
@@ -95,17 +97,18 @@ class World:
     seed: int = 0
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not self.prompts:
+            object.__setattr__(self, "prompts", recorded_prompts(self.records, self.cluster.models))
+
     def shaken(self, by: float, seed: int) -> "World":
         """The same with every answer a little longer or shorter, so that requests meet otherwise."""
         rng = np.random.default_rng(seed)
         prompts = {}
-        for key, prompt in self.known().items():
+        for key, prompt in self.prompts.items():
             factors = np.exp(by * rng.standard_normal(len(prompt.output_tokens)))
             prompts[key] = replace(prompt, output_tokens=tuple((factors * prompt.output_tokens).tolist()))
         return replace(self, prompts=prompts)
-
-    def known(self) -> Mapping[str, Prompt]:
-        return self.prompts or recorded_prompts(self.records, self.cluster.models)
 
 
 def loop_of(policy: str) -> Loop:
@@ -127,7 +130,7 @@ def play_policy(
     profile: Profile | None = None,
 ) -> Outcome:
     """One policy on a plan of recorded prompts; `profile` is what its router knows, if not the world's."""
-    known, cluster = world.known(), world.cluster
+    known, cluster = world.prompts, world.cluster
     if missing := sorted({asked.prompt_id for asked in plan} - known.keys()):
         raise ValueError(
             f"{len(missing)} prompts were not answered by every model of {list(cluster.models)}: {missing[:3]}"
@@ -161,7 +164,6 @@ def replay(
     trials: Sequence[Trial],
     *,
     ways: Mapping[str, Way] = OWN_WAYS,
-    learning: Learning = FROZEN,
     repeats: int = 1,
 ) -> Replay:
     """Simulate every contender of a real run, block by block in the order of sending, and set both side by side.
@@ -172,7 +174,7 @@ def replay(
     """
     blocks = {name: found for name, found in _by_contender(trials).items() if name in ways}
     worlds = [world, *(world.shaken(SHAKEN, world.seed + n) for n in range(1, repeats))]
-    played = [_played(one, blocks, ways, learning) for one in worlds]
+    played = [_played(one, blocks, ways) for one in worlds]
     real = {name: [was for was, _ in pairs] for name, pairs in played[0].items() if pairs}
     was = sides(real, world.cap)
     every = [sides({name: [now for _, now in pairs] for name, pairs in one.items()}, world.cap) for one in played]
@@ -192,17 +194,17 @@ def replay(
 
 
 def _played(
-    world: World, blocks: Mapping[str, Mapping[int, Sequence[Trial]]], ways: Mapping[str, Way], learning: Learning
+    world: World, blocks: Mapping[str, Mapping[int, Sequence[Trial]]], ways: Mapping[str, Way]
 ) -> dict[str, list[tuple[Trial, Trial]]]:
     """Every contender's comparable trials, each with what the simulator made of it."""
-    known, right = world.known(), answerable(world.records)
+    known, right = world.prompts, answerable(world.records)
     pairs: dict[str, list[tuple[Trial, Trial]]] = {}
     for name, of_name in blocks.items():
         pairs[name] = []
         for number, every in of_name.items():
             mine = [trial for trial in every if trial.prompt_id in known]
             plan = plan_of(mine)
-            outcome = play_policy(world, plan, ways[name].policy, loop=ways[name].loop, learning=learning)
+            outcome = play_policy(world, plan, ways[name].policy, loop=ways[name].loop)
             both = zip(mine, trials_of(outcome, plan, world, name=name, block=number), strict=True)
             pairs[name] += [(was, now) for was, now in both if _is_whole(was) and was.prompt_id in right]
     return pairs
@@ -223,7 +225,7 @@ def _spread(means: Sequence[float]) -> float:
 
 def trials_of(outcome: Outcome, plan: Sequence[Asked], world: World, *, name: str, block: int = 0) -> list[Trial]:
     """A simulated outcome whose attempts were kept, as trials are written down."""
-    known, models = world.known(), world.cluster.models
+    known, models = world.prompts, world.cluster.models
     found = []
     for index, asked in enumerate(plan):
         prompt = known[asked.prompt_id]

@@ -23,7 +23,8 @@ from scripts.simulate.traffic import Prompt
 
 # `server`: one request is retried where its attempts are known, as laar does; `client`: each attempt is a new request.
 Loop = Literal["server", "client"]
-_FROZEN = Learning(enabled=False)
+# Verdicts change nothing.
+FROZEN = Learning(enabled=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class Router:
         models: Sequence[str],
         profile: Profile,
         replicas: Sequence[int],
-        learning: Learning = _FROZEN,
+        learning: Learning = FROZEN,
         ablation: Ablation | None = None,
     ) -> None:
         self.names = tuple(models)

@@ -81,8 +81,8 @@ def run(settings: SimulationSettings, profile: Profile) -> list[Summary]:
 def _cluster(settings: SimulationSettings, profile: Profile, replicas: Mapping[str, int]) -> Cluster:
     faults = settings.faults
     engines = tuple(
-        Engine(
-            **profile.models[name].latency.model_dump(),
+        Engine.of(
+            profile.models[name].latency,
             slots=settings.slots,
             chunk_tokens=settings.chunk_tokens,
             block_tokens=settings.block_tokens,

@@ -63,8 +63,8 @@ class ScriptedTruth:
         return self._right[request][self._models[model]]
 
 
-def play(cluster: Cluster, scripts: Sequence[Script], *, clients: int, seed: int = 0) -> Outcome:
-    """Run the scripts in order in a closed loop, every attempt kept."""
+def play(cluster: Cluster, scripts: Sequence[Script], *, clients: int) -> Outcome:
+    """Run the scripts in order in a closed loop, every attempt kept; chance has a part only among several replicas."""
     prompts = [_prompt(str(index), script, cluster.models) for index, script in enumerate(scripts)]
     order = np.arange(len(scripts))
     sessions = [prompt.id for prompt in prompts]
@@ -72,7 +72,7 @@ def play(cluster: Cluster, scripts: Sequence[Script], *, clients: int, seed: int
     cap = max(len(script) for script in scripts) + 1
     truth = ScriptedTruth(scripts, cluster.models)
     router = ScriptedRouter(scripts)
-    return Simulation(cluster, router, traffic, truth, loop="server", cap=cap, seed=seed, keeps_tries=True).run()
+    return Simulation(cluster, router, traffic, truth, loop="server", cap=cap, seed=0, keeps_tries=True).run()
 
 
 def of_records(records: Sequence[Record]) -> list[Script]:

@@ -205,7 +205,7 @@ class Simulation:
 
     def _unread(self, request: Request, model: int, replica: Replica | None) -> float:
         tokens, cluster = request.prompt.prompt_tokens[model], self._cluster
-        is_read = cluster.has_prefix_cache and (cluster.is_warm or replica in request.read_at)
+        is_read = cluster.has_prefix_cache and replica in request.read_at
         return cluster.engines[model].unread(tokens) if is_read else tokens
 
     def _answer(self, call: Call) -> None:

@@ -80,13 +80,17 @@ class Charging:
         )
 
     def charged_s(self, outcome: Outcome) -> Floats:
-        """TTCA where solved, else all attempts up to the cap: `profiles.ttca.charged_s`."""
-        own_s = outcome.elapsed_s / np.maximum(outcome.attempts, 1)
-        left_s = (self.cap - outcome.attempts) * np.maximum(self.attempt_s, own_s)
-        return np.where(outcome.solved, outcome.elapsed_s, outcome.elapsed_s + left_s)
+        return charged_s(outcome, cap=self.cap, attempt_s=self.attempt_s)
 
     def penalised_s(self, outcome: Outcome) -> Floats:
         return np.where(outcome.solved, outcome.elapsed_s, self.penalty_s)
+
+
+def charged_s(outcome: Outcome, *, cap: int, attempt_s: Floats) -> Floats:
+    """TTCA where solved, else all attempts up to the cap: `profiles.ttca.charged_s`, with arrays over the requests."""
+    own_s = outcome.elapsed_s / np.maximum(outcome.attempts, 1)
+    left_s = (cap - outcome.attempts) * np.maximum(attempt_s, own_s)
+    return np.where(outcome.solved, outcome.elapsed_s, outcome.elapsed_s + left_s)
 
 
 def summarise(outcome: Outcome, charging: Charging, *, policy: str, loop: Loop, models: Sequence[str]) -> Summary:

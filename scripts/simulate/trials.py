@@ -12,7 +12,7 @@ from deployments.router.latency import Speeds, idle_latency_s
 from profiles.schema import Profile
 from scripts.simulate.run import Scene, scene
 from scripts.simulate.settings import SettingsError, SimulationSettings
-from scripts.simulate.simulation import Outcome
+from scripts.simulate.summary import charged_s
 from scripts.simulate.traffic import Floats
 from scripts.simulate.truth import Drawn
 
@@ -141,13 +141,6 @@ def _among(truth: Drawn, rows: Sequence[int]) -> Drawn:
     some = copy(truth)
     some.right = truth.right[:, rows]
     return some
-
-
-def charged_s(outcome: Outcome, *, cap: int, attempt_s: Floats) -> Floats:
-    """What it took where solved; else that and the attempts left up to the cap, each at least `attempt_s` long."""
-    elapsed_s, made = outcome.elapsed_s, outcome.attempts.astype(np.float64)
-    each_s = np.maximum(attempt_s, elapsed_s / np.maximum(made, 1.0))
-    return np.where(outcome.solved, elapsed_s, elapsed_s + (cap - made) * each_s)
 
 
 def is_growing(arrival_s: Floats, elapsed_s: Floats) -> bool:

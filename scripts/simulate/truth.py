@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from deployments.router.beliefs import Beliefs
-from deployments.router.settings import Learning
 from profiles.joint import after
 from profiles.record import Record
 from profiles.schema import Profile, bucket_of
+from scripts.simulate.router import FROZEN
 from scripts.simulate.traffic import Floats, Prompt, Traffic
 
 # From failures that go together as much as they can to next to independent ones, in so many halvings (of logs).
@@ -70,7 +70,7 @@ class Drawn:
 
 def _failures(profile: Profile, models: Sequence[str], prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
     """For each prompt the chance of each model to be wrong, and those of two to be wrong added up over all pairs."""
-    beliefs = Beliefs(profile, models, Learning(enabled=False))
+    beliefs = Beliefs(profile, models, FROZEN)
     wrong, together = np.empty((len(prompts), len(models))), np.empty(len(prompts))
     for row, prompt in enumerate(prompts):
         buckets = np.array([bucket_of(int(tokens), profile.bucket_edges) for tokens in prompt.prompt_tokens])

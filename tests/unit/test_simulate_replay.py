@@ -51,16 +51,19 @@ PLAN = [Asked(prompt_id=name, session=name) for name, _, _ in MIXED]
 
 
 def test_calibration_finds_the_engine_that_gave_the_records() -> None:
-    found = calibrate([*timed(TRUE, concurrency=1), *timed(TRUE, concurrency=8)], slots=8)["m"]
-    assert found.engine.prefill_s_per_token == pytest.approx(0.003, rel=0.1)
-    assert found.engine.decode_s_per_token == pytest.approx(0.06, rel=0.15)
-    assert found.mean_ratio == pytest.approx({1: 1.0, 8: 1.0}, abs=0.05)
+    records = {clients: timed(TRUE, concurrency=clients) for clients in (1, 8)}
+    found = calibrate([*records[1], *records[8]], slots=8)["m"]
+    assert found.prefill_s_per_token == pytest.approx(0.003, rel=0.1)
+    assert found.decode_s_per_token == pytest.approx(0.06, rel=0.15)
+    for clients, mine in records.items():
+        seconds = play(Cluster.of({"m": found}), of_records(mine), clients=clients).elapsed_s
+        assert seconds.mean() == pytest.approx(np.mean([r.latency_s for r in mine]), rel=0.05)
 
 
 def test_calibration_is_not_led_astray_by_a_few_stalls() -> None:
     records = [*timed(TRUE, concurrency=1), *timed(TRUE, concurrency=8)]
     stalled = [replace(r, latency_s=10 * r.latency_s) if i in (3, 33) else r for i, r in enumerate(records)]
-    found = calibrate(stalled, slots=8)["m"].engine
+    found = calibrate(stalled, slots=8)["m"]
     assert found.prefill_s_per_token == pytest.approx(0.003, rel=0.25)
 
 
@@ -70,6 +73,13 @@ def test_refining_finds_the_engines_that_a_block_was_served_by() -> None:
     start = {name: replace(e, decode_s_per_token=1.4 * e.decode_s_per_token) for name, e in ENGINES.items()}
     refined = refine(start, [block_source(trials, found.records, clients=4)])
     assert refined.mean_ratio == pytest.approx({FAST: 1.0, GOOD: 1.0}, abs=0.03)
+
+
+def test_a_block_that_never_asked_a_model_is_refused() -> None:
+    found = world(*MIXED)
+    trials = trials_of(play_policy(found, PLAN, "fastest", loop="client"), PLAN, found, name="calibration")
+    with pytest.raises(ValueError, match=r"no attempt at \['good'\]"):
+        refine(ENGINES, [block_source(trials, found.records, clients=2)])
 
 
 def test_attempts_whose_tokens_nobody_tells_are_refused() -> None:
