@@ -239,7 +239,7 @@ def _validation(recording: Recording, folder: Path) -> tuple[dict[str, Any], lis
     figures = {
         "engines": dictionary(engines),
         "road_s": recording.road_s,
-        "calibrated_on": recording.facts.calibrated_on.model_dump(),
+        "calibrated_on": recording.facts.calibrated_on,
         "policies": [asdict(row) | {"mean_ratio": row.mean_ratio, "p95_ratio": row.p95_ratio} for row in found.rows],
         "skipped": list(found.skipped),
         "errors": found.errors,

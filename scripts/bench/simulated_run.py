@@ -1,5 +1,6 @@
 """The files of a real run that the simulator is held against."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from statistics import median
 
 import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from profiles.record import Record
 from profiles.schema import Profile
@@ -24,29 +25,17 @@ FACTS, ENGINES = "simulate.yaml", "engines.json"
 REPEATS = 8
 
 
-class Block(BaseModel):
-    """A block of a policy's trials in the run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    policy: str
-    block: NonNegativeInt
-
-    def has(self, trial: Trial) -> bool:
-        return (trial.policy, trial.block) == (self.policy, self.block)
-
-
 class RunFacts(BaseModel):
     """`simulate.yaml` beside the raw data: what they do not say of the engines, and what to calibrate on.
 
-    `calibration` are journals of `laar profile`, relative to the folder, to begin with; `calibrated_on` is the one
-    block of the run that the engines are then fitted to, and that is not validated.
+    `calibration` are journals of `laar profile`, relative to the folder, to begin with; `calibrated_on` is the
+    policy whose blocks of the run the engines are then fitted to, and that is not validated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     calibration: tuple[str, ...] = Field(min_length=1)
-    calibrated_on: Block
+    calibrated_on: str
     slots: PositiveInt
     chunk_tokens: PositiveInt = 2048
     block_tokens: PositiveInt = 128
@@ -73,12 +62,15 @@ class Recording:
         )
 
     def refined(self) -> Refined:
-        """The same fitted to the one block; ValueError where the run has no such block."""
-        block = [trial for trial in self.trials if self.facts.calibrated_on.has(trial)]
-        if not block:
-            raise ValueError(f"calibrated_on: the run has no trials of {self.facts.calibrated_on!r}")
-        source = block_source(block, self.outcomes, clients=self.clients)
-        return refine(self.first_engines(), [source], road_s=self.road_s)
+        """The same fitted to all blocks of that policy; ValueError where the run has none."""
+        blocks: dict[int, list[Trial]] = defaultdict(list)
+        for trial in self.trials:
+            if trial.policy == self.facts.calibrated_on:
+                blocks[trial.block].append(trial)
+        if not blocks:
+            raise ValueError(f"calibrated_on: the run has no trials of '{self.facts.calibrated_on}'")
+        sources = [block_source(blocks[number], self.outcomes, clients=self.clients) for number in sorted(blocks)]
+        return refine(self.first_engines(), sources, road_s=self.road_s)
 
     @property
     def road_s(self) -> float:
@@ -98,9 +90,9 @@ class Recording:
         )
 
     def replay(self, engines: Mapping[str, Engine]) -> Replay:
-        """Everything that is one of laar's policies, but the block of the fit; other routers are not simulated."""
+        """Everything that is one of laar's policies, but that of the fit; other routers are not simulated."""
         ways = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
-        others = [trial for trial in self.trials if not self.facts.calibrated_on.has(trial)]
+        others = [trial for trial in self.trials if trial.policy != self.facts.calibrated_on]
         return replay(self.world(engines), others, ways=ways, repeats=REPEATS)
 
 

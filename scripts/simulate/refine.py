@@ -1,4 +1,4 @@
-"""Engines fitted once more, to one block of a real run: its choices replayed, all models at once."""
+"""Engines fitted once more, to blocks of a real run: their choices replayed, all models at once."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
