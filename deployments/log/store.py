@@ -9,6 +9,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import (
     URL,
@@ -26,7 +28,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    inspect,
     null,
     or_,
     select,
@@ -79,8 +80,7 @@ class Store:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
                 # what changes millions of rows takes its time
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
-            config = Config()
-            config.set_main_option("script_location", "deployments.log:migrations")
+            config = _migrations()
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
@@ -88,7 +88,10 @@ class Store:
                 raise SchemaError(f"the attempt log's tables are not of this version of laar: {error}") from error
 
     def is_migrated(self) -> bool:
-        return inspect(self.engine).has_table(requests.name)
+        """Whether the tables are there, and are those of this version."""
+        with self.engine.connect() as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+        return revision == ScriptDirectory.from_config(_migrations()).get_current_head()
 
     def write(self, records: Sequence[LogRecord]) -> int:
         """Write records in one transaction and return how many the database can never take.
@@ -177,6 +180,12 @@ class Store:
             total += found.rowcount
             if found.rowcount < batch:
                 return total
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "deployments.log:migrations")
+    return config
 
 
 def _sqlite(url: URL) -> Engine:

@@ -1,13 +1,12 @@
 """The verifier deployment: runs the pure checks, and asks whom they need: a judge model, the operator's code."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
-from ray.exceptions import RayError
-from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from deployments.verifier.checks import (
@@ -26,6 +25,8 @@ from deployments.verifier.checks import (
     settle,
 )
 from deployments.verifier.spec import SPEC, Custom, Exact, JsonSchema, Judge, Regex
+
+logger = logging.getLogger("ray.serve")
 
 # below this a check is over sooner than a thread has taken it up
 INLINE_CHARS = 20_000
@@ -85,7 +86,9 @@ class Verifier:
         except TimeoutError:
             response.cancel()
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
-        except (RayError, RayServeException, OSError):
+        except Exception:
+            # as in the router's backend: which types a replica's failures have depends on how Ray carried the call
+            logger.warning("judge failed", exc_info=True, extra={"model": judge})
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.JUDGE_FAILED)
         if reply.status >= 400:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.JUDGE_FAILED)

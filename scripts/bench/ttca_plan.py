@@ -123,7 +123,7 @@ def read_plan(path: Path) -> TtcaPlan:
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is no YAML: {error}") from error
     except ValidationError as error:
-        raise ValueError(f"{path}: {in_words(error)}") from None
+        raise ValueError(f"{path}: {in_words(error)}") from error
 
 
 def prompts_of(plan: TtcaPlan) -> list[Prompt]:

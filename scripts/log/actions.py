@@ -78,7 +78,9 @@ def run(
         store = Store(_url(url, os.environ.get(url_env, "").strip(), needs_tables=needs_tables))
         try:
             if needs_tables and not store.is_migrated():
-                raise ValueError("the database has no attempt log; laar log migrate makes the tables")
+                raise ValueError(
+                    "the database has no attempt log of this version; laar log migrate makes the tables or changes them"
+                )
             return act(store)
         finally:
             store.close()

@@ -1,14 +1,19 @@
 """The router's handles by themselves: what a model replica raises must not pass for the router's own failure."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 
+import httpx
 import pytest
 from ray import serve
+from ray.serve.handle import DeploymentHandle
+from starlette.requests import Request
 
 from deployments.router.backend import ServeBackend
 from deployments.router.runner import BackendError
+from deployments.verifier.checks import Evidence
 
 pytestmark = pytest.mark.serve
+APP = "raising"
 
 
 class EngineDiedError(Exception):
@@ -16,7 +21,7 @@ class EngineDiedError(Exception):
         raise TypeError("cannot be pickled")
 
 
-@serve.deployment
+@serve.deployment(ray_actor_options={"num_cpus": 0.1})
 class Raising:
     async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, object]) -> None:
         raise {"chat": RuntimeError, "completions": EngineDiedError}[endpoint]("the engine died")
@@ -27,29 +32,52 @@ class Raising:
         yield b"data: {}\n\n"
         raise RuntimeError("the engine died")
 
-    async def check(self, spec: bytes, evidence: object) -> None:
+    async def check(self, spec: bytes, evidence: Evidence) -> None:
         raise RuntimeError("the check died")
 
 
-@pytest.fixture
-def backend(cluster: str) -> ServeBackend:
-    handle = serve.run(Raising.bind(), name="raising", route_prefix=None)
-    return ServeBackend({"m": handle}, handle)
+@serve.deployment(ray_actor_options={"num_cpus": 0.1})
+class Asking:
+    """Asks from within a replica, as the router does, and says what failed: calls go otherwise from outside."""
+
+    def __init__(self, raising: DeploymentHandle) -> None:
+        self._backend = ServeBackend({"m": raising}, raising)
+
+    async def __call__(self, request: Request) -> str:
+        pieces = []
+        try:
+            match request.query_params["call"]:
+                case "stream":
+                    async for piece in self._backend.stream("m", "chat", b"{}", {}):
+                        pieces.append(piece)
+                case "check":
+                    await self._backend.verify(b"{}", Evidence(answer="", prompt="", language="en", model="m"))
+                case endpoint:
+                    await self._backend.generate("m", endpoint, b"{}", {})
+        except BackendError as error:
+            return f"after {len(pieces)}: {error}"
+        return "nothing failed"
 
 
-@pytest.mark.parametrize("endpoint", ["chat", "completions"])
-async def test_whatever_a_model_raises_is_a_failed_attempt(backend: ServeBackend, endpoint: str) -> None:
-    with pytest.raises(BackendError, match=r"Error"):
-        await backend.generate("m", endpoint, b"{}", {})
+@pytest.fixture(scope="module")
+def asking(cluster: str) -> Iterator[str]:
+    try:
+        serve.run(Asking.bind(Raising.bind()), name=APP, route_prefix=f"/{APP}")
+        yield f"{cluster}/{APP}"
+    finally:
+        serve.delete(APP)
 
 
-async def test_what_a_model_raises_within_a_stream_is_a_failed_attempt(backend: ServeBackend) -> None:
-    pieces = backend.stream("m", "chat", b"{}", {})
-    assert await anext(pieces) == b"data: {}\n\n"
-    with pytest.raises(BackendError, match=r"model 'm': .*Error"):
-        await anext(pieces)
-
-
-async def test_what_the_verifier_raises_is_its_failure(backend: ServeBackend) -> None:
-    with pytest.raises(BackendError, match=r"Error"):
-        await backend.verify(b"{}", None)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("call", "start"),
+    [
+        pytest.param("chat", "after 0: ", id="answer"),
+        pytest.param("completions", "after 0: ", id="answer, with an error that cannot be pickled"),
+        pytest.param("stream", "after 1: model 'm': ", id="stream that has begun"),
+        pytest.param("check", "after 0: ", id="check"),
+    ],
+)
+def test_whatever_the_other_side_raises_is_its_failure(asking: str, call: str, start: str) -> None:
+    told = httpx.get(asking, params={"call": call}, timeout=60)
+    assert (told.status_code, told.text[: len(start)]) == (200, start)
+    assert "Error" in told.text

@@ -13,6 +13,9 @@ from scripts import cli
 from scripts.log.actions import Wanted, moment, show_new
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
+NOT_MIGRATED = (
+    "laar log: the database has no attempt log of this version; laar log migrate makes the tables or changes them\n"
+)
 AGO_S = (datetime.now(UTC) - NOON).total_seconds() - 600
 
 
@@ -153,7 +156,18 @@ def test_fault_is_one_line_and_an_exit_status(arguments: list[str], message: str
 def test_database_without_tables_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.sqlite").touch()
     result = laar("list", "--url", f"sqlite:///{tmp_path}/empty.sqlite")
-    assert result.stderr == "laar log: the database has no attempt log; laar log migrate makes the tables\n"
+    assert result.stderr == NOT_MIGRATED
+
+
+def test_tables_of_an_earlier_version_are_named_until_they_are_changed(url: str) -> None:
+    store = Store(url)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE requests DROP COLUMN policy")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+    assert laar("list", "--url", url).stderr == NOT_MIGRATED
+    store.migrate()
+    assert laar("list", "--url", url).exit_code == 0
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,9 @@ def never() -> FakeHandle:
     return FakeHandle(lambda: asyncio.Event().wait())
 
 
-def dies() -> FakeHandle:
+def dies(error: Exception) -> FakeHandle:
     def fail() -> None:
-        raise RayActorError
+        raise error
 
     return FakeHandle(fail)
 
@@ -125,7 +125,8 @@ async def test_every_kind_of_check_comes_back_with_its_reason(
         pytest.param(says("WRONG"), (Outcome.WRONG, Reason.JUDGED_WRONG), id="wrong"),
         pytest.param(says("perhaps"), (Outcome.UNKNOWN, Reason.JUDGE_UNCLEAR), id="unclear"),
         pytest.param(says("CORRECT", status=500), (Outcome.UNKNOWN, Reason.JUDGE_FAILED), id="error"),
-        pytest.param(dies(), (Outcome.UNKNOWN, Reason.JUDGE_FAILED), id="dead-replica"),
+        pytest.param(dies(RayActorError()), (Outcome.UNKNOWN, Reason.JUDGE_FAILED), id="dead-replica"),
+        pytest.param(dies(RuntimeError("engine")), (Outcome.UNKNOWN, Reason.JUDGE_FAILED), id="its-own-error"),
     ],
 )
 async def test_the_judge_decides_or_cannot_tell(judge: FakeHandle, expected: tuple[Outcome, Reason]) -> None:
