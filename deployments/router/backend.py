@@ -1,7 +1,8 @@
 """The router's way to the other deployments: Ray Serve handles behind the runner's `Backend`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
@@ -30,7 +31,7 @@ class ServeBackend:
         self._check = verifier.options(method_name="check", **_PLAIN)
 
     async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
-        reply: Reply = await _finish(self._generate[model].remote(endpoint, body, overrides))
+        reply: Reply = await _finish(self._generate[model].remote(endpoint, body, overrides), f"model '{model}'")
         return reply
 
     async def stream(
@@ -39,25 +40,39 @@ class ServeBackend:
         pieces = self._stream[model].remote(endpoint, body, overrides)
         is_done = False
         try:
-            async for piece in pieces:
-                yield piece
+            with _failure_of(f"model '{model}'"):
+                async for piece in pieces:
+                    yield piece
             is_done = True
-        except Exception as error:
-            raise BackendError(f"model '{model}': {type(error).__name__}") from error
         finally:
             if not is_done:
                 pieces.cancel()
 
     async def verify(self, spec_json: bytes, evidence: Evidence) -> Verdict:
-        verdict: Verdict = await _finish(self._check.remote(spec_json, evidence))
+        verdict: Verdict = await _finish(self._check.remote(spec_json, evidence), "the verifier")
         return verdict
 
 
-async def _finish(response: DeploymentResponse) -> Any:
+async def _finish(response: DeploymentResponse, whose: str) -> Any:
     try:
-        return await response
+        with _failure_of(whose):
+            return await response
     except asyncio.CancelledError:
         response.cancel()
         raise
-    except Exception as error:
-        raise BackendError(type(error).__name__) from error
+
+
+@contextmanager
+def _failure_of(whose: str) -> Iterator[None]:
+    try:
+        yield
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and _has_given_up():
+            raise
+        raise BackendError(f"{whose}: {type(error).__name__}") from error
+
+
+def _has_given_up() -> bool:
+    """Whether it was here that the work was cancelled, and not on the other side."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

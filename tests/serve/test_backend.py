@@ -1,5 +1,6 @@
 """The router's handles by themselves: what a model replica raises must not pass for the router's own failure."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
 
 import httpx
@@ -21,10 +22,13 @@ class EngineDiedError(Exception):
         raise TypeError("cannot be pickled")
 
 
+ERRORS = {"chat": RuntimeError, "completions": EngineDiedError, "cancelled": asyncio.CancelledError}
+
+
 @serve.deployment(ray_actor_options={"num_cpus": 0.1})
 class Raising:
     async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, object]) -> None:
-        raise {"chat": RuntimeError, "completions": EngineDiedError}[endpoint]("the engine died")
+        raise ERRORS[endpoint]("the engine died")
 
     async def generate_stream(
         self, endpoint: str, body: bytes, overrides: Mapping[str, object]
@@ -71,10 +75,11 @@ def asking(cluster: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("call", "start"),
     [
-        pytest.param("chat", "after 0: ", id="answer"),
-        pytest.param("completions", "after 0: ", id="answer, with an error that cannot be pickled"),
+        pytest.param("chat", "after 0: model 'm': ", id="answer"),
+        pytest.param("completions", "after 0: model 'm': ", id="answer, with an error that cannot be pickled"),
+        pytest.param("cancelled", "after 0: model 'm': ", id="answer, cancelled over there"),
         pytest.param("stream", "after 1: model 'm': ", id="stream that has begun"),
-        pytest.param("check", "after 0: ", id="check"),
+        pytest.param("check", "after 0: the verifier: ", id="check"),
     ],
 )
 def test_whatever_the_other_side_raises_is_its_failure(asking: str, call: str, start: str) -> None:
