@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean
 
 import msgspec
 import yaml
@@ -74,11 +74,11 @@ class Recording:
 
     @property
     def road_s(self) -> float:
-        """What laar's own requests took outside of their attempts, the median: the way to the router and back."""
+        """What laar's own requests took outside of their attempts, the mean: the way to the router and back."""
         asked = [trial for trial in self.trials if trial.policy == LAAR and trial.tries and not trial.error]
         if not asked:
             raise ValueError(f"the run has no trials of {LAAR}, which tell what the way to the router takes")
-        return median(trial.elapsed_s - sum(attempt.latency_s for attempt in trial.tries) for trial in asked)
+        return fmean(trial.elapsed_s - sum(attempt.latency_s for attempt in trial.tries) for trial in asked)
 
     def world(self, engines: Mapping[str, Engine]) -> World:
         return World(
