@@ -111,7 +111,8 @@ class Simulation:
         self._cluster, self._router, self._traffic, self._truth = cluster, router, traffic, truth
         self._is_server, self._cap, self._keeps_tries = loop == "server", cap, keeps_tries
         self._fleet = Fleet(cluster, random.Random(seed))  # noqa: S311 (a seeded simulation)
-        self._fault_rng = random.Random(seed + 1)  # noqa: S311 (a seeded simulation)
+        # a stream of its own, that no other seed's requests draw from
+        self._fault_rng = np.random.default_rng([seed, 1])
         self._index = {name: index for index, name in enumerate(cluster.models)}
         self._overheads = [engine.overhead_s for engine in cluster.engines]
         self._heap: list[tuple[float, int, Replica | Call, int]] = []
@@ -356,7 +357,7 @@ class Simulation:
         self._router.set_replicas(self._cluster.models[replica.model], running)
 
     def _push_fault(self, replica: Replica, kind: int, mean_s: float) -> None:
-        self._push(self._now_s + self._fault_rng.expovariate(1.0 / mean_s), replica, kind)
+        self._push(self._now_s + float(self._fault_rng.exponential(mean_s)), replica, kind)
 
     def _push(self, at_s: float, thing: Replica | Call, kind: int) -> None:
         heappush(self._heap, (at_s, next(self._ticket), thing, kind))
