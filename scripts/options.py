@@ -1,5 +1,6 @@
 """Options that several commands of `laar` share."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,14 @@ def file_to_write(path: Path | None) -> Path | None:
     if path is not None and not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder '{path.parent}'")
     return path
+
+
+def refuse_given(context: typer.Context, names: Collection[str], because: str) -> None:
+    """BadParameter for options on the command line that this use of the command would ignore."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in names and source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(because, param_hint=option.opts[0])
 
 
 def png_to_write(path: Path | None) -> Path | None:

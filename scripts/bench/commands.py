@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from scripts.bench.report import finish
-from scripts.options import JsonPath, png_to_write
+from scripts.options import JsonPath, png_to_write, refuse_given
 
 bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
 
@@ -134,6 +134,7 @@ def bench_drift(
 
 @bench.command("simulate")
 def bench_simulate(
+    context: typer.Context,
     json_path: JsonPath = None,
     check: Check = False,
     requests: Annotated[int, typer.Option(min=10_000, max=10_000_000, help="Requests to the big cluster.")] = 1_000_000,
@@ -160,6 +161,9 @@ def bench_simulate(
 
     if write and from_dir is None:
         raise typer.BadParameter("needs --from", param_hint="--write")
+    if write:
+        unused = ("json_path", "check", "requests", "replicas", "theory_requests", "seed")
+        refuse_given(context, unused, "not with --write, which measures nothing")
     if replicas % simulate.MODELS:
         raise typer.BadParameter(f"{replicas}; a multiple of {simulate.MODELS} is wanted", param_hint="--replicas")
     try:
@@ -178,6 +182,7 @@ def bench_simulate(
 
 @bench.command("ttca")
 def bench_ttca(
+    context: typer.Context,
     plan: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="What to ask, YAML.")] = None,
     out: Annotated[Path | None, typer.Option(file_okay=False, help="With --plan: folder for what is measured.")] = None,
     source: Annotated[
@@ -201,8 +206,8 @@ def bench_ttca(
 
     if (source is None) == (plan is None) or (plan is None) != (out is None):
         raise typer.BadParameter("either --plan with --out, or --from", param_hint="--plan")
-    if source is not None and (policies or budget_s is not None):
-        raise typer.BadParameter("only with --plan: --from asks nobody", param_hint="--policies or --budget-s")
+    if source is not None:
+        refuse_given(context, ("policies", "budget_s", "url", "api_key_env"), "only with --plan: --from asks nobody")
     try:
         if source is not None:
             raise typer.Exit(finish(recompute(source), json_path=json_path, check=check))

@@ -18,6 +18,10 @@ from scripts import cli
         pytest.param(["profile", "run", "--out", "p", "--languages", ""], "there is nothing to ask", id="no-language"),
         pytest.param(["bench", "ttca", "--from", "/", "--policies", "laar"], "--from asks nobody", id="policies"),
         pytest.param(["bench", "ttca", "--from", "/", "--budget-s", "5"], "--from asks nobody", id="budget"),
+        pytest.param(["bench", "ttca", "--from", "/", "--url", "http://x"], "--from asks nobody", id="url"),
+        pytest.param(["bench", "ttca", "--from", "/", "--api-key-env", "K"], "--from asks nobody", id="key"),
+        pytest.param(["bench", "simulate", "--from", "/", "--write", "--check"], "not with --write", id="write-check"),
+        pytest.param(["bench", "simulate", "--from", "/", "--write", "--json", "x"], "not with --write", id="write"),
     ],
 )
 def test_what_cannot_be_written_or_asked_is_refused_at_once(arguments: list[str], message: str) -> None:
