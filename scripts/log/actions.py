@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import typer
@@ -33,6 +33,8 @@ from deployments.log.queries import (
 from deployments.log.settings import SQLITE, database_url, default_url
 from deployments.log.store import Store
 from deployments.models.embedded import default_cache_dir
+from deployments.router.attempts import Status
+from deployments.router.policy import PolicyName
 
 T = TypeVar("T")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -54,6 +56,9 @@ class Wanted:
     since: str | None = None
 
     def as_filter(self, now: datetime) -> Filter:
+        """ValueError where nothing could ever match."""
+        _refuse_unknown("policy", self.policy, get_args(PolicyName))
+        _refuse_unknown("verdict", self.verdict, [*Status])
         since = moment(self.since, now) if self.since is not None else None
         return Filter(
             model=self.model,
@@ -63,6 +68,11 @@ class Wanted:
             policy=self.policy,
             since=since,
         )
+
+
+def _refuse_unknown(option: str, given: str | None, allowed: Sequence[str]) -> None:
+    if given is not None and given not in allowed:
+        raise ValueError(f"--{option}: '{given}' is none; allowed are {', '.join(allowed)}")
 
 
 def run(

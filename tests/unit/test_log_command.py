@@ -200,3 +200,10 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 def test_empty_since_is_refused(url: str) -> None:
     result = laar("stats", "--url", url, "--since", "")
     assert (result.exit_code, result.stderr[:25]) == (1, "laar log: '' is no time; ")
+
+
+@pytest.mark.parametrize("option", ["--policy", "--verdict"])
+def test_what_no_attempt_can_have_is_refused(url: str, option: str) -> None:
+    result = laar("list", "--url", url, option, "lar")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"laar log: {option}: 'lar' is none; allowed are ")
