@@ -25,7 +25,8 @@ class Trial:
     `sent_s` counts from the start of the `block` of requests that it was sent in; in an open loop it is the moment
     at which the request was due. `elapsed_s` runs from there to the last verdict, the client's own time included,
     so that it is TTCA where the last attempt is correct. `error` is the last one met, also if an attempt after it was
-    right.
+    right. `client_late_s` is how late the client's own timers fired meanwhile, on average: what it waits for a core
+    of its own it takes for the server's time. None where that was not measured.
     """
 
     policy: str
@@ -39,6 +40,7 @@ class Trial:
     elapsed_s: float
     tries: tuple[Try, ...]
     error: str = ""
+    client_late_s: float | None = None
 
     @property
     def is_solved(self) -> bool:

@@ -30,6 +30,8 @@ MOST_OVER = {"load-aware": 0.69, "session-affinity": 0.51}
 MOST_OVER_STATIC = 1.10
 LEAST_REQUESTS, LEAST_LANGUAGES, LEAST_LENGTHS = 300, 6, 3
 MOST_ANSWERED_ALONE = 0.80
+# A client that waits longer for its own core measures itself.
+MOST_CLIENT_LATE_S = 0.02
 # For the 95 % intervals of ratios.
 RESAMPLES = 10_000
 Charges = Mapping[str, float]
@@ -97,6 +99,7 @@ def bars_of(figures: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[B
         _at_least("languages", len(prompts["languages"]), LEAST_LANGUAGES),
         _at_least("lengths_in_every_language", min(prompts["languages"].values()), LEAST_LENGTHS),
         _at_most("answered_by_one_model_alone", max(prompts["answered_by"].values()), MOST_ANSWERED_ALONE),
+        _at_most("client_late_s", _latest_client_s(figures), MOST_CLIENT_LATE_S),
     ]
 
 
@@ -134,6 +137,7 @@ def _policy(trials: Sequence[Trial], by_id: Mapping[str, Prompt], charging: Char
         "answerable_p95_s": float(np.quantile(times, 0.95)),
         "answerable_unsolved": sum(not t.is_solved for t in trials if t.prompt_id in charging.answerable),
         "verdicts_unlike_recorded": _unlike_recorded(trials, by_id),
+        "client_late_s": _client_late_s(trials),
         "solved_after_attempts": {str(count): made[count] for count in sorted(made)},
     }
 
@@ -147,6 +151,18 @@ def _unlike_recorded(trials: Sequence[Trial], by_id: Mapping[str, Prompt]) -> fl
         if attempt.model in by_id[trial.prompt_id].answers
     ]
     return fmean(now != before for now, before in pairs) if pairs else None
+
+
+def _client_late_s(trials: Sequence[Trial]) -> float | None:
+    """The mean over the trials in which it was measured, None where that is none."""
+    late_s = [trial.client_late_s for trial in trials if trial.client_late_s is not None]
+    return fmean(late_s) if late_s else None
+
+
+def _latest_client_s(figures: Mapping[str, Any]) -> float:
+    """Of the policy that it was worst for; not a number where any policy lacks it."""
+    late_s = [of["client_late_s"] for of in figures["policies"].values()]
+    return math.nan if None in late_s else max(late_s)
 
 
 def _over_others(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:

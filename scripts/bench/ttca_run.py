@@ -27,6 +27,7 @@ from scripts.bench.ttca_plan import CONTENDERS, Sending, TtcaPlan, as_parameters
 from scripts.profile.asking import model_names
 
 TIMEOUT_S = 1800
+BEAT_S = 0.02
 VERSION = 1
 
 
@@ -137,9 +138,11 @@ async def serve_block(
     """All trials of a block, in its order: each when it is due, or in a closed loop when a client is free."""
     begun_s = clock()
     trials: dict[str, Trial] = {}
+    pulse = Pulse(clock)
 
     async def serve(sending: Sending) -> None:
         sent_s = clock() - begun_s if sending.due_s is None else sending.due_s
+        before = pulse.beats, pulse.late_s
         served = await client.serve(sending, salt=salt, cap=plan.cap)
         prompt = sending.prompt
         trials[prompt.id] = Trial(
@@ -154,6 +157,7 @@ async def serve_block(
             elapsed_s=clock() - begun_s - sent_s,
             tries=served.tries,
             error=served.error,
+            client_late_s=pulse.mean_since(*before),
         )
 
     async def when_due(sending: Sending) -> None:
@@ -165,12 +169,34 @@ async def serve_block(
         for sending in left:
             await serve(sending)
 
-    if plan.mode == "closed":
-        left = iter(block)
-        await asyncio.gather(*(in_turn(left) for _ in range(plan.concurrency)))
-    else:
-        await asyncio.gather(*map(when_due, block))
+    beating = asyncio.create_task(pulse.beat())
+    try:
+        if plan.mode == "closed":
+            left = iter(block)
+            await asyncio.gather(*(in_turn(left) for _ in range(plan.concurrency)))
+        else:
+            await asyncio.gather(*map(when_due, block))
+    finally:
+        beating.cancel()
     return [trials[sending.prompt.id] for sending in block]
+
+
+class Pulse:
+    """A timer that tells how late it fires: by as much the loop that it runs on is late for everything else."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self.beats, self.late_s = clock, 0, 0.0
+
+    async def beat(self) -> None:
+        while True:
+            due_s = self._clock() + BEAT_S
+            await asyncio.sleep(BEAT_S)
+            self.beats += 1
+            self.late_s += max(0.0, self._clock() - due_s)
+
+    def mean_since(self, beats: int, late_s: float) -> float | None:
+        """Seconds late on average since those counts were taken, None where it did not fire."""
+        return (self.late_s - late_s) / (self.beats - beats) if self.beats > beats else None
 
 
 def _http(base: str, headers: Mapping[str, str]) -> httpx.AsyncClient:

@@ -246,6 +246,7 @@ def test_bars_are_the_same_whatever_could_be_computed() -> None:
         "languages",
         "lengths_in_every_language",
         "answered_by_one_model_alone",
+        "client_late_s",
     }
 
 
@@ -281,6 +282,19 @@ def test_ratio_to_load_aware_is_held_against_its_limit(seconds: float, holds: bo
 def test_one_model_that_answers_nearly_everything_falls_short() -> None:
     bar = bars(figures(compared()))["answered_by_one_model_alone"]
     assert (bar.value, bar.limit, bar.ok) == (1.0, 0.8, False)
+
+
+@pytest.mark.parametrize(
+    ("late_s", "holds"),
+    [
+        pytest.param({"laar": 0.01, "round-robin": 0.02}, True, id="on-time"),
+        pytest.param({"laar": 0.01, "round-robin": 0.03}, False, id="one-policy-late"),
+        pytest.param({"laar": 0.01, "round-robin": None}, False, id="not-measured"),
+    ],
+)
+def test_client_that_waits_for_its_own_core_falls_short(late_s: dict[str, float | None], holds: bool) -> None:
+    timed = [replace(trial, client_late_s=late_s[trial.policy]) for trial in trials()]
+    assert bars(figures(compare(PARAMETERS, timed, records())))["client_late_s"].ok == holds
 
 
 def test_policy_without_a_trial_has_no_requests() -> None:

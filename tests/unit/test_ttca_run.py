@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from scripts.bench.ttca_clients import LaarClient, PeerClient, Served
 from scripts.bench.ttca_file import TrialFile
 from scripts.bench.ttca_outcomes import Budget
 from scripts.bench.ttca_plan import CONTENDERS, Sending, TtcaPlan, blocks_of, prompts_of
-from scripts.bench.ttca_run import _Blocks, serve_block
+from scripts.bench.ttca_run import BEAT_S, Pulse, _Blocks, serve_block
 from tests.unit.test_ttca_plan import plan
 
 
@@ -142,6 +143,23 @@ def test_time_in_an_open_loop_runs_from_when_the_request_was_due(tmp_path: Path)
     trials = served(plan(blocks=1, mode="trace", trace=str(trace)), Slow())
     assert {trial.sent_s for trial in trials} == {0.0}
     assert max(trial.elapsed_s for trial in trials) >= 12
+
+
+def test_a_pulse_tells_how_late_its_loop_is() -> None:
+    pulse = Pulse(time.perf_counter)
+
+    async def held_up() -> None:
+        beating = asyncio.create_task(pulse.beat())
+        await asyncio.sleep(0)
+        time.sleep(10 * BEAT_S)
+        await asyncio.sleep(BEAT_S)
+        beating.cancel()
+
+    assert pulse.mean_since(0, 0.0) is None
+    asyncio.run(held_up())
+    late_s = pulse.mean_since(0, 0.0)
+    assert late_s is not None
+    assert late_s > BEAT_S
 
 
 def salts(folder: Path) -> list[str]:
