@@ -32,7 +32,6 @@ async def ask_every_model(
     file: OutcomeFile,
     concurrency: int,
     budget: Budget,
-    clock: Callable[[], float],
     console: Console,
 ) -> list[str]:
     """Ask all models at once what is not in the file yet; what is missing then, in words."""
@@ -43,7 +42,7 @@ async def ask_every_model(
             if budget.is_spent:
                 return
             try:
-                outcome = await ask(http, case, detector=detector, clock=clock)
+                outcome = await ask(http, case, detector=detector)
             except NoAnswerError as error:
                 console.print(f"{case.prompt.id} got no answer from {case.model}: {error}")
                 continue

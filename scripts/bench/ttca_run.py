@@ -51,7 +51,7 @@ async def run(
     async with _http(url, headers) as http:
         models = await model_names(http)
         with OutcomeFile(folder / "outcomes.jsonl") as outcomes:
-            undone = await ask_every_model(http, prompts, models, outcomes, plan.concurrency, budget, clock, console)
+            undone = await ask_every_model(http, prompts, models, outcomes, plan.concurrency, budget, console)
         head = {"laar_ttca": VERSION, "parameters": _parameters(plan, models), "environment": environment()}
         with TrialFile(folder / "trials.jsonl", head) as file:
             runner = _Blocks(plan, url=url, http=http, models=models, file=file, clock=clock, console=console)

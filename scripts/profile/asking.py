@@ -1,10 +1,9 @@
 """One question to one model of a running application, and what came of it."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from deployments.router.features import extract
 from deployments.router.language import LanguageDetector
@@ -22,6 +21,7 @@ KEY_HELP = "help: --api-key-env names the environment variable with an API key t
 class _Attempt(BaseModel):
     model_config = ConfigDict(extra="allow")
     verdict: str
+    latency_s: NonNegativeFloat
 
 
 class _Laar(BaseModel):
@@ -85,22 +85,22 @@ async def takes_budgets(client: httpx.AsyncClient, model: str) -> bool:
     raise refusal(f"{response.url} answered {_shown(response)}", response.status_code)
 
 
-async def ask(
-    client: httpx.AsyncClient, case: Case, *, detector: LanguageDetector, clock: Callable[[], float]
-) -> Outcome:
+async def ask(client: httpx.AsyncClient, case: Case, *, detector: LanguageDetector) -> Outcome:
     """The outcome of a question; one that brings no answer is sent once more, unless it was refused.
+
+    Its latency is what the router measured: a client beside busy engines waits for a core of its own too.
 
     Raises NoAnswerError when it fails twice.
     """
     try:
-        answer, latency_s = await _answer(client, case, clock)
+        answer = await _answer(client, case)
     except NoAnswerError as first:
         if first.status in REFUSALS:
             return _outcome(case, Result.REFUSED, reason=first.reason)
         if first.status in (401, 404):
             raise
-        answer, latency_s = await _answer(client, case, clock)
-    return _outcome(case, Result.ANSWERED, record=_record(case, answer, latency_s, detector))
+        answer = await _answer(client, case)
+    return _outcome(case, Result.ANSWERED, record=_record(case, answer, detector))
 
 
 def failed(case: Case, error: NoAnswerError) -> Outcome:
@@ -111,17 +111,12 @@ def refusal(message: str, status: int | None) -> ProfileError:
     return ProfileError(f"{message}; {KEY_HELP}" if status == 401 else message)
 
 
-async def _answer(client: httpx.AsyncClient, case: Case, clock: Callable[[], float]) -> tuple[_Answer, float]:
-    """The answer and its latency in seconds.
-
-    One on which the verifier could not tell says nothing of the model, and counts as none.
-    """
-    sent_s = clock()
+async def _answer(client: httpx.AsyncClient, case: Case) -> _Answer:
+    """The answer; one on which the verifier could not tell says nothing of the model, and counts as none."""
     try:
         response = await client.post("/v1/chat/completions", json=_body(case))
     except httpx.HTTPError as error:
         raise NoAnswerError(type(error).__name__, _named(error)) from error
-    latency_s = clock() - sent_s
     status = response.status_code
     if status != 200:
         raise NoAnswerError(_code(response), f"{response.url} answered {_shown(response)}", status=status)
@@ -132,7 +127,7 @@ async def _answer(client: httpx.AsyncClient, case: Case, clock: Callable[[], flo
     attempt = answer.laar.attempts[-1]
     if attempt.verdict not in ("correct", "wrong"):
         raise NoAnswerError(f"verdict {attempt.verdict}", attempt.model_dump_json())
-    return answer, latency_s
+    return answer
 
 
 def _body(case: Case) -> dict[str, Any]:
@@ -148,7 +143,8 @@ def _body(case: Case) -> dict[str, Any]:
     return body if budget is None else body | {THINKING_FIELD: budget}
 
 
-def _record(case: Case, answer: _Answer, latency_s: float, detector: LanguageDetector) -> Record:
+def _record(case: Case, answer: _Answer, detector: LanguageDetector) -> Record:
+    attempt = answer.laar.attempts[-1]
     features = extract([case.prompt.text], detector=detector, task=case.prompt.task)
     return Record(
         prompt_id=case.prompt.id,
@@ -156,8 +152,8 @@ def _record(case: Case, answer: _Answer, latency_s: float, detector: LanguageDet
         task=case.prompt.task,
         # the language the router will see, which is what it looks figures up by
         language=features.language,
-        correct=answer.laar.attempts[-1].verdict == "correct",
-        latency_s=latency_s,
+        correct=attempt.verdict == "correct",
+        latency_s=attempt.latency_s,
         concurrency=case.concurrency,
         prompt_tokens=answer.usage.prompt_tokens,
         output_tokens=answer.usage.completion_tokens,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +49,8 @@ class Measurement:
         journal: Journal,
         display: Display,
         planned: Sequence[Case],
-        clock: Callable[[], float],
     ) -> None:
-        self._client, self._plan, self._journal, self._display, self._clock = client, plan, journal, display, clock
+        self._client, self._plan, self._journal, self._display = client, plan, journal, display
         self._detector: LanguageDetector = FastTextDetector()
         counts = Counter(case.model for case in planned)
         most = len(planned) if plan.max_answers is None else plan.max_answers // len(counts)
@@ -89,7 +88,7 @@ class Measurement:
         for case in left:
             tally = self.tallies[case.model]
             try:
-                outcome = await ask(self._client, case, detector=self._detector, clock=self._clock)
+                outcome = await ask(self._client, case, detector=self._detector)
             except NoAnswerError as error:
                 if error.status in (401, 404) and tally.is_untried:
                     raise refusal(error.detail, error.status) from error

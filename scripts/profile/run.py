@@ -5,8 +5,7 @@ import json
 import platform
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,14 +47,13 @@ def run_profile(
     prompts: Sequence[Prompt],
     output: Output,
     transport: httpx.AsyncBaseTransport | None = None,
-    clock: Callable[[], float] = time.perf_counter,
 ) -> int:
     """The exit status: 0 with a profile of the prompts, 1 where none could be made, 128 + the signal that ended it."""
     received: list[int] = []
     headers = {"Authorization": f"Bearer {plan.api_key}"} if plan.api_key else {}
     client = httpx.AsyncClient(base_url=plan.url, headers=headers, timeout=TIMEOUT_S, transport=transport)
     try:
-        asyncio.run(_run(plan, prompts, output, client, clock, received))
+        asyncio.run(_run(plan, prompts, output, client, received))
     except ProfileError as error:
         print(f"laar profile: {error}", file=sys.stderr)
         return 1
@@ -71,7 +69,6 @@ async def _run(
     prompts: Sequence[Prompt],
     output: Output,
     client: httpx.AsyncClient,
-    clock: Callable[[], float],
     received: list[int],
 ) -> None:
     with _cancelled_by_signals(received):
@@ -82,7 +79,7 @@ async def _run(
             with Journal(journal_path(output.profile), identity, fresh=output.fresh) as journal:
                 check_known(journal, planned)
                 with Display(Console(stderr=True)) as display:
-                    measurement = Measurement(client, plan, journal, display, planned, clock)
+                    measurement = Measurement(client, plan, journal, display, planned)
                     await _measure(plan, output, journal, measurement, _rounds(plan, planned))
                 _finish(plan, output, journal, measurement)
 

@@ -1,5 +1,4 @@
 import asyncio
-import itertools
 import json
 import os
 import signal
@@ -73,7 +72,8 @@ class Application:
         if status != 200:
             return httpx.Response(status, text="out of order")
         usage = {"prompt_tokens": len(text) // 4, "completion_tokens": 3}
-        return httpx.Response(200, json={"usage": usage, "laar": {"attempts": [{"verdict": self.judge(body)}]}})
+        attempt = {"verdict": self.judge(body), "latency_s": 0.5}
+        return httpx.Response(200, json={"usage": usage, "laar": {"attempts": [attempt]}})
 
     def judge(self, body: dict[str, Any]) -> str:
         return self.verdict
@@ -102,10 +102,8 @@ def measure(application: Application, out: Path, *, fresh: bool = False, **chang
         await asyncio.sleep(0)
         return application(request)
 
-    # every reading is half a second later, so that each answer of one who asks alone has taken just that
-    clock = itertools.count(0.0, 0.5).__next__
     found = plan(**changes)
-    return run_profile(found, found.prompts(), output, httpx.MockTransport(answer), clock)
+    return run_profile(found, found.prompts(), output, httpx.MockTransport(answer))
 
 
 def profile_at(path: Path) -> Profile:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -41,12 +42,15 @@ def answered(body: str, question: Callable[[httpx.AsyncClient], Awaitable[T]]) -
         pytest.param("[]", "its body: Input should be an object", id="no object"),
         pytest.param('{"usage": {"prompt_tokens": 1, "completion_tokens": 1}}', "laar: Field required", id="no laar"),
         pytest.param('{"laar": {"attempts": []}}', "laar.attempts: Tuple should have at least 1", id="no attempt"),
-        pytest.param('{"laar": {"attempts": [{"verdict": "correct"}]}}', "usage: Field required", id="no usage"),
+        pytest.param('{"laar": {"attempts": [{"verdict": "correct"}]}}', "laar.attempts.0.latency_s", id="no latency"),
+        pytest.param(
+            '{"laar": {"attempts": [{"verdict": "correct", "latency_s": 1}]}}', "usage: Field required", id="no usage"
+        ),
     ],
 )
 def test_answer_that_is_none_of_laars_is_told_and_counts_as_none(body: str, told: str) -> None:
     with pytest.raises(NoAnswerError) as found:
-        answered(body, lambda client: ask(client, CASE, detector=FastTextDetector(), clock=lambda: 0.0))
+        answered(body, lambda client: ask(client, CASE, detector=FastTextDetector()))
     assert found.value.reason == "no answer of laar"
     assert found.value.detail.startswith(f"http://it/v1/chat/completions answered 200, but {told}")
 
@@ -62,3 +66,11 @@ def test_answer_that_is_none_of_laars_is_told_and_counts_as_none(body: str, told
 def test_models_of_another_server_are_a_clear_error(body: str, told: str) -> None:
     with pytest.raises(ProfileError, match=f"http://it/v1/models is no laar application: {told}"):
         answered(body, model_names)
+
+
+def test_latency_is_what_the_router_measured() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 3}
+    body = json.dumps({"laar": {"attempts": [{"verdict": "wrong", "latency_s": 0.25}]}, "usage": usage})
+    outcome = answered(body, lambda client: ask(client, CASE, detector=FastTextDetector()))
+    assert outcome.record is not None
+    assert outcome.record.latency_s == 0.25

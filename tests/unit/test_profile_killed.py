@@ -34,7 +34,7 @@ class Answers(BaseHTTPRequestHandler):
         if self.server.sent.total() > NUM_BEFORE_KILL:
             self.server.may_go_on.wait(LONG_S)
         usage = {"prompt_tokens": 100, "completion_tokens": 3}
-        self.reply({"usage": usage, "laar": {"attempts": [{"verdict": "correct"}]}})
+        self.reply({"usage": usage, "laar": {"attempts": [{"verdict": "correct", "latency_s": 0.5}]}})
 
     def reply(self, answer: object) -> None:
         body = json.dumps(answer).encode()
