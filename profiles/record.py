@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One model's answer to one prompt; `latency_s` was measured with `concurrency` requests at the model.
+    """One model's answer to one prompt.
+
+    `latency_s` is the router's, from sending it to its verdict, while the client had `concurrency` requests under way.
 
     `thinking_tokens` is the budget that was set, if any; how much of it was used is part of `output_tokens`.
     """

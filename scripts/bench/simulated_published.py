@@ -15,7 +15,7 @@ from scripts.simulate.engine import Engine
 from scripts.simulate.goodput import OBJECTIVE, READER, by_load
 
 LOADS_PER_S = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2)
-POLICIES = ("laar", "load-aware", "session-affinity", "round-robin")
+POLICIES = ("laar", "most-accurate", "load-aware", "session-affinity", "round-robin")
 REQUESTS, SEED = 400, 0
 REPEATS = 4
 # Relative; what another build of the linear algebra may change.

@@ -32,6 +32,7 @@ LEAST_REQUESTS, LEAST_LANGUAGES, LEAST_LENGTHS = 300, 6, 3
 MOST_ANSWERED_ALONE = 0.80
 # A client that waits longer for its own core measures itself.
 MOST_CLIENT_LATE_S = 0.02
+SHORTEST_TIMED_S = 0.1
 # For the 95 % intervals of ratios.
 RESAMPLES = 10_000
 Charges = Mapping[str, float]
@@ -137,6 +138,7 @@ def _policy(trials: Sequence[Trial], by_id: Mapping[str, Prompt], charging: Char
         "answerable_p95_s": float(np.quantile(times, 0.95)),
         "answerable_unsolved": sum(not t.is_solved for t in trials if t.prompt_id in charging.answerable),
         "verdicts_unlike_recorded": _unlike_recorded(trials, by_id),
+        "prompts_per_s": len(trials) / sum(_ends_s(trials).values()),
         "client_late_s": _client_late_s(trials),
         "solved_after_attempts": {str(count): made[count] for count in sorted(made)},
     }
@@ -153,10 +155,19 @@ def _unlike_recorded(trials: Sequence[Trial], by_id: Mapping[str, Prompt]) -> fl
     return fmean(now != before for now, before in pairs) if pairs else None
 
 
+def _ends_s(trials: Sequence[Trial]) -> dict[int, float]:
+    """When the last trial of each block was over, in seconds from its start."""
+    ends: dict[int, float] = defaultdict(float)
+    for trial in trials:
+        ends[trial.block] = max(ends[trial.block], trial.sent_s + trial.elapsed_s)
+    return ends
+
+
 def _client_late_s(trials: Sequence[Trial]) -> float | None:
-    """The mean over the trials in which it was measured, None where that is none."""
-    late_s = [trial.client_late_s for trial in trials if trial.client_late_s is not None]
-    return fmean(late_s) if late_s else None
+    """The mean over trials, None where it is missing; one that was over at once may have been between two timers."""
+    if any(trial.client_late_s is None and trial.elapsed_s > SHORTEST_TIMED_S for trial in trials):
+        return None
+    return fmean(trial.client_late_s or 0.0 for trial in trials)
 
 
 def _latest_client_s(figures: Mapping[str, Any]) -> float:

@@ -182,15 +182,16 @@ async def serve_block(
 
 
 class Pulse:
-    """A timer that tells how late it fires: by as much the loop that it runs on is late for everything else."""
+    """A timer due every BEAT_S that tells how late it fires, and what became due while its loop was held up too."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self.beats, self.late_s = clock, 0, 0.0
 
     async def beat(self) -> None:
+        due_s = self._clock()
         while True:
-            due_s = self._clock() + BEAT_S
-            await asyncio.sleep(BEAT_S)
+            due_s += BEAT_S
+            await asyncio.sleep(max(0.0, due_s - self._clock()))
             self.beats += 1
             self.late_s += max(0.0, self._clock() - due_s)
 

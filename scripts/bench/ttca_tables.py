@@ -52,9 +52,8 @@ def write_policies(path: Path, figures: Figures) -> None:
 def write_trials(path: Path, compared: Compared) -> None:
     """One row a compared trial; `charged_s` is reading (i), empty where no model answers the prompt."""
     charging = Charging(compared)
-    columns = (
-        "policy block prompt_id task language target_tokens session sent_s elapsed_s ttca_s charged_s models error"
-    )
+    asked = "policy block prompt_id task language target_tokens session"
+    columns = f"{asked} sent_s elapsed_s ttca_s charged_s client_late_s models error"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns.split())
@@ -63,7 +62,7 @@ def write_trials(path: Path, compared: Compared) -> None:
             for t in trials:
                 what = (t.policy, t.block, t.prompt_id, t.task, t.language, t.target_tokens, t.session)
                 models = " ".join(attempt.model for attempt in t.tries)
-                times = (t.sent_s, t.elapsed_s, ttca_s(t), charges.get(t.prompt_id))
+                times = (t.sent_s, t.elapsed_s, ttca_s(t), charges.get(t.prompt_id), t.client_late_s)
                 writer.writerow((*what, *times, models, t.error))
 
 
@@ -94,7 +93,7 @@ def _policies(policies: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _ttca(figures: Figures) -> str:
     head = ["policy", "prompts", "answerable", "(i) mean s", "p50", "p95", "LAAR (i) on these", "LAAR over it"]
-    head += ["(ii) mean s", "LAAR over it", "(iii) mean s"]
+    head += ["(ii) mean s", "LAAR over it", "(iii) mean s", "prompts/s"]
     rows = []
     for name, of in _ranked(figures["policies"]):
         over = figures["laar_over"].get(name, {})
@@ -103,6 +102,7 @@ def _ttca(figures: Figures) -> str:
             [name, str(of["num_prompts"]), str(of["num_answerable"]), *map(_seconds, times)]
             + [_ratio(over.get("answerable")), _seconds(of["penalised_s"])]
             + [_ratio(over.get("penalised")), _seconds(of["solved_s"])]
+            + [_three_places(of["prompts_per_s"])]
         )
     return _table(head, rows)
 
@@ -111,12 +111,12 @@ def _success(figures: Figures) -> str:
     policies = figures["policies"]
     most = min(3, *(len(of["success_at"]) for of in policies.values()))
     head = ["policy", "prompts", *(f"success@{k}" for k in range(1, most + 1)), "within the cap", "LAAR on these"]
-    head += ["attempts, mean", "errors", "answerable, unsolved", "verdicts unlike recorded"]
+    head += ["attempts, mean", "errors", "answerable, unsolved", "verdicts unlike recorded", "client late, ms"]
     rows = [
         [name, str(of["num_prompts"]), *map(_three_places, [*of["success_at"][:most], of["success_rate"]])]
         + [_three_places(figures["laar_over"].get(name, {}).get("laar_success_rate"))]
         + [f"{of['mean_attempts']:.2f}", str(of["num_errors"]), str(of["answerable_unsolved"])]
-        + [_share(of["verdicts_unlike_recorded"])]
+        + [_share(of["verdicts_unlike_recorded"]), _milliseconds(of["client_late_s"])]
         for name, of in _ranked(policies)
     ]
     return _table(head, rows)
@@ -249,6 +249,10 @@ def _value(bar: Bar) -> str:
 
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{1000 * value:.1f}"
 
 
 def _three_places(value: float | None) -> str:

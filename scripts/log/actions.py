@@ -56,7 +56,7 @@ class Wanted:
     since: str | None = None
 
     def as_filter(self, now: datetime) -> Filter:
-        """ValueError where nothing could ever match."""
+        """ValueError for a policy or a verdict that laar does not know, and for a time that cannot be read."""
         _refuse_unknown("policy", self.policy, get_args(PolicyName))
         _refuse_unknown("verdict", self.verdict, [*Status])
         since = moment(self.since, now) if self.since is not None else None
@@ -72,7 +72,7 @@ class Wanted:
 
 def _refuse_unknown(option: str, given: str | None, allowed: Sequence[str]) -> None:
     if given is not None and given not in allowed:
-        raise ValueError(f"--{option}: '{given}' is none; allowed are {', '.join(allowed)}")
+        raise ValueError(f"--{option}: '{given}' is not known; allowed are {', '.join(allowed)}")
 
 
 def run(

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from profiles.record import Record
 from scripts.profile.plan import Key, ProfileError
 
-VERSION = 1
+VERSION = 2
 
 
 class Result(StrEnum):

@@ -202,8 +202,8 @@ def test_empty_since_is_refused(url: str) -> None:
     assert (result.exit_code, result.stderr[:25]) == (1, "laar log: '' is no time; ")
 
 
-@pytest.mark.parametrize("option", ["--policy", "--verdict"])
-def test_what_no_attempt_can_have_is_refused(url: str, option: str) -> None:
+@pytest.mark.parametrize(("option", "first"), [("--policy", "laar"), ("--verdict", "correct")], ids=str)
+def test_what_no_attempt_can_have_is_refused(url: str, option: str, first: str) -> None:
     result = laar("list", "--url", url, option, "lar")
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"laar log: {option}: 'lar' is none; allowed are ")
+    assert result.stderr.startswith(f"laar log: {option}: 'lar' is not known; allowed are {first}, ")

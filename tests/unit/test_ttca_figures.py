@@ -185,6 +185,13 @@ def test_prompt_that_one_model_answers_and_a_policy_does_not_is_charged_all_atte
     assert bars(of)["success_above_round-robin"].value == -0.25
 
 
+def test_prompts_per_second_count_the_time_of_all_blocks() -> None:
+    # all are sent at once, and LAAR's longest takes 5 s
+    assert figures(compared())["policies"]["laar"]["prompts_per_s"] == 4 / 5
+    later = [replace(trial, block=1, sent_s=5.0) if trial.prompt_id == "a" else trial for trial in trials()]
+    assert figures(compare(PARAMETERS, later, records()))["policies"]["laar"]["prompts_per_s"] == 4 / (5 + 6)
+
+
 def test_policy_with_fewer_prompts_is_put_beside_laar_on_just_these() -> None:
     # LAAR: 1, 5 and 4 s on a, b and c; round-robin has 4 and 5 s on a and b
     of = figures(compare(PARAMETERS, trials({**ASKED, "round-robin": {"a": "big", "b": "small big"}}), records()))

@@ -162,6 +162,26 @@ def test_a_pulse_tells_how_late_its_loop_is() -> None:
     assert late_s > BEAT_S
 
 
+def test_trial_has_how_late_the_client_was() -> None:
+    class Unhurried:
+        async def serve(self, sending: Sending, *, salt: str, cap: int) -> Served:
+            await asyncio.sleep(4 * BEAT_S)
+            return Served(tries=())
+
+    made = plan(blocks=1)
+    block = blocks_of(made, prompts_of(made))[0][: made.concurrency]
+    clock = time.perf_counter
+    trials = asyncio.run(serve_block(Unhurried(), made, block, policy="laar", number=0, salt="", clock=clock))
+    assert all(trial.client_late_s is not None for trial in trials)
+
+
+def test_lateness_of_a_time_is_that_since_its_start() -> None:
+    pulse = Pulse(Watch())
+    pulse.beats, pulse.late_s = 3, 0.5
+    assert pulse.mean_since(1, 0.1) == pytest.approx(0.2)
+    assert pulse.mean_since(3, 0.5) is None
+
+
 def salts(folder: Path) -> list[str]:
     """Those of a run of two policies over two blocks, wrong to the end."""
     application, made = Application(right_at=0), plan(blocks=2)
