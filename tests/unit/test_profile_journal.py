@@ -37,7 +37,7 @@ def test_every_outcome_is_on_disk_as_soon_as_it_is_added(tmp_path: Path) -> None
     with Journal(tmp_path / "j", PLAN, fresh=False) as journal:
         journal.add(outcome("p1"))
         head, line = (tmp_path / "j").read_text().splitlines()
-    assert json.loads(head) == {"laar_profile_journal": 1, "plan": PLAN}
+    assert json.loads(head) == {"laar_profile_journal": 2, "plan": PLAN}
     assert json.loads(line)["record"]["latency_s"] == 0.5
 
 
