@@ -114,7 +114,10 @@ class Journal:
         except (ValueError, KeyError, TypeError):
             raise ProfileError(f"{self.path} is no journal of laar profile; move it away") from None
         if version != VERSION:
-            raise ProfileError(f"the journal {self.path} has version {version}; only {VERSION} can be read")
+            raise ProfileError(
+                f"the journal {self.path} has version {version}; only {VERSION} can be gone on with. "
+                "Start over with --fresh"
+            )
         if differing := [name for name in {**before, **plan} if before.get(name) != plan.get(name)]:
             told = "; ".join(f"{name} was {before.get(name)}, is now {plan.get(name)}" for name in differing)
             raise ProfileError(
