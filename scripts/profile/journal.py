@@ -83,29 +83,25 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ProfileError(f"another measurement writes the journal {self.path}; wait for it or end it") from None
-        if fresh:
+        whole = b"" if fresh else self._whole()
+        lines = whole.splitlines()
+        # where nothing was measured yet any plan may take the place
+        if not lines or (len(lines) == 1 and _is_head(lines[0])):
             self._file.truncate(0)
-        lines = self._whole_lines()
-        if len(lines) == 1 and _is_head(lines[0]):
-            # nothing was measured yet, so that any plan may take its place
-            self._file.truncate(0)
-            lines = []
-        if not lines:
             self._write(json.dumps({"laar_profile_journal": VERSION, "plan": plan}).encode())
             return
         self._check_head(lines[0], plan)
+        self._file.truncate(len(whole))
         for number, line in enumerate(lines[1:], start=2):
             self._read(number, line)
         # what failed is asked again, and counts as nothing until then
         self.outcomes = {k: found for k, found in self.outcomes.items() if found.result is not Result.FAILED}
 
-    def _whole_lines(self) -> list[bytes]:
-        """The lines that were written to their end; a torn last one is cut off."""
+    def _whole(self) -> bytes:
+        """The lines that were written to their end, without a torn last one."""
         self._file.seek(0)
         content = self._file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        self._file.truncate(len(whole))
-        return whole.splitlines()
+        return content[: content.rfind(b"\n") + 1]
 
     def _check_head(self, line: bytes, plan: Mapping[str, Any]) -> None:
         try:

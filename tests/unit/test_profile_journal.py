@@ -113,6 +113,14 @@ def test_journal_in_which_nothing_was_measured_binds_nobody(tmp_path: Path) -> N
         assert json.loads((tmp_path / "j").read_text())["plan"]["seed"] == 2
 
 
+def test_journal_of_an_older_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    before = b'{"laar_profile_journal": 1, "plan": {}}\n{"round": []}\n{"torn'
+    (tmp_path / "j").write_bytes(before)
+    with pytest.raises(ProfileError, match=r"has version 1; only 2 can be gone on with\. Start over with --fresh"):
+        Journal(tmp_path / "j", PLAN, fresh=False)
+    assert (tmp_path / "j").read_bytes() == before
+
+
 def test_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "j").write_text("a diary\n")
     with pytest.raises(ProfileError, match="is no journal of laar profile"):
