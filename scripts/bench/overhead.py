@@ -4,6 +4,7 @@ Both run in one Ray cluster in Ray's fastest configuration, take turns in altern
 compared round by round, so that a machine that slows down slows both.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from scripts.bench.report import Bar, Report, median_and_spread
 MODEL = "simulated-instant"
 CONCURRENCIES = (1, 16, 64)
 PORT = 8123
+NICENESS = "RAY_worker_niceness"
 QUESTION = "What does the harbour master write down when a ferry leaves? " * 4
 
 
@@ -27,6 +29,7 @@ def run(*, rounds: int, requests: int) -> Report:
         figures = _measure(rounds, requests)
     bars = [bar for concurrency in CONCURRENCIES for bar in _bars(figures, concurrency)]
     parameters = {"rounds": rounds, "requests": requests, "concurrencies": CONCURRENCIES, "model": MODEL}
+    parameters |= {NICENESS: os.environ[NICENESS]}
     return Report(bench="overhead", parameters=parameters, figures=figures, bars=bars)
 
 
@@ -85,6 +88,8 @@ def applications(laar_models: Sequence[str] = (MODEL,)) -> Iterator[None]:
 
     from serve_app.app import build_app
 
+    # Ray lets everything else go before its workers, here the client and the other proxies on the same cores
+    os.environ.setdefault(NICENESS, "0")
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": PORT})

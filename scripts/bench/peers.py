@@ -5,6 +5,7 @@ what they add is their latency less that of the backend asked directly in the sa
 their engines themselves, so that all of their latency counts as added: parsing, engine and answer too.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +42,7 @@ def run(*, rounds: int, requests: int, profile: bool) -> Report:
     with _targets() as targets:
         measured = {c: _measure(targets, c, rounds, requests) for c in CONCURRENCIES}
         where = where_time_goes(next(t for t in targets if t.name == "laar")) if profile else None
+        settings |= {overhead.NICENESS: os.environ[overhead.NICENESS]}
     figures: dict[str, Any] = {f"concurrency_{c}": compare(runs) for c, runs in measured.items()}
     bars = [bar for c in BARRED for bar in bars_of(figures[f"concurrency_{c}"], c)]
     parameters = {"rounds": rounds, "requests": requests, "concurrencies": CONCURRENCIES, "settings": settings}
