@@ -38,18 +38,19 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of one bench run."""
+    """The result of one bench run; `measured_on` is an `environment` that was recorded, None for the present one."""
 
     bench: str
     parameters: Mapping[str, Any]
     figures: Mapping[str, Any]
     bars: Sequence[Bar] = ()
+    measured_on: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         bars = [bar.as_dict() for bar in self.bars]
         return {
             "bench": self.bench,
-            "environment": environment(),
+            "environment": environment() if self.measured_on is None else dict(self.measured_on),
             "parameters": dict(self.parameters),
             "figures": dict(self.figures),
             "bars": bars,

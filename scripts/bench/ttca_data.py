@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from profiles.record import Record
 from profiles.trial import Trial
 from scripts.bench.recorded import read_records, uncompressed
 
-OUTCOMES, TRIALS = "outcomes.jsonl", "trials.jsonl"
+OUTCOMES, TRIALS, BEFORE = "outcomes.jsonl", "trials.jsonl", "before.jsonl"
 LAAR = "laar"
 NEEDED_PARAMETERS = ("policies", "cap", "seed")
+_RESUMED = b'{"resumed": '
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class Compared:
     """LAAR's prompts, by id, as far as all models answered them, and what every policy did with those it tried too.
 
     `trials` has each policy's trials in the order of `prompts`, LAAR's for all of them; a policy without any is not
-    there.
+    there. `before` are trials of some of these that were served once more, earlier, and are compared with nothing else.
     """
 
     parameters: Mapping[str, Any]
@@ -51,6 +52,7 @@ class Compared:
     trials: Mapping[str, tuple[Trial, ...]]
     tried_by_any: int
     tried_by_laar: int
+    before: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)
 
     @property
     def whole(self) -> list[str]:
@@ -71,17 +73,27 @@ class Compared:
 def read_compared(folder: Path) -> Compared:
     """Everything that `folder` holds, as far as it can be compared; of a file and its compressed copy the file."""
     parameters, trials = read_trials(raw(folder, TRIALS))
-    return compare(parameters, trials, read_records(raw(folder, OUTCOMES)))
+    found = compare(parameters, trials, read_records(raw(folder, OUTCOMES)))
+    if not _paths(folder, BEFORE):
+        return found
+    _, earlier = read_trials(raw(folder, BEFORE))
+    return replace(found, before={name: tuple(of.values()) for name, of in _by_policy(earlier).items()})
 
 
 def read_trials(path: Path) -> tuple[dict[str, Any], list[Trial]]:
-    """What the first line says of the run, its environment included, and all trials; ValueError names a wrong line."""
+    """What the first line says of the run, its environment included, and all trials; ValueError names a wrong line.
+
+    The environments in which it was gone on with are under `resumed`.
+    """
     lines = uncompressed(path).splitlines()
     head = _head(path, lines)
     trials = []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            trials.append(msgspec.json.decode(line, type=Trial))
+            if line.startswith(_RESUMED):
+                head["resumed"].append(msgspec.json.decode(line, type=dict[str, Any])["resumed"])
+            else:
+                trials.append(msgspec.json.decode(line, type=Trial))
         except msgspec.DecodeError as error:
             raise ValueError(f"{path}, line {number}: {error}") from error
     if not trials:
@@ -114,17 +126,20 @@ def compare(parameters: Mapping[str, Any], trials: Sequence[Trial], records: Seq
 
 def raw(folder: Path, name: str) -> Path:
     """The file of raw data, or its compressed copy where there is only that."""
-    found = [path for path in (folder / name, folder / f"{name}.gz") if path.exists()]
-    if not found:
-        raise ValueError(f"{folder} has neither {name} nor {name}.gz")
-    return found[0]
+    if found := _paths(folder, name):
+        return found[0]
+    raise ValueError(f"{folder} has neither {name} nor {name}.gz")
+
+
+def _paths(folder: Path, name: str) -> list[Path]:
+    return [path for path in (folder / name, folder / f"{name}.gz") if path.exists()]
 
 
 def _head(path: Path, lines: Sequence[bytes]) -> dict[str, Any]:
     head = msgspec.json.decode(lines[0], type=dict[str, Any]) if lines else {}
     if head.get("laar_ttca") != 1:
         raise ValueError(f"{path} does not begin with a line of version 1 of laar_ttca, but {head.get('laar_ttca')!r}")
-    parameters = {**head.get("parameters", {}), "environment": head.get("environment", {})}
+    parameters = {**head.get("parameters", {}), "environment": head.get("environment", {}), "resumed": []}
     if missing := [name for name in NEEDED_PARAMETERS if name not in parameters]:
         raise ValueError(f"{path}, line 1: no parameter {missing}; there are {sorted(parameters)}")
     return parameters

@@ -79,6 +79,7 @@ def figures_of(compared: Compared, *, resamples: int = RESAMPLES) -> dict[str, A
         "success_within": _within(compared),
         "bounds": _bounds(compared, charging, over),
         "tasks": {name: _tasks(compared, trials, charging) for name, trials in compared.trials.items() if name != LAAR},
+        "before": _before(compared, charging),
         "cells_s": {name: _cells(compared.prompts, compared.trials[name], charging) for name in compared.whole},
     }
 
@@ -167,7 +168,8 @@ def _client_late_s(trials: Sequence[Trial]) -> float | None:
     """The mean over trials, None where it is missing; one that was over at once may have been between two timers."""
     if any(trial.client_late_s is None and trial.elapsed_s > SHORTEST_TIMED_S for trial in trials):
         return None
-    return fmean(trial.client_late_s or 0.0 for trial in trials)
+    late_s = [trial.client_late_s for trial in trials if trial.client_late_s is not None]
+    return fmean(late_s) if late_s else None
 
 
 def _latest_client_s(figures: Mapping[str, Any]) -> float:
@@ -277,6 +279,23 @@ def _tasks(compared: Compared, trials: Sequence[Trial], charging: Charging) -> d
         }
         for task, mine in ids.items()
     }
+
+
+def _before(compared: Compared, charging: Charging) -> dict[str, dict[str, float]]:
+    """By policy reading (i) of the prompts that it served twice, this time and the one before."""
+    found = {}
+    for name, earlier in compared.before.items():
+        now_s, before_s = charging.answerable_s(compared.trials.get(name, ())), charging.answerable_s(earlier)
+        if both := [(now_s[i], before_s[i]) for i in sorted(now_s.keys() & before_s.keys())]:
+            (now, before), (now_p95, before_p95) = np.mean(both, axis=0), np.quantile(both, 0.95, axis=0)
+            found[name] = {
+                "num_answerable": len(both),
+                "answerable_s": float(now),
+                "before_s": float(before),
+                "answerable_p95_s": float(now_p95),
+                "before_p95_s": float(before_p95),
+            }
+    return found
 
 
 def _cells(prompts: Sequence[Prompt], trials: Sequence[Trial], charging: Charging) -> dict[str, dict[str, float]]:

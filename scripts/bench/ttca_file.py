@@ -30,26 +30,32 @@ class _Appended:
 
 
 class TrialFile(_Appended):
-    """Goes on with a run of the same parameters; ValueError for another one's."""
+    """Goes on with a run of the same parameters; ValueError for another one's.
+
+    Before what it adds to a file that it found stands a line `{"resumed": ENVIRONMENT}`.
+    """
 
     def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
         super().__init__(path)
+        self._resumed: list[Mapping[str, Any]] = []
         if self.found:
             try:
                 _check_same(path, self.found[0]["parameters"], head["parameters"])
             except ValueError:
                 self._file.close()
                 raise
+            self._resumed = [{"resumed": head["environment"]}]
         else:
             self._write(head)
-        self._known = {(trial["policy"], trial["block"]) for trial in self.found[1:]}
+        self._known = {(line["policy"], line["block"]) for line in self.found[1:] if "resumed" not in line}
 
     def has(self, policy: str, block: int) -> bool:
         return (policy, block) in self._known
 
     def add(self, trials: Sequence[Trial]) -> None:
         """Keep a block."""
-        self._write(*map(asdict, trials))
+        self._write(*self._resumed, *map(asdict, trials))
+        self._resumed = []
         self._known |= {(trial.policy, trial.block) for trial in trials}
 
 

@@ -1,6 +1,7 @@
 """From a folder of raw data to everything that is published of it, and back: do the published figures still follow?
 
-`outcomes.jsonl` and `trials.jsonl` in FOLDER are raw, compressed or not. `ttca.json`, `policies.csv`, `trials.csv` and
+`outcomes.jsonl` and `trials.jsonl` in FOLDER are raw, compressed or not, and so is `before.jsonl` where there is one:
+trials of the same plan that were served once more, earlier. `ttca.json`, `policies.csv`, `trials.csv` and
 the plots are written beside them, and `FOLDER.md` is the page with the tables. Of simulations there may be
 `ablation.json` (`{"rows": [{...}, ...]}`) and `goodput.json` (`Goodput`).
 """
@@ -76,7 +77,11 @@ def blocks_of(folder: Path, report: Report) -> dict[str, str]:
 def _report(compared: Compared, resamples: int) -> Report:
     figures = figures_of(compared, resamples=resamples)
     return Report(
-        bench="ttca", parameters=compared.parameters, figures=figures, bars=bars_of(figures, compared.parameters)
+        bench="ttca",
+        parameters=compared.parameters,
+        figures=figures,
+        bars=bars_of(figures, compared.parameters),
+        measured_on=compared.parameters["environment"],
     )
 
 

@@ -27,6 +27,7 @@ def tables_of(report: Report) -> dict[str, str]:
         "bounds": lambda: _bounds(figures),
         "tasks": lambda: _tasks(figures),
         "cells": lambda: _cells(figures),
+        "before": lambda: _before(figures),
         "bars": lambda: _bars(report.bars),
         "short": lambda: _short(report),
         "missing": lambda: _missing(figures),
@@ -192,6 +193,17 @@ def _cells(figures: Figures) -> str:
         for language in figures["prompts"]["languages"]
     ]
     return _table(head, rows)
+
+
+def _before(figures: Figures) -> str:
+    """Reading (i) of what was served twice, the earlier one beside it."""
+    head = ["policy", "answerable", "(i) mean s", "before", "ratio", "p95", "before", "ratio"]
+    rows = []
+    for name, of in figures["before"].items():
+        pairs = (of["answerable_s"], of["before_s"]), (of["answerable_p95_s"], of["before_p95_s"])
+        cells = [cell for now, was in pairs for cell in (_seconds(now), _seconds(was), f"{now / was:.2f}")]
+        rows.append([name, str(of["num_answerable"]), *cells])
+    return _table(head, rows) if rows else ""
 
 
 def _bars(bars: Iterable[Bar]) -> str:

@@ -1,7 +1,7 @@
 import gzip
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,40 @@ def write(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:
 def test_trials_are_read_back_with_their_attempts(tmp_path: Path) -> None:
     head = {"laar_ttca": 1, "parameters": {"policies": {}, "cap": 2, "seed": 3}, "environment": {"cores": 2}}
     path = write(tmp_path / "trials.jsonl.gz", [head, *(asdict(trial) for trial in trials())])
-    parameters = {"policies": {}, "cap": 2, "seed": 3, "environment": {"cores": 2}}
+    parameters = {"policies": {}, "cap": 2, "seed": 3, "environment": {"cores": 2}, "resumed": []}
     assert read_trials(path) == (parameters, trials())
+
+
+def test_environments_in_which_a_run_was_gone_on_with_are_known(tmp_path: Path) -> None:
+    head = {"laar_ttca": 1, "parameters": {"policies": {}, "cap": 2, "seed": 3}, "environment": {"cores": 2}}
+    first, second = trials()[:2]
+    lines = [head, asdict(first), {"resumed": {"cores": 4}}, asdict(second)]
+    parameters, found = read_trials(write(tmp_path / "trials.jsonl.gz", lines))
+    assert (parameters["environment"], parameters["resumed"]) == ({"cores": 2}, [{"cores": 4}])
+    assert found == [first, second]
+
+
+def test_what_was_served_before_is_set_beside_it(tmp_path: Path) -> None:
+    head = {"laar_ttca": 1, "parameters": {**PARAMETERS}}
+    earlier = [
+        replace(trial, elapsed_s=trial.elapsed_s / 2)
+        for trial in [*trials(), *renamed("fastest")]
+        if trial.policy != "laar" and trial.prompt_id in "ab"
+    ]
+    write(tmp_path / "trials.jsonl.gz", [head, *(asdict(trial) for trial in trials())])
+    write(tmp_path / "before.jsonl.gz", [head, *(asdict(trial) for trial in earlier)])
+    write(tmp_path / "outcomes.jsonl.gz", ({"result": "answered", "record": asdict(r)} for r in records()))
+    found = figures(read_compared(tmp_path))["before"]
+    # round-robin takes 4 s for a and 5 s for b
+    assert found == {
+        "round-robin": {
+            "num_answerable": 2,
+            "answerable_s": 4.5,
+            "before_s": 2.25,
+            "answerable_p95_s": 4.95,
+            "before_p95_s": 2.475,
+        }
+    }
 
 
 def test_line_that_is_no_trial_is_named(tmp_path: Path) -> None:
@@ -62,7 +94,7 @@ def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_run_without_a_parameter_that_figures_need_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "trials.jsonl.gz", [{"laar_ttca": 1, "parameters": {"cap": 2, "seed": 3}}])
     with pytest.raises(
-        ValueError, match=r"line 1: no parameter \['policies'\]; there are \['cap', 'environment', 'seed'\]"
+        ValueError, match=r"line 1: no parameter \['policies'\]; there are \['cap', 'environment', 'resumed', 'seed'\]"
     ):
         read_trials(path)
 
@@ -302,6 +334,26 @@ def test_one_model_that_answers_nearly_everything_falls_short() -> None:
 def test_client_that_waits_for_its_own_core_falls_short(late_s: dict[str, float | None], holds: bool) -> None:
     timed = [replace(trial, client_late_s=late_s[trial.policy]) for trial in trials()]
     assert bars(figures(compare(PARAMETERS, timed, records())))["client_late_s"].ok == holds
+
+
+def test_trials_between_two_timers_say_nothing_of_the_client() -> None:
+    def late_s(measured: Sequence[float | None]) -> float | None:
+        pairs = zip(trials(), [*measured, *[0.03] * len(trials())], strict=False)
+        timed = [
+            replace(
+                trial,
+                elapsed_s=0.1,
+                tries=(replace(trial.tries[-1], started_s=0.0, latency_s=0.1),),
+                client_late_s=late,
+            )
+            for trial, late in pairs
+        ]
+        found: float | None = figures(compare(PARAMETERS, timed, records()))["policies"]["laar"]["client_late_s"]
+        return found
+
+    assert [trial.policy for trial in trials()[:4]] == ["laar"] * 4
+    assert late_s([None, 0.01, None, 0.03]) == pytest.approx(0.02)
+    assert late_s([None] * 4) is None
 
 
 def test_policy_without_a_trial_has_no_requests() -> None:

@@ -28,7 +28,7 @@ def pack(path: Path, lines: Sequence[Any]) -> None:
 
 
 def write(folder: Path, of: Sequence[Trial], answers: Sequence[Record]) -> None:
-    head = {"laar_ttca": 1, "environment": {"cores": 2}, "parameters": {**PARAMETERS}}
+    head = {"laar_ttca": 1, "environment": {"cores": 2, "niceness": 5}, "parameters": {**PARAMETERS}}
     pack(folder / "trials.jsonl.gz", [head, *(asdict(trial) for trial in of)])
     pack(folder / "outcomes.jsonl.gz", [{"model": r.model, "result": "answered", "record": asdict(r)} for r in answers])
 
@@ -64,6 +64,10 @@ def edit(path: Path, before: str, after: str) -> None:
 
 def test_published_figures_follow_from_the_raw_data(folder: Path) -> None:
     assert (bar(folder, "published_figures_match").value, bar(folder, "published_tables_match").value) == (0, 0)
+
+
+def test_published_environment_is_that_of_the_run(folder: Path) -> None:
+    assert json.loads((folder / "ttca.json").read_text())["environment"] == {"cores": 2, "niceness": 5}
 
 
 def test_published_figure_that_was_changed_is_found(folder: Path) -> None:

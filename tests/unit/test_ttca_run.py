@@ -190,7 +190,7 @@ def test_no_block_of_this_or_an_earlier_run_shares_its_salt_with_another(tmp_pat
     assert len(found) == len(set(found)) == 8
 
 
-HEAD = {"laar_ttca": 1, "parameters": {"seed": 1}}
+HEAD = {"laar_ttca": 1, "parameters": {"seed": 1}, "environment": {}}
 
 
 def trial(policy: str, block: int, prompt: str) -> Trial:
@@ -214,6 +214,24 @@ def test_file_goes_on_with_the_blocks_that_it_lacks(tmp_path: Path) -> None:
     with TrialFile(tmp_path / "trials", HEAD) as file:
         assert file.has("laar", 0)
         assert not file.has("laar", 1)
+
+
+def test_file_says_where_it_was_gone_on_with_before_what_was_added(tmp_path: Path) -> None:
+    for block in range(2):
+        with TrialFile(tmp_path / "trials", HEAD | {"environment": {"niceness": block}}) as file:
+            file.add([trial("laar", block, "a")])
+            file.add([trial("cascade", block, "a")])
+    with TrialFile(tmp_path / "trials", HEAD):
+        pass
+    lines = [json.loads(line) for line in (tmp_path / "trials").read_text().splitlines()]
+    assert lines[0]["environment"] == {"niceness": 0}
+    assert [line.get("resumed", line.get("policy")) for line in lines[1:]] == [
+        "laar",
+        "cascade",
+        {"niceness": 1},
+        "laar",
+        "cascade",
+    ]
 
 
 def test_block_that_a_kill_tore_is_served_again(tmp_path: Path) -> None:
