@@ -13,9 +13,9 @@ from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, P
 from scripts.bench.report import Bar, Report
 from scripts.bench.simulated_published import compared, dictionary, publish
 from scripts.bench.simulated_run import Recording, load_recording, read_engines
+from scripts.simulate.calibrate import Calibrated
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
-from scripts.simulate.refine import Refined
 from scripts.simulate.replay import Replay
 from scripts.simulate.router import Router
 from scripts.simulate.simulation import Outcome, Simulation
@@ -225,12 +225,12 @@ def _against(simulated_s: float, expected_s: float) -> dict[str, float]:
 # -- a real run -------------------------------------------------------------------------------------------
 
 
-def write(folder: Path) -> Refined:
+def write(folder: Path) -> Calibrated:
     """Fit the engines to the run in the folder, and write what is published of its simulations."""
     recording = load_recording(folder)
-    refined = recording.refined()
-    publish(folder, recording, refined.engines)
-    return refined
+    calibrated = recording.calibrated()
+    publish(folder, recording, calibrated.engines)
+    return calibrated
 
 
 def _validation(recording: Recording, folder: Path) -> tuple[dict[str, Any], list[Bar]]:
@@ -239,7 +239,7 @@ def _validation(recording: Recording, folder: Path) -> tuple[dict[str, Any], lis
     figures = {
         "engines": dictionary(engines),
         "road_s": recording.road_s,
-        "calibrated_on": recording.facts.calibrated_on,
+        "calibrated_on_blocks": list(recording.facts.calibrated_on),
         "policies": [asdict(row) | {"mean_ratio": row.mean_ratio, "p95_ratio": row.p95_ratio} for row in found.rows],
         "skipped": list(found.skipped),
         "errors": found.errors,

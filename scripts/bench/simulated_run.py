@@ -8,7 +8,7 @@ from statistics import fmean
 
 import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from profiles.record import Record
 from profiles.schema import Profile
@@ -16,26 +16,25 @@ from profiles.trial import Trial
 from scripts.bench.recorded import read_records
 from scripts.bench.ttca_data import LAAR, OUTCOMES, TRIALS, raw, read_trials
 from scripts.bench.ttca_plan import CONTENDERS
-from scripts.simulate.calibrate import calibrate
+from scripts.simulate.calibrate import Calibrated, block_source, calibrate, cluster_of, records_source
 from scripts.simulate.engine import Engine
-from scripts.simulate.refine import Refined, block_source, cluster_of, refine
 from scripts.simulate.replay import Replay, Way, World, replay
 
 FACTS, ENGINES = "simulate.yaml", "engines.json"
 REPEATS = 8
+# Other routers are not simulated.
+WAYS = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
 
 
 class RunFacts(BaseModel):
-    """`simulate.yaml` beside the raw data: what they do not say of the engines, and what to calibrate on.
+    """`simulate.yaml` beside the raw data: what they do not say of the engines, and which blocks to calibrate on.
 
-    `calibration` are journals of `laar profile`, relative to the folder, to begin with; `calibrated_on` is the
-    policy whose blocks of the run the engines are then fitted to, and that is not validated.
+    The others are what the simulation is held against.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    calibration: tuple[str, ...] = Field(min_length=1)
-    calibrated_on: str
+    calibrated_on: tuple[NonNegativeInt, ...] = Field(min_length=1)
     slots: PositiveInt
     chunk_tokens: PositiveInt = 2048
     block_tokens: PositiveInt = 128
@@ -43,41 +42,41 @@ class RunFacts(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """All outcomes of the run's prompts, its trials, and what was timed apart from it to begin with."""
+    """All outcomes of the run's prompts, and its trials: those to calibrate on, and those to validate on."""
 
     facts: RunFacts
     profile: Profile
     outcomes: Sequence[Record]
-    trials: Sequence[Trial]
-    calibration: Sequence[Record]
+    to_calibrate: Sequence[Trial]
+    to_validate: Sequence[Trial]
     clients: int
     cap: int
     sessions: int
 
-    def first_engines(self) -> dict[str, Engine]:
-        """As fitted to what the profile was measured by."""
-        facts = self.facts
-        return calibrate(
-            self.calibration, slots=facts.slots, chunk_tokens=facts.chunk_tokens, block_tokens=facts.block_tokens
-        )
-
-    def refined(self) -> Refined:
-        """The same fitted to all blocks of that policy; ValueError where the run has none."""
-        blocks: dict[int, list[Trial]] = defaultdict(list)
-        for trial in self.trials:
-            if trial.policy == self.facts.calibrated_on:
-                blocks[trial.block].append(trial)
-        if not blocks:
-            raise ValueError(f"calibrated_on: the run has no trials of '{self.facts.calibrated_on}'")
-        sources = [block_source(blocks[number], self.outcomes, clients=self.clients) for number in sorted(blocks)]
-        return refine(self.first_engines(), sources, road_s=self.road_s)
+    def calibrated(self) -> Calibrated:
+        """From the profile's latencies on, to every model's answers to all prompts, and to blocks of all policies."""
+        facts, models = self.facts, self.profile.models
+        sizes = {"slots": facts.slots, "chunk_tokens": facts.chunk_tokens, "block_tokens": facts.block_tokens}
+        answers: dict[str, list[Record]] = defaultdict(list)
+        for record in self.outcomes:
+            answers[record.model].append(record)
+        blocks: dict[tuple[str, int], list[Trial]] = defaultdict(list)
+        for trial in self.to_calibrate:
+            if trial.policy in WAYS:
+                blocks[trial.policy, trial.block].append(trial)
+        sources = [
+            *(block_source(blocks[key], self.outcomes, clients=self.clients) for key in sorted(blocks)),
+            *(records_source(answers[model], clients=self.clients) for model in sorted(answers)),
+        ]
+        start = {model: Engine.of(models[model].latency, **sizes) for model in sorted(answers)}
+        return calibrate(start, sources, road_s=self.road_s)
 
     @property
     def road_s(self) -> float:
         """What laar's own requests took outside of their attempts, the mean: the way to the router and back."""
-        asked = [trial for trial in self.trials if trial.policy == LAAR and trial.tries and not trial.error]
+        asked = [trial for trial in self.to_calibrate if trial.policy == LAAR and trial.tries and not trial.error]
         if not asked:
-            raise ValueError(f"the run has no trials of {LAAR}, which tell what the way to the router takes")
+            raise ValueError(f"the run has no trials of {LAAR} to calibrate on, which tell what the way to it takes")
         return fmean(trial.elapsed_s - sum(attempt.latency_s for attempt in trial.tries) for trial in asked)
 
     def world(self, engines: Mapping[str, Engine]) -> World:
@@ -90,10 +89,10 @@ class Recording:
         )
 
     def replay(self, engines: Mapping[str, Engine]) -> Replay:
-        """Everything that is one of laar's policies, but that of the fit; other routers are not simulated."""
-        ways = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
-        others = [trial for trial in self.trials if trial.policy != self.facts.calibrated_on]
-        return replay(self.world(engines), others, ways=ways, repeats=REPEATS)
+        """Blocks that the engines were not fitted to, under each of laar's policies; ValueError where there is none."""
+        if not self.to_validate:
+            raise ValueError(f"calibrated_on: the run has no other blocks than {list(self.facts.calibrated_on)}")
+        return replay(self.world(engines), self.to_validate, ways=WAYS, repeats=REPEATS)
 
 
 def read_engines(folder: Path) -> dict[str, Engine]:
@@ -115,8 +114,8 @@ def load_recording(folder: Path) -> Recording:
             facts=facts,
             profile=profile,
             outcomes=read_records(raw(folder, OUTCOMES)),
-            trials=trials,
-            calibration=[record for name in facts.calibration for record in read_records(folder / name)],
+            to_calibrate=[trial for trial in trials if trial.block in facts.calibrated_on],
+            to_validate=[trial for trial in trials if trial.block not in facts.calibrated_on],
             clients=int(parameters["concurrency"]) if parameters.get("mode") == "closed" else 0,
             cap=int(parameters["cap"]),
             sessions=int(parameters["sessions"]),

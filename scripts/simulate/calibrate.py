@@ -1,80 +1,112 @@
-"""Engine coefficients fitted to records that were timed, by simulating how they were asked."""
+"""Engine coefficients fitted to what was timed, by simulating how it was asked."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
 
-from profiles.fitting import fit_latency
 from profiles.record import Record
+from profiles.trial import Trial
 from scripts.simulate.cluster import Cluster
-from scripts.simulate.engine import DEFAULT_BLOCK_TOKENS, DEFAULT_CHUNK_TOKENS, Engine
-from scripts.simulate.scripted import of_records, play
+from scripts.simulate.engine import Engine
+from scripts.simulate.scripted import of_records, of_trials, play
 from scripts.simulate.traffic import Floats
 
 FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth")
 # A coefficient of nothing could not be multiplied.
 LEAST = np.array([0.05, 1e-5, 1e-4, 0.02])
+# Coefficients twice as high or low count as much as means a tenth off: (0.1 / log 2) squared.
+_RIDGE = 0.02
 # How far the first simplex reaches, in logarithms, and how often a new one begins where the last one ended: it may have
 # shrunk where nothing was to be found.
-_REACH, _SIMPLEXES, _STEPS = 0.35, 3, 400
-# What counts as an outlier, in logarithms of seconds; so many answers weigh as much as the mean of their group.
-_OUTLIER = 0.2
-_MEAN_WEIGHT = 0.5
+_REACH, _SIMPLEXES, _STEPS = 0.35, 2, 300
+# Prompts and answers of about the same length, in tokens, share a group.
+_PROMPT_EDGES, _ANSWER_EDGES = (200, 600), (8, 16)
+
+# By model, task, bins of both lengths, and whether it was asked before: simulated and measured seconds of each attempt.
+Group = tuple[str, str, int, int, bool]
+Timed = Mapping[Group, Sequence[tuple[float, float]]]
+Source = Callable[[Cluster], Timed]
 
 
-def calibrate(
-    records: Sequence[Record],
-    *,
-    slots: int,
-    chunk_tokens: int = DEFAULT_CHUNK_TOKENS,
-    block_tokens: int = DEFAULT_BLOCK_TOKENS,
-) -> dict[str, Engine]:
-    """Fit every model's engine to its records: closed loops of `concurrency` requests at one model, in their order."""
-    by_model: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        by_model[record.model].append(record)
-    blank = Engine(
-        overhead_s=0.0,
-        prefill_s_per_token=0.0,
-        decode_s_per_token=0.0,
-        decode_growth=0.0,
-        slots=slots,
-        chunk_tokens=chunk_tokens,
-        block_tokens=block_tokens,
-    )
-    return {model: fit_engine(mine, blank) for model, mine in sorted(by_model.items())}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """Engines by model, and the mean of simulated over measured latency by model, where they were fitted."""
+
+    engines: Mapping[str, Engine]
+    mean_ratio: Mapping[str, float]
 
 
-def fit_engine(records: Sequence[Record], blank: Engine) -> Engine:
-    """Simulated latencies nearest to the measured, as logarithms, outliers less; `blank` gives slots and chunk size."""
-    groups: dict[int, list[Record]] = defaultdict(list)
-    for record in records:
-        groups[record.concurrency].append(record)
-    measured = {clients: np.array([r.latency_s for r in mine]) for clients, mine in groups.items()}
-    scripts = {clients: of_records(mine) for clients, mine in groups.items()}
-    model = records[0].model
+def calibrate(start: Mapping[str, Engine], sources: Sequence[Source], *, road_s: float = 0.0) -> Calibrated:
+    """Engines near `start` under which the groups of all sources take as long on average as they did.
 
-    def simulated(values: Floats) -> dict[int, Floats]:
-        engine = with_coefficients(blank, values)
-        cluster = Cluster(models=(model,), engines=(engine,), replicas=(1,))
-        return {clients: play(cluster, asked, clients=clients).elapsed_s for clients, asked in scripts.items()}
+    A source has about as many requests at each engine all the time, which tells its speed, and hardly apart what is
+    overhead, writing and growth: so several loads are needed, and to leave `start` costs something.
+
+    `road_s` is what an attempt takes outside of what its router sees as in flight.
+    """
+    models = tuple(start)
+
+    def engines(logs: Floats) -> dict[str, Engine]:
+        rows = np.exp(logs).reshape(len(models), len(FIELDS)).tolist()
+        coefficients = [dict(zip(FIELDS, row, strict=True)) for row in rows]
+        return {model: replace(start[model], **of) for model, of in zip(models, coefficients, strict=True)}
 
     def off(logs: Floats) -> float:
-        found = simulated(np.exp(logs))
-        parts: list[Floats] = []
-        for clients, seconds in found.items():
-            parts.append(np.log(np.maximum(seconds, 1e-6) / measured[clients]))
-            weight = _MEAN_WEIGHT * np.sqrt(len(seconds))
-            parts.append(np.array([weight * np.log(seconds.mean() / measured[clients].mean())]))
-        return float(np.sum(np.sqrt(1 + (np.concatenate(parts) / _OUTLIER) ** 2) - 1))
+        cluster = cluster_of(engines(logs), road_s)
+        far = _RIDGE * float(np.mean((logs - first) ** 2))
+        return _distance([group for source in sources for group in source(cluster).values()]) + far
 
-    return with_coefficients(blank, np.exp(descend(off, np.log(np.maximum(_start(groups), LEAST)))))
+    rows = [np.maximum([getattr(start[model], name) for name in FIELDS], LEAST) for model in models]
+    first = np.log(np.concatenate(rows))
+    found = engines(_descend(off, first))
+    return Calibrated(engines=found, mean_ratio=_ratios(cluster_of(found, road_s), sources))
 
 
-def descend(off: Callable[[Floats], float], start: Floats) -> Floats:
+def cluster_of(engines: Mapping[str, Engine], road_s: float) -> Cluster:
+    """One replica of each model, at the end of a road."""
+    return replace(Cluster.of(engines), verify_s=road_s)
+
+
+def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients: int) -> Source:
+    """A block of trials in a closed loop, in groups of model, task, lengths, and whether it was asked before."""
+    tried = sorted((trial for trial in trials if trial.tries), key=lambda trial: trial.sent_s)
+    scripts = of_trials(tried, records)
+
+    def timed(cluster: Cluster) -> Timed:
+        found: dict[Group, list[tuple[float, float]]] = defaultdict(list)
+        played = play(cluster, scripts, clients=clients).tries
+        for index, (trial, script) in enumerate(zip(tried, scripts, strict=True)):
+            asked: set[str] = set()
+            for was, step, now in zip(trial.tries, script, played[index], strict=True):
+                read, wrote = _bin(step.prompt_tokens, _PROMPT_EDGES), _bin(step.output_tokens, _ANSWER_EDGES)
+                key = was.model, trial.task, read, wrote, was.model in asked
+                found[key].append((now.latency_s, was.latency_s))
+                asked.add(was.model)
+        return found
+
+    return timed
+
+
+def records_source(records: Sequence[Record], *, clients: int) -> Source:
+    """One model's answers in a closed loop, in their order, nothing else under way, in groups of task and lengths."""
+    scripts, model = of_records(records), records[0].model
+
+    def timed(cluster: Cluster) -> Timed:
+        found: dict[Group, list[tuple[float, float]]] = defaultdict(list)
+        alone = Cluster.of({model: cluster.engines[cluster.models.index(model)]})
+        played = play(alone, scripts, clients=clients).elapsed_s.tolist()
+        for record, now_s in zip(records, played, strict=True):
+            read, wrote = _bin(record.prompt_tokens, _PROMPT_EDGES), _bin(record.output_tokens, _ANSWER_EDGES)
+            found[model, record.task, read, wrote, False].append((now_s, record.latency_s))
+        return found
+
+    return timed
+
+
+def _descend(off: Callable[[Floats], float], start: Floats) -> Floats:
     """Where `off` is least, near the start, by Nelder and Mead.
 
     A closed loop is no smooth function of its engines: a little slower, and requests meet others.
@@ -87,12 +119,26 @@ def descend(off: Callable[[Floats], float], start: Floats) -> Floats:
     return best
 
 
-def _start(groups: Mapping[int, Sequence[Record]]) -> Floats:
-    latency = fit_latency([r for mine in groups.values() for r in mine])
-    alone = fit_latency(groups[min(groups)]) if min(groups) == 1 else latency
-    return np.array([getattr(alone, name) for name in FIELDS[:3]] + [0.5 * latency.decode_growth])
+def _distance(groups: Sequence[Sequence[tuple[float, float]]]) -> float:
+    """Mean square of the logarithm of simulated over measured means, a group's weight the root of its size."""
+    weights = np.sqrt([len(group) for group in groups])
+    return float(np.average([np.log(_ratio(group)) ** 2 for group in groups], weights=weights))
 
 
-def with_coefficients(blank: Engine, values: Floats) -> Engine:
-    """The engine with other values of FIELDS."""
-    return replace(blank, **dict(zip(FIELDS, values.tolist(), strict=True)))
+def _ratios(cluster: Cluster, sources: Sequence[Source]) -> dict[str, float]:
+    by_model: dict[str, list[tuple[float, float]]] = {model: [] for model in cluster.models}
+    for source in sources:
+        for (model, *_), group in source(cluster).items():
+            by_model[model] += group
+    if silent := [model for model, mine in by_model.items() if not mine]:
+        raise ValueError(f"no attempt at {silent} to fit to; every one of {list(cluster.models)} must have been asked")
+    return {model: _ratio(mine) for model, mine in by_model.items()}
+
+
+def _ratio(group: Sequence[tuple[float, float]]) -> float:
+    now_s, was_s = np.mean(group, axis=0)
+    return float(now_s / was_s)
+
+
+def _bin(tokens: int, edges: Sequence[int]) -> int:
+    return int(np.searchsorted(edges, tokens))

@@ -1,9 +1,27 @@
-"""The bench of the simulator judges time and memory at full size only."""
+"""The bench of the simulator: what it judges at full size only, what of a run it fits to and is held against."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
 from typer.testing import CliRunner
 
 from scripts.bench.commands import bench
 from scripts.bench.simulate import size_bars
+from scripts.bench.simulated_run import Recording, load_recording
+from scripts.simulate.replay import Asked, play_policy, trials_of
+from tests.unit.simulated import FAST, GOOD, profile
+from tests.unit.test_simulate_replay import ENGINES, MIXED, PLAN, world
+
+HEAD = {
+    "laar_ttca": 1,
+    "environment": {},
+    "parameters": {"policies": {}, "cap": 10, "seed": 0, "mode": "closed", "concurrency": 2, "sessions": 4},
+}
+# by policy and block, what the client waits beside its attempts
+ROADS_S = {("laar", 0): 0.5, ("laar", 1): 9.0, ("round-robin", 0): 9.0, ("ray", 0): 9.0}
 
 
 def test_time_and_memory_of_a_smaller_cluster_are_not_judged() -> None:
@@ -16,3 +34,38 @@ def test_a_cluster_that_ten_models_do_not_share_evenly_is_refused() -> None:
     done = CliRunner().invoke(bench, ["simulate", "--replicas", "1005"])
     assert done.exit_code == 2
     assert "a multiple of 10 is wanted" in done.output
+
+
+def recording(folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S) -> Recording:
+    """A run of ten prompts a block on engines that are known, of which block 0 is to calibrate on."""
+    found = world(*MIXED)
+    lines = [HEAD]
+    for (name, block), road_s in roads_s.items():
+        plan: list[Asked] = PLAN[10 * block : 10 * block + 10]
+        played = play_policy(found, plan, "round-robin" if name == "ray" else name, loop="server")
+        trials = trials_of(played, plan, found, name=name, block=block)
+        lines += [asdict(replace(trial, elapsed_s=trial.elapsed_s + road_s)) for trial in trials]
+    (folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    answers = "".join(json.dumps({"result": "answered", "record": asdict(r)}) + "\n" for r in found.records)
+    (folder / "outcomes.jsonl").write_text(answers)
+    (folder / "profile.json").write_text(profile().model_dump_json())
+    (folder / "simulate.yaml").write_text("{calibrated_on: [0], slots: 8}")
+    return load_recording(folder)
+
+
+def test_the_way_to_the_router_is_the_mean_of_laars_in_the_blocks_to_calibrate_on(tmp_path: Path) -> None:
+    assert recording(tmp_path).road_s == pytest.approx(0.5)
+
+
+def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path: Path) -> None:
+    found = recording(tmp_path)
+    assert set(found.calibrated().engines) == {FAST, GOOD}
+    rows = found.replay(ENGINES).rows
+    # no model answers p15
+    assert [(row.name, row.requests) for row in rows] == [("laar", 9)]
+
+
+def test_a_run_without_other_blocks_is_refused(tmp_path: Path) -> None:
+    found = recording(tmp_path, {("laar", 0): 0.5})
+    with pytest.raises(ValueError, match=r"calibrated_on: the run has no other blocks than \[0\]"):
+        found.replay(ENGINES)

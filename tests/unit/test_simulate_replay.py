@@ -10,11 +10,10 @@ from profiles.schema import NO_PROFILE, Cell, PairCell, Profile
 from profiles.trial import Trial, Try
 from scripts.bench.simulate import validation_bars
 from scripts.simulate.ablation import ablate, coarse, without_language, without_length
-from scripts.simulate.calibrate import calibrate
+from scripts.simulate.calibrate import block_source, calibrate, records_source
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
 from scripts.simulate.goodput import by_load, deliveries
-from scripts.simulate.refine import block_source, refine
 from scripts.simulate.replay import Asked, Replay, Way, World, play_policy, replay, trials_of
 from scripts.simulate.scripted import of_records, of_trials, play
 from tests.unit.simulated import FAST, GOOD, engine, profile, record
@@ -52,7 +51,9 @@ PLAN = [Asked(prompt_id=name, session=name) for name, _, _ in MIXED]
 
 def test_calibration_finds_the_engine_that_gave_the_records() -> None:
     records = {clients: timed(TRUE, concurrency=clients) for clients in (1, 8)}
-    found = calibrate([*records[1], *records[8]], slots=8)["m"]
+    sources = [records_source(mine, clients=clients) for clients, mine in records.items()]
+    start = replace(TRUE, prefill_s_per_token=0.004, decode_s_per_token=0.045)
+    found = calibrate({"m": start}, sources).engines["m"]
     assert found.prefill_s_per_token == pytest.approx(0.003, rel=0.1)
     assert found.decode_s_per_token == pytest.approx(0.06, rel=0.15)
     for clients, mine in records.items():
@@ -60,26 +61,19 @@ def test_calibration_finds_the_engine_that_gave_the_records() -> None:
         assert seconds.mean() == pytest.approx(np.mean([r.latency_s for r in mine]), rel=0.05)
 
 
-def test_calibration_is_not_led_astray_by_a_few_stalls() -> None:
-    records = [*timed(TRUE, concurrency=1), *timed(TRUE, concurrency=8)]
-    stalled = [replace(r, latency_s=10 * r.latency_s) if i in (3, 33) else r for i, r in enumerate(records)]
-    found = calibrate(stalled, slots=8)["m"]
-    assert found.prefill_s_per_token == pytest.approx(0.003, rel=0.25)
-
-
-def test_refining_finds_the_engines_that_a_block_was_served_by() -> None:
+def test_calibration_finds_the_engines_that_a_block_was_served_by() -> None:
     found = world(*MIXED, clients=4)
     trials = trials_of(play_policy(found, PLAN, "round-robin", loop="client"), PLAN, found, name="calibration")
     start = {name: replace(e, decode_s_per_token=1.4 * e.decode_s_per_token) for name, e in ENGINES.items()}
-    refined = refine(start, [block_source(trials, found.records, clients=4)])
-    assert refined.mean_ratio == pytest.approx({FAST: 1.0, GOOD: 1.0}, abs=0.03)
+    calibrated = calibrate(start, [block_source(trials, found.records, clients=4)])
+    assert calibrated.mean_ratio == pytest.approx({FAST: 1.0, GOOD: 1.0}, abs=0.03)
 
 
 def test_a_block_that_never_asked_a_model_is_refused() -> None:
     found = world(*MIXED)
     trials = trials_of(play_policy(found, PLAN, "fastest", loop="client"), PLAN, found, name="calibration")
     with pytest.raises(ValueError, match=r"no attempt at \['good'\]"):
-        refine(ENGINES, [block_source(trials, found.records, clients=2)])
+        calibrate(ENGINES, [block_source(trials, found.records, clients=2)])
 
 
 def test_attempts_whose_tokens_nobody_tells_are_refused() -> None:
