@@ -240,11 +240,16 @@ def _validation(recording: Recording, folder: Path) -> tuple[dict[str, Any], lis
         "engines": dictionary(engines),
         "road_s": recording.road_s,
         "calibrated_on_blocks": list(recording.facts.calibrated_on),
-        "policies": [asdict(row) | {"mean_ratio": row.mean_ratio, "p95_ratio": row.p95_ratio} for row in found.rows],
+        "policies": _rows(found),
+        "policies_before": _rows(recording.replay_before(engines)),
         "skipped": list(found.skipped),
         "errors": found.errors,
     }
     return figures, [*validation_bars(found), *compared(folder, recording, engines)]
+
+
+def _rows(found: Replay) -> list[dict[str, Any]]:
+    return [asdict(row) | {"mean_ratio": row.mean_ratio, "p95_ratio": row.p95_ratio} for row in found.rows]
 
 
 def validation_bars(found: Replay) -> list[Bar]:

@@ -14,7 +14,7 @@ from profiles.record import Record
 from profiles.schema import Profile
 from profiles.trial import Trial
 from scripts.bench.recorded import read_records
-from scripts.bench.ttca_data import LAAR, OUTCOMES, TRIALS, raw, read_trials
+from scripts.bench.ttca_data import LAAR, OUTCOMES, TRIALS, raw, read_before, read_trials
 from scripts.bench.ttca_plan import CONTENDERS
 from scripts.simulate.calibrate import Calibrated, block_source, calibrate, cluster_of, records_source
 from scripts.simulate.engine import Engine
@@ -42,13 +42,17 @@ class RunFacts(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """All outcomes of the run's prompts, and its trials: those to calibrate on, and those to validate on."""
+    """All outcomes of the run's prompts, and its trials: those to calibrate on, and those to validate on.
+
+    `before` are trials of the latter that were served once more, earlier.
+    """
 
     facts: RunFacts
     profile: Profile
     outcomes: Sequence[Record]
     to_calibrate: Sequence[Trial]
     to_validate: Sequence[Trial]
+    before: Sequence[Trial]
     clients: int
     cap: int
     sessions: int
@@ -88,6 +92,10 @@ class Recording:
             cap=self.cap,
         )
 
+    def replay_before(self, engines: Mapping[str, Engine]) -> Replay:
+        """The same beside what the blocks took when they were served before."""
+        return replay(self.world(engines), self.before, ways=WAYS, repeats=REPEATS)
+
     def replay(self, engines: Mapping[str, Engine]) -> Replay:
         """Blocks that the engines were not fitted to, under each of laar's policies; ValueError where there is none."""
         if not self.to_validate:
@@ -116,6 +124,7 @@ def load_recording(folder: Path) -> Recording:
             outcomes=read_records(raw(folder, OUTCOMES)),
             to_calibrate=[trial for trial in trials if trial.block in facts.calibrated_on],
             to_validate=[trial for trial in trials if trial.block not in facts.calibrated_on],
+            before=[trial for trial in read_before(folder) if trial.block not in facts.calibrated_on],
             clients=int(parameters["concurrency"]) if parameters.get("mode") == "closed" else 0,
             cap=int(parameters["cap"]),
             sessions=int(parameters["sessions"]),

@@ -74,10 +74,8 @@ def read_compared(folder: Path) -> Compared:
     """Everything that `folder` holds, as far as it can be compared; of a file and its compressed copy the file."""
     parameters, trials = read_trials(raw(folder, TRIALS))
     found = compare(parameters, trials, read_records(raw(folder, OUTCOMES)))
-    if not _paths(folder, BEFORE):
-        return found
-    _, earlier = read_trials(raw(folder, BEFORE))
-    return replace(found, before={name: tuple(of.values()) for name, of in _by_policy(earlier).items()})
+    earlier = _by_policy(read_before(folder))
+    return replace(found, before={name: tuple(of.values()) for name, of in earlier.items()})
 
 
 def read_trials(path: Path) -> tuple[dict[str, Any], list[Trial]]:
@@ -99,6 +97,11 @@ def read_trials(path: Path) -> tuple[dict[str, Any], list[Trial]]:
     if not trials:
         raise ValueError(f"{path} has no trials")
     return head, trials
+
+
+def read_before(folder: Path) -> list[Trial]:
+    """What was served once more, earlier; nothing where the folder has no such file."""
+    return read_trials(raw(folder, BEFORE))[1] if _paths(folder, BEFORE) else []
 
 
 def compare(parameters: Mapping[str, Any], trials: Sequence[Trial], records: Sequence[Record]) -> Compared:

@@ -65,6 +65,15 @@ def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path:
     assert [(row.name, row.requests) for row in rows] == [("laar", 9)]
 
 
+def test_what_was_served_before_is_replayed_apart(tmp_path: Path) -> None:
+    recording(tmp_path)
+    lines = (tmp_path / "trials.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "before.jsonl").write_text("".join(lines).replace('"laar"', '"cascade"'))
+    found = load_recording(tmp_path)
+    assert [row.name for row in found.replay_before(ENGINES).rows] == ["cascade"]
+    assert [row.name for row in found.replay(ENGINES).rows] == ["laar"]
+
+
 def test_a_run_without_other_blocks_is_refused(tmp_path: Path) -> None:
     found = recording(tmp_path, {("laar", 0): 0.5})
     with pytest.raises(ValueError, match=r"calibrated_on: the run has no other blocks than \[0\]"):
