@@ -59,6 +59,8 @@ class Recording:
 
     def calibrated(self) -> Calibrated:
         """From the profile's latencies on, to every model's answers to all prompts, and to blocks of all policies."""
+        if not self.clients:
+            raise ValueError("mode: engines are fitted to closed loops; requests of this run came when they were due")
         facts, models = self.facts, self.profile.models
         sizes = {"slots": facts.slots, "chunk_tokens": facts.chunk_tokens, "block_tokens": facts.block_tokens}
         answers: dict[str, list[Record]] = defaultdict(list)
@@ -70,7 +72,7 @@ class Recording:
                 blocks[trial.policy, trial.block].append(trial)
         sources = [
             *(block_source(blocks[key], self.outcomes, clients=self.clients) for key in sorted(blocks)),
-            *(records_source(answers[model], clients=self.clients) for model in sorted(answers)),
+            *(records_source(mine, clients=mine[0].concurrency) for _, mine in sorted(answers.items())),
         ]
         start = {model: Engine.of(models[model].latency, **sizes) for model in sorted(answers)}
         return calibrate(start, sources, road_s=self.road_s)

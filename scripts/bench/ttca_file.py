@@ -10,6 +10,8 @@ from typing import Any, Self, TextIO
 from profiles.record import Record
 from profiles.trial import Trial
 
+_RESUMED = '{"resumed"'
+
 
 class _Appended:
     """A file of lines that is only added to; `found` are those it had, less what a kill tore."""
@@ -80,9 +82,12 @@ def _opened(path: Path) -> tuple[TextIO, list[dict[str, Any]]]:
     file.seek(0)
     lines = file.readlines()
     if lines and not lines[-1].endswith("\n"):
-        whole = lines[:-1]
-        block = _block_of(whole[-1]) if whole else None
+        whole, torn = lines[:-1], lines[-1]
+        block = _block_of(whole[-1]) if whole and not torn.startswith(_RESUMED) else None
         while whole and block is not None and _block_of(whole[-1]) == block:
+            whole.pop()
+        if whole and whole[-1].startswith(_RESUMED):
+            # nothing was added then
             whole.pop()
         file.truncate(sum(len(line.encode()) for line in whole))
         lines = whole

@@ -15,6 +15,7 @@ from profiles.record import Record
 from scripts.profile.plan import Key, ProfileError
 
 VERSION = 2
+_HEAD = b'{"laar_profile_journal"'
 
 
 class Result(StrEnum):
@@ -87,6 +88,7 @@ class Journal:
         lines = whole.splitlines()
         # where nothing was measured yet any plan may take the place
         if not lines or (len(lines) == 1 and _is_head(lines[0])):
+            self._check_is_ours()
             self._file.truncate(0)
             self._write(json.dumps({"laar_profile_journal": VERSION, "plan": plan}).encode())
             return
@@ -102,6 +104,13 @@ class Journal:
         self._file.seek(0)
         content = self._file.read()
         return content[: content.rfind(b"\n") + 1]
+
+    def _check_is_ours(self) -> None:
+        """Refuse what does not begin as a journal does, as far as it goes."""
+        self._file.seek(0)
+        begun = self._file.read(len(_HEAD))
+        if not _HEAD.startswith(begun):
+            raise ProfileError(f"{self.path} is no journal of laar profile; move it away")
 
     def _check_head(self, line: bytes, plan: Mapping[str, Any]) -> None:
         try:
@@ -137,7 +146,7 @@ class Journal:
 
 
 def _is_head(line: bytes) -> bool:
-    return line.startswith(b'{"laar_profile_journal"')
+    return line.startswith(_HEAD)
 
 
 def journal_path(out: Path) -> Path:

@@ -48,6 +48,9 @@ def calibrate(start: Mapping[str, Engine], sources: Sequence[Source], *, road_s:
     `road_s` is what an attempt takes outside of what its router sees as in flight.
     """
     models = tuple(start)
+    asked = {model for source in sources for model, *_ in source(cluster_of(start, road_s))}
+    if silent := [model for model in models if model not in asked]:
+        raise ValueError(f"no attempt at {silent} to fit to; every one of {list(models)} must have been asked")
 
     def engines(logs: Floats) -> dict[str, Engine]:
         rows = np.exp(logs).reshape(len(models), len(FIELDS)).tolist()
@@ -130,8 +133,6 @@ def _ratios(cluster: Cluster, sources: Sequence[Source]) -> dict[str, float]:
     for source in sources:
         for (model, *_), group in source(cluster).items():
             by_model[model] += group
-    if silent := [model for model, mine in by_model.items() if not mine]:
-        raise ValueError(f"no attempt at {silent} to fit to; every one of {list(cluster.models)} must have been asked")
     return {model: _ratio(mine) for model, mine in by_model.items()}
 
 

@@ -1,7 +1,7 @@
 """The bench of the simulator: what it judges at full size only, what of a run it fits to and is held against."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -36,7 +36,9 @@ def test_a_cluster_that_ten_models_do_not_share_evenly_is_refused() -> None:
     assert "a multiple of 10 is wanted" in done.output
 
 
-def recording(folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S) -> Recording:
+def recording(
+    folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S, slow: Collection[tuple[str, int]] = ()
+) -> Recording:
     """A run of ten prompts a block on engines that are known, of which block 0 is to calibrate on."""
     found = world(*MIXED)
     lines = [HEAD]
@@ -44,6 +46,8 @@ def recording(folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S) 
         plan: list[Asked] = PLAN[10 * block : 10 * block + 10]
         played = play_policy(found, plan, "round-robin" if name == "ray" else name, loop="server")
         trials = trials_of(played, plan, found, name=name, block=block)
+        if (name, block) in slow:
+            trials = [replace(t, tries=tuple(replace(a, latency_s=10 * a.latency_s) for a in t.tries)) for t in trials]
         lines += [asdict(replace(trial, elapsed_s=trial.elapsed_s + road_s)) for trial in trials]
     (folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     answers = "".join(json.dumps({"result": "answered", "record": asdict(r)}) + "\n" for r in found.records)
@@ -59,7 +63,12 @@ def test_the_way_to_the_router_is_the_mean_of_laars_in_the_blocks_to_calibrate_o
 
 def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path: Path) -> None:
     found = recording(tmp_path)
-    assert set(found.calibrated().engines) == {FAST, GOOD}
+    engines = found.calibrated().engines
+    assert set(engines) == {FAST, GOOD}
+    # what came from other routers and other blocks is not fitted to, however slow it was
+    slow = recording(tmp_path, slow={("ray", 0), ("laar", 1)})
+    assert slow.calibrated().engines == engines
+    assert recording(tmp_path, slow={("round-robin", 0)}).calibrated().engines != engines
     rows = found.replay(ENGINES).rows
     # no model answers p15
     assert [(row.name, row.requests) for row in rows] == [("laar", 9)]

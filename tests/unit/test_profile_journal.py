@@ -121,10 +121,13 @@ def test_journal_of_an_older_version_is_refused_and_left_as_it_is(tmp_path: Path
     assert (tmp_path / "j").read_bytes() == before
 
 
-def test_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "j").write_text("a diary\n")
-    with pytest.raises(ProfileError, match="is no journal of laar profile"):
-        Journal(tmp_path / "j", PLAN, fresh=False)
+@pytest.mark.parametrize("content", ["a diary\n", "a diary", "a diary\nof two lines"])
+def test_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
+    (tmp_path / "j").write_text(content)
+    for fresh in (False, True):
+        with pytest.raises(ProfileError, match="is no journal of laar profile"):
+            Journal(tmp_path / "j", PLAN, fresh=fresh)
+    assert (tmp_path / "j").read_text() == content
 
 
 def test_two_measurements_do_not_share_a_journal(tmp_path: Path) -> None:

@@ -234,6 +234,25 @@ def test_file_says_where_it_was_gone_on_with_before_what_was_added(tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize(
+    ("cut", "left"),
+    [pytest.param(5, 3, id="in the block that was added"), pytest.param(-20, 3, id="in the line before it")],
+)
+def test_kill_after_going_on_leaves_what_was_there_before(tmp_path: Path, cut: int, left: int) -> None:
+    path = tmp_path / "trials"
+    with TrialFile(path, HEAD) as file:
+        file.add([trial("laar", 0, "a"), trial("laar", 0, "b")])
+    size = len(path.read_bytes())
+    with TrialFile(path, HEAD) as file:
+        file.add([trial("laar", 1, "c")])
+    content = path.read_bytes()
+    path.write_bytes(content[:-cut] if cut > 0 else content[: size - cut])
+    with TrialFile(path, HEAD) as file:
+        assert file.has("laar", 0)
+        assert not file.has("laar", 1)
+    assert len(path.read_text().splitlines()) == left
+
+
 def test_block_that_a_kill_tore_is_served_again(tmp_path: Path) -> None:
     path = tmp_path / "trials"
     with TrialFile(path, HEAD) as file:
