@@ -18,8 +18,9 @@ RAY_PORTS = {
     # HAProxy asks this one while no router is up, and would so ask that of the other application
     "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": "8501",
     "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": "9501",
+    # below those from 32768 on, of which the system gives any to whatever else a replica listens with
     "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "32000",
-    "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "32999",
+    "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "32699",
 }
 # replicas of a deleted application wait so long for HAProxy to forget them, by default 30 s
 DRAINING = {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2"}
