@@ -84,11 +84,15 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ProfileError(f"another measurement writes the journal {self.path}; wait for it or end it") from None
-        whole = b"" if fresh else self._whole()
+        self._file.seek(0)
+        content = self._file.read()
+        if not _HEAD.startswith(content[: len(_HEAD)]):
+            raise ProfileError(f"{self.path} is no journal of laar profile; move it away")
+        # a torn last line does not count
+        whole = content[: content.rfind(b"\n") + 1]
         lines = whole.splitlines()
         # where nothing was measured yet any plan may take the place
-        if not lines or (len(lines) == 1 and _is_head(lines[0])):
-            self._check_is_ours()
+        if fresh or len(lines) < 2:
             self._file.truncate(0)
             self._write(json.dumps({"laar_profile_journal": VERSION, "plan": plan}).encode())
             return
@@ -98,19 +102,6 @@ class Journal:
             self._read(number, line)
         # what failed is asked again, and counts as nothing until then
         self.outcomes = {k: found for k, found in self.outcomes.items() if found.result is not Result.FAILED}
-
-    def _whole(self) -> bytes:
-        """The lines that were written to their end, without a torn last one."""
-        self._file.seek(0)
-        content = self._file.read()
-        return content[: content.rfind(b"\n") + 1]
-
-    def _check_is_ours(self) -> None:
-        """Refuse what does not begin as a journal does, as far as it goes."""
-        self._file.seek(0)
-        begun = self._file.read(len(_HEAD))
-        if not _HEAD.startswith(begun):
-            raise ProfileError(f"{self.path} is no journal of laar profile; move it away")
 
     def _check_head(self, line: bytes, plan: Mapping[str, Any]) -> None:
         try:
@@ -143,10 +134,6 @@ class Journal:
     def _write(self, line: bytes) -> None:
         self._file.write(line + b"\n")
         self._file.flush()
-
-
-def _is_head(line: bytes) -> bool:
-    return line.startswith(_HEAD)
 
 
 def journal_path(out: Path) -> Path:
