@@ -1,5 +1,6 @@
 """Engine coefficients fitted to what was timed, by simulating how it was asked."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +12,12 @@ from profiles.record import Record
 from profiles.trial import Trial
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
-from scripts.simulate.scripted import of_records, of_trials, play
+from scripts.simulate.scripted import Step, of_records, of_trials, play
 from scripts.simulate.traffic import Floats
 
-FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth")
+_FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth")
 # A coefficient of nothing could not be multiplied.
-LEAST = np.array([0.05, 1e-5, 1e-4, 0.02])
+_LEAST = np.array([0.05, 1e-5, 1e-4, 0.02])
 # Coefficients twice as high or low count as much as means a tenth off: (0.1 / log 2) squared.
 _RIDGE = 0.02
 # How far the first simplex reaches, in logarithms, and how often a new one begins where the last one ended: it may have
@@ -53,8 +54,8 @@ def calibrate(start: Mapping[str, Engine], sources: Sequence[Source], *, road_s:
         raise ValueError(f"no attempt at {silent} to fit to; every one of {list(models)} must have been asked")
 
     def engines(logs: Floats) -> dict[str, Engine]:
-        rows = np.exp(logs).reshape(len(models), len(FIELDS)).tolist()
-        coefficients = [dict(zip(FIELDS, row, strict=True)) for row in rows]
+        rows = np.exp(logs).reshape(len(models), len(_FIELDS)).tolist()
+        coefficients = [dict(zip(_FIELDS, row, strict=True)) for row in rows]
         return {model: replace(start[model], **of) for model, of in zip(models, coefficients, strict=True)}
 
     def off(logs: Floats) -> float:
@@ -62,7 +63,7 @@ def calibrate(start: Mapping[str, Engine], sources: Sequence[Source], *, road_s:
         far = _RIDGE * float(np.mean((logs - first) ** 2))
         return _distance([group for source in sources for group in source(cluster).values()]) + far
 
-    rows = [np.maximum([getattr(start[model], name) for name in FIELDS], LEAST) for model in models]
+    rows = [np.maximum([getattr(start[model], name) for name in _FIELDS], _LEAST) for model in models]
     first = np.log(np.concatenate(rows))
     found = engines(_descend(off, first))
     return Calibrated(engines=found, mean_ratio=_ratios(cluster_of(found, road_s), sources))
@@ -84,9 +85,8 @@ def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients:
         for index, (trial, script) in enumerate(zip(tried, scripts, strict=True)):
             asked: set[str] = set()
             for was, step, now in zip(trial.tries, script, played[index], strict=True):
-                read, wrote = _bin(step.prompt_tokens, _PROMPT_EDGES), _bin(step.output_tokens, _ANSWER_EDGES)
-                key = was.model, trial.task, read, wrote, was.model in asked
-                found[key].append((now.latency_s, was.latency_s))
+                group = was.model, trial.task, *_lengths(step), was.model in asked
+                found[group].append((now.latency_s, was.latency_s))
                 asked.add(was.model)
         return found
 
@@ -102,8 +102,7 @@ def records_source(records: Sequence[Record], *, clients: int) -> Source:
         alone = Cluster.of({model: cluster.engines[cluster.models.index(model)]})
         played = play(alone, scripts, clients=clients).elapsed_s.tolist()
         for record, now_s in zip(records, played, strict=True):
-            read, wrote = _bin(record.prompt_tokens, _PROMPT_EDGES), _bin(record.output_tokens, _ANSWER_EDGES)
-            found[model, record.task, read, wrote, False].append((now_s, record.latency_s))
+            found[model, record.task, *_lengths(record), False].append((now_s, record.latency_s))
         return found
 
     return timed
@@ -141,5 +140,6 @@ def _ratio(group: Sequence[tuple[float, float]]) -> float:
     return float(now_s / was_s)
 
 
-def _bin(tokens: int, edges: Sequence[int]) -> int:
-    return int(np.searchsorted(edges, tokens))
+def _lengths(answer: Step | Record) -> tuple[int, int]:
+    """The bins of prompt and answer."""
+    return bisect_left(_PROMPT_EDGES, answer.prompt_tokens), bisect_left(_ANSWER_EDGES, answer.output_tokens)
