@@ -11,11 +11,11 @@ import msgspec
 from profiles.record import Record
 from profiles.trial import Trial
 from scripts.bench.recorded import read_records, uncompressed
+from scripts.bench.ttca_file import RESUMED
 
 OUTCOMES, TRIALS, BEFORE = "outcomes.jsonl", "trials.jsonl", "before.jsonl"
 LAAR = "laar"
 NEEDED_PARAMETERS = ("policies", "cap", "seed")
-_RESUMED = b'{"resumed": '
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def read_trials(path: Path) -> tuple[dict[str, Any], list[Trial]]:
     trials = []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            if line.startswith(_RESUMED):
+            if line.startswith(RESUMED.encode()):
                 head["resumed"].append(msgspec.json.decode(line, type=dict[str, Any])["resumed"])
             else:
                 trials.append(msgspec.json.decode(line, type=Trial))

@@ -10,7 +10,8 @@ from typing import Any, Self, TextIO
 from profiles.record import Record
 from profiles.trial import Trial
 
-_RESUMED = '{"resumed"'
+# how a line begins that tells where a run was gone on with
+RESUMED = '{"resumed": '
 
 
 class _Appended:
@@ -83,10 +84,10 @@ def _opened(path: Path) -> tuple[TextIO, list[dict[str, Any]]]:
     lines = file.readlines()
     if lines and not lines[-1].endswith("\n"):
         whole, torn = lines[:-1], lines[-1]
-        block = _block_of(whole[-1]) if whole and not torn.startswith(_RESUMED) else None
+        block = _block_of(whole[-1]) if whole and not torn.startswith(RESUMED) else None
         while whole and block is not None and _block_of(whole[-1]) == block:
             whole.pop()
-        if whole and whole[-1].startswith(_RESUMED):
+        if whole and whole[-1].startswith(RESUMED):
             # nothing was added then
             whole.pop()
         file.truncate(sum(len(line.encode()) for line in whole))
