@@ -29,7 +29,7 @@ def run(*, rounds: int, requests: int) -> Report:
         figures = _measure(rounds, requests)
     bars = [bar for concurrency in CONCURRENCIES for bar in _bars(figures, concurrency)]
     parameters = {"rounds": rounds, "requests": requests, "concurrencies": CONCURRENCIES, "model": MODEL}
-    parameters |= {NICENESS: os.environ[NICENESS]}
+    parameters |= share_cores()
     return Report(bench="overhead", parameters=parameters, figures=figures, bars=bars)
 
 
@@ -80,6 +80,14 @@ def _target(name: str, route: str, body: dict[str, Any]) -> Target:
     return Target(name=name, url=f"http://127.0.0.1:{PORT}{route}/v1/chat/completions", body=msgspec.json.encode(body))
 
 
+def share_cores() -> dict[str, str]:
+    """Give Ray's workers the priority of the client and other proxies on their cores; what it is, to report it.
+
+    By default Ray lets everything else go before them. Read when Ray starts; the caller's own choice stays.
+    """
+    return {NICENESS: os.environ.setdefault(NICENESS, "0")}
+
+
 @contextmanager
 def applications(laar_models: Sequence[str] = (MODEL,)) -> Iterator[None]:
     """laar with these models at /laar, and Ray's own ingress with one at /ray, until the block ends."""
@@ -88,8 +96,7 @@ def applications(laar_models: Sequence[str] = (MODEL,)) -> Iterator[None]:
 
     from serve_app.app import build_app
 
-    # Ray lets everything else go before its workers, here the client and the other proxies on the same cores
-    os.environ.setdefault(NICENESS, "0")
+    share_cores()
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": PORT})

@@ -5,7 +5,6 @@ what they add is their latency less that of the backend asked directly in the sa
 their engines themselves, so that all of their latency counts as added: parsing, engine and answer too.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -42,7 +41,6 @@ def run(*, rounds: int, requests: int, profile: bool) -> Report:
     with _targets() as targets:
         measured = {c: _measure(targets, c, rounds, requests) for c in CONCURRENCIES}
         where = where_time_goes(next(t for t in targets if t.name == "laar")) if profile else None
-        settings |= {overhead.NICENESS: os.environ[overhead.NICENESS]}
     figures: dict[str, Any] = {f"concurrency_{c}": compare(runs) for c, runs in measured.items()}
     bars = [bar for c in BARRED for bar in bars_of(figures[f"concurrency_{c}"], c)]
     parameters = {"rounds": rounds, "requests": requests, "concurrencies": CONCURRENCIES, "settings": settings}
@@ -136,6 +134,7 @@ def _settings() -> dict[str, Any]:
         "vllm_router": {"policy": "cache_aware, its default", "threads": "its default"},
         "laar": {"router_replicas": 1, "models": LAAR_MODELS, "attempt_log": "SQLite", "haproxy": True},
         "ray": {"ingress_replicas": 1, "models": (MODEL,), "haproxy": True},
+        **overhead.share_cores(),
         "backends": f"{len(BACKEND_PORTS)} for each proxy: uvicorn, one process each",
         "added": "less the latency of a backend asked directly; laar and ray with all of it, engine included",
         "keys": "nobody asks for any",
