@@ -32,6 +32,7 @@ LEAST_REQUESTS, LEAST_LANGUAGES, LEAST_LENGTHS = 300, 6, 3
 MOST_ANSWERED_ALONE = 0.80
 # A client that waits longer for its own core measures itself.
 MOST_CLIENT_LATE_S = 0.02
+# Five beats of the client's timer, see `ttca_run`: a shorter trial may have been between two.
 SHORTEST_TIMED_S = 0.1
 # For the 95 % intervals of ratios.
 RESAMPLES = 10_000
@@ -165,7 +166,7 @@ def _ends_s(trials: Sequence[Trial]) -> dict[int, float]:
 
 
 def _client_late_s(trials: Sequence[Trial]) -> float | None:
-    """The mean over trials, None where it is missing; one that was over at once may have been between two timers."""
+    """The mean over trials; None where one lacks it that was long enough to be timed."""
     if any(trial.client_late_s is None and trial.elapsed_s > SHORTEST_TIMED_S for trial in trials):
         return None
     late_s = [trial.client_late_s for trial in trials if trial.client_late_s is not None]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from profiles.record import Record
-from scripts.profile.journal import Journal, Outcome, Result, journal_path
+from scripts.profile.journal import VERSION, Journal, Outcome, Result, journal_path
 from scripts.profile.plan import Key, ProfileError
 
 PLAN = {"seed": 1, "tokens": [100]}
@@ -111,6 +111,12 @@ def test_journal_in_which_nothing_was_measured_binds_nobody(tmp_path: Path) -> N
     Journal(tmp_path / "j", PLAN, fresh=False).__exit__(None, None, None)
     with Journal(tmp_path / "j", PLAN | {"seed": 2}, fresh=False):
         assert json.loads((tmp_path / "j").read_text())["plan"]["seed"] == 2
+
+
+def test_journal_of_an_older_version_in_which_nothing_was_measured_binds_nobody(tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(b'{"laar_profile_journal": 1, "plan": {}}\n')
+    with Journal(tmp_path / "j", PLAN, fresh=False):
+        assert json.loads((tmp_path / "j").read_text()) == {"laar_profile_journal": VERSION, "plan": PLAN}
 
 
 def test_journal_of_an_older_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -336,24 +336,29 @@ def test_client_that_waits_for_its_own_core_falls_short(late_s: dict[str, float 
     assert bars(figures(compare(PARAMETERS, timed, records())))["client_late_s"].ok == holds
 
 
-def test_trials_between_two_timers_say_nothing_of_the_client() -> None:
-    def late_s(measured: Sequence[float | None]) -> float | None:
-        pairs = zip(trials(), [*measured, *[0.03] * len(trials())], strict=False)
-        timed = [
-            replace(
-                trial,
-                elapsed_s=0.1,
-                tries=(replace(trial.tries[-1], started_s=0.0, latency_s=0.1),),
-                client_late_s=late,
-            )
-            for trial, late in pairs
-        ]
-        found: float | None = figures(compare(PARAMETERS, timed, records()))["policies"]["laar"]["client_late_s"]
-        return found
-
+@pytest.mark.parametrize(
+    ("elapsed_s", "measured", "late_s"),
+    [
+        pytest.param(0.1, [None, 0.01, None, 0.03], 0.02, id="between-two-timers"),
+        pytest.param(0.1, [None] * 4, None, id="all-between-two-timers"),
+        pytest.param(0.2, [None, 0.01, 0.02, 0.03], None, id="one-of-long-trials-not-measured"),
+    ],
+)
+def test_client_is_timed_by_every_trial_that_is_not_over_at_once(
+    elapsed_s: float, measured: Sequence[float | None], late_s: float | None
+) -> None:
     assert [trial.policy for trial in trials()[:4]] == ["laar"] * 4
-    assert late_s([None, 0.01, None, 0.03]) == pytest.approx(0.02)
-    assert late_s([None] * 4) is None
+    timed = [
+        replace(
+            trial,
+            elapsed_s=elapsed_s,
+            tries=(replace(trial.tries[-1], started_s=0.0, latency_s=elapsed_s),),
+            client_late_s=late,
+        )
+        for trial, late in zip(trials(), [*measured, *[0.03] * len(trials())], strict=False)
+    ]
+    found = figures(compare(PARAMETERS, timed, records()))["policies"]["laar"]["client_late_s"]
+    assert found == (None if late_s is None else pytest.approx(late_s))
 
 
 def test_policy_without_a_trial_has_no_requests() -> None:
