@@ -18,6 +18,7 @@ RAY_PORTS = {
     # HAProxy asks this one while no router is up, and would so ask that of the other application
     "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": "8502",
     "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": "9502",
+    # below those from 32768 on, of which the system gives any to whatever else a replica listens with
     "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": "31200",
     "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "31899",
 }
