@@ -12,7 +12,7 @@ from deployments.thinking.batching import Batching
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 from scripts.bench.report import Bar, Report
 from scripts.bench.simulated_published import compared, dictionary, publish
-from scripts.bench.simulated_run import Recording, load_recording, read_engines
+from scripts.bench.simulated_run import Study, load_study, read_engines
 from scripts.simulate.calibrate import Calibrated
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
@@ -34,7 +34,7 @@ WITHIN_LITTLE, WITHIN_THEORY, WITHIN_RUN = 0.01, 0.03, 0.10
 
 def run(*, requests: int, replicas: int, theory_requests: int, seed: int, from_dir: Path | None) -> Report:
     """The big cluster first, so that the memory is its own; then the rest. ValueError for a folder that lacks parts."""
-    recording = load_recording(from_dir) if from_dir is not None else None
+    study = load_study(from_dir) if from_dir is not None else None
     figures: dict[str, Any] = {}
     big, bars = _big(requests, replicas, seed)
     figures["big"] = big
@@ -44,9 +44,9 @@ def run(*, requests: int, replicas: int, theory_requests: int, seed: int, from_d
         Bar(name=f"off_theory_{name}", value=abs(found["ratio"] - 1), limit=WITHIN_THEORY, kind="max")
         for name, found in theory.items()
     ]
-    if recording is not None:
+    if study is not None:
         assert from_dir is not None
-        found, more = _validation(recording, from_dir)
+        found, more = _validation(study, from_dir)
         figures["validation"] = found
         bars += more
     parameters = {
@@ -227,29 +227,29 @@ def _against(simulated_s: float, expected_s: float) -> dict[str, float]:
 
 def write(folder: Path) -> Calibrated:
     """Fit the engines to the run in the folder, and write what is published of its simulations."""
-    recording = load_recording(folder)
-    calibrated = recording.calibrated()
-    publish(folder, recording, calibrated.engines)
+    study = load_study(folder)
+    calibrated = study.calibrated()
+    publish(folder, study, calibrated.engines)
     return calibrated
 
 
-def _validation(recording: Recording, folder: Path) -> tuple[dict[str, Any], list[Bar]]:
+def _validation(study: Study, folder: Path) -> tuple[dict[str, Any], list[Bar]]:
     engines = read_engines(folder)
-    found = recording.replay(engines)
+    found = study.replay(engines)
     figures = {
         "engines": dictionary(engines),
-        "road_s": recording.road_s,
-        "calibrated_on_blocks": list(recording.facts.calibrated_on),
-        "policies": _rows(found),
-        "policies_before": _rows(recording.replay_before(engines)),
-        "skipped": list(found.skipped),
-        "errors": found.errors,
+        "run": study.facts.run,
+        "road_s": study.road_s,
+        "calibrated_on_blocks": list(study.facts.calibrated_on),
+        "other_blocks": _beside(found),
+        "published_run": _beside(study.replay_published(engines)),
     }
-    return figures, [*validation_bars(found), *compared(folder, recording, engines)]
+    return figures, [*validation_bars(found), *compared(folder, study, engines)]
 
 
-def _rows(found: Replay) -> list[dict[str, Any]]:
-    return [asdict(row) | {"mean_ratio": row.mean_ratio, "p95_ratio": row.p95_ratio} for row in found.rows]
+def _beside(found: Replay) -> dict[str, Any]:
+    rows = [asdict(row) | {"mean_ratio": row.mean_ratio, "p95_ratio": row.p95_ratio} for row in found.rows]
+    return {"policies": rows, "skipped": list(found.skipped), "errors": found.errors}
 
 
 def validation_bars(found: Replay) -> list[Bar]:

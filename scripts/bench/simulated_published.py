@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.bench.report import Bar
-from scripts.bench.simulated_run import ENGINES, Recording
+from scripts.bench.simulated_run import ENGINES, Study
 from scripts.bench.ttca_report import ABLATION, GOODPUT
 from scripts.simulate.ablation import ablate
 from scripts.simulate.engine import Engine
@@ -22,23 +22,23 @@ REPEATS = 4
 ROUNDING = 1e-6
 
 
-def publish(folder: Path, recording: Recording, engines: Mapping[str, Engine]) -> None:
+def publish(folder: Path, study: Study, engines: Mapping[str, Engine]) -> None:
     """Write what `compared` computes again."""
-    for name, content in {ENGINES: dictionary(engines), **found(recording, engines)}.items():
+    for name, content in {ENGINES: dictionary(engines), **found(study, engines)}.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
 
 
-def compared(folder: Path, recording: Recording, engines: Mapping[str, Engine]) -> list[Bar]:
+def compared(folder: Path, study: Study, engines: Mapping[str, Engine]) -> list[Bar]:
     """Whether the published rows are those that the published engines bring."""
     return [
         Bar(name=f"{Path(name).stem}_differs", value=_difference(folder / name, content), limit=ROUNDING, kind="max")
-        for name, content in found(recording, engines).items()
+        for name, content in found(study, engines).items()
     ]
 
 
-def found(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, dict[str, Any]]:
+def found(study: Study, engines: Mapping[str, Engine]) -> dict[str, dict[str, Any]]:
     """The content of each file of simulations by its name."""
-    return {ABLATION: ablation(recording, engines), GOODPUT: goodput(recording, engines)}
+    return {ABLATION: ablation(study, engines), GOODPUT: goodput(study, engines)}
 
 
 def dictionary(engines: Mapping[str, Engine]) -> dict[str, dict[str, float]]:
@@ -48,15 +48,15 @@ def dictionary(engines: Mapping[str, Engine]) -> dict[str, dict[str, float]]:
     }
 
 
-def ablation(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, Any]:
+def ablation(study: Study, engines: Mapping[str, Engine]) -> dict[str, Any]:
     """Every variant of LAAR on all prompts of the run, in a closed loop as in the run."""
-    world = recording.world(engines)
+    world = study.world(study.published, engines)
     rows = ablate(
-        recording.profile,
-        recording.outcomes,
+        world.profile,
+        world.records,
         world.cluster,
-        clients=recording.clients,
-        cap=recording.cap,
+        clients=world.clients,
+        cap=world.cap,
         repeats=REPEATS,
         seed=SEED,
     )
@@ -75,14 +75,14 @@ def ablation(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, A
     }
 
 
-def goodput(recording: Recording, engines: Mapping[str, Engine]) -> dict[str, Any]:
+def goodput(study: Study, engines: Mapping[str, Engine]) -> dict[str, Any]:
     """The format of `laar bench ttca`'s plot, and what else decides the figures."""
     found = by_load(
-        replace(recording.world(engines), clients=0),
+        replace(study.world(study.published, engines), clients=0),
         POLICIES,
         LOADS_PER_S,
         requests=REQUESTS,
-        sessions=recording.sessions,
+        sessions=study.published.sessions,
         seed=SEED,
     )
     return {

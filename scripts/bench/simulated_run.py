@@ -1,4 +1,4 @@
-"""The files of a real run that the simulator is held against."""
+"""The files of real runs that the simulator is fitted to and held against."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from profiles.record import Record
 from profiles.schema import Profile
 from profiles.trial import Trial
 from scripts.bench.recorded import read_records
-from scripts.bench.ttca_data import LAAR, OUTCOMES, TRIALS, raw, read_before, read_trials
+from scripts.bench.ttca_data import LAAR, OUTCOMES, TRIALS, raw, read_trials
 from scripts.bench.ttca_plan import CONTENDERS
-from scripts.simulate.calibrate import Calibrated, block_source, calibrate, cluster_of, records_source
+from scripts.simulate.calibrate import Calibrated, block_source, calibrate, cluster_of, records_source, relative
 from scripts.simulate.engine import Engine
 from scripts.simulate.replay import Replay, Way, World, replay
 
@@ -27,13 +27,14 @@ WAYS = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items(
 
 
 class RunFacts(BaseModel):
-    """`simulate.yaml` beside the raw data: what they do not say of the engines, and which blocks to calibrate on.
+    """`simulate.yaml` beside the raw data: what they do not say of the engines, and what these are fitted to.
 
-    The others are what the simulation is held against.
+    That is a run of its own, in the folder `run`; what it is not calibrated on the simulation is held against.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    run: str = Field(min_length=1)
     calibrated_on: tuple[NonNegativeInt, ...] = Field(min_length=1)
     slots: PositiveInt
     chunk_tokens: PositiveInt = 2048
@@ -42,37 +43,41 @@ class RunFacts(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """All outcomes of the run's prompts, and its trials: those to calibrate on, and those to validate on.
+    """What a run left: every model's answers to its prompts, and its trials. With `clients` 0 they came when due."""
 
-    `before` are trials of the latter that were served once more, earlier.
-    """
-
-    facts: RunFacts
-    profile: Profile
     outcomes: Sequence[Record]
-    to_calibrate: Sequence[Trial]
-    to_validate: Sequence[Trial]
-    before: Sequence[Trial]
+    trials: Sequence[Trial]
     clients: int
     cap: int
     sessions: int
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """The run whose figures are published, and the one that engines are fitted to and held against."""
+
+    facts: RunFacts
+    profile: Profile
+    published: Recording
+    timed: Recording
+
     def calibrated(self) -> Calibrated:
-        """From the profile's latencies on, to every model's answers to all prompts, and to blocks of all policies."""
-        if not self.clients:
+        """From the profile's latencies on: to blocks of all policies, and to how answers of all models compare."""
+        if not self.timed.clients:
             raise ValueError("mode: engines are fitted to closed loops; requests of this run came when they were due")
         facts, models = self.facts, self.profile.models
         sizes = {"slots": facts.slots, "chunk_tokens": facts.chunk_tokens, "block_tokens": facts.block_tokens}
         answers: dict[str, list[Record]] = defaultdict(list)
-        for record in self.outcomes:
+        for record in self.timed.outcomes:
             answers[record.model].append(record)
         blocks: dict[tuple[str, int], list[Trial]] = defaultdict(list)
-        for trial in self.to_calibrate:
+        for trial in self._to_calibrate():
             if trial.policy in WAYS:
                 blocks[trial.policy, trial.block].append(trial)
         sources = [
-            *(block_source(blocks[key], self.outcomes, clients=self.clients) for key in sorted(blocks)),
-            *(records_source(mine, clients=mine[0].concurrency) for _, mine in sorted(answers.items())),
+            *(block_source(blocks[key], self.timed.outcomes, clients=self.timed.clients) for key in sorted(blocks)),
+            # timed before all blocks, one model after the other
+            *(relative(records_source(mine, clients=mine[0].concurrency)) for _, mine in sorted(answers.items())),
         ]
         start = {model: Engine.of(models[model].latency, **sizes) for model in sorted(answers)}
         return calibrate(start, sources, road_s=self.road_s)
@@ -80,29 +85,33 @@ class Recording:
     @property
     def road_s(self) -> float:
         """What laar's own requests took outside of their attempts, the mean: the way to the router and back."""
-        asked = [trial for trial in self.to_calibrate if trial.policy == LAAR and trial.tries and not trial.error]
+        asked = [trial for trial in self._to_calibrate() if trial.policy == LAAR and trial.tries and not trial.error]
         if not asked:
             raise ValueError(f"the run has no trials of {LAAR} to calibrate on, which tell what the way to it takes")
         return fmean(trial.elapsed_s - sum(attempt.latency_s for attempt in trial.tries) for trial in asked)
 
-    def world(self, engines: Mapping[str, Engine]) -> World:
+    def world(self, run: Recording, engines: Mapping[str, Engine]) -> World:
         return World(
             profile=self.profile,
-            records=self.outcomes,
+            records=run.outcomes,
             cluster=cluster_of(engines, self.road_s),
-            clients=self.clients,
-            cap=self.cap,
+            clients=run.clients,
+            cap=run.cap,
         )
-
-    def replay_before(self, engines: Mapping[str, Engine]) -> Replay:
-        """The same beside what the blocks took when they were served before."""
-        return replay(self.world(engines), self.before, ways=WAYS, repeats=REPEATS)
 
     def replay(self, engines: Mapping[str, Engine]) -> Replay:
         """Blocks that the engines were not fitted to, under each of laar's policies; ValueError where there is none."""
-        if not self.to_validate:
+        others = [trial for trial in self.timed.trials if trial.block not in self.facts.calibrated_on]
+        if not others:
             raise ValueError(f"calibrated_on: the run has no other blocks than {list(self.facts.calibrated_on)}")
-        return replay(self.world(engines), self.to_validate, ways=WAYS, repeats=REPEATS)
+        return replay(self.world(self.timed, engines), others, ways=WAYS, repeats=REPEATS)
+
+    def replay_published(self, engines: Mapping[str, Engine]) -> Replay:
+        """All blocks of the published run, served when the machine may have been faster or slower."""
+        return replay(self.world(self.published, engines), self.published.trials, ways=WAYS, repeats=REPEATS)
+
+    def _to_calibrate(self) -> list[Trial]:
+        return [trial for trial in self.timed.trials if trial.block in self.facts.calibrated_on]
 
 
 def read_engines(folder: Path) -> dict[str, Engine]:
@@ -114,22 +123,22 @@ def read_engines(folder: Path) -> dict[str, Engine]:
         raise ValueError(f"{path}: {error}; `laar bench simulate --from {folder} --write` writes it") from error
 
 
-def load_recording(folder: Path) -> Recording:
+def load_study(folder: Path) -> Study:
     """Read what `laar bench ttca` has left in the folder, and FACTS; ValueError says what is missing or wrong."""
     try:
         facts = RunFacts.model_validate(yaml.safe_load((folder / FACTS).read_text()))
         profile = Profile.model_validate_json((folder / "profile.json").read_bytes())
-        parameters, trials = read_trials(raw(folder, TRIALS))
-        return Recording(
-            facts=facts,
-            profile=profile,
-            outcomes=read_records(raw(folder, OUTCOMES)),
-            to_calibrate=[trial for trial in trials if trial.block in facts.calibrated_on],
-            to_validate=[trial for trial in trials if trial.block not in facts.calibrated_on],
-            before=[trial for trial in read_before(folder) if trial.block not in facts.calibrated_on],
-            clients=int(parameters["concurrency"]) if parameters.get("mode") == "closed" else 0,
-            cap=int(parameters["cap"]),
-            sessions=int(parameters["sessions"]),
-        )
+        return Study(facts=facts, profile=profile, published=_recording(folder), timed=_recording(folder / facts.run))
     except (OSError, ValidationError, yaml.YAMLError) as error:
         raise ValueError(f"{folder}: {error}") from error
+
+
+def _recording(folder: Path) -> Recording:
+    parameters, trials = read_trials(raw(folder, TRIALS))
+    return Recording(
+        outcomes=read_records(raw(folder, OUTCOMES)),
+        trials=trials,
+        clients=int(parameters["concurrency"]) if parameters.get("mode") == "closed" else 0,
+        cap=int(parameters["cap"]),
+        sessions=int(parameters["sessions"]),
+    )

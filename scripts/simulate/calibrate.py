@@ -1,14 +1,14 @@
 """Engine coefficients fitted to what was timed, by simulating how it was asked."""
 
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
 
 from profiles.record import Record
+from profiles.schema import bucket_of
 from profiles.trial import Trial
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
@@ -78,17 +78,16 @@ def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients:
     """A block of trials in a closed loop, in groups of model, task, lengths, and whether it was asked before."""
     tried = sorted((trial for trial in trials if trial.tries), key=lambda trial: trial.sent_s)
     scripts = of_trials(tried, records)
+    measured: list[tuple[Group, float]] = []
+    for trial, script in zip(tried, scripts, strict=True):
+        asked: set[str] = set()
+        for was, step in zip(trial.tries, script, strict=True):
+            measured.append(((was.model, trial.task, *_lengths(step), was.model in asked), was.latency_s))
+            asked.add(was.model)
 
     def timed(cluster: Cluster) -> Timed:
-        found: dict[Group, list[tuple[float, float]]] = defaultdict(list)
         played = play(cluster, scripts, clients=clients).tries
-        for index, (trial, script) in enumerate(zip(tried, scripts, strict=True)):
-            asked: set[str] = set()
-            for was, step, now in zip(trial.tries, script, played[index], strict=True):
-                group = was.model, trial.task, *_lengths(step), was.model in asked
-                found[group].append((now.latency_s, was.latency_s))
-                asked.add(was.model)
-        return found
+        return _beside([made.latency_s for index in range(len(scripts)) for made in played[index]], measured)
 
     return timed
 
@@ -96,16 +95,35 @@ def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients:
 def records_source(records: Sequence[Record], *, clients: int) -> Source:
     """One model's answers in a closed loop, in their order, nothing else under way, in groups of task and lengths."""
     scripts, model = of_records(records), records[0].model
+    measured = [((model, record.task, *_lengths(record), False), record.latency_s) for record in records]
 
     def timed(cluster: Cluster) -> Timed:
-        found: dict[Group, list[tuple[float, float]]] = defaultdict(list)
         alone = Cluster.of({model: cluster.engines[cluster.models.index(model)]})
-        played = play(alone, scripts, clients=clients).elapsed_s.tolist()
-        for record, now_s in zip(records, played, strict=True):
-            found[model, record.task, *_lengths(record), False].append((now_s, record.latency_s))
-        return found
+        return _beside(play(alone, scripts, clients=clients).elapsed_s.tolist(), measured)
 
     return timed
+
+
+def relative(source: Source) -> Source:
+    """How the groups of a source compare with each other: simulated seconds are scaled to as many as were measured.
+
+    For what was timed when the machine may have been faster or slower.
+    """
+
+    def timed(cluster: Cluster) -> Timed:
+        found = source(cluster)
+        now_s, was_s = np.sum([pair for group in found.values() for pair in group], axis=0)
+        scale = float(was_s / now_s)
+        return {group: [(scale * now, was) for now, was in pairs] for group, pairs in found.items()}
+
+    return timed
+
+
+def _beside(simulated_s: Iterable[float], measured: Iterable[tuple[Group, float]]) -> Timed:
+    found: dict[Group, list[tuple[float, float]]] = defaultdict(list)
+    for now_s, (group, was_s) in zip(simulated_s, measured, strict=True):
+        found[group].append((now_s, was_s))
+    return found
 
 
 def _descend(off: Callable[[Floats], float], start: Floats) -> Floats:
@@ -142,4 +160,4 @@ def _ratio(group: Sequence[tuple[float, float]]) -> float:
 
 def _lengths(answer: Step | Record) -> tuple[int, int]:
     """The bins of prompt and answer."""
-    return bisect_left(_PROMPT_EDGES, answer.prompt_tokens), bisect_left(_ANSWER_EDGES, answer.output_tokens)
+    return bucket_of(answer.prompt_tokens, _PROMPT_EDGES), bucket_of(answer.output_tokens, _ANSWER_EDGES)

@@ -1,7 +1,7 @@
 """A real run played again: the same prompts, known outcomes and clients, against simulated engines."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from statistics import fmean, stdev
 
@@ -40,7 +40,7 @@ class Way:
     loop: Loop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Side:
     """What a run brought on prompts that some model answers: charges of reading (i), see `profiles.ttca`."""
 
@@ -54,7 +54,7 @@ class Side:
 class Row:
     """A contender, simulated beside real, over the same `requests`.
 
-    `spread_s` is the standard deviation of the simulated mean from one replay to the next: what the order in which
+    `spread` are the standard deviations of the simulated side from one replay to the next: what the order in which
     requests happen to meet is worth in one run. NaN for a single replay.
     """
 
@@ -62,7 +62,7 @@ class Row:
     requests: int
     simulated: Side
     real: Side
-    spread_s: float
+    spread: Side
 
     @property
     def mean_ratio(self) -> float:
@@ -182,9 +182,9 @@ def replay(
         Row(
             name=name,
             requests=len(real[name]),
-            simulated=_mean_side([one[name] for one in every]),
+            simulated=_fold([one[name] for one in every], fmean),
             real=was[name],
-            spread_s=_spread([one[name].mean_s for one in every]),
+            spread=_fold([one[name] for one in every], _deviation),
         )
         for name in real
     ]
@@ -214,13 +214,12 @@ def _is_whole(trial: Trial) -> bool:
     return not trial.error and bool(trial.tries)
 
 
-def _mean_side(every: Sequence[Side]) -> Side:
-    columns = zip(*(astuple(side) for side in every), strict=True)
-    return Side(**dict(zip(Side.__slots__, (fmean(column) for column in columns), strict=True)))
+def _fold(every: Sequence[Side], by: Callable[[Sequence[float]], float]) -> Side:
+    return Side(*(by(column) for column in zip(*map(astuple, every), strict=True)))
 
 
-def _spread(means: Sequence[float]) -> float:
-    return stdev(means) if len(means) > 1 else float("nan")
+def _deviation(values: Sequence[float]) -> float:
+    return stdev(values) if len(values) > 1 else float("nan")
 
 
 def trials_of(outcome: Outcome, plan: Sequence[Asked], world: World, *, name: str, block: int = 0) -> list[Trial]:

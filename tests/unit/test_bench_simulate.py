@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from scripts.bench.commands import bench
 from scripts.bench.simulate import size_bars
-from scripts.bench.simulated_run import Recording, load_recording
+from scripts.bench.simulated_run import WAYS, Study, load_study
+from scripts.simulate.engine import Engine
 from scripts.simulate.replay import Asked, play_policy, trials_of
 from tests.unit.simulated import FAST, GOOD, profile
 from tests.unit.test_simulate_replay import ENGINES, MIXED, PLAN, world
@@ -36,15 +37,25 @@ def test_a_cluster_that_ten_models_do_not_share_evenly_is_refused() -> None:
     assert "a multiple of 10 is wanted" in done.output
 
 
-def recording(
+def study(
     folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S, slow: Collection[tuple[str, int]] = ()
-) -> Recording:
-    """A run of ten prompts a block on engines that are known, of which block 0 is to calibrate on."""
+) -> Study:
+    """A run on known engines, ten prompts a block, of which block 0 is to calibrate on; and a published one."""
+    (folder / "again").mkdir(exist_ok=True)
+    write_run(folder, {("cascade", 0): 0.0}, ())
+    write_run(folder / "again", roads_s, slow)
+    (folder / "profile.json").write_text(profile().model_dump_json())
+    (folder / "simulate.yaml").write_text("{run: again, calibrated_on: [0], slots: 8}")
+    return load_study(folder)
+
+
+def write_run(folder: Path, roads_s: Mapping[tuple[str, int], float], slow: Collection[tuple[str, int]]) -> None:
     found = world(*MIXED)
     lines = [HEAD]
     for (name, block), road_s in roads_s.items():
         plan: list[Asked] = PLAN[10 * block : 10 * block + 10]
-        played = play_policy(found, plan, "round-robin" if name == "ray" else name, loop="server")
+        way = WAYS.get(name, WAYS["round-robin"])
+        played = play_policy(found, plan, way.policy, loop="server")
         trials = trials_of(played, plan, found, name=name, block=block)
         if (name, block) in slow:
             trials = [replace(t, tries=tuple(replace(a, latency_s=10 * a.latency_s) for a in t.tries)) for t in trials]
@@ -52,38 +63,60 @@ def recording(
     (folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     answers = "".join(json.dumps({"result": "answered", "record": asdict(r)}) + "\n" for r in found.records)
     (folder / "outcomes.jsonl").write_text(answers)
-    (folder / "profile.json").write_text(profile().model_dump_json())
-    (folder / "simulate.yaml").write_text("{calibrated_on: [0], slots: 8}")
-    return load_recording(folder)
 
 
 def test_the_way_to_the_router_is_the_mean_of_laars_in_the_blocks_to_calibrate_on(tmp_path: Path) -> None:
-    assert recording(tmp_path).road_s == pytest.approx(0.5)
+    assert study(tmp_path).road_s == pytest.approx(0.5)
 
 
 def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path: Path) -> None:
-    found = recording(tmp_path)
+    found = study(tmp_path)
     engines = found.calibrated().engines
     assert set(engines) == {FAST, GOOD}
     # what came from other routers and other blocks is not fitted to, however slow it was
-    slow = recording(tmp_path, slow={("ray", 0), ("laar", 1)})
+    slow = study(tmp_path, slow={("ray", 0), ("laar", 1)})
     assert slow.calibrated().engines == engines
-    assert recording(tmp_path, slow={("round-robin", 0)}).calibrated().engines != engines
+    assert study(tmp_path, slow={("round-robin", 0)}).calibrated().engines != engines
     rows = found.replay(ENGINES).rows
     # no model answers p15
     assert [(row.name, row.requests) for row in rows] == [("laar", 9)]
 
 
-def test_what_was_served_before_is_replayed_apart(tmp_path: Path) -> None:
-    recording(tmp_path)
-    lines = (tmp_path / "trials.jsonl").read_text().splitlines(keepends=True)
-    (tmp_path / "before.jsonl").write_text("".join(lines).replace('"laar"', '"cascade"'))
-    found = load_recording(tmp_path)
-    assert [row.name for row in found.replay_before(ENGINES).rows] == ["cascade"]
+def test_engines_are_fitted_to_how_recorded_answers_compare(tmp_path: Path) -> None:
+    found, long = study(tmp_path), {"p0", "p1", "p2"}
+
+    def fitted(factor: float, slow: Collection[str]) -> Mapping[str, Engine]:
+        records = [
+            replace(
+                r,
+                prompt_tokens=400 if r.prompt_id in long else r.prompt_tokens,
+                latency_s=r.latency_s * (factor if r.prompt_id in slow else 1),
+            )
+            for r in found.timed.outcomes
+        ]
+        return replace(found, timed=replace(found.timed, outcomes=records)).calibrated().engines
+
+    engines, every = fitted(1, ()), {record.prompt_id for record in found.timed.outcomes}
+    # powers of two change no digit
+    assert fitted(8, every) == engines
+    assert fitted(8, long) != engines
+
+
+def test_the_published_run_is_replayed_whole(tmp_path: Path) -> None:
+    found = study(tmp_path)
+    assert [row.name for row in found.replay_published(ENGINES).rows] == ["cascade"]
     assert [row.name for row in found.replay(ENGINES).rows] == ["laar"]
 
 
 def test_a_run_without_other_blocks_is_refused(tmp_path: Path) -> None:
-    found = recording(tmp_path, {("laar", 0): 0.5})
+    found = study(tmp_path, {("laar", 0): 0.5})
     with pytest.raises(ValueError, match=r"calibrated_on: the run has no other blocks than \[0\]"):
         found.replay(ENGINES)
+
+
+def test_a_run_to_calibrate_on_is_a_closed_loop_and_has_laar(tmp_path: Path) -> None:
+    found = study(tmp_path)
+    with pytest.raises(ValueError, match="engines are fitted to closed loops"):
+        replace(found, timed=replace(found.timed, clients=0)).calibrated()
+    with pytest.raises(ValueError, match="no trials of laar to calibrate on"):
+        study(tmp_path, {("cascade", 0): 0.5, ("laar", 1): 0.5}).calibrated()
