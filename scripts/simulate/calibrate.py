@@ -1,4 +1,4 @@
-"""Engine coefficients fitted to what was timed, by simulating how it was asked."""
+"""Engines fitted to what was timed, by simulating how it was asked."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,13 +11,13 @@ from profiles.record import Record
 from profiles.schema import bucket_of
 from profiles.trial import Trial
 from scripts.simulate.cluster import Cluster
-from scripts.simulate.engine import Engine
 from scripts.simulate.scripted import Step, of_records, of_trials, play
 from scripts.simulate.traffic import Floats
 
 _FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth")
 # A coefficient of nothing could not be multiplied.
 _LEAST = np.array([0.05, 1e-5, 1e-4, 0.02])
+_LEAST_SHARE = 0.02
 # Coefficients twice as high or low count as much as means a tenth off: (0.1 / log 2) squared.
 _RIDGE = 0.02
 # How far the first simplex reaches, in logarithms, and how often a new one begins where the last one ended: it may have
@@ -34,44 +34,39 @@ Source = Callable[[Cluster], Timed]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrated:
-    """Engines by model, and the mean of simulated over measured latency by model, where they were fitted."""
+    """A cluster, and the mean of simulated over measured latency by model, where it was fitted."""
 
-    engines: Mapping[str, Engine]
+    cluster: Cluster
     mean_ratio: Mapping[str, float]
 
 
-def calibrate(start: Mapping[str, Engine], sources: Sequence[Source], *, road_s: float = 0.0) -> Calibrated:
-    """Engines near `start` under which the groups of all sources take as long on average as they did.
+def calibrate(start: Cluster, sources: Sequence[Source]) -> Calibrated:
+    """Engines and a share of their machine near `start`, with which all groups take as long on average as they did.
 
     A source has about as many requests at each engine all the time, which tells its speed, and hardly apart what is
-    overhead, writing and growth: so several loads are needed, and to leave `start` costs something.
-
-    `road_s` is what an attempt takes outside of what its router sees as in flight.
+    overhead, writing and growth: so several loads are needed, and to leave `start` costs something. What engines take
+    from each other shows where some sources keep one of them busy and others all. The `verify_s` of `start` is what an
+    attempt takes outside of what its router sees as in flight.
     """
-    models = tuple(start)
-    asked = {model for source in sources for model, *_ in source(cluster_of(start, road_s))}
-    if silent := [model for model in models if model not in asked]:
-        raise ValueError(f"no attempt at {silent} to fit to; every one of {list(models)} must have been asked")
+    asked = {model for source in sources for model, *_ in source(start)}
+    if silent := [model for model in start.models if model not in asked]:
+        raise ValueError(f"no attempt at {silent} to fit to; every one of {list(start.models)} must have been asked")
 
-    def engines(logs: Floats) -> dict[str, Engine]:
-        rows = np.exp(logs).reshape(len(models), len(_FIELDS)).tolist()
-        coefficients = [dict(zip(_FIELDS, row, strict=True)) for row in rows]
-        return {model: replace(start[model], **of) for model, of in zip(models, coefficients, strict=True)}
+    def cluster(logs: Floats) -> Cluster:
+        *rows, share = np.split(np.exp(logs), np.arange(1, len(start.models) + 1) * len(_FIELDS))
+        coefficients = [dict(zip(_FIELDS, row.tolist(), strict=True)) for row in rows]
+        engines = [replace(engine, **of) for engine, of in zip(start.engines, coefficients, strict=True)]
+        return replace(start, engines=tuple(engines), host_share=float(share[0]))
 
     def off(logs: Floats) -> float:
-        cluster = cluster_of(engines(logs), road_s)
+        now = cluster(logs)
         far = _RIDGE * float(np.mean((logs - first) ** 2))
-        return _distance([group for source in sources for group in source(cluster).values()]) + far
+        return _distance([group for source in sources for group in source(now).values()]) + far
 
-    rows = [np.maximum([getattr(start[model], name) for name in _FIELDS], _LEAST) for model in models]
-    first = np.log(np.concatenate(rows))
-    found = engines(_descend(off, first))
-    return Calibrated(engines=found, mean_ratio=_ratios(cluster_of(found, road_s), sources))
-
-
-def cluster_of(engines: Mapping[str, Engine], road_s: float) -> Cluster:
-    """One replica of each model, at the end of a road."""
-    return replace(Cluster.of(engines), verify_s=road_s)
+    rows = [np.maximum([getattr(engine, name) for name in _FIELDS], _LEAST) for engine in start.engines]
+    first = np.log(np.concatenate([*rows, [max(start.host_share, _LEAST_SHARE)]]))
+    found = cluster(_descend(off, first))
+    return Calibrated(cluster=found, mean_ratio=_ratios(found, sources))
 
 
 def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients: int) -> Source:

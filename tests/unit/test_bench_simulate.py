@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from scripts.bench.commands import bench
 from scripts.bench.simulate import size_bars
-from scripts.bench.simulated_run import WAYS, Study, load_study
-from scripts.simulate.engine import Engine
+from scripts.bench.simulated_run import WAYS, Engines, Study, load_study
+from scripts.simulate.cluster import Cluster
 from scripts.simulate.replay import Asked, play_policy, trials_of
 from tests.unit.simulated import FAST, GOOD, profile
 from tests.unit.test_simulate_replay import ENGINES, MIXED, PLAN, world
@@ -21,6 +21,7 @@ HEAD = {
     "environment": {},
     "parameters": {"policies": {}, "cap": 10, "seed": 0, "mode": "closed", "concurrency": 2, "sessions": 4},
 }
+KNOWN = Engines(engines=ENGINES, host_share=0.0)
 # by policy and block, what the client waits beside its attempts
 ROADS_S = {("laar", 0): 0.5, ("laar", 1): 9.0, ("round-robin", 0): 9.0, ("ray", 0): 9.0}
 
@@ -71,13 +72,13 @@ def test_the_way_to_the_router_is_the_mean_of_laars_in_the_blocks_to_calibrate_o
 
 def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path: Path) -> None:
     found = study(tmp_path)
-    engines = found.calibrated().engines
-    assert set(engines) == {FAST, GOOD}
+    cluster = found.calibrated().cluster
+    assert set(cluster.models) == {FAST, GOOD}
     # what came from other routers and other blocks is not fitted to, however slow it was
     slow = study(tmp_path, slow={("ray", 0), ("laar", 1)})
-    assert slow.calibrated().engines == engines
-    assert study(tmp_path, slow={("round-robin", 0)}).calibrated().engines != engines
-    rows = found.replay(ENGINES).rows
+    assert slow.calibrated().cluster == cluster
+    assert study(tmp_path, slow={("round-robin", 0)}).calibrated().cluster != cluster
+    rows = found.replay(KNOWN).rows
     # no model answers p15
     assert [(row.name, row.requests) for row in rows] == [("laar", 9)]
 
@@ -85,7 +86,7 @@ def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path:
 def test_engines_are_fitted_to_how_recorded_answers_compare(tmp_path: Path) -> None:
     found, long = study(tmp_path), {"p0", "p1", "p2"}
 
-    def fitted(factor: float, slow: Collection[str]) -> Mapping[str, Engine]:
+    def fitted(factor: float, slow: Collection[str]) -> Cluster:
         records = [
             replace(
                 r,
@@ -94,24 +95,24 @@ def test_engines_are_fitted_to_how_recorded_answers_compare(tmp_path: Path) -> N
             )
             for r in found.timed.outcomes
         ]
-        return replace(found, timed=replace(found.timed, outcomes=records)).calibrated().engines
+        return replace(found, timed=replace(found.timed, outcomes=records)).calibrated().cluster
 
-    engines, every = fitted(1, ()), {record.prompt_id for record in found.timed.outcomes}
+    cluster, every = fitted(1, ()), {record.prompt_id for record in found.timed.outcomes}
     # powers of two change no digit
-    assert fitted(8, every) == engines
-    assert fitted(8, long) != engines
+    assert fitted(8, every) == cluster
+    assert fitted(8, long) != cluster
 
 
 def test_the_published_run_is_replayed_whole(tmp_path: Path) -> None:
     found = study(tmp_path)
-    assert [row.name for row in found.replay_published(ENGINES).rows] == ["cascade"]
-    assert [row.name for row in found.replay(ENGINES).rows] == ["laar"]
+    assert [row.name for row in found.replay_published(KNOWN).rows] == ["cascade"]
+    assert [row.name for row in found.replay(KNOWN).rows] == ["laar"]
 
 
 def test_a_run_without_other_blocks_is_refused(tmp_path: Path) -> None:
     found = study(tmp_path, {("laar", 0): 0.5})
     with pytest.raises(ValueError, match=r"calibrated_on: the run has no other blocks than \[0\]"):
-        found.replay(ENGINES)
+        found.replay(KNOWN)
 
 
 def test_a_run_to_calibrate_on_is_a_closed_loop_and_has_laar(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_calibration_finds_the_engine_that_gave_the_records() -> None:
     records = {clients: timed(TRUE, concurrency=clients) for clients in (1, 8)}
     sources = [records_source(mine, clients=clients) for clients, mine in records.items()]
     start = replace(TRUE, prefill_s_per_token=0.004, decode_s_per_token=0.045)
-    found = calibrate({"m": start}, sources).engines["m"]
+    (found,) = calibrate(Cluster.of({"m": start}), sources).cluster.engines
     assert found.prefill_s_per_token == pytest.approx(0.003, rel=0.1)
     assert found.decode_s_per_token == pytest.approx(0.06, rel=0.15)
     for clients, mine in records.items():
@@ -65,15 +65,28 @@ def test_calibration_finds_the_engines_that_a_block_was_served_by() -> None:
     found = world(*MIXED, clients=4)
     trials = trials_of(play_policy(found, PLAN, "round-robin", loop="client"), PLAN, found, name="calibration")
     start = {name: replace(e, decode_s_per_token=1.4 * e.decode_s_per_token) for name, e in ENGINES.items()}
-    calibrated = calibrate(start, [block_source(trials, found.records, clients=4)])
+    calibrated = calibrate(Cluster.of(start), [block_source(trials, found.records, clients=4)])
     assert calibrated.mean_ratio == pytest.approx({FAST: 1.0, GOOD: 1.0}, abs=0.03)
+
+
+def test_calibration_finds_what_engines_on_one_machine_take_from_each_other() -> None:
+    found = world(*MIXED, clients=4)
+    found = replace(found, cluster=replace(found.cluster, host_share=0.5))
+    # one engine at work under the first, both under the second
+    played = {name: play_policy(found, PLAN, name, loop="client") for name in ("fastest", "round-robin")}
+    sources = [
+        block_source(trials_of(outcome, PLAN, found, name=name), found.records, clients=4)
+        for name, outcome in played.items()
+    ]
+    calibrated = calibrate(replace(found.cluster, host_share=0.1), sources)
+    assert calibrated.cluster.host_share == pytest.approx(0.5, rel=0.2)
 
 
 def test_a_block_that_never_asked_a_model_is_refused() -> None:
     found = world(*MIXED)
     trials = trials_of(play_policy(found, PLAN, "fastest", loop="client"), PLAN, found, name="calibration")
     with pytest.raises(ValueError, match=r"no attempt at \['good'\]"):
-        calibrate(ENGINES, [block_source(trials, found.records, clients=2)])
+        calibrate(Cluster.of(ENGINES), [block_source(trials, found.records, clients=2)])
 
 
 def test_attempts_whose_tokens_nobody_tells_are_refused() -> None:
