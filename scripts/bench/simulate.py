@@ -11,8 +11,8 @@ import numpy as np
 from deployments.thinking.batching import Batching
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 from scripts.bench.report import Bar, Report
-from scripts.bench.simulated_published import compared, publish
-from scripts.bench.simulated_run import Engines, Study, load_study, read_engines
+from scripts.bench.simulated_published import compared, dictionary, publish
+from scripts.bench.simulated_run import Study, load_study, read_engines
 from scripts.simulate.calibrate import Calibrated
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
@@ -229,7 +229,7 @@ def write(folder: Path) -> Calibrated:
     """Fit the engines to the run in the folder, and write what is published of its simulations."""
     study = load_study(folder)
     calibrated = study.calibrated()
-    publish(folder, study, Engines.of(calibrated.cluster))
+    publish(folder, study, dict(zip(calibrated.cluster.models, calibrated.cluster.engines, strict=True)))
     return calibrated
 
 
@@ -237,7 +237,7 @@ def _validation(study: Study, folder: Path) -> tuple[dict[str, Any], list[Bar]]:
     engines = read_engines(folder)
     found = study.replay(engines)
     figures = {
-        **asdict(engines),
+        "engines": dictionary(engines),
         "run": study.facts.run,
         "road_s": study.road_s,
         "calibrated_on_blocks": list(study.facts.calibrated_on),

@@ -2,14 +2,16 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from scripts.bench.report import Bar
-from scripts.bench.simulated_run import ENGINES, Engines, Study
+from scripts.bench.simulated_run import ENGINES, Study
 from scripts.bench.ttca_report import ABLATION, GOODPUT
 from scripts.simulate.ablation import ablate
+from scripts.simulate.engine import Engine
 from scripts.simulate.goodput import OBJECTIVE, READER, by_load
 
 LOADS_PER_S = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2)
@@ -20,13 +22,13 @@ REPEATS = 4
 ROUNDING = 1e-6
 
 
-def publish(folder: Path, study: Study, engines: Engines) -> None:
+def publish(folder: Path, study: Study, engines: Mapping[str, Engine]) -> None:
     """Write what `compared` computes again."""
-    for name, content in {ENGINES: asdict(engines), **found(study, engines)}.items():
+    for name, content in {ENGINES: dictionary(engines), **found(study, engines)}.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
 
 
-def compared(folder: Path, study: Study, engines: Engines) -> list[Bar]:
+def compared(folder: Path, study: Study, engines: Mapping[str, Engine]) -> list[Bar]:
     """Whether the published rows are those that the published engines bring."""
     return [
         Bar(name=f"{Path(name).stem}_differs", value=_difference(folder / name, content), limit=ROUNDING, kind="max")
@@ -34,12 +36,16 @@ def compared(folder: Path, study: Study, engines: Engines) -> list[Bar]:
     ]
 
 
-def found(study: Study, engines: Engines) -> dict[str, dict[str, Any]]:
+def found(study: Study, engines: Mapping[str, Engine]) -> dict[str, dict[str, Any]]:
     """The content of each file of simulations by its name."""
     return {ABLATION: ablation(study, engines), GOODPUT: goodput(study, engines)}
 
 
-def ablation(study: Study, engines: Engines) -> dict[str, Any]:
+def dictionary(engines: Mapping[str, Engine]) -> dict[str, dict[str, float]]:
+    return {model: asdict(engine) for model, engine in engines.items()}
+
+
+def ablation(study: Study, engines: Mapping[str, Engine]) -> dict[str, Any]:
     """Every variant of LAAR on all prompts of the run, in a closed loop as in the run."""
     world = study.world(study.published, engines)
     rows = ablate(
@@ -66,7 +72,7 @@ def ablation(study: Study, engines: Engines) -> dict[str, Any]:
     }
 
 
-def goodput(study: Study, engines: Engines) -> dict[str, Any]:
+def goodput(study: Study, engines: Mapping[str, Engine]) -> dict[str, Any]:
     """The format of `laar bench ttca`'s plot, and what else decides the figures."""
     found = by_load(
         replace(study.world(study.published, engines), clients=0),

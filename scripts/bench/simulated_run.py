@@ -23,8 +23,6 @@ from scripts.simulate.replay import Replay, Way, World, replay
 
 FACTS, ENGINES = "simulate.yaml", "engines.json"
 REPEATS = 8
-# Where the search begins for what engines on one machine's cores take from each other.
-HOST_SHARE = 0.2
 # Other routers are not simulated.
 WAYS = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
 
@@ -56,18 +54,6 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engines:
-    """`engines.json`: the engines by model, and what each takes from the others on the machine, see `Host`."""
-
-    engines: Mapping[str, Engine]
-    host_share: float
-
-    @classmethod
-    def of(cls, cluster: Cluster) -> "Engines":
-        return cls(engines=dict(zip(cluster.models, cluster.engines, strict=True)), host_share=cluster.host_share)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """The run whose figures are published, and the one that engines are fitted to and held against."""
 
@@ -95,7 +81,7 @@ class Study:
             *(relative(records_source(mine, clients=mine[0].concurrency)) for _, mine in sorted(answers.items())),
         ]
         engines = {model: Engine.of(models[model].latency, **sizes) for model in sorted(answers)}
-        return calibrate(self._cluster(Engines(engines=engines, host_share=HOST_SHARE)), sources)
+        return calibrate(self._cluster(engines), sources)
 
     @property
     def road_s(self) -> float:
@@ -105,7 +91,7 @@ class Study:
             raise ValueError(f"the run has no trials of {LAAR} to calibrate on, which tell what the way to it takes")
         return fmean(trial.elapsed_s - sum(attempt.latency_s for attempt in trial.tries) for trial in asked)
 
-    def world(self, run: Recording, engines: Engines) -> World:
+    def world(self, run: Recording, engines: Mapping[str, Engine]) -> World:
         return World(
             profile=self.profile,
             records=run.outcomes,
@@ -114,30 +100,30 @@ class Study:
             cap=run.cap,
         )
 
-    def replay(self, engines: Engines) -> Replay:
+    def replay(self, engines: Mapping[str, Engine]) -> Replay:
         """Blocks that the engines were not fitted to, under each of laar's policies; ValueError where there is none."""
         others = [trial for trial in self.timed.trials if trial.block not in self.facts.calibrated_on]
         if not others:
             raise ValueError(f"calibrated_on: the run has no other blocks than {list(self.facts.calibrated_on)}")
         return replay(self.world(self.timed, engines), others, ways=WAYS, repeats=REPEATS)
 
-    def replay_published(self, engines: Engines) -> Replay:
+    def replay_published(self, engines: Mapping[str, Engine]) -> Replay:
         """All blocks of the published run, served when the machine may have been faster or slower."""
         return replay(self.world(self.published, engines), self.published.trials, ways=WAYS, repeats=REPEATS)
 
     def _to_calibrate(self) -> list[Trial]:
         return [trial for trial in self.timed.trials if trial.block in self.facts.calibrated_on]
 
-    def _cluster(self, engines: Engines) -> Cluster:
-        """One replica of each model, all on one machine, at the end of a road."""
-        return replace(Cluster.of(engines.engines), host_share=engines.host_share, verify_s=self.road_s)
+    def _cluster(self, engines: Mapping[str, Engine]) -> Cluster:
+        """One replica of each model, at the end of a road."""
+        return replace(Cluster.of(engines), verify_s=self.road_s)
 
 
-def read_engines(folder: Path) -> Engines:
+def read_engines(folder: Path) -> dict[str, Engine]:
     """The engines that a run was simulated with; ValueError where there are none yet."""
     path = folder / ENGINES
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Engines)
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Engine])
     except (OSError, msgspec.DecodeError) as error:
         raise ValueError(f"{path}: {error}; `laar bench simulate --from {folder} --write` writes it") from error
 

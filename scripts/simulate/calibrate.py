@@ -14,15 +14,14 @@ from scripts.simulate.cluster import Cluster
 from scripts.simulate.scripted import Step, of_records, of_trials, play
 from scripts.simulate.traffic import Floats
 
-_FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth")
+_FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth", "host_share")
 # A coefficient of nothing could not be multiplied.
-_LEAST = np.array([0.05, 1e-5, 1e-4, 0.02])
-_LEAST_SHARE = 0.02
+_LEAST = np.array([0.05, 1e-5, 1e-4, 0.02, 0.2])
 # Coefficients twice as high or low count as much as means a tenth off: (0.1 / log 2) squared.
 _RIDGE = 0.02
 # How far the first simplex reaches, in logarithms, and how often a new one begins where the last one ended: it may have
 # shrunk where nothing was to be found.
-_REACH, _SIMPLEXES, _STEPS = 0.35, 2, 300
+_REACH, _SIMPLEXES, _STEPS = 0.7, 2, 500
 # Prompts and answers of about the same length, in tokens, share a group.
 _PROMPT_EDGES, _ANSWER_EDGES = (200, 600), (8, 16)
 
@@ -41,22 +40,22 @@ class Calibrated:
 
 
 def calibrate(start: Cluster, sources: Sequence[Source]) -> Calibrated:
-    """Engines and a share of their machine near `start`, with which all groups take as long on average as they did.
+    """Engines near those of `start` with which the groups of all sources take as long on average as they did.
 
     A source has about as many requests at each engine all the time, which tells its speed, and hardly apart what is
-    overhead, writing and growth: so several loads are needed, and to leave `start` costs something. What engines take
-    from each other shows where some sources keep one of them busy and others all. The `verify_s` of `start` is what an
-    attempt takes outside of what its router sees as in flight.
+    overhead, writing and growth: so several loads are needed, and to leave `start` costs something. What an engine
+    loses to others on its machine shows where some sources keep it busy alone and others all of them. The `verify_s`
+    of `start` is what an attempt takes outside of what its router sees as in flight.
     """
     asked = {model for source in sources for model, *_ in source(start)}
     if silent := [model for model in start.models if model not in asked]:
         raise ValueError(f"no attempt at {silent} to fit to; every one of {list(start.models)} must have been asked")
 
     def cluster(logs: Floats) -> Cluster:
-        *rows, share = np.split(np.exp(logs), np.arange(1, len(start.models) + 1) * len(_FIELDS))
-        coefficients = [dict(zip(_FIELDS, row.tolist(), strict=True)) for row in rows]
+        rows = np.exp(logs).reshape(len(start.models), len(_FIELDS)).tolist()
+        coefficients = [dict(zip(_FIELDS, row, strict=True)) for row in rows]
         engines = [replace(engine, **of) for engine, of in zip(start.engines, coefficients, strict=True)]
-        return replace(start, engines=tuple(engines), host_share=float(share[0]))
+        return replace(start, engines=tuple(engines))
 
     def off(logs: Floats) -> float:
         now = cluster(logs)
@@ -64,7 +63,7 @@ def calibrate(start: Cluster, sources: Sequence[Source]) -> Calibrated:
         return _distance([group for source in sources for group in source(now).values()]) + far
 
     rows = [np.maximum([getattr(engine, name) for name in _FIELDS], _LEAST) for engine in start.engines]
-    first = np.log(np.concatenate([*rows, [max(start.host_share, _LEAST_SHARE)]]))
+    first = np.log(np.concatenate(rows))
     found = cluster(_descend(off, first))
     return Calibrated(cluster=found, mean_ratio=_ratios(found, sources))
 

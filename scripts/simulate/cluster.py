@@ -14,15 +14,13 @@ MAX_REPLICAS = 100_000
 class Cluster:
     """Models in order, each with its engine and number of replicas.
 
-    With a `host_share` above 0 all replicas stand on one machine, see `Host`. With `has_prefix_cache` a prompt is read
-    once by a replica. A replica that fails (on average after `mtbf_s`, 0 for never) comes back after `mttr_s` on
-    average; its requests are lost, which is seen `detect_s` later.
+    With `has_prefix_cache` a prompt is read once by a replica. A replica that fails (on average after `mtbf_s`, 0 for
+    never) comes back after `mttr_s` on average; its requests are lost, which is seen `detect_s` later.
     """
 
     models: tuple[str, ...]
     engines: tuple[Engine, ...]
     replicas: tuple[int, ...]
-    host_share: float = 0.0
     has_prefix_cache: bool = True
     verify_s: float = 0.0
     mtbf_s: float = 0.0
@@ -50,7 +48,7 @@ class Fleet:
     """All replicas by model; `pick` takes the better one of two, as Ray Serve does."""
 
     def __init__(self, cluster: Cluster, rng: random.Random) -> None:
-        host = Host(cluster.host_share) if cluster.host_share > 0 else None
+        host = Host() if any(engine.host_share > 0 for engine in cluster.engines) else None
         self.by_model: list[list[Replica]] = []
         for model, (engine, wanted) in enumerate(zip(cluster.engines, cluster.replicas, strict=True)):
             slower = slowdowns(engine)

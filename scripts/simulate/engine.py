@@ -20,18 +20,21 @@ DEFAULT_BLOCK_TOKENS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """How fast a replica works that has its machine for itself; the coefficients are those of `Latency`.
+    """How fast a replica works; but for the last the coefficients are those of `Latency`.
 
     It reads in steps of at most `chunk_tokens`; prompts that come during a step are read together in the next. With
     each step those that are writing come on by one token. Writing, each of `n` is slowed to
     1 / (1 + decode_growth * (n - 1)). Beyond `slots` requests wait in the order of their coming. Of a prompt that it
-    has read before it reads only what is left after whole cached blocks, a token at least.
+    has read before it reads only what is left after whole cached blocks, a token at least. With a `host_share` above 0
+    for any engine all replicas stand on one machine: with `b` of them busy this one is slowed to
+    1 / (1 + host_share * (b - 1)).
     """
 
     overhead_s: float
     prefill_s_per_token: float
     decode_s_per_token: float
     decode_growth: float
+    host_share: float = 0.0
     slots: int = DEFAULT_SLOTS
     chunk_tokens: int = DEFAULT_CHUNK_TOKENS
     block_tokens: int = DEFAULT_BLOCK_TOKENS
@@ -44,8 +47,15 @@ class Engine:
         slots: int,
         chunk_tokens: int = DEFAULT_CHUNK_TOKENS,
         block_tokens: int = DEFAULT_BLOCK_TOKENS,
+        host_share: float = 0.0,
     ) -> "Engine":
-        return cls(**latency.model_dump(), slots=slots, chunk_tokens=chunk_tokens, block_tokens=block_tokens)
+        return cls(
+            **latency.model_dump(),
+            host_share=host_share,
+            slots=slots,
+            chunk_tokens=chunk_tokens,
+            block_tokens=block_tokens,
+        )
 
     def unread(self, prompt_tokens: float) -> float:
         """Tokens still to be read of a prompt that is in the prefix cache."""
@@ -67,17 +77,16 @@ class Call:
 
 
 class Host:
-    """A machine that replicas share: with `b` of them busy each is slowed to 1 / (1 + share * (b - 1))."""
+    """A machine that replicas share, and how many of them are busy."""
 
-    __slots__ = ("busy", "replicas", "share")
+    __slots__ = ("busy", "replicas")
 
-    def __init__(self, share: float) -> None:
-        self.share, self.busy = share, 0
+    def __init__(self) -> None:
+        self.busy = 0
         self.replicas: list[Replica] = []
 
-    @property
-    def speed(self) -> float:
-        return 1.0 / (1.0 + self.share * max(0, self.busy - 1))
+    def speed(self, engine: Engine) -> float:
+        return 1.0 / (1.0 + engine.host_share * max(0, self.busy - 1))
 
 
 class Replica:

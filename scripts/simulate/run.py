@@ -86,6 +86,7 @@ def _cluster(settings: SimulationSettings, profile: Profile, replicas: Mapping[s
             slots=settings.slots,
             chunk_tokens=settings.chunk_tokens,
             block_tokens=settings.block_tokens,
+            host_share=settings.host_share,
         )
         for name in replicas
     )
@@ -93,7 +94,6 @@ def _cluster(settings: SimulationSettings, profile: Profile, replicas: Mapping[s
         models=tuple(replicas),
         engines=engines,
         replicas=tuple(replicas.values()),
-        host_share=settings.host_share,
         has_prefix_cache=settings.prefix_cache,
         verify_s=settings.verify_s,
         mtbf_s=faults.mtbf_s if faults else 0.0,

@@ -315,7 +315,7 @@ class Simulation:
         host.busy += more
         for replica in host.replicas:
             replica.advance(self._now_s)
-            replica.speed = host.speed
+            replica.speed = host.speed(replica.engine)
             self._plan(replica)
 
     # -- faults -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from scripts.bench.commands import bench
 from scripts.bench.simulate import size_bars
-from scripts.bench.simulated_run import WAYS, Engines, Study, load_study
+from scripts.bench.simulated_run import WAYS, Study, load_study
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.replay import Asked, play_policy, trials_of
 from tests.unit.simulated import FAST, GOOD, profile
@@ -21,7 +21,6 @@ HEAD = {
     "environment": {},
     "parameters": {"policies": {}, "cap": 10, "seed": 0, "mode": "closed", "concurrency": 2, "sessions": 4},
 }
-KNOWN = Engines(engines=ENGINES, host_share=0.0)
 # by policy and block, what the client waits beside its attempts
 ROADS_S = {("laar", 0): 0.5, ("laar", 1): 9.0, ("round-robin", 0): 9.0, ("ray", 0): 9.0}
 
@@ -78,7 +77,7 @@ def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path:
     slow = study(tmp_path, slow={("ray", 0), ("laar", 1)})
     assert slow.calibrated().cluster == cluster
     assert study(tmp_path, slow={("round-robin", 0)}).calibrated().cluster != cluster
-    rows = found.replay(KNOWN).rows
+    rows = found.replay(ENGINES).rows
     # no model answers p15
     assert [(row.name, row.requests) for row in rows] == [("laar", 9)]
 
@@ -105,14 +104,14 @@ def test_engines_are_fitted_to_how_recorded_answers_compare(tmp_path: Path) -> N
 
 def test_the_published_run_is_replayed_whole(tmp_path: Path) -> None:
     found = study(tmp_path)
-    assert [row.name for row in found.replay_published(KNOWN).rows] == ["cascade"]
-    assert [row.name for row in found.replay(KNOWN).rows] == ["laar"]
+    assert [row.name for row in found.replay_published(ENGINES).rows] == ["cascade"]
+    assert [row.name for row in found.replay(ENGINES).rows] == ["laar"]
 
 
 def test_a_run_without_other_blocks_is_refused(tmp_path: Path) -> None:
     found = study(tmp_path, {("laar", 0): 0.5})
     with pytest.raises(ValueError, match=r"calibrated_on: the run has no other blocks than \[0\]"):
-        found.replay(KNOWN)
+        found.replay(ENGINES)
 
 
 def test_a_run_to_calibrate_on_is_a_closed_loop_and_has_laar(tmp_path: Path) -> None:

@@ -93,15 +93,25 @@ def test_first_token_comes_when_the_prompt_is_read() -> None:
     ],
 )
 def test_replicas_that_share_a_machine_slow_each_other(share: float, expected_s: float) -> None:
-    cluster = replace(Cluster.of({"a": engine(), "b": engine()}), host_share=share)
+    shared = replace(engine(), host_share=share)
+    cluster = Cluster.of({"a": shared, "b": shared})
     prompts = [prompt(2, name="0"), prompt(2, name="1")]
     right = [record(p.id, m, correct=True) for p in prompts for m in ("a", "b")]
     found = ask(cluster, prompts, right, policy="round-robin")
     assert found.elapsed_s.tolist() == pytest.approx([expected_s, expected_s])
 
 
+def test_a_replica_may_be_slowed_by_another_without_slowing_it() -> None:
+    cluster = Cluster.of({"a": replace(engine(), host_share=1.0), "b": engine()})
+    prompts = [prompt(2, name="0"), prompt(2, name="1")]
+    right = [record(p.id, m, correct=True) for p in prompts for m in ("a", "b")]
+    # of 2 s of work the first does 1 s meanwhile
+    assert ask(cluster, prompts, right, policy="round-robin").elapsed_s.tolist() == pytest.approx([3.0, 2.0])
+
+
 def test_a_machine_is_fast_again_once_the_other_replica_rests() -> None:
-    cluster = replace(Cluster.of({"a": engine(), "b": engine()}), host_share=1.0)
+    shared = replace(engine(), host_share=1.0)
+    cluster = Cluster.of({"a": shared, "b": shared})
     prompts = [prompt(2, name="0"), prompt(2, name="1", output_tokens=20)]
     right = [record(p.id, m, correct=True) for p in prompts for m in ("a", "b")]
     # 4 s together in which either does 2 s of work; the second has 1 s left
