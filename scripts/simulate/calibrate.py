@@ -1,7 +1,7 @@
 """Engines fitted to what was timed, by simulating how it was asked."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,8 @@ from profiles.record import Record
 from profiles.schema import bucket_of
 from profiles.trial import Trial
 from scripts.simulate.cluster import Cluster
-from scripts.simulate.scripted import Step, of_records, of_trials, play
+from scripts.simulate.replay import SHAKEN
+from scripts.simulate.scripted import Script, Step, of_records, of_trials, play, shaken
 from scripts.simulate.traffic import Floats
 
 _FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth", "host_share")
@@ -19,9 +20,10 @@ _FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_gr
 _LEAST = np.array([0.05, 1e-5, 1e-4, 0.02, 0.2])
 # Coefficients twice as high or low count as much as means a tenth off: (0.1 / log 2) squared.
 _RIDGE = 0.02
-# How far the first simplex reaches, in logarithms, and how often a new one begins where the last one ended: it may have
-# shrunk where nothing was to be found.
-_REACH, _SIMPLEXES, _STEPS = 0.7, 2, 500
+# How far from the best so far a search begins, in logarithms, one search after the other, and how far each goes.
+_REACHES, _LAST_REACH, _MOST_STEPS = (0.7, 0.4, 0.3), 0.02, 300
+# In a closed loop a little more work, and requests meet others: the mean over so many plays moves less by that.
+_PLAYS = 4
 # Prompts and answers of about the same length, in tokens, share a group.
 _PROMPT_EDGES, _ANSWER_EDGES = (200, 600), (8, 16)
 
@@ -79,11 +81,7 @@ def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients:
             measured.append(((was.model, trial.task, *_lengths(step), was.model in asked), was.latency_s))
             asked.add(was.model)
 
-    def timed(cluster: Cluster) -> Timed:
-        played = play(cluster, scripts, clients=clients).tries
-        return _beside([made.latency_s for index in range(len(scripts)) for made in played[index]], measured)
-
-    return timed
+    return _played(scripts, measured, clients)
 
 
 def records_source(records: Sequence[Record], *, clients: int) -> Source:
@@ -91,11 +89,12 @@ def records_source(records: Sequence[Record], *, clients: int) -> Source:
     scripts, model = of_records(records), records[0].model
     measured = [((model, record.task, *_lengths(record), False), record.latency_s) for record in records]
 
-    def timed(cluster: Cluster) -> Timed:
-        alone = Cluster.of({model: cluster.engines[cluster.models.index(model)]})
-        return _beside(play(alone, scripts, clients=clients).elapsed_s.tolist(), measured)
+    timed = _played(scripts, measured, clients)
 
-    return timed
+    def timed_alone(cluster: Cluster) -> Timed:
+        return timed(Cluster.of({model: cluster.engines[cluster.models.index(model)]}))
+
+    return timed_alone
 
 
 def relative(source: Source) -> Source:
@@ -113,23 +112,29 @@ def relative(source: Source) -> Source:
     return timed
 
 
-def _beside(simulated_s: Iterable[float], measured: Iterable[tuple[Group, float]]) -> Timed:
-    found: dict[Group, list[tuple[float, float]]] = defaultdict(list)
-    for now_s, (group, was_s) in zip(simulated_s, measured, strict=True):
-        found[group].append((now_s, was_s))
-    return found
+def _played(scripts: Sequence[Script], measured: Sequence[tuple[Group, float]], clients: int) -> Source:
+    """Simulated attempts beside measured ones, means of plays with answers a little longer or shorter."""
+    every = [scripts, *(shaken(scripts, SHAKEN, seed) for seed in range(1, _PLAYS))]
+
+    def timed(cluster: Cluster) -> Timed:
+        plays = [play(cluster, one, clients=clients).tries for one in every]
+        seconds = [[made.latency_s for index in range(len(scripts)) for made in tries[index]] for tries in plays]
+        found: dict[Group, list[tuple[float, float]]] = defaultdict(list)
+        for now_s, (group, was_s) in zip(np.mean(seconds, axis=0).tolist(), measured, strict=True):
+            found[group].append((now_s, was_s))
+        return found
+
+    return timed
 
 
 def _descend(off: Callable[[Floats], float], start: Floats) -> Floats:
-    """Where `off` is least, near the start, by Nelder and Mead.
-
-    A closed loop is no smooth function of its engines: a little slower, and requests meet others.
-    """
-    best = start
-    for _ in range(_SIMPLEXES):
-        simplex = best + np.vstack([np.zeros_like(start), -_REACH * np.eye(len(start))])
-        options = {"maxfev": _STEPS, "initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-6}
-        best = minimize(off, best, method="Nelder-Mead", options=options).x
+    """Where `off` is least, near the start, by quadratic models in shrinking regions (COBYQA, Ragonneau and Zhang)."""
+    best, least = start, off(start)
+    for reach in _REACHES:
+        options = {"initial_tr_radius": reach, "final_tr_radius": _LAST_REACH, "maxfev": _MOST_STEPS}
+        found = minimize(off, best, method="COBYQA", options=options)
+        if found.fun < least:
+            best, least = found.x, found.fun
     return best
 
 

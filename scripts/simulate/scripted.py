@@ -1,7 +1,7 @@
 """Requests whose attempts are given beforehand, so that only the engines are simulated and no choice."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Step:
 
     model: str
     prompt_tokens: int
-    output_tokens: int
+    output_tokens: float
     correct: bool
 
 
@@ -73,6 +73,16 @@ def play(cluster: Cluster, scripts: Sequence[Script], *, clients: int) -> Outcom
     truth = ScriptedTruth(scripts, cluster.models)
     router = ScriptedRouter(scripts)
     return Simulation(cluster, router, traffic, truth, loop="server", cap=cap, seed=0, keeps_tries=True).run()
+
+
+def shaken(scripts: Sequence[Script], by: float, seed: int) -> list[Script]:
+    """The same with every answer a little longer or shorter, so that requests meet otherwise."""
+    rng = np.random.default_rng(seed)
+    factors = np.exp(by * rng.standard_normal(sum(map(len, scripts))))
+    longer = iter(factors.tolist())
+    return [
+        tuple(replace(step, output_tokens=step.output_tokens * next(longer)) for step in script) for script in scripts
+    ]
 
 
 def of_records(records: Sequence[Record]) -> list[Script]:
