@@ -313,13 +313,20 @@ def _client_error(error: ValidationError, *, prefix: str, known: Collection[str]
     errors = error.errors(include_url=False, include_input=True)
     # a mistyped key tells more than the key that is missing for it
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    field = ".".join(filter(None, [prefix, *(str(part)[:MAX_SHOWN_CHARS] for part in first["loc"])]))
+    loc = first["loc"]
+    # pydantic puts the type of a verification after its key, which no request has there
+    path = loc[:1] + loc[2:] if loc[:1] == ("verify",) else loc
+    field = ".".join(filter(None, [prefix, *(str(part)[:MAX_SHOWN_CHARS] for part in path)]))
     kind: Literal["extra_forbidden"] | str = first["type"]
     if kind == "extra_forbidden":
-        hint = f"; known: {', '.join(known)}" if len(first["loc"]) == 1 else ""
+        hint = f"; known: {', '.join(known)}" if len(loc) == 1 else ""
         return UnknownFieldError(f"{field}: unknown key{hint}", param=field)
     if kind == "union_tag_not_found":
         return ClientError(f"{field}.type: is missing; known types are {_VERIFY_TYPES}", param=f"{field}.type")
+    if kind == "union_tag_invalid":
+        given = str(first["input"]["type"])[:MAX_SHOWN_CHARS]
+        text = f"{field}.type: there is no type '{given}'; known types are {_VERIFY_TYPES}"
+        return ClientError(text, param=f"{field}.type")
     shown = repr(first["input"])
     seen = f", got {shown[:80]}" if isinstance(first["input"], str | int | float | bool | None) else ""
     return ClientError(f"{field}: {_clipped(first['msg'])}{seen}", param=field)

@@ -102,7 +102,9 @@ def test_options_are_read() -> None:
         pytest.param(chat(b',"laar":{"max_attempts":0}'), ClientError, "laar.max_attempts", id="attempts-zero"),
         pytest.param(chat(b',"laar":{"deadline_s":-1}'), ClientError, "laar.deadline_s", id="deadline-negative"),
         pytest.param(chat(b',"laar":{"task":"a b"}'), ClientError, "laar.task", id="task-with-space"),
-        pytest.param(chat(b',"laar":{"verify":{"type":"magic"}}'), ClientError, "laar.verify", id="verify-unknown"),
+        pytest.param(
+            chat(b',"laar":{"verify":{"type":"magic"}}'), ClientError, "laar.verify.type", id="verify-unknown"
+        ),
         pytest.param(
             chat(b',"n":2,"laar":{"verify":{"type":"exact","value":"x"}}'), ClientError, "n", id="many-answers-verified"
         ),
@@ -181,7 +183,7 @@ def test_what_a_caller_may_not_ask_is_refused(more: bytes, match: str) -> None:
 
 def test_message_of_an_error_does_not_repeat_a_megabyte() -> None:
     body = chat(b',"laar":{"verify":{"type":"' + b"x" * 1_000_000 + b'"}}')
-    with pytest.raises(ClientError, match=r"Input tag 'xxx.* \.\.\. .*'json_schema'") as caught:
+    with pytest.raises(ClientError, match=r"there is no type 'x{64}'; known types are none") as caught:
         parse_request(body, endpoint=Endpoint.CHAT, allowed_fields=ALLOWED, max_body_bytes=2_000_000)
     assert len(str(caught.value)) < 500
 
@@ -200,7 +202,7 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
             "grounded, agreement, judge, custom",
             id="type-missing",
         ),
-        pytest.param(b'{"verify":{"type":"exact","valu":"x"}}', "laar.verify.exact.valu: unknown key", id="typo-first"),
+        pytest.param(b'{"verify":{"type":"exact","valu":"x"}}', "laar.verify.valu: unknown key", id="typo-first"),
         pytest.param(
             b'{"verfy":{}}',
             "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session, policy, "
