@@ -78,7 +78,7 @@ def simulate_run(
     seed: Seed = None,
     json_path: JsonPath = None,
 ) -> None:
-    """TTCA, success, attempts, load, TTFT and TPOT of every policy, on the same traffic with the same luck."""
+    """TTCA, success, attempts, load, TTFT and TPOT by policy, on the same traffic with the same luck."""
     from rich.console import Console
 
     from scripts.simulate.run import run

@@ -20,6 +20,7 @@ from pydantic import (
 
 from deployments.router.policy import POLICIES
 from profiles.schema import DEFAULT_TASK, Profile
+from scripts.faults import in_words
 from scripts.simulate.cluster import MAX_REPLICAS
 from scripts.simulate.router import Loop
 
@@ -183,7 +184,7 @@ def settings_of(
             return found
         return SimulationSettings.model_validate({**said, "requests": _arrivals(found.trace, said.get("requests"))})
     except ValidationError as error:
-        raise SettingsError(str(error)) from error
+        raise SettingsError(in_words(error)) from error
 
 
 def _arrivals(trace: Path, requests: object) -> int:

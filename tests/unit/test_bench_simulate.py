@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from scripts.bench.commands import bench
 from scripts.bench.simulate import size_bars
 from scripts.bench.simulated_run import WAYS, Study, load_study
+from scripts.simulate import calibrate
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.replay import Asked, play_policy, trials_of
 from tests.unit.simulated import FAST, GOOD, profile
@@ -69,6 +70,15 @@ def test_the_way_to_the_router_is_the_mean_of_laars_in_the_blocks_to_calibrate_o
     assert study(tmp_path).road_s == pytest.approx(0.5)
 
 
+@pytest.fixture
+def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough to tell what is fitted to."""
+    monkeypatch.setattr(calibrate, "_REACHES", (0.7,))
+    monkeypatch.setattr(calibrate, "_PLAYS", 1)
+    monkeypatch.setattr(calibrate, "_MOST_STEPS", 60)
+
+
+@pytest.mark.usefixtures("short_search")
 def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path: Path) -> None:
     found = study(tmp_path)
     cluster = found.calibrated().cluster
@@ -82,6 +92,7 @@ def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path:
     assert [(row.name, row.requests) for row in rows] == [("laar", 9)]
 
 
+@pytest.mark.usefixtures("short_search")
 def test_engines_are_fitted_to_how_recorded_answers_compare(tmp_path: Path) -> None:
     found, long = study(tmp_path), {"p0", "p1", "p2"}
 
