@@ -210,7 +210,7 @@ def _repeated(values: Sequence[Any]) -> list[Any]:
     return [value for value, count in Counter(values).items() if count > 1]
 
 
-def bucket_of(num_tokens: float, edges: Sequence[int]) -> int:
+def bucket_of(num_tokens: int, edges: Sequence[int]) -> int:
     """The length bucket of a prompt: `edges` ascend, inclusive upper ends; above the last one it is `len(edges)`."""
     return bisect_left(edges, num_tokens)
 

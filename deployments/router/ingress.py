@@ -323,8 +323,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         answering = models if request.model == AUTO else (request.model,)
         reason = refusal(spec, models=models, answering=answering, custom_checks=self._custom_checks)
         if reason is not None:
-            field = f"laar.verify.{spec.type}.{reason.partition(':')[0]}"
-            raise ClientError(f"laar.verify.{spec.type}.{reason}", param=field)
+            raise ClientError(f"laar.verify.{reason}", param=f"laar.verify.{reason.partition(':')[0]}")
 
     def _known(self, model: str) -> str:
         if model != AUTO and model not in self._routing.models:

@@ -4,6 +4,7 @@ Only what routing needs is decoded: the prompt's texts and a handful of scalars.
 once, by the engine's own request type, in the model deployment.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,7 @@ MAX_GRAMMAR_BYTES = {"response_format": 32 * 1024, "structured_outputs": 32 * 10
 # About what vision models make of an image; only its order of magnitude counts.
 PART_TOKENS = 1000
 MAX_SHOWN_CHARS = 64
+_ARM = re.compile(r"constrained-str$|tuple\[")
 # vLLM's word for thinking without a budget.
 UNLIMITED = -1
 # Fields of vLLM's requests that reach into the engine itself; they are the operator's, not a caller's.
@@ -311,11 +313,13 @@ def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[
 
 def _client_error(error: ValidationError, *, prefix: str, known: Collection[str]) -> ClientError:
     errors = error.errors(include_url=False, include_input=True)
+    # where a string or a list may be, what is wrong with the list that was given
+    first = next((e for e in errors if e["type"] != "string_type" or not isinstance(e["input"], list)), errors[0])
     # a mistyped key tells more than the key that is missing for it
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), first)
     loc = first["loc"]
-    # pydantic puts the type of a verification after its key, which no request has there
-    path = loc[:1] + loc[2:] if loc[:1] == ("verify",) else loc
+    # pydantic puts the type of a verification after its key, and names of its own for what a value may be
+    path = [part for part in loc[:1] + loc[2:] if not _ARM.match(str(part))] if loc[:1] == ("verify",) else loc
     field = ".".join(filter(None, [prefix, *(str(part)[:MAX_SHOWN_CHARS] for part in path)]))
     kind: Literal["extra_forbidden"] | str = first["type"]
     if kind == "extra_forbidden":
@@ -324,14 +328,9 @@ def _client_error(error: ValidationError, *, prefix: str, known: Collection[str]
     if kind == "union_tag_not_found":
         return ClientError(f"{field}.type: is missing; known types are {_VERIFY_TYPES}", param=f"{field}.type")
     if kind == "union_tag_invalid":
-        given = str(first["input"]["type"])[:MAX_SHOWN_CHARS]
-        text = f"{field}.type: there is no type '{given}'; known types are {_VERIFY_TYPES}"
+        given = repr(first["input"]["type"])[:MAX_SHOWN_CHARS]
+        text = f"{field}.type: there is no type {given}; known types are {_VERIFY_TYPES}"
         return ClientError(text, param=f"{field}.type")
     shown = repr(first["input"])
     seen = f", got {shown[:80]}" if isinstance(first["input"], str | int | float | bool | None) else ""
-    return ClientError(f"{field}: {_clipped(first['msg'])}{seen}", param=field)
-
-
-def _clipped(message: str) -> str:
-    """Both ends of a message that quotes what was sent; what is allowed stands at the end."""
-    return message if len(message) <= 400 else f"{message[:100]} ... {message[-250:]}"
+    return ClientError(f"{field}: {first['msg'][:400]}{seen}", param=field)

@@ -16,7 +16,7 @@ from profiles.trial import Trial
 from scripts.bench.recorded import read_records
 from scripts.bench.ttca_data import LAAR, OUTCOMES, TRIALS, raw, read_trials
 from scripts.bench.ttca_plan import CONTENDERS
-from scripts.simulate.calibrate import Calibrated, block_source, calibrate, records_source, relative
+from scripts.simulate.calibrate import Calibrated, block_source, calibrate, records_source
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
 from scripts.simulate.replay import Replay, Way, World, replay
@@ -75,13 +75,11 @@ class Study:
         for trial in self._to_calibrate():
             if trial.policy in WAYS:
                 blocks[trial.policy, trial.block].append(trial)
-        sources = [
-            *(block_source(blocks[key], self.timed.outcomes, clients=self.timed.clients) for key in sorted(blocks)),
-            # timed before all blocks, one model after the other
-            *(relative(records_source(mine, clients=mine[0].concurrency)) for _, mine in sorted(answers.items())),
-        ]
+        served = [block_source(blocks[key], self.timed.outcomes, clients=self.timed.clients) for key in sorted(blocks)]
+        # timed before all blocks, one model after the other
+        alone = [records_source(mine, clients=mine[0].concurrency) for _, mine in sorted(answers.items())]
         engines = {model: Engine.of(models[model].latency, **sizes) for model in sorted(answers)}
-        return calibrate(self._cluster(engines), sources)
+        return calibrate(self._cluster(engines), served, alone)
 
     @property
     def road_s(self) -> float:

@@ -16,7 +16,7 @@ from scripts.simulate.scripted import Script, Step, of_records, of_trials, play,
 from scripts.simulate.traffic import Floats
 
 _FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth", "host_share")
-# A coefficient of nothing could not be multiplied.
+# Where a search begins at the least: a coefficient of nothing could not be multiplied, and no profile has a host_share.
 _LEAST = np.array([0.05, 1e-5, 1e-4, 0.02, 0.2])
 # Coefficients twice as high or low count as much as means a tenth off: (0.1 / log 2) squared.
 _RIDGE = 0.02
@@ -41,13 +41,14 @@ class Calibrated:
     mean_ratio: Mapping[str, float]
 
 
-def calibrate(start: Cluster, sources: Sequence[Source]) -> Calibrated:
+def calibrate(start: Cluster, sources: Sequence[Source], shapes: Sequence[Source] = ()) -> Calibrated:
     """Engines near those of `start` with which the groups of all sources take as long on average as they did.
 
     A source has about as many requests at each engine all the time, which tells its speed, and hardly apart what is
     overhead, writing and growth: so several loads are needed, and to leave `start` costs something. What an engine
     loses to others on its machine shows where some sources keep it busy alone and others all of them. The `verify_s`
-    of `start` is what an attempt takes outside of what its router sees as in flight.
+    of `start` is what an attempt takes outside of what its router sees as in flight. `shapes` were timed when the
+    machine may have been faster or slower: only how their groups compare counts.
     """
     asked = {model for source in sources for model, *_ in source(start)}
     if silent := [model for model in start.models if model not in asked]:
@@ -62,8 +63,9 @@ def calibrate(start: Cluster, sources: Sequence[Source]) -> Calibrated:
     def off(logs: Floats) -> float:
         now = cluster(logs)
         far = _RIDGE * float(np.mean((logs - first) ** 2))
-        return _distance([group for source in sources for group in source(now).values()]) + far
+        return _distance([group for source in every for group in source(now).values()]) + far
 
+    every = [*sources, *map(relative, shapes)]
     rows = [np.maximum([getattr(engine, name) for name in _FIELDS], _LEAST) for engine in start.engines]
     first = np.log(np.concatenate(rows))
     found = cluster(_descend(off, first))
@@ -98,10 +100,7 @@ def records_source(records: Sequence[Record], *, clients: int) -> Source:
 
 
 def relative(source: Source) -> Source:
-    """How the groups of a source compare with each other: simulated seconds are scaled to as many as were measured.
-
-    For what was timed when the machine may have been faster or slower.
-    """
+    """How the groups of a source compare with each other: simulated seconds are scaled to as many as were measured."""
 
     def timed(cluster: Cluster) -> Timed:
         found = source(cluster)
@@ -159,4 +158,4 @@ def _ratio(group: Sequence[tuple[float, float]]) -> float:
 
 def _lengths(answer: Step | Record) -> tuple[int, int]:
     """The bins of prompt and answer."""
-    return bucket_of(answer.prompt_tokens, _PROMPT_EDGES), bucket_of(answer.output_tokens, _ANSWER_EDGES)
+    return bucket_of(answer.prompt_tokens, _PROMPT_EDGES), bucket_of(int(answer.output_tokens), _ANSWER_EDGES)

@@ -20,7 +20,7 @@ DEFAULT_BLOCK_TOKENS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """How fast a replica works; but for the last the coefficients are those of `Latency`.
+    """How fast a replica works; but for `host_share` the coefficients are those of `Latency`.
 
     It reads in steps of at most `chunk_tokens`; prompts that come during a step are read together in the next. With
     each step those that are writing come on by one token. Writing, each of `n` is slowed to

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from scripts.bench.commands import bench
 from scripts.bench.simulate import size_bars
 from scripts.bench.simulated_run import WAYS, Study, load_study
+from scripts.bench.ttca_plan import prompts_of, read_plan
 from scripts.simulate import calibrate
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.replay import Asked, play_policy, trials_of
@@ -131,3 +132,13 @@ def test_a_run_to_calibrate_on_is_a_closed_loop_and_has_laar(tmp_path: Path) -> 
         replace(found, timed=replace(found.timed, clients=0)).calibrated()
     with pytest.raises(ValueError, match="no trials of laar to calibrate on"):
         study(tmp_path, {("cascade", 0): 0.5, ("laar", 1): 0.5}).calibrated()
+
+
+def test_run_of_this_repository_is_what_its_plan_asked_for() -> None:
+    folder = Path(__file__).parents[2] / "docs/results"
+    found = load_study(folder)
+    made = read_plan(folder / found.facts.run / "plan.yaml")
+    assert set(found.facts.calibrated_on) < set(range(made.blocks))
+    asked = {(policy, prompt.id) for policy in made.policies for prompt in prompts_of(made)}
+    assert {(trial.policy, trial.prompt_id) for trial in found.timed.trials} == asked
+    assert {trial.block for trial in found.timed.trials} == set(range(made.blocks))

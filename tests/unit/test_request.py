@@ -183,7 +183,7 @@ def test_what_a_caller_may_not_ask_is_refused(more: bytes, match: str) -> None:
 
 def test_message_of_an_error_does_not_repeat_a_megabyte() -> None:
     body = chat(b',"laar":{"verify":{"type":"' + b"x" * 1_000_000 + b'"}}')
-    with pytest.raises(ClientError, match=r"there is no type 'x{64}'; known types are none") as caught:
+    with pytest.raises(ClientError, match=r"there is no type 'x{63}; known types are none") as caught:
         parse_request(body, endpoint=Endpoint.CHAT, allowed_fields=ALLOWED, max_body_bytes=2_000_000)
     assert len(str(caught.value)) < 500
 
@@ -203,6 +203,27 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
             id="type-missing",
         ),
         pytest.param(b'{"verify":{"type":"exact","valu":"x"}}', "laar.verify.valu: unknown key", id="typo-first"),
+        pytest.param(
+            b'{"verify":{"type":"exact","value":3}}',
+            "laar.verify.value: Input should be a valid string, got 3",
+            id="value-number",
+        ),
+        pytest.param(
+            b'{"verify":{"type":"exact","value":[]}}',
+            "laar.verify.value: Tuple should have at least 1 item after validation, not 0",
+            id="value-empty-list",
+        ),
+        pytest.param(
+            b'{"verify":{"type":"exact","value":["a",3]}}',
+            "laar.verify.value.1: Input should be a valid string, got 3",
+            id="value-in-list",
+        ),
+        pytest.param(
+            b'{"verify":{"type":7}}',
+            "laar.verify.type: there is no type 7; known types are none, exact, contains, regex, numeric, json_schema, "
+            "grounded, agreement, judge, custom",
+            id="type-number",
+        ),
         pytest.param(
             b'{"verfy":{}}',
             "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session, policy, "
