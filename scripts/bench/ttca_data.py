@@ -74,7 +74,7 @@ def read_compared(folder: Path) -> Compared:
     """Everything that `folder` holds, as far as it can be compared; of a file and its compressed copy the file."""
     parameters, trials = read_trials(raw(folder, TRIALS))
     found = compare(parameters, trials, read_records(raw(folder, OUTCOMES)))
-    earlier = _by_policy(read_before(folder))
+    earlier = _by_policy(_read_before(folder))
     return replace(found, before={name: tuple(of.values()) for name, of in earlier.items()})
 
 
@@ -99,7 +99,7 @@ def read_trials(path: Path) -> tuple[dict[str, Any], list[Trial]]:
     return head, trials
 
 
-def read_before(folder: Path) -> list[Trial]:
+def _read_before(folder: Path) -> list[Trial]:
     """What was served once more, earlier; nothing where the folder has no such file."""
     return read_trials(raw(folder, BEFORE))[1] if _paths(folder, BEFORE) else []
 

@@ -65,7 +65,7 @@ def calibrate(start: Cluster, sources: Sequence[Source], shapes: Sequence[Source
         far = _RIDGE * float(np.mean((logs - first) ** 2))
         return _distance([group for source in every for group in source(now).values()]) + far
 
-    every = [*sources, *map(relative, shapes)]
+    every = [*sources, *map(_relative, shapes)]
     rows = [np.maximum([getattr(engine, name) for name in _FIELDS], _LEAST) for engine in start.engines]
     first = np.log(np.concatenate(rows))
     found = cluster(_descend(off, first))
@@ -82,7 +82,6 @@ def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients:
         for was, step in zip(trial.tries, script, strict=True):
             measured.append(((was.model, trial.task, *_lengths(step), was.model in asked), was.latency_s))
             asked.add(was.model)
-
     return _played(scripts, measured, clients)
 
 
@@ -90,7 +89,6 @@ def records_source(records: Sequence[Record], *, clients: int) -> Source:
     """One model's answers in a closed loop, in their order, nothing else under way, in groups of task and lengths."""
     scripts, model = of_records(records), records[0].model
     measured = [((model, record.task, *_lengths(record), False), record.latency_s) for record in records]
-
     timed = _played(scripts, measured, clients)
 
     def timed_alone(cluster: Cluster) -> Timed:
@@ -99,7 +97,7 @@ def records_source(records: Sequence[Record], *, clients: int) -> Source:
     return timed_alone
 
 
-def relative(source: Source) -> Source:
+def _relative(source: Source) -> Source:
     """How the groups of a source compare with each other: simulated seconds are scaled to as many as were measured."""
 
     def timed(cluster: Cluster) -> Timed:
@@ -128,12 +126,11 @@ def _played(scripts: Sequence[Script], measured: Sequence[tuple[Group, float]], 
 
 def _descend(off: Callable[[Floats], float], start: Floats) -> Floats:
     """Where `off` is least, near the start, by quadratic models in shrinking regions (COBYQA, Ragonneau and Zhang)."""
-    best, least = start, off(start)
+    best = start
     for reach in _REACHES:
+        # never worse than where it began, which is among the points of its first model
         options = {"initial_tr_radius": reach, "final_tr_radius": _LAST_REACH, "maxfev": _MOST_STEPS}
-        found = minimize(off, best, method="COBYQA", options=options)
-        if found.fun < least:
-            best, least = found.x, found.fun
+        best = minimize(off, best, method="COBYQA", options=options).x
     return best
 
 
