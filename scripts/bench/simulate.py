@@ -238,10 +238,11 @@ def _validation(study: Study, folder: Path) -> tuple[dict[str, Any], list[Bar]]:
     found = study.replay(engines)
     figures = {
         "engines": dictionary(engines),
-        "run": study.facts.run,
+        "runs": study.facts.runs,
         "road_s": study.road_s,
         "calibrated_on_blocks": list(study.facts.calibrated_on),
         "other_blocks": _beside(found),
+        "each_serving": [_beside(serving) for serving in study.replay_servings(engines)],
         "published_run": _beside(study.replay_published(engines)),
     }
     return figures, [*validation_bars(found), *compared(folder, study, engines)]

@@ -12,7 +12,7 @@ from profiles.schema import bucket_of
 from profiles.trial import Trial
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.replay import SHAKEN
-from scripts.simulate.scripted import Script, Step, of_records, of_trials, play, shaken
+from scripts.simulate.scripted import Step, of_trials, play, shaken
 from scripts.simulate.traffic import Floats
 
 _FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth", "host_share")
@@ -41,14 +41,13 @@ class Calibrated:
     mean_ratio: Mapping[str, float]
 
 
-def calibrate(start: Cluster, sources: Sequence[Source], shapes: Sequence[Source] = ()) -> Calibrated:
+def calibrate(start: Cluster, sources: Sequence[Source]) -> Calibrated:
     """Engines near those of `start` with which the groups of all sources take as long on average as they did.
 
     A source has about as many requests at each engine all the time, which tells its speed, and hardly apart what is
     overhead, writing and growth: so several loads are needed, and to leave `start` costs something. What an engine
     loses to others on its machine shows where some sources keep it busy alone and others all of them. The `verify_s`
-    of `start` is what an attempt takes outside of what its router sees as in flight. `shapes` were timed when the
-    machine may have been faster or slower: only how their groups compare counts.
+    of `start` is what an attempt takes outside of what its router sees as in flight.
     """
     asked = {model for source in sources for model, *_ in source(start)}
     if silent := [model for model in start.models if model not in asked]:
@@ -63,9 +62,8 @@ def calibrate(start: Cluster, sources: Sequence[Source], shapes: Sequence[Source
     def off(logs: Floats) -> float:
         now = cluster(logs)
         far = _RIDGE * float(np.mean((logs - first) ** 2))
-        return _distance([group for source in every for group in source(now).values()]) + far
+        return _distance([group for source in sources for group in source(now).values()]) + far
 
-    every = [*sources, *map(_relative, shapes)]
     rows = [np.maximum([getattr(engine, name) for name in _FIELDS], _LEAST) for engine in start.engines]
     first = np.log(np.concatenate(rows))
     found = cluster(_descend(off, first))
@@ -73,7 +71,10 @@ def calibrate(start: Cluster, sources: Sequence[Source], shapes: Sequence[Source
 
 
 def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients: int) -> Source:
-    """A block of trials in a closed loop, in groups of model, task, lengths, and whether it was asked before."""
+    """A block of trials in a closed loop, in groups of model, task, lengths, and whether it was asked before.
+
+    Simulated seconds are means of plays with answers a little longer or shorter.
+    """
     tried = sorted((trial for trial in trials if trial.tries), key=lambda trial: trial.sent_s)
     scripts = of_trials(tried, records)
     measured: list[tuple[Group, float]] = []
@@ -82,35 +83,6 @@ def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients:
         for was, step in zip(trial.tries, script, strict=True):
             measured.append(((was.model, trial.task, *_lengths(step), was.model in asked), was.latency_s))
             asked.add(was.model)
-    return _played(scripts, measured, clients)
-
-
-def records_source(records: Sequence[Record], *, clients: int) -> Source:
-    """One model's answers in a closed loop, in their order, nothing else under way, in groups of task and lengths."""
-    scripts, model = of_records(records), records[0].model
-    measured = [((model, record.task, *_lengths(record), False), record.latency_s) for record in records]
-    timed = _played(scripts, measured, clients)
-
-    def timed_alone(cluster: Cluster) -> Timed:
-        return timed(Cluster.of({model: cluster.engines[cluster.models.index(model)]}))
-
-    return timed_alone
-
-
-def _relative(source: Source) -> Source:
-    """How the groups of a source compare with each other: simulated seconds are scaled to as many as were measured."""
-
-    def timed(cluster: Cluster) -> Timed:
-        found = source(cluster)
-        now_s, was_s = np.sum([pair for group in found.values() for pair in group], axis=0)
-        scale = float(was_s / now_s)
-        return {group: [(scale * now, was) for now, was in pairs] for group, pairs in found.items()}
-
-    return timed
-
-
-def _played(scripts: Sequence[Script], measured: Sequence[tuple[Group, float]], clients: int) -> Source:
-    """Simulated attempts beside measured ones, means of plays with answers a little longer or shorter."""
     every = [scripts, *(shaken(scripts, SHAKEN, seed) for seed in range(1, _PLAYS))]
 
     def timed(cluster: Cluster) -> Timed:
@@ -153,6 +125,6 @@ def _ratio(group: Sequence[tuple[float, float]]) -> float:
     return float(now_s / was_s)
 
 
-def _lengths(answer: Step | Record) -> tuple[int, int]:
+def _lengths(step: Step) -> tuple[int, int]:
     """The bins of prompt and answer."""
-    return bucket_of(answer.prompt_tokens, _PROMPT_EDGES), bucket_of(int(answer.output_tokens), _ANSWER_EDGES)
+    return bucket_of(step.prompt_tokens, _PROMPT_EDGES), bucket_of(int(step.output_tokens), _ANSWER_EDGES)

@@ -85,13 +85,6 @@ def shaken(scripts: Sequence[Script], by: float, seed: int) -> list[Script]:
     ]
 
 
-def of_records(records: Sequence[Record]) -> list[Script]:
-    return [
-        (Step(model=r.model, prompt_tokens=r.prompt_tokens, output_tokens=r.output_tokens, correct=r.correct),)
-        for r in records
-    ]
-
-
 def of_trials(trials: Sequence[Trial], records: Sequence[Record]) -> list[Script]:
     """What the trials' attempts were, in the order of sending; where one does not tell its tokens, a record must.
 

@@ -1,9 +1,11 @@
 """The bench of the simulator: what it judges at full size only, what of a run it fits to and is held against."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -11,9 +13,8 @@ from typer.testing import CliRunner
 from scripts.bench.commands import bench
 from scripts.bench.simulate import size_bars
 from scripts.bench.simulated_run import WAYS, Study, load_study
-from scripts.bench.ttca_plan import prompts_of, read_plan
+from scripts.bench.ttca_plan import blocks_of, prompts_of, read_plan
 from scripts.simulate import calibrate
-from scripts.simulate.cluster import Cluster
 from scripts.simulate.replay import Asked, play_policy, trials_of
 from tests.unit.simulated import FAST, GOOD, profile
 from tests.unit.test_simulate_replay import ENGINES, MIXED, PLAN, world
@@ -21,7 +22,15 @@ from tests.unit.test_simulate_replay import ENGINES, MIXED, PLAN, world
 HEAD = {
     "laar_ttca": 1,
     "environment": {},
-    "parameters": {"policies": {}, "cap": 10, "seed": 0, "mode": "closed", "concurrency": 2, "sessions": 4},
+    "parameters": {
+        "policies": {},
+        "cap": 10,
+        "seed": 0,
+        "mode": "closed",
+        "concurrency": 2,
+        "sessions": 4,
+        "blocks": 2,
+    },
 }
 # by policy and block, what the client waits beside its attempts
 ROADS_S = {("laar", 0): 0.5, ("laar", 1): 9.0, ("round-robin", 0): 9.0, ("ray", 0): 9.0}
@@ -47,13 +56,18 @@ def study(
     write_run(folder, {("cascade", 0): 0.0}, ())
     write_run(folder / "again", roads_s, slow)
     (folder / "profile.json").write_text(profile().model_dump_json())
-    (folder / "simulate.yaml").write_text("{run: again, calibrated_on: [0], slots: 8}")
+    (folder / "simulate.yaml").write_text("{runs: [again], calibrated_on: [0], slots: 8}")
     return load_study(folder)
 
 
-def write_run(folder: Path, roads_s: Mapping[tuple[str, int], float], slow: Collection[tuple[str, int]]) -> None:
+def write_run(
+    folder: Path,
+    roads_s: Mapping[tuple[str, int], float],
+    slow: Collection[tuple[str, int]],
+    head: Mapping[str, Any] = HEAD,
+) -> None:
     found = world(*MIXED)
-    lines = [HEAD]
+    lines = [dict(head)]
     for (name, block), road_s in roads_s.items():
         plan: list[Asked] = PLAN[10 * block : 10 * block + 10]
         way = WAYS.get(name, WAYS["round-robin"])
@@ -94,24 +108,34 @@ def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path:
 
 
 @pytest.mark.usefixtures("short_search")
-def test_engines_are_fitted_to_how_recorded_answers_compare(tmp_path: Path) -> None:
-    found, long = study(tmp_path), {"p0", "p1", "p2"}
+def test_how_long_answers_took_that_were_recorded_beforehand_is_not_fitted_to(tmp_path: Path) -> None:
+    # all models were asked at once, which no block does
+    found = study(tmp_path)
+    slow = [replace(record, latency_s=8 * record.latency_s) for record in found.timed.outcomes]
+    cluster = replace(found, timed=replace(found.timed, outcomes=slow)).calibrated().cluster
+    assert cluster == found.calibrated().cluster
 
-    def fitted(factor: float, slow: Collection[str]) -> Cluster:
-        records = [
-            replace(
-                r,
-                prompt_tokens=400 if r.prompt_id in long else r.prompt_tokens,
-                latency_s=r.latency_s * (factor if r.prompt_id in slow else 1),
-            )
-            for r in found.timed.outcomes
-        ]
-        return replace(found, timed=replace(found.timed, outcomes=records)).calibrated().cluster
 
-    cluster, every = fitted(1, ()), {record.prompt_id for record in found.timed.outcomes}
-    # powers of two change no digit
-    assert fitted(8, every) == cluster
-    assert fitted(8, long) != cluster
+def test_of_every_serving_of_a_run_the_same_blocks_are_to_calibrate_on(tmp_path: Path) -> None:
+    study(tmp_path)
+    (tmp_path / "later").mkdir()
+    write_run(tmp_path / "later", {("laar", 0): 1.5, ("laar", 1): 9.0, ("cascade", 1): 0.0}, ())
+    (tmp_path / "simulate.yaml").write_text("{runs: [again, later], calibrated_on: [0], slots: 8}")
+    found = load_study(tmp_path)
+    assert {trial.block for trial in found.timed.trials} == {0, 1, 2, 3}
+    assert found.road_s == pytest.approx(1.0)
+    # no model answers p15
+    assert {row.name: row.requests for row in found.replay(ENGINES).rows} == {"laar": 18, "cascade": 9}
+
+
+def test_servings_of_different_plans_are_refused(tmp_path: Path) -> None:
+    study(tmp_path)
+    (tmp_path / "other").mkdir()
+    other = {**HEAD, "parameters": {**HEAD["parameters"], "blocks": 3}}
+    write_run(tmp_path / "other", {("laar", 0): 0.5}, (), other)
+    (tmp_path / "simulate.yaml").write_text("{runs: [again, other], calibrated_on: [0], slots: 8}")
+    with pytest.raises(ValueError, match="runs: they differ in blocks, clients, cap or sessions"):
+        load_study(tmp_path)
 
 
 def test_the_published_run_is_replayed_whole(tmp_path: Path) -> None:
@@ -137,8 +161,13 @@ def test_a_run_to_calibrate_on_is_a_closed_loop_and_has_laar(tmp_path: Path) -> 
 def test_run_of_this_repository_is_what_its_plan_asked_for() -> None:
     folder = Path(__file__).parents[2] / "docs/results"
     found = load_study(folder)
-    made = read_plan(folder / found.facts.run / "plan.yaml")
+    made = read_plan(folder / found.facts.runs[0] / "plan.yaml")
     assert set(found.facts.calibrated_on) < set(range(made.blocks))
-    asked = {(policy, prompt.id) for policy in made.policies for prompt in prompts_of(made)}
-    assert {(trial.policy, trial.prompt_id) for trial in found.timed.trials} == asked
-    assert {trial.block for trial in found.timed.trials} == set(range(made.blocks))
+    wanted = [{sending.prompt.id for sending in block} for block in blocks_of(made, prompts_of(made))]
+    served: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for trial in found.timed.trials:
+        served[trial.policy, trial.block].add(trial.prompt_id)
+    # the first serving is whole, of later ones some blocks may be missing, under all policies
+    assert {block for _, block in served} >= set(range(made.blocks))
+    assert served.keys() == {(policy, block) for policy in made.policies for _, block in served}
+    assert {key: wanted[key[1] % made.blocks] for key in served} == served

@@ -10,33 +10,50 @@ from profiles.schema import NO_PROFILE, Cell, PairCell, Profile
 from profiles.trial import Trial, Try
 from scripts.bench.simulate import validation_bars
 from scripts.simulate.ablation import ablate, coarse, without_language, without_length
-from scripts.simulate.calibrate import block_source, calibrate, records_source
+from scripts.simulate.calibrate import block_source, calibrate
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
 from scripts.simulate.goodput import by_load, deliveries
 from scripts.simulate.replay import Asked, Replay, Way, World, play_policy, replay, trials_of
-from scripts.simulate.scripted import of_records, of_trials, play
+from scripts.simulate.scripted import of_trials, play
+from scripts.simulate.traffic import Floats
 from tests.unit.simulated import FAST, GOOD, engine, profile, record
 
 TRUE = engine(overhead_s=0.2, prefill=0.003, decode=0.06, growth=0.1)
 ENGINES = {FAST: engine(prefill=0.001, decode=0.1), GOOD: engine(prefill=0.001, decode=0.5)}
 
 
-def timed(found: Engine, *, concurrency: int, count: int = 60, seed: int = 0) -> list[Record]:
-    """Records as an engine would have given them, of prompts of many lengths."""
+def timed(found: Engine, *, clients: int, count: int = 60, seed: int = 0) -> tuple[list[Trial], list[Record]]:
+    """Trials as an engine would have served them, of prompts of many lengths, and what they read and wrote."""
     rng = np.random.default_rng(seed)
-    blank = [
+    records = [
         replace(
-            record(f"{concurrency}-{i}", "m", correct=True, concurrency=concurrency),
+            record(f"{clients}-{i}", "m", correct=True),
             prompt_tokens=int(rng.integers(50, 700)),
             output_tokens=int(rng.integers(5, 40)),
         )
         for i in range(count)
     ]
-    cluster = Cluster(models=("m",), engines=(found,), replicas=(1,))
-    seconds = play(cluster, of_records(blank), clients=concurrency).elapsed_s
+    blank = [
+        replace(
+            TRIAL,
+            prompt_id=r.prompt_id,
+            sent_s=float(i),
+            tries=(Try(model="m", started_s=0.0, latency_s=1.0, correct=True),),
+        )
+        for i, r in enumerate(records)
+    ]
+    seconds = played_s(found, blank, records, clients=clients)
     noise = np.exp(0.05 * rng.standard_normal(count))
-    return [replace(r, latency_s=float(s * e)) for r, s, e in zip(blank, seconds, noise, strict=True)]
+    trials = [
+        replace(t, tries=(replace(t.tries[0], latency_s=float(s * e)),))
+        for t, s, e in zip(blank, seconds, noise, strict=True)
+    ]
+    return trials, records
+
+
+def played_s(found: Engine, trials: list[Trial], records: list[Record], *, clients: int) -> Floats:
+    return play(Cluster.of({"m": found}), of_trials(trials, records), clients=clients).elapsed_s
 
 
 def world(*right: tuple[str, bool, bool], clients: int = 2) -> World:
@@ -49,16 +66,16 @@ MIXED = [(f"p{i}", i % 2 == 0, i % 5 != 0) for i in range(20)]
 PLAN = [Asked(prompt_id=name, session=name) for name, _, _ in MIXED]
 
 
-def test_calibration_finds_the_engine_that_gave_the_records() -> None:
-    records = {clients: timed(TRUE, concurrency=clients) for clients in (1, 8)}
-    sources = [records_source(mine, clients=clients) for clients, mine in records.items()]
+def test_calibration_finds_the_engine_that_served_blocks_of_several_loads() -> None:
+    blocks = {clients: timed(TRUE, clients=clients) for clients in (1, 8)}
+    sources = [block_source(trials, records, clients=clients) for clients, (trials, records) in blocks.items()]
     start = replace(TRUE, prefill_s_per_token=0.004, decode_s_per_token=0.045)
     (found,) = calibrate(Cluster.of({"m": start}), sources).cluster.engines
     assert found.prefill_s_per_token == pytest.approx(0.003, rel=0.1)
     assert found.decode_s_per_token == pytest.approx(0.06, rel=0.15)
-    for clients, mine in records.items():
-        seconds = play(Cluster.of({"m": found}), of_records(mine), clients=clients).elapsed_s
-        assert seconds.mean() == pytest.approx(np.mean([r.latency_s for r in mine]), rel=0.05)
+    for clients, (trials, records) in blocks.items():
+        seconds = played_s(found, trials, records, clients=clients)
+        assert seconds.mean() == pytest.approx(np.mean([t.tries[0].latency_s for t in trials]), rel=0.05)
 
 
 def test_calibration_finds_the_engines_that_a_block_was_served_by() -> None:
