@@ -146,7 +146,12 @@ def bench_simulate(
     ] = 400_000,
     from_dir: Annotated[
         Path | None,
-        typer.Option("--from", exists=True, file_okay=False, help="Folder of a real run, with simulate.yaml."),
+        typer.Option(
+            "--from",
+            exists=True,
+            file_okay=False,
+            help="Folder of a real run, with simulate.yaml and the folders that it names.",
+        ),
     ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Only fit engines to the run, and write what --from then compares.")
@@ -169,8 +174,9 @@ def bench_simulate(
     try:
         if write:
             assert from_dir is not None
-            for model, ratio in simulate.write(from_dir).mean_ratio.items():
-                typer.echo(f"{model}: simulated latency {ratio:.3f} of the measured, where it was fitted")
+            for run, fitted in simulate.write(from_dir).items():
+                for model, ratio in fitted.mean_ratio.items():
+                    typer.echo(f"{run}, {model}: simulated latency {ratio:.3f} of the measured, where it was fitted")
             return
         report = simulate.run(
             requests=requests, replicas=replicas, theory_requests=theory_requests, seed=seed, from_dir=from_dir

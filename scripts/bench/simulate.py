@@ -225,24 +225,24 @@ def _against(simulated_s: float, expected_s: float) -> dict[str, float]:
 # -- a real run -------------------------------------------------------------------------------------------
 
 
-def write(folder: Path) -> Calibrated:
-    """Fit the engines to the run in the folder, and write what is published of its simulations."""
+def write(folder: Path) -> dict[str, Calibrated]:
+    """Fit engines to each serving of the run in the folder, and write what is published of its simulations."""
     study = load_study(folder)
     calibrated = study.calibrated()
-    publish(folder, study, dict(zip(calibrated.cluster.models, calibrated.cluster.engines, strict=True)))
+    clusters = {run: fitted.cluster for run, fitted in calibrated.items()}
+    publish(folder, study, {run: dict(zip(c.models, c.engines, strict=True)) for run, c in clusters.items()})
     return calibrated
 
 
 def _validation(study: Study, folder: Path) -> tuple[dict[str, Any], list[Bar]]:
-    engines = read_engines(folder)
+    engines = read_engines(folder, study.facts.runs)
     found = study.replay(engines)
     figures = {
         "engines": dictionary(engines),
-        "runs": study.facts.runs,
-        "road_s": study.road_s,
+        "road_s": {serving.name: serving.road_s for serving in study.servings},
         "calibrated_on_blocks": list(study.facts.calibrated_on),
         "other_blocks": _beside(found),
-        "each_serving": [_beside(serving) for serving in study.replay_servings(engines)],
+        "each_serving": {run: _beside(mine) for run, mine in study.replay_servings(engines).items()},
         "published_run": _beside(study.replay_published(engines)),
     }
     return figures, [*validation_bars(found), *compared(folder, study, engines)]

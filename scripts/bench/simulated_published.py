@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.bench.report import Bar
-from scripts.bench.simulated_run import ENGINES, Study
+from scripts.bench.simulated_run import ENGINES, Engines, Study
 from scripts.bench.ttca_report import ABLATION, GOODPUT
 from scripts.simulate.ablation import ablate
-from scripts.simulate.engine import Engine
 from scripts.simulate.goodput import OBJECTIVE, READER, by_load
 
 LOADS_PER_S = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2)
@@ -20,15 +19,17 @@ REQUESTS, SEED = 400, 0
 REPEATS = 4
 # Relative; what another build of the linear algebra may change.
 ROUNDING = 1e-6
+# What two digits still show.
+_LEAST_SPREAD = 0.005
 
 
-def publish(folder: Path, study: Study, engines: Mapping[str, Engine]) -> None:
+def publish(folder: Path, study: Study, engines: Engines) -> None:
     """Write what `compared` computes again."""
     for name, content in {ENGINES: dictionary(engines), **found(study, engines)}.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
 
 
-def compared(folder: Path, study: Study, engines: Mapping[str, Engine]) -> list[Bar]:
+def compared(folder: Path, study: Study, engines: Engines) -> list[Bar]:
     """Whether the published rows are those that the published engines bring."""
     return [
         Bar(name=f"{Path(name).stem}_differs", value=_difference(folder / name, content), limit=ROUNDING, kind="max")
@@ -36,16 +37,16 @@ def compared(folder: Path, study: Study, engines: Mapping[str, Engine]) -> list[
     ]
 
 
-def found(study: Study, engines: Mapping[str, Engine]) -> dict[str, dict[str, Any]]:
+def found(study: Study, engines: Engines) -> dict[str, dict[str, Any]]:
     """The content of each file of simulations by its name."""
     return {ABLATION: ablation(study, engines), GOODPUT: goodput(study, engines)}
 
 
-def dictionary(engines: Mapping[str, Engine]) -> dict[str, dict[str, float]]:
-    return {model: asdict(engine) for model, engine in engines.items()}
+def dictionary(engines: Engines) -> dict[str, dict[str, dict[str, float]]]:
+    return {run: {model: asdict(engine) for model, engine in mine.items()} for run, mine in engines.items()}
 
 
-def ablation(study: Study, engines: Mapping[str, Engine]) -> dict[str, Any]:
+def ablation(study: Study, engines: Engines) -> dict[str, Any]:
     """Every variant of LAAR on all prompts of the run, in a closed loop as in the run."""
     world = study.world(study.published, engines)
     rows = ablate(
@@ -72,7 +73,7 @@ def ablation(study: Study, engines: Mapping[str, Engine]) -> dict[str, Any]:
     }
 
 
-def goodput(study: Study, engines: Mapping[str, Engine]) -> dict[str, Any]:
+def goodput(study: Study, engines: Engines) -> dict[str, Any]:
     """The format of `laar bench ttca`'s plot, and what else decides the figures."""
     found = by_load(
         replace(study.world(study.published, engines), clients=0),
@@ -94,6 +95,38 @@ def goodput(study: Study, engines: Mapping[str, Engine]) -> dict[str, Any]:
             "series": {n: [[p.load_per_s, p.in_time_per_s] for p in points] for n, points in found.items()},
         },
     }
+
+
+def validation_table(validation: Mapping[str, Any], within: float) -> str:
+    """Simulated over real for the page, in bold what is further off than `within`; from the figures of the bench."""
+    servings = [_ratios(found) for found in validation["each_serving"].values()]
+    published = _ratios(validation["published_run"])
+    head = ["policy", "answerable prompts", "mean", "p95", "attempts, simulated / real"]
+    head += ["mean by serving", "p95 by serving", "the published run: mean", "p95"]
+    lines = [head, ["---"] * len(head)]
+    for row in validation["other_blocks"]["policies"]:
+        name, real, spread = row["name"], row["real"], row["spread"]
+        lines.append(
+            [
+                name,
+                str(row["requests"]),
+                _told(row["mean_ratio"], within, spread["mean_s"] / real["mean_s"]),
+                _told(row["p95_ratio"], within, spread["p95_s"] / real["p95_s"]),
+                f"{row['simulated']['attempts']:.2f} / {real['attempts']:.2f}",
+                *(", ".join(f"{found[name][which]:.2f}" for found in servings) for which in (0, 1)),
+                *(_told(ratio, within) for ratio in published[name]),
+            ]
+        )
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _ratios(found: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    return {row["name"]: (row["mean_ratio"], row["p95_ratio"]) for row in found["policies"]}
+
+
+def _told(ratio: float, within: float, spread: float = 0.0) -> str:
+    told = f"{ratio:.2f}" if abs(ratio - 1) <= within else f"**{ratio:.2f}**"
+    return told if spread < _LEAST_SPREAD else f"{told} ± {spread:.2f}"
 
 
 def _difference(path: Path, content: Any) -> float:

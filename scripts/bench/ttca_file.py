@@ -43,7 +43,7 @@ class TrialFile(_Appended):
         self._resumed: list[Mapping[str, Any]] = []
         if self.found:
             try:
-                _check_same(path, self.found[0]["parameters"], head["parameters"])
+                check_same(path, self.found[0]["parameters"], head["parameters"])
             except ValueError:
                 self._file.close()
                 raise
@@ -102,7 +102,8 @@ def _block_of(line: str) -> tuple[str, int] | None:
     return (found["policy"], found["block"]) if "block" in found else None
 
 
-def _check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """ValueError where the parameters of a run are not those of another."""
     if differing := [key for key in {**before, **now} if before.get(key) != now.get(key)]:
         told = "; ".join(f"{key} was {before.get(key)}, is now {now.get(key)}" for key in sorted(differing))
         raise ValueError(f"{path} belongs to another plan: {told}")

@@ -73,9 +73,9 @@ def calibrate(start: Cluster, sources: Sequence[Source]) -> Calibrated:
 def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients: int) -> Source:
     """A block of trials in a closed loop, in groups of model, task, lengths, and whether it was asked before.
 
-    Simulated seconds are means of plays with answers a little longer or shorter.
+    Simulated seconds are means of plays with answers a little longer or shorter. All trials must have been answered.
     """
-    tried = sorted((trial for trial in trials if trial.tries), key=lambda trial: trial.sent_s)
+    tried = sorted(trials, key=lambda trial: trial.sent_s)
     scripts = of_trials(tried, records)
     measured: list[tuple[Group, float]] = []
     for trial, script in zip(tried, scripts, strict=True):

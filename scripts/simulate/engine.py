@@ -23,7 +23,9 @@ class Engine:
     """How fast a replica works; but for `host_share` the coefficients are those of `Latency`.
 
     It reads in steps of at most `chunk_tokens`; prompts that come during a step are read together in the next. With
-    each step those that are writing come on by one token. Writing, each of `n` is slowed to
+    each step those that are writing come on by one token, for which a step takes `1 - overlap` of a token's time more:
+    none where writing waits for memory while reading computes, as on GPUs (1), all of it where both wait for the same
+    (0). Writing, each of `n` is slowed to
     1 / (1 + decode_growth * (n - 1)). Beyond `slots` requests wait in the order of their coming. Of a prompt that it
     has read before it reads only what is left after whole cached blocks, a token at least. With a `host_share` above 0
     for any engine all replicas stand on one machine: with `b` of them busy this one is slowed to
@@ -35,6 +37,7 @@ class Engine:
     decode_s_per_token: float
     decode_growth: float
     host_share: float = 0.0
+    overlap: float = 1.0
     slots: int = DEFAULT_SLOTS
     chunk_tokens: int = DEFAULT_CHUNK_TOKENS
     block_tokens: int = DEFAULT_BLOCK_TOKENS
@@ -48,10 +51,12 @@ class Engine:
         chunk_tokens: int = DEFAULT_CHUNK_TOKENS,
         block_tokens: int = DEFAULT_BLOCK_TOKENS,
         host_share: float = 0.0,
+        overlap: float = 1.0,
     ) -> "Engine":
         return cls(
             **latency.model_dump(),
             host_share=host_share,
+            overlap=overlap,
             slots=slots,
             chunk_tokens=chunk_tokens,
             block_tokens=block_tokens,
@@ -198,7 +203,7 @@ class Replica:
             self.next_tokens += tokens
         if self.running and steps:
             # those that write get a token from every step, if it lasts as long as one
-            self.virtual_s += min(steps * engine.decode_s_per_token, reads_s)
+            self.virtual_s += engine.overlap * min(steps * engine.decode_s_per_token, reads_s)
         self.stall_s += reads_s
 
 

@@ -160,24 +160,25 @@ def play_policy(
 
 
 def replay(
-    world: World,
-    trials: Sequence[Trial],
+    parts: Sequence[tuple[World, Sequence[Trial]]],
     *,
     ways: Mapping[str, Way] = OWN_WAYS,
     repeats: int = 1,
 ) -> Replay:
     """Simulate every contender of a real run, block by block in the order of sending, and set both side by side.
 
-    All prompts are simulated that all models answered; those are compared that some model answered rightly and whose
-    trial did not end in an error. The simulated side is the mean of the repeats: the first as it is, and others with
-    answers whose lengths are a hundredth off.
+    A run has a part for each time it was served, each in a world of its own; they are compared together. All prompts
+    are simulated that all models answered; those are compared that some model answered rightly and whose trial did not
+    end in an error. The simulated side is the mean of the repeats: the first as it is, and others with answers whose
+    lengths are a hundredth off.
     """
-    blocks = {name: found for name, found in _by_contender(trials).items() if name in ways}
-    worlds = [world, *(world.shaken(SHAKEN, world.seed + n) for n in range(1, repeats))]
-    played = [_played(one, blocks, ways) for one in worlds]
+    played = [
+        _together([_played(_repeated(world, n), trials, ways) for world, trials in parts]) for n in range(repeats)
+    ]
+    cap = parts[0][0].cap
     real = {name: [was for was, _ in pairs] for name, pairs in played[0].items() if pairs}
-    was = sides(real, world.cap)
-    every = [sides({name: [now for _, now in pairs] for name, pairs in one.items()}, world.cap) for one in played]
+    was = sides(real, cap)
+    every = [sides({name: [now for _, now in pairs] for name, pairs in one.items()}, cap) for one in played]
     rows = [
         Row(
             name=name,
@@ -188,29 +189,42 @@ def replay(
         )
         for name in real
     ]
+    trials = [trial for _, mine in parts for trial in mine]
     skipped = sorted({trial.policy for trial in trials} - set(real))
-    errors = sum(not _is_whole(trial) for found in blocks.values() for block in found.values() for trial in block)
-    return Replay(rows=rows, skipped=skipped, errors=errors)
+    return Replay(rows=rows, skipped=skipped, errors=sum(not is_whole(t) for t in trials if t.policy in ways))
 
 
-def _played(
-    world: World, blocks: Mapping[str, Mapping[int, Sequence[Trial]]], ways: Mapping[str, Way]
-) -> dict[str, list[tuple[Trial, Trial]]]:
+Pairs = Mapping[str, Sequence[tuple[Trial, Trial]]]
+
+
+def _repeated(world: World, number: int) -> World:
+    return world.shaken(SHAKEN, world.seed + number) if number else world
+
+
+def _played(world: World, trials: Sequence[Trial], ways: Mapping[str, Way]) -> Pairs:
     """Every contender's comparable trials, each with what the simulator made of it."""
     known, right = world.prompts, answerable(world.records)
     pairs: dict[str, list[tuple[Trial, Trial]]] = {}
-    for name, of_name in blocks.items():
+    for name, of_name in _by_contender(trials).items():
+        if name not in ways:
+            continue
         pairs[name] = []
         for number, every in of_name.items():
             mine = [trial for trial in every if trial.prompt_id in known]
             plan = plan_of(mine)
             outcome = play_policy(world, plan, ways[name].policy, loop=ways[name].loop)
             both = zip(mine, trials_of(outcome, plan, world, name=name, block=number), strict=True)
-            pairs[name] += [(was, now) for was, now in both if _is_whole(was) and was.prompt_id in right]
+            pairs[name] += [(was, now) for was, now in both if is_whole(was) and was.prompt_id in right]
     return pairs
 
 
-def _is_whole(trial: Trial) -> bool:
+def _together(parts: Sequence[Pairs]) -> Pairs:
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: [pair for part in parts for pair in part.get(name, ())] for name in names}
+
+
+def is_whole(trial: Trial) -> bool:
+    """Whether it says what the engines did for it: it was asked, and did not end in an error."""
     return not trial.error and bool(trial.tries)
 
 

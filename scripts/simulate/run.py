@@ -87,6 +87,7 @@ def _cluster(settings: SimulationSettings, profile: Profile, replicas: Mapping[s
             chunk_tokens=settings.chunk_tokens,
             block_tokens=settings.block_tokens,
             host_share=settings.host_share,
+            overlap=settings.overlap,
         )
         for name in replicas
     )

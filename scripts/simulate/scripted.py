@@ -86,13 +86,9 @@ def shaken(scripts: Sequence[Script], by: float, seed: int) -> list[Script]:
 
 
 def of_trials(trials: Sequence[Trial], records: Sequence[Record]) -> list[Script]:
-    """What the trials' attempts were, in the order of sending; where one does not tell its tokens, a record must.
-
-    Trials without attempts are left out. Raises ValueError for an attempt whose tokens nobody tells.
-    """
+    """What the trials' attempts were; where one does not tell its tokens, a record must, or ValueError is raised."""
     known = {(r.prompt_id, r.model): r for r in records}
-    ordered = sorted((t for t in trials if t.tries), key=lambda t: t.sent_s)
-    return [tuple(_step(trial.prompt_id, made, known) for made in trial.tries) for trial in ordered]
+    return [tuple(_step(trial.prompt_id, made, known) for made in trial.tries) for trial in trials]
 
 
 def _step(prompt_id: str, made: Try, known: Mapping[tuple[str, str], Record]) -> Step:

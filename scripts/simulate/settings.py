@@ -77,6 +77,12 @@ class SimulationSettings(_Strict):
     host_share: float = Field(
         default=0.0, ge=0, le=4, description="If all replicas share one machine: slowing by each other that works."
     )
+    overlap: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Of the time of a token, how much passes while others are read: 1 on GPUs, 0 on CPUs.",
+    )
     faults: Faults | None = None
     workload: tuple[Kind, ...] = Field(
         default=(),

@@ -49,6 +49,14 @@ def test_running_request_writes_one_token_while_another_prompt_is_read() -> None
     assert served(engine(), requests=2, arrival_s=[0.0, 1.5]).elapsed_s[0] == pytest.approx(2.9)
 
 
+def test_where_nothing_overlaps_reading_for_another_holds_writing_up_as_long_as_it_takes() -> None:
+    # the second is read from 1.5 s to 2.5 s; of the first five tokens were left
+    alone = replace(engine(), overlap=0.0)
+    assert served(alone, requests=2, arrival_s=[0.0, 1.5]).elapsed_s.tolist() == pytest.approx([3.0, 2.0])
+    half = replace(engine(), overlap=0.5)
+    assert served(half, requests=2, arrival_s=[0.0, 1.5]).elapsed_s[0] == pytest.approx(2.95)
+
+
 def test_prompts_that_come_during_a_step_are_read_together_in_the_next() -> None:
     # both until 3 s, in one step in which the first writes one token
     found = served(engine(), requests=3, arrival_s=[0.0, 0.25, 0.5])

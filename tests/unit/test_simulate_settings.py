@@ -63,6 +63,11 @@ def test_trace_gives_the_arrival_times_and_their_number(tmp_path: Path) -> None:
     assert run(asked, profile())[0].ttca.count <= 3
 
 
+def test_a_fault_is_told_by_its_key_and_what_was_given() -> None:
+    with pytest.raises(SettingsError, match=r"^speed: Extra inputs are not permitted \(1 given\)$"):
+        settings(speed=1)
+
+
 @pytest.mark.parametrize("requests", [2, 4])
 def test_trace_with_another_number_of_requests_is_refused(tmp_path: Path, requests: int) -> None:
     path = trace(tmp_path, [0.5, 1.5, 9.0])
