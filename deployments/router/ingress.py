@@ -369,7 +369,8 @@ class Router(OpenAiIngress):  # type: ignore[misc]
     async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
         """Follow how many replicas of each model run, as the Serve controller sees it, and tell who drifts.
 
-        Reading it takes this process some 12 ms, so it is done seldom once every model runs.
+        Reading it takes this process some 30 ms for each deployment of the cluster, so it is done seldom once every
+        model runs.
         """
         all_run = False
         while True:
