@@ -25,11 +25,10 @@ class Engine:
     It reads in steps of at most `chunk_tokens`; prompts that come during a step are read together in the next. With
     each step those that are writing come on by one token, for which a step takes `1 - overlap` of a token's time more:
     none where writing waits for memory while reading computes, as on GPUs (1), all of it where both wait for the same
-    (0). Writing, each of `n` is slowed to
-    1 / (1 + decode_growth * (n - 1)). Beyond `slots` requests wait in the order of their coming. Of a prompt that it
-    has read before it reads only what is left after whole cached blocks, a token at least. With a `host_share` above 0
-    for any engine all replicas stand on one machine: with `b` of them busy this one is slowed to
-    1 / (1 + host_share * (b - 1)).
+    (0). Writing, each of `n` is slowed to 1 / (1 + decode_growth * (n - 1)). Beyond `slots` requests wait in the order
+    of their coming. Of a prompt that it has read before it reads only what is left after whole cached blocks, a token
+    at least. With a `host_share` above 0 for any engine all replicas stand on one machine: with `b` of them busy this
+    one is slowed to 1 / (1 + host_share * (b - 1)).
     """
 
     overhead_s: float

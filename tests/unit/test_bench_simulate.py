@@ -125,7 +125,8 @@ def test_attempts_that_brought_no_answer_are_not_fitted_to(tmp_path: Path) -> No
     found = study(tmp_path)
     (serving,) = found.servings
     path = tmp_path / "again" / "trials.jsonl"
-    broken = {**asdict(serving.to_fit[0]), "prompt_id": "p9", "error": "503", "tries": []}
+    failed = {"model": "", "started_s": 0.0, "latency_s": 0.1, "correct": False}
+    broken = {**asdict(serving.to_fit[0]), "error": "503", "tries": [failed]}
     path.write_text(path.read_text() + json.dumps(broken) + "\n")
     assert fitted(load_study(tmp_path)) == fitted(found)
 
