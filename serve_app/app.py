@@ -17,7 +17,7 @@ from deployments.router.model import Model
 from deployments.verifier.checks import load_custom_checks
 from deployments.verifier.deployment import Verifier
 from profiles.schema import load_profile
-from serve_app.config import AppConfig, ModelConfig, api_key_hashes
+from serve_app.config import AppConfig, ModelConfig, api_key_hashes, remote_plans
 
 EMBEDDED = "embedded:"
 
@@ -29,9 +29,11 @@ def build_app(args: Mapping[str, Any]) -> Application:
     _check_simulated_profiles(config)
     profile = load_profile(config.profile)
     load_custom_checks(config.verifier.custom_checks)
-    models = {model.name: _model_deployment(model) for model in config.models}
+    models = {model.name: _model_deployment(model) for model in config.models if model.remote is None}
+    remote = remote_plans(config.models, os.environ)
     return _router(config).bind(
         llm_deployments=models,
+        remote=remote,
         models=[
             Model(
                 name=m.name,
@@ -48,6 +50,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
         thinking=config.thinking,
         verifier=_verifier(config).bind(
             judges=models,
+            remote_judges=remote,
             default_judge=config.verifier.judge_model,
             custom_checks=dict(config.verifier.custom_checks),
             judge_timeout_s=config.verifier.judge_timeout_s,
@@ -104,7 +107,7 @@ def _check_embedded_names(config: AppConfig) -> None:
 
 
 def _embedded_name(llm_config: Mapping[str, Any]) -> str | None:
-    source = str(llm_config["model_loading_config"].get("model_source", ""))
+    source = str((llm_config.get("model_loading_config") or {}).get("model_source", ""))
     return source.removeprefix(EMBEDDED) if source.startswith(EMBEDDED) else None
 
 

@@ -1,22 +1,21 @@
 """The application's config: one typed object, checked at the start, unknown keys refused."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from deployments.log.settings import LogSettings
-from deployments.models.settings import SimulatedSettings
+from deployments.models.remote import RemotePlan
+from deployments.models.settings import DEFAULT_SLOTS, RemoteSettings, SimulatedSettings
 from deployments.router.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
 from deployments.thinking.settings import ThinkingSettings
 
-SIMULATED = "simulated"
+SIMULATED, REMOTE = "simulated", "remote"
 # No router replica learns later than 5 s after another; of these, one is for writing and reading.
 MAX_LEARNING_LAG_S = 4.0
-# What vLLM serves at once where max_num_seqs is not set; its own default depends on the hardware.
-DEFAULT_SLOTS = 256
 
 
 class _Strict(BaseModel):
@@ -25,13 +24,15 @@ class _Strict(BaseModel):
 
 
 class ModelConfig(_Strict):
-    """One model deployment: a `ray.serve.llm` LLMConfig for vLLM, or a simulated engine."""
+    """One model: a `ray.serve.llm` LLMConfig for vLLM or for a simulated engine, or a server that runs elsewhere."""
 
-    engine: Literal["vllm", "simulated"] = "vllm"
+    engine: Literal["vllm", "simulated", "remote"] = "vllm"
     llm_config: Mapping[str, Any] = Field(
-        description="Fields of ray.serve.llm.LLMConfig. `model_source: embedded:<name>` takes an embedded model."
+        default_factory=dict,
+        description="Fields of ray.serve.llm.LLMConfig. `model_source: embedded:<name>` takes an embedded model.",
     )
     simulated: SimulatedSettings | None = None
+    remote: RemoteSettings | None = None
 
     @field_validator("llm_config")
     @classmethod
@@ -44,35 +45,52 @@ class ModelConfig(_Strict):
 
     @property
     def name(self) -> str:
+        if self.remote is not None:
+            return self.remote.model_id
         loading = self.llm_config.get("model_loading_config") or {}
         return str(loading.get("model_id", ""))
 
     @property
     def context_tokens(self) -> int:
+        if self.remote is not None:
+            return self.remote.max_model_len
         if self.simulated is not None:
             return self.simulated.context_tokens
-        return int((self.llm_config.get("engine_kwargs") or {}).get("max_model_len") or 0)
+        return int(self.engine_kwargs.get("max_model_len") or 0)
+
+    @property
+    def engine_kwargs(self) -> Mapping[str, Any]:
+        """What vLLM is started with; nothing is known of a remote one."""
+        return self.llm_config.get("engine_kwargs") or {}
 
     @property
     def can_think(self) -> bool:
         """Whether the engine can tell thinking from the answer, and so end it."""
-        engine = self.llm_config.get("engine_kwargs") or {}
-        return bool(engine.get("reasoning_config") or engine.get("reasoning_parser"))
+        if self.remote is not None:
+            return self.remote.can_think
+        return bool(self.engine_kwargs.get("reasoning_config") or self.engine_kwargs.get("reasoning_parser"))
 
     @property
     def slots(self) -> int:
+        if self.remote is not None:
+            return self.remote.max_num_seqs
         if self.simulated is not None:
             return self.simulated.max_running
-        return int((self.llm_config.get("engine_kwargs") or {}).get("max_num_seqs") or DEFAULT_SLOTS)
+        return int(self.engine_kwargs.get("max_num_seqs") or DEFAULT_SLOTS)
 
     @property
     def has_prefix_cache(self) -> bool:
         """Whether the engine keeps a prompt that it has read; vLLM does unless told otherwise."""
-        engine = self.llm_config.get("engine_kwargs") or {}
-        return self.simulated is None and bool(engine.get("enable_prefix_caching", True))
+        if self.remote is not None:
+            return self.remote.enable_prefix_caching
+        return self.simulated is None and bool(self.engine_kwargs.get("enable_prefix_caching", True))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if (self.engine == REMOTE) != (self.remote is not None):
+            raise ValueError(f"engine '{self.engine}' and the section 'remote' must go together")
+        if self.remote is not None and self.llm_config:
+            raise ValueError(f"'{self.name}': llm_config is for engines that laar starts, and 'remote' for others")
         if not self.name:
             raise ValueError("llm_config.model_loading_config.model_id is missing; every model needs a name")
         if self.name == AUTO:
@@ -147,3 +165,21 @@ def api_key_hashes(auth: AuthConfig, environ: Mapping[str, str]) -> frozenset[st
     if not keys:
         raise ValueError(f"auth.api_keys_env: environment variable '{auth.api_keys_env}' holds no key")
     return frozenset(hashlib.sha256(key.encode()).hexdigest() for key in keys)
+
+
+def remote_plans(models: Sequence[ModelConfig], environ: Mapping[str, str]) -> list[RemotePlan]:
+    """How to ask the remote models; ValueError where the environment lacks a key that one names."""
+    return [
+        RemotePlan(name=model.name, settings=model.remote, api_key=_remote_key(model.name, model.remote, environ))
+        for model in models
+        if model.remote is not None
+    ]
+
+
+def _remote_key(name: str, remote: RemoteSettings, environ: Mapping[str, str]) -> str:
+    if remote.api_key_env is None:
+        return ""
+    key = environ.get(remote.api_key_env, "").strip()
+    if not key:
+        raise ValueError(f"'{name}': remote.api_key_env: environment variable '{remote.api_key_env}' holds no key")
+    return key

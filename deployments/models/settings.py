@@ -1,10 +1,23 @@
-"""What the operator can set about a simulated model; part of the application's config."""
+"""What the operator can set about simulated and remote models; part of the application's config."""
 
 from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from profiles.schema import Latency
+
+# What vLLM serves at once where max_num_seqs is not set; its own default depends on the hardware.
+DEFAULT_SLOTS = 256
 
 
 class SimulatedSettings(BaseModel):
@@ -36,3 +49,31 @@ class SimulatedSettings(BaseModel):
         if self.profile is not None and (given := self.model_fields_set & {"accuracy", "latency"}):
             raise ValueError(f"{', '.join(sorted(given))} and profile exclude each other: the profile says it")
         return self
+
+
+class RemoteSettings(BaseModel):
+    """An OpenAI server that runs elsewhere, and what the router must know of its model; keys are named as vLLM's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    model_id: str = Field(min_length=1, description="The model's name in laar.")
+    urls: tuple[str, ...] = Field(min_length=1, description="Where it is served, as http://host:8000/v1; all alike.")
+    served_model: str | None = Field(default=None, min_length=1, description="The server's name for it; else model_id.")
+    api_key_env: str | None = Field(
+        default=None, min_length=1, description="Environment variable with the server's key."
+    )
+    max_model_len: PositiveInt = Field(description="Tokens of its context.")
+    max_num_seqs: PositiveInt = Field(default=DEFAULT_SLOTS, description="Requests that one server works on at once.")
+    enable_prefix_caching: bool = True
+    can_think: bool = Field(default=False, description="Whether it takes a thinking_token_budget.")
+
+    @field_validator("urls")
+    @classmethod
+    def _are_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+                raise ValueError("each must be an http:// or https:// address such as http://host:8000/v1")
+            if parts.username or parts.password:
+                raise ValueError("a key does not belong into an address; name its variable with api_key_env")
+        return tuple(url.rstrip("/") for url in urls)

@@ -1,12 +1,14 @@
-"""The router's way to the other deployments: Ray Serve handles behind the runner's `Backend`."""
+"""The router's way to models and verifier: Ray Serve handles and HTTP behind the runner's `Backend`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
+from deployments.models.remote import RemoteModel
 from deployments.models.reply import Reply
 from deployments.router.runner import BackendError
 from deployments.verifier.checks import Evidence, Verdict
@@ -22,7 +24,13 @@ class ServeBackend:
     those have depends on how Ray carried the call.
     """
 
-    def __init__(self, models: Mapping[str, DeploymentHandle], verifier: DeploymentHandle) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, DeploymentHandle],
+        verifier: DeploymentHandle,
+        remote: Mapping[str, RemoteModel] = MappingProxyType({}),
+    ) -> None:
+        self._remote = remote
         self._generate = {name: handle.options(method_name="generate", **_PLAIN) for name, handle in models.items()}
         self._stream = {
             name: handle.options(method_name="generate_stream", stream=True, **_PLAIN)
@@ -31,12 +39,21 @@ class ServeBackend:
         self._check = verifier.options(method_name="check", **_PLAIN)
 
     async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
+        if (remote := self._remote.get(model)) is not None:
+            with _failure_of(f"model '{model}'"):
+                return await remote.generate(endpoint, body, overrides)
         reply: Reply = await _finish(self._generate[model].remote(endpoint, body, overrides), f"model '{model}'")
         return reply
 
     async def stream(
         self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]
     ) -> AsyncGenerator[bytes | Reply, None]:
+        if (remote := self._remote.get(model)) is not None:
+            with _failure_of(f"model '{model}'"):
+                async with aclosing(remote.generate_stream(endpoint, body, overrides)) as events:
+                    async for event in events:
+                        yield event
+            return
         pieces = self._stream[model].remote(endpoint, body, overrides)
         is_done = False
         try:

@@ -5,7 +5,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -32,6 +32,7 @@ from deployments.errors import (
 )
 from deployments.log.replica_log import ReplicaLog
 from deployments.log.settings import LogPlan
+from deployments.models.remote import RemoteModel, RemotePlan
 from deployments.router import sse
 from deployments.router.answers import answer_headers, explanation, laar_json, start_headers
 from deployments.router.attempts import Attempt
@@ -81,6 +82,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         self,
         *,
         llm_deployments: dict[str, DeploymentHandle],
+        remote: list[RemotePlan],
         models: list[Model],
         profile: Profile,
         settings: RouterSettings,
@@ -109,6 +111,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         for model in models:
             # not known to run until the controller says so; until then it is asked only when nobody else can be
             self._routing.tracker.set_replicas(model.name, 0)
+        self._remote = {plan.name: RemoteModel(plan) for plan in remote}
         self._metrics = RouterMetrics(settings.goodput.reader)
         self._log: ReplicaLog | None = None
         self._recorder: Recorder | NoRecorder = NoRecorder()
@@ -117,7 +120,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             self._open_log(log, replica=serve.get_replica_context().replica_id.unique_id)
         self._runner = Runner(
             routing=self._routing,
-            backend=ServeBackend(llm_deployments, verifier),
+            backend=ServeBackend(llm_deployments, verifier, self._remote),
             observer=self._metrics,
             ledger=self._recorder,
             settings=settings,
@@ -254,7 +257,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
 
     async def _list_models(self, http: Request) -> Response:
         self._authenticate(http)
-        return JSONResponse({"object": "list", "data": [_card(AUTO), *self._model_cards.values()]})
+        return JSONResponse({"object": "list", "data": [_card(name) for name in (AUTO, *self._routing.models)]})
 
     async def _show_model(self, http: Request) -> Response:
         self._authenticate(http)
@@ -367,7 +370,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s, end.meter)
 
     async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
-        """Follow how many replicas of each model run, as the Serve controller sees it, and tell who drifts.
+        """Follow how many replicas of each model run, or servers of a remote one answer, and tell who drifts.
 
         Reading it takes this process some 30 ms for each deployment of the cluster, so it is done seldom once every
         model runs.
@@ -375,16 +378,25 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         all_run = False
         while True:
             try:
-                status = await asyncio.to_thread(serve.status)
-                running = {name: _num_running(status, handle) for name, handle in handles.items()}
+                running = await _replicas(handles)
+                all_run = all(running.values())
+                up = await asyncio.gather(*(model.num_running() for model in self._remote.values()))
+                running |= dict(zip(self._remote, up, strict=True))
                 for name, count in running.items():
                     self._routing.tracker.set_replicas(name, count)
-                all_run = all(running.values())
                 self._metrics.drifting(running, self._routing.beliefs.drifting)
             except (KeyError, RayError, RayServeException):
                 logger.warning("replica counts could not be read", exc_info=True)
             period_s = self._settings.status_period_s
             await asyncio.sleep(period_s if all_run else min(period_s, STARTING_PERIOD_S))
+
+
+async def _replicas(handles: Mapping[str, DeploymentHandle]) -> dict[str, int]:
+    """How many replicas of each deployment run, as the Serve controller sees it."""
+    if not handles:
+        return {}
+    status = await asyncio.to_thread(serve.status)
+    return {name: _num_running(status, handle) for name, handle in handles.items()}
 
 
 def _num_running(status: Any, handle: DeploymentHandle) -> int:

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
+from deployments.models.remote import RemoteModel, RemotePlan
+from deployments.models.reply import Reply
 from deployments.verifier.checks import (
     CustomCheck,
     Evidence,
@@ -31,6 +33,8 @@ logger = logging.getLogger("ray.serve")
 # below this a check is over sooner than a thread has taken it up
 INLINE_CHARS = 20_000
 CUSTOM_THREADS = 4
+# A judge asked with the bytes of a chat request.
+Ask = Callable[[bytes], Awaitable[Reply]]
 
 
 class Verifier:
@@ -40,11 +44,13 @@ class Verifier:
         self,
         *,
         judges: Mapping[str, DeploymentHandle],
+        remote_judges: Sequence[RemotePlan] = (),
         default_judge: str | None,
         custom_checks: Mapping[str, str],
         judge_timeout_s: float,
     ) -> None:
-        self._judges = dict(judges)
+        self._judges: dict[str, Ask] = {name: partial(_ask_deployment, handle) for name, handle in judges.items()}
+        self._judges |= {plan.name: partial(_ask_remote, RemoteModel(plan)) for plan in remote_judges}
         self._default_judge = default_judge
         self._custom = load_custom_checks(custom_checks)
         self._timeout_s = judge_timeout_s
@@ -76,15 +82,10 @@ class Verifier:
             # the judge asked for can still judge the answer of another model
             reason = Reason.JUDGE_ANSWERED if spec.model in self._judges else Reason.NO_JUDGE
             return Verdict(outcome=Outcome.UNKNOWN, reason=reason)
-        response: Any = self._judges[judge].generate.remote("chat", judge_request(spec, evidence), {})
         try:
             async with asyncio.timeout(self._timeout_s):
-                reply = await response
-        except asyncio.CancelledError:
-            response.cancel()
-            raise
+                reply = await self._judges[judge](judge_request(spec, evidence))
         except TimeoutError:
-            response.cancel()
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
         except Exception:
             # as in the router's backend: which types a replica's failures have depends on how Ray carried the call
@@ -103,6 +104,20 @@ class Verifier:
                 return await running
         except TimeoutError:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
+
+
+async def _ask_deployment(judge: DeploymentHandle, body: bytes) -> Reply:
+    response: Any = judge.generate.remote("chat", body, {})
+    try:
+        reply: Reply = await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
+    return reply
+
+
+async def _ask_remote(judge: RemoteModel, body: bytes) -> Reply:
+    return await judge.generate("chat", body, {})
 
 
 def _is_quick(spec: Spec, evidence: Evidence) -> bool:

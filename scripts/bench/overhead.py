@@ -17,6 +17,7 @@ from scripts.bench.closed_loop import Target, load
 from scripts.bench.report import Bar, Report, median_and_spread
 
 MODEL = "simulated-instant"
+REMOTE_MODELS = (MODEL, "simulated-small")
 CONCURRENCIES = (1, 16, 64)
 PORT = 8123
 NICENESS = "RAY_worker_niceness"
@@ -89,8 +90,11 @@ def share_cores() -> dict[str, str]:
 
 
 @contextmanager
-def applications(laar_models: Sequence[str] = (MODEL,)) -> Iterator[None]:
-    """laar with these models at /laar, and Ray's own ingress with one at /ray, until the block ends."""
+def applications(laar_models: Sequence[str] = (MODEL,), remote_urls: Sequence[str] = ()) -> Iterator[None]:
+    """laar with these models at /laar, and Ray's own ingress with one at /ray, until the block ends.
+
+    With URLs there is another laar at /laar-remote, whose models are served there.
+    """
     import ray
     from ray import serve
 
@@ -102,7 +106,10 @@ def applications(laar_models: Sequence[str] = (MODEL,)) -> Iterator[None]:
         serve.start(http_options={"host": "127.0.0.1", "port": PORT})
         serve.run(_ray_app(), name="ray", route_prefix="/ray")
         with tempfile.TemporaryDirectory(prefix="laar-bench-") as folder:
-            serve.run(build_app(_laar_args(folder, laar_models)), name="laar", route_prefix="/laar")
+            serve.run(build_app(_laar_args(folder, _engines(laar_models))), name="laar", route_prefix="/laar")
+            if remote_urls:
+                args = _laar_args(f"{folder}/remote", _remote(remote_urls))
+                serve.run(build_app(args), name="laar-remote", route_prefix="/laar-remote")
             yield
     finally:
         serve.shutdown()
@@ -120,12 +127,24 @@ def _llm_config(model: str) -> dict[str, Any]:
     }
 
 
-def _laar_args(log_folder: str, models: Sequence[str]) -> dict[str, Any]:
+def _engines(models: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"engine": "simulated", "simulated": {}, "llm_config": _llm_config(model)} for model in models]
+
+
+def _remote(urls: Sequence[str]) -> list[dict[str, Any]]:
+    """A model for each URL, all under names that the profile has."""
+    return [
+        {"engine": "remote", "remote": {"model_id": model, "urls": [f"{url}/v1"], "max_model_len": 131072}}
+        for model, url in zip(REMOTE_MODELS, urls, strict=True)
+    ]
+
+
+def _laar_args(log_folder: str, models: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """With the attempt log on, as it is by default, but in a folder of its own."""
     return {
         "log": {"url": f"sqlite:///{log_folder}/attempts.sqlite", "spool_dir": f"{log_folder}/spool"},
         "profile": "simulated",
-        "models": [{"engine": "simulated", "simulated": {}, "llm_config": _llm_config(model)} for model in models],
+        "models": models,
     }
 
 

@@ -1,12 +1,14 @@
 """`laar bench peers`: laar beside LiteLLM's proxy, vLLM's router and Ray's ingress, on backends that answer at once.
 
-All are up together and take turns in alternating order. Proxies stand before two instant HTTP backends each, and
-what they add is their latency less that of the backend asked directly in the same round. laar and Ray's ingress hold
-their engines themselves, so that all of their latency counts as added: parsing, engine and answer too.
+All are up together and take turns in alternating order. Proxies, and laar as one of them (`laar_remote`), stand before
+the same two instant HTTP backends, and what they add is their latency less that of the backend asked directly in the
+same round. `laar` and Ray's ingress hold their engines themselves, so that all of their latency counts as added:
+parsing, engine and answer too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -27,11 +29,15 @@ from scripts.bench.report import Bar, Report, median_and_spread
 from scripts.bench.where_time_goes import where_time_goes
 
 CONCURRENCIES = (1, 16, 64)
-BARRED = (1, 16)
+# laar on the backends of the other proxies has its bars at both, with engines of its own where many ask
+BARRED = {"laar_remote": (1, 16), "laar": (16,)}
 LAAR_MODELS = (MODEL, "simulated-small")
 BACKEND_PORTS, LITELLM_PORT, ROUTER_PORT = (8131, 8132), 8133, 8134
 # so that each turn takes long enough to be measured
 QUICK, QUICK_FACTOR = frozenset({"direct", "vllm_router"}), 10
+PROXIES = frozenset({"litellm", "vllm_router", "laar_remote"})
+# ours, and the names of the applications
+APPS = {"laar_remote": "laar-remote", "laar": "laar"}
 Run = Mapping[str, float]
 
 
@@ -40,9 +46,9 @@ def run(*, rounds: int, requests: int, profile: bool) -> Report:
     settings = _settings()
     with _targets() as targets:
         measured = {c: _measure(targets, c, rounds, requests) for c in CONCURRENCIES}
-        where = where_time_goes(next(t for t in targets if t.name == "laar")) if profile else None
+        where = {t.name: where_time_goes(t, APPS[t.name]) for t in targets if t.name in APPS} if profile else None
     figures: dict[str, Any] = {f"concurrency_{c}": compare(runs) for c, runs in measured.items()}
-    bars = [bar for c in BARRED for bar in bars_of(figures[f"concurrency_{c}"], c)]
+    bars = [bar for mine in APPS for c in BARRED[mine] for bar in bars_of(figures[f"concurrency_{c}"], mine, c)]
     parameters = {"rounds": rounds, "requests": requests, "concurrencies": CONCURRENCIES, "settings": settings}
     return Report(
         bench="peers", parameters=parameters, figures=figures | ({"where": where} if where else {}), bars=bars
@@ -61,16 +67,16 @@ def _measure(targets: Sequence[Target], concurrency: int, rounds: int, requests:
 
 
 def compare(by_target: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
-    """Medians with their spread, and laar's ratios to each of the others round by round."""
+    """Medians with their spread, and laar's ratios, both ways of it, to each of the others round by round."""
     runs = {target: with_added(target, found, by_target["direct"]) for target, found in by_target.items()}
     summary: dict[str, Any] = {
         target: {name: median_and_spread([run[name] for run in found]) for name in found[0]}
         for target, found in runs.items()
     }
-    for other in sorted(runs.keys() - {"laar", "direct"}):
-        pairs = list(zip(runs["laar"], runs[other], strict=True))
-        summary[f"laar_to_{other}"] = {
-            name: median_and_spread([mine[name] / theirs[name] for mine, theirs in pairs])
+    for mine, other in product(APPS, sorted(runs.keys() - {*APPS, "direct"})):
+        pairs = list(zip(runs[mine], runs[other], strict=True))
+        summary[f"{mine}_to_{other}"] = {
+            name: median_and_spread([ours[name] / theirs[name] for ours, theirs in pairs])
             for name in ("requests_per_s", "added_p50_ms", "added_p99_ms")
         }
     return summary
@@ -80,18 +86,18 @@ def with_added(target: str, runs: Sequence[Run], direct: Sequence[Run]) -> list[
     """The runs with what the target adds to the backend's latency: all of it where the engine is inside."""
     if target == "direct":
         return [dict(run) for run in runs]
-    is_proxy = target in ("litellm", "vllm_router")
+    is_proxy = target in PROXIES
     return [
         {**run, **{f"added_{name}": run[name] - (base[name] if is_proxy else 0.0) for name in ("p50_ms", "p99_ms")}}
         for run, base in zip(runs, direct, strict=True)
     ]
 
 
-def bars_of(figures: Mapping[str, Any], concurrency: int) -> Iterator[Bar]:
-    ratios = figures["laar_to_litellm"]
+def bars_of(figures: Mapping[str, Any], mine: str, concurrency: int) -> Iterator[Bar]:
+    ratios = figures[f"{mine}_to_litellm"]
     throughput, added = ratios["requests_per_s"]["median"], ratios["added_p50_ms"]["median"]
-    yield Bar(name=f"throughput_to_litellm_c{concurrency}", value=throughput, limit=4.0, kind="min")
-    yield Bar(name=f"added_p50_to_litellm_c{concurrency}", value=added, limit=0.25, kind="max")
+    yield Bar(name=f"{mine}_throughput_to_litellm_c{concurrency}", value=throughput, limit=4.0, kind="min")
+    yield Bar(name=f"{mine}_added_p50_to_litellm_c{concurrency}", value=added, limit=0.25, kind="max")
 
 
 @contextmanager
@@ -100,12 +106,13 @@ def _targets() -> Iterator[list[Target]]:
         instant_backends(BACKEND_PORTS) as urls,
         litellm(_litellm_config(urls), LITELLM_PORT) as litellm_url,
         vllm_router(urls, ROUTER_PORT) as router_url,
-        overhead.applications(LAAR_MODELS),
+        overhead.applications(LAAR_MODELS, urls),
     ):
         serve_url = f"http://127.0.0.1:{overhead.PORT}"
         yield [
             _target("direct", urls[0], MODEL),
             _target("vllm_router", router_url, MODEL),
+            _target("laar_remote", f"{serve_url}/laar-remote", "auto"),
             _target("laar", f"{serve_url}/laar", "auto"),
             _target("ray", f"{serve_url}/ray", MODEL),
             _target("litellm", litellm_url, GROUP),
@@ -133,10 +140,11 @@ def _settings() -> dict[str, Any]:
         },
         "vllm_router": {"policy": "cache_aware, its default", "threads": "its default"},
         "laar": {"router_replicas": 1, "models": LAAR_MODELS, "attempt_log": "SQLite", "haproxy": True},
+        "laar_remote": "as laar, each of its models one of the proxies' backends",
         "ray": {"ingress_replicas": 1, "models": (MODEL,), "haproxy": True},
         **overhead.share_cores(),
-        "backends": f"{len(BACKEND_PORTS)} for each proxy: uvicorn, one process each",
-        "added": "less the latency of a backend asked directly; laar and ray with all of it, engine included",
+        "backends": f"{len(BACKEND_PORTS)} for all proxies: uvicorn, one process each",
+        "added": "less the latency of a backend asked directly; laar and ray with all of it, their engine included",
         "keys": "nobody asks for any",
         "requests": f"of each turn; {QUICK_FACTOR} times as many for {', '.join(sorted(QUICK))}",
     }

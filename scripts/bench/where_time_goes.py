@@ -20,13 +20,7 @@ from scripts.bench.closed_loop import Target, load
 ROOT = Path(__file__).parents[2]
 CONCURRENCY, SAMPLES_PER_S, SAMPLED_S = 16, 200, 10
 ROUTER, MODEL = "router", "model"
-# the command line of a process, as far as it tells what the process is
-PROCESSES = (
-    (ROUTER, re.compile(r"^ray::ServeReplica:laar:Router")),
-    (MODEL, re.compile(r"^ray::ServeReplica:laar:ModelServer")),
-    ("haproxy", re.compile(r"haproxy.* -f ")),
-    ("ray_background", re.compile(r"^ray::(?!ServeReplica)|raylet|gcs_server")),
-)
+Patterns = Mapping[str, re.Pattern[str]]
 # the first that fits the path of a frame owns it
 OWNERS = (
     ("laar: parsing", re.compile(r"deployments/router/(request|edge)\.py|deployments/verifier/spec\.py")),
@@ -40,8 +34,10 @@ OWNERS = (
         ),
     ),
     ("laar: simulated engine", re.compile(r"deployments/models/simulated\.py")),
+    ("laar: way to remote models", re.compile(r"deployments/models/remote\.py")),
     ("laar: entrance of the model", re.compile(r"deployments/models/")),
     ("laar: loop and ingress", re.compile(r"deployments/")),
+    ("HTTP client: aiohttp", re.compile(r"/aiohttp/")),
     ("HTTP: uvicorn and Starlette", re.compile(r"/(uvicorn|starlette|fastapi)/")),
     ("vLLM's and OpenAI's request types", re.compile(r"/(vllm|openai)/")),
     ("Ray Serve", re.compile(r"/ray/")),
@@ -52,11 +48,21 @@ OTHERS = "Python: event loop and others"
 NATIVE = "outside the interpreter: Ray's threads in C++, the system"
 
 
-def where_time_goes(target: Target) -> dict[str, Any]:
-    """Milliseconds of processor time per request by process, and shares of the two replicas' time by owner."""
-    watched = {name: list(_processes(pattern)) for name, pattern in PROCESSES}
+def processes_of(app: str) -> Patterns:
+    """The command lines of an application's processes, as far as they tell what the process is."""
+    return {
+        ROUTER: re.compile(rf"^ray::ServeReplica:{app}:Router"),
+        MODEL: re.compile(rf"^ray::ServeReplica:{app}:ModelServer"),
+        "haproxy": re.compile(r"haproxy.* -f "),
+        "ray_background": re.compile(r"^ray::(?!ServeReplica)|raylet|gcs_server"),
+    }
+
+
+def where_time_goes(target: Target, app: str) -> dict[str, Any]:
+    """Milliseconds of processor time per request by process, and shares of the replicas' time by owner."""
+    watched = {name: found for name, pattern in processes_of(app).items() if (found := list(_processes(pattern)))}
     with tempfile.TemporaryDirectory(prefix="laar-samples-") as folder:
-        outputs = {name: Path(folder, name) for name in (ROUTER, MODEL)}
+        outputs = {name: Path(folder, name) for name in (ROUTER, MODEL) if name in watched}
         load(target, concurrency=CONCURRENCY, count=200)
         samplers = [_sampler(_busiest(watched[name]), output) for name, output in outputs.items()]
         before_s, count = _processor_s(watched), 0

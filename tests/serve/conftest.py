@@ -164,11 +164,11 @@ def app_url(cluster: str, profile_path: str, tmp_path_factory: pytest.TempPathFa
         "log": {"url": f"sqlite:///{log}/attempts.sqlite", "spool_dir": f"{log}/spool"},
     }
     serve.run(build_app(config), name="laar", route_prefix="/")
-    _wait_until_every_model_is_seen(cluster)
+    wait_until_every_model_is_seen(cluster)
     return cluster
 
 
-def _wait_until_every_model_is_seen(url: str) -> None:
+def wait_until_every_model_is_seen(url: str) -> None:
     """The router reads now and then which models run, and may have read it last before the slowest one did."""
     for _ in range(100):
         told = httpx.post(f"{url}/v1/laar/explain", json=chat(), headers=HEADERS).raise_for_status().json()

@@ -9,7 +9,7 @@ import pytest
 
 import serve_app
 from deployments.models import embedded
-from serve_app.config import AppConfig, ModelConfig
+from serve_app.config import AppConfig, ModelConfig, remote_plans
 
 # loading them takes ten seconds, and what is tested here comes before any of them has work to do
 ENGINES = (
@@ -159,3 +159,51 @@ def test_context_left_empty_is_named_as_missing() -> None:
     llm_config = {"model_loading_config": {"model_id": "a"}, "engine_kwargs": {"max_model_len": None}}
     with pytest.raises(ValueError, match=r"'a': llm_config.engine_kwargs.max_model_len must be set"):
         ModelConfig(llm_config=llm_config)
+
+
+def remote(**fields: Any) -> dict[str, Any]:
+    away = {"model_id": "away", "urls": ["http://127.0.0.1:9/v1"], "max_model_len": 4096}
+    return {"engine": "remote", "remote": away | fields}
+
+
+def test_remote_model_says_what_the_router_must_know() -> None:
+    found = ModelConfig.model_validate(remote(max_num_seqs=3, enable_prefix_caching=False, can_think=True))
+    assert (found.name, found.context_tokens, found.slots) == ("away", 4096, 3)
+    assert (found.has_prefix_cache, found.can_think) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        pytest.param(
+            {"engine": "remote"}, "engine 'remote' and the section 'remote' must go together", id="no-section"
+        ),
+        pytest.param({**remote(), "engine": "vllm"}, "engine 'vllm' and the section 'remote'", id="other-engine"),
+        pytest.param({**model("a"), **remote()}, "llm_config is for engines that laar starts", id="both"),
+        pytest.param(remote(model_id="auto"), "model_id 'auto' is taken", id="taken"),
+        pytest.param(remote(urls=[]), "at least 1 item", id="nowhere"),
+        pytest.param(remote(urls=["host:8000/v1"]), "must be an http:// or https:// address", id="no-scheme"),
+        pytest.param(remote(urls=["file:///etc/passwd"]), "must be an http:// or https:// address", id="a-file"),
+        pytest.param(remote(urls=["http://h/v1?a=1"]), "must be an http:// or https:// address", id="a-query"),
+        pytest.param(remote(url="http://h/v1"), "Extra inputs are not permitted", id="unknown-key"),
+    ],
+)
+def test_odd_remote_model_is_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ModelConfig.model_validate(config)
+
+
+def test_key_in_an_address_is_refused_and_not_printed() -> None:
+    with pytest.raises(ValueError, match="api_key_env") as found:
+        ModelConfig.model_validate(remote(urls=["http://me:secret@h/v1"]))
+    assert "secret" not in str(found.value)
+
+
+def test_remote_key_comes_from_the_environment(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [ModelConfig.model_validate(remote(api_key_env="AWAY_KEY")), ModelConfig.model_validate(model("a"))]
+    with pytest.raises(ValueError, match=r"^'away': remote.api_key_env: environment variable 'AWAY_KEY' holds no key$"):
+        remote_plans(models, {"AWAY_KEY": " "})
+    (plan,) = remote_plans(models, {"AWAY_KEY": "secret\n"})
+    assert (plan.name, plan.api_key) == ("away", "secret")
+    monkeypatch.setenv("AWAY_KEY", "secret")
+    app.build_app({"models": [remote(api_key_env="AWAY_KEY")]})

@@ -18,7 +18,7 @@ from scripts.bench.closed_loop import Target
 from scripts.bench.instant_backend import app
 from scripts.bench.peer_processes import litellm_config, served_by
 from scripts.bench.peers import bars_of, compare, with_added
-from scripts.bench.where_time_goes import NATIVE, OTHERS, PROCESSES, owner_of, shares_s, summary
+from scripts.bench.where_time_goes import NATIVE, OTHERS, owner_of, processes_of, shares_s, summary
 from scripts.cli import app as laar
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +31,7 @@ def run(requests_per_s: float, p50_ms: float, p99_ms: float) -> dict[str, float]
 CANNED = {
     "direct": [run(10_000, 1, 2), run(10_000, 3, 4)],
     "laar": [run(400, 4, 8), run(200, 8, 16)],
+    "laar_remote": [run(800, 3, 6), run(400, 5, 8)],
     "ray": [run(200, 8, 8), run(200, 8, 8)],
     "litellm": [run(100, 21, 42), run(50, 43, 84)],
     "vllm_router": [run(4000, 2, 6), run(2000, 5, 8)],
@@ -40,6 +41,11 @@ CANNED = {
 def test_a_proxy_adds_what_it_takes_above_the_backend_asked_in_the_same_round() -> None:
     added = with_added("litellm", CANNED["litellm"], CANNED["direct"])
     assert [(r["added_p50_ms"], r["added_p99_ms"]) for r in added] == [(20, 40), (40, 80)]
+
+
+def test_laar_before_the_same_backends_is_one_of_the_proxies() -> None:
+    added = with_added("laar_remote", CANNED["laar_remote"], CANNED["direct"])
+    assert [r["added_p50_ms"] for r in added] == [2, 2]
 
 
 @pytest.mark.parametrize("target", ["laar", "ray"])
@@ -53,6 +59,7 @@ def test_ratios_are_taken_round_by_round() -> None:
     assert figures["laar_to_litellm"]["requests_per_s"] == {"median": 4.0, "min": 4.0, "max": 4.0, "runs": 2}
     assert figures["laar_to_litellm"]["added_p50_ms"] == {"median": 0.2, "min": 0.2, "max": 0.2, "runs": 2}
     assert figures["laar_to_vllm_router"]["added_p50_ms"] == {"median": 4.0, "min": 4.0, "max": 4.0, "runs": 2}
+    assert figures["laar_remote_to_litellm"]["added_p50_ms"]["median"] == pytest.approx(0.075)
     assert figures["laar_to_ray"]["requests_per_s"] == {"median": 1.5, "min": 1.0, "max": 2.0, "runs": 2}
 
 
@@ -68,10 +75,10 @@ def test_bars_ask_for_four_times_the_throughput_at_a_quarter_of_the_added_latenc
     throughput: float, added: float, expected: list[bool]
 ) -> None:
     ratios = {"requests_per_s": {"median": throughput}, "added_p50_ms": {"median": added}}
-    bars = list(bars_of({"laar_to_litellm": ratios}, 16))
+    bars = list(bars_of({"laar_remote_to_litellm": ratios}, "laar_remote", 16))
     assert [(bar.name, bar.ok) for bar in bars] == [
-        ("throughput_to_litellm_c16", expected[0]),
-        ("added_p50_to_litellm_c16", expected[1]),
+        ("laar_remote_throughput_to_litellm_c16", expected[0]),
+        ("laar_remote_added_p50_to_litellm_c16", expected[1]),
     ]
 
 
@@ -226,9 +233,10 @@ def test_python_that_waited_for_a_processor_is_not_counted_twice() -> None:
         pytest.param("/x/bin/haproxy -dS -db -f /tmp/haproxy.cfg", "haproxy", id="haproxy"),
         pytest.param("ray::ServeController", "ray_background", id="controller"),
         pytest.param("ray::HAProxyManager", "ray_background", id="HAProxy's manager"),
-        pytest.param("ray::ServeReplica:ray:OpenAiIngress", None, id="the other application"),
+        pytest.param("ray::ServeReplica:ray:OpenAiIngress", None, id="Ray's ingress"),
+        pytest.param("ray::ServeReplica:laar-remote:Router", None, id="the other application"),
         pytest.param("/x/bin/litellm --config x", None, id="a peer"),
     ],
 )
 def test_processes_are_known_by_their_command_line(command: str, expected: str | None) -> None:
-    assert next((name for name, pattern in PROCESSES if pattern.search(command)), None) == expected
+    assert next((name for name, pattern in processes_of("laar").items() if pattern.search(command)), None) == expected

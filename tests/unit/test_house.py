@@ -28,6 +28,7 @@ SHELLS = frozenset(
         "deployments.log.journal",
         "deployments.log.migrations.env",
         "deployments.models.embedded",
+        "deployments.models.remote",
         "deployments.models.server",
         "deployments.models.simulated",
         "deployments.router.backend",

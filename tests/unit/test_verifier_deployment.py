@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from ray.exceptions import RayActorError
 
+from deployments.models.remote import RemotePlan
 from deployments.models.reply import Reply
+from deployments.models.settings import RemoteSettings
 from deployments.verifier import deployment
 from deployments.verifier.checks import Evidence, Outcome, Reason, Verdict
 from deployments.verifier.deployment import Verifier
@@ -133,6 +135,27 @@ async def test_the_judge_decides_or_cannot_tell(judge: FakeHandle, expected: tup
     found = await verdict(verifier({"large": judge}, default="large"), {"type": "judge"})
     assert (found.outcome, found.reason) == expected
     assert "four" in judge.bodies[0]["messages"][1]["content"]
+
+
+async def test_a_judge_may_be_served_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Away:
+        def __init__(self, plan: RemotePlan) -> None:
+            self.name = plan.name
+
+        async def generate(self, endpoint: str, body: bytes, overrides: dict[str, Any]) -> Reply:
+            assert (self.name, endpoint, overrides) == ("away", "chat", {})
+            return Reply(200, b"", text="CORRECT" if b"four" in body else "WRONG")
+
+    monkeypatch.setattr(deployment, "RemoteModel", Away)
+    settings = RemoteSettings(model_id="away", urls=("http://h/v1",), max_model_len=9)
+    target = Verifier(
+        judges={},
+        remote_judges=[RemotePlan(name="away", settings=settings)],
+        default_judge="away",
+        custom_checks={},
+        judge_timeout_s=5,
+    )
+    assert (await verdict(target, {"type": "judge"})).reason is Reason.JUDGED_CORRECT
 
 
 async def test_a_model_does_not_judge_its_own_answer() -> None:

@@ -1,0 +1,144 @@
+"""Models served elsewhere: an application whose models, but for one, are those of the other one, over HTTP."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from ray import serve
+
+from tests.serve.conftest import AT_HOME, HEADERS, KEY, chat, models, wait_until_every_model_is_seen
+
+pytestmark = pytest.mark.serve
+APP, ALL_APP = "front", "all-remote"
+PATH = "/v1/chat/completions"
+WRONG, RIGHT = "simulated-wrong", "simulated-right"
+
+
+def remote(app_url: str, name: str, key_variable: str = "LAAR_TEST_REMOTE_KEY", **fields: Any) -> dict[str, Any]:
+    away = {"model_id": name, "urls": [f"{app_url}/v1"], "api_key_env": key_variable, "max_model_len": 8192}
+    return {"engine": "remote", "remote": away | fields}
+
+
+def config(path: str, *served: dict[str, Any], **sections: Any) -> dict[str, Any]:
+    return {
+        "profile": path,
+        "models": list(served),
+        "router": {"num_cpus": 0.1, "keep_alive_s": 0.2, "status_period_s": 0.5, "learning": {"enabled": False}},
+        "auth": {"api_keys_env": "LAAR_TEST_KEYS"},
+        "log": {"enabled": False},
+        "verifier": {"num_cpus": 0.1},
+        **sections,
+    }
+
+
+@pytest.fixture(scope="module")
+def front(app_url: str, profile_path: str) -> Iterator[httpx.Client]:
+    """Wrong answers come from far away, right ones from a deployment of its own."""
+    from serve_app.app import build_app
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAAR_TEST_REMOTE_KEY", KEY)
+        served = (remote(app_url, WRONG), *models(RIGHT))
+        serve.run(build_app(config(profile_path, *served)), name=APP, route_prefix=f"/{APP}")
+    try:
+        wait_until_every_model_is_seen(f"{app_url}/{APP}")
+        with httpx.Client(base_url=f"{app_url}/{APP}", headers=HEADERS, timeout=60) as client:
+            yield client
+    finally:
+        serve.delete(APP)
+
+
+@pytest.fixture(scope="module")
+def all_remote(app_url: str, profile_path: str) -> Iterator[httpx.Client]:
+    """No model of its own at all; one is away for good, and for one the key is wrong."""
+    from serve_app.app import build_app
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAAR_TEST_REMOTE_KEY", KEY)
+        patch.setenv("LAAR_TEST_WRONG_KEY", "wrong")
+        served = (
+            remote(app_url, RIGHT),
+            remote(app_url, "judge", served_model=RIGHT),
+            remote(app_url, WRONG, "LAAR_TEST_WRONG_KEY"),
+            remote("http://127.0.0.1:9", "gone"),
+        )
+        verifier = {"num_cpus": 0.1, "judge_model": "judge"}
+        serve.run(build_app(config(profile_path, *served, verifier=verifier)), name=ALL_APP, route_prefix=f"/{ALL_APP}")
+    try:
+        with httpx.Client(base_url=f"{app_url}/{ALL_APP}", headers=HEADERS, timeout=60) as client:
+            yield client
+    finally:
+        serve.delete(ALL_APP)
+
+
+def attempts(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(attempt["model"], attempt["verdict"]) for attempt in answer["laar"]["attempts"]]
+
+
+def test_wrong_answer_from_elsewhere_is_retried_here(front: httpx.Client) -> None:
+    told = front.post(PATH, json=chat(laar=AT_HOME))
+    answer = told.json()
+    assert told.status_code == 200
+    assert attempts(answer) == [(WRONG, "wrong"), (RIGHT, "correct")]
+    assert "at home" in answer["choices"][0]["message"]["content"]
+    assert told.text.count('"laar":') == 1
+
+
+def test_answer_from_elsewhere_has_our_name_for_the_model(all_remote: httpx.Client) -> None:
+    answer = all_remote.post(PATH, json=chat(model="judge")).json()
+    assert answer["model"] == "judge"
+    assert "at home" in answer["choices"][0]["message"]["content"]
+    assert answer["usage"]["completion_tokens"] > 0
+    assert attempts(answer) == [("judge", "unverified")]
+
+
+def test_completions_too(all_remote: httpx.Client) -> None:
+    body = {"model": RIGHT, "prompt": 'Where? <sim answer="at home">'}
+    answer = all_remote.post("/v1/completions", json=body).json()
+    assert "at home" in answer["choices"][0]["text"]
+
+
+@pytest.mark.parametrize("laar", [None, AT_HOME], ids=["straight-through", "held"])
+def test_stream_from_elsewhere(all_remote: httpx.Client, laar: dict[str, Any] | None) -> None:
+    fields = {"stream": True, "model": RIGHT} | ({"laar": laar} if laar else {})
+    told = all_remote.post(PATH, json=chat(**fields)).raise_for_status().text
+    events = [line.removeprefix("data: ") for line in told.splitlines() if line.startswith("data: ")]
+    chunks = [json.loads(event) for event in events[:-1]]
+    assert events[-1] == "[DONE]"
+    assert "at home" in "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+    assert {chunk["model"] for chunk in chunks} == {RIGHT}
+    assert [bool(chunk.get("laar")) for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
+def test_models_are_listed(all_remote: httpx.Client) -> None:
+    listed = [card["id"] for card in all_remote.get("/v1/models").json()["data"]]
+    assert listed == ["auto", RIGHT, "judge", WRONG, "gone"]
+
+
+def test_server_that_is_away_counts_as_down(all_remote: httpx.Client) -> None:
+    told = all_remote.post("/v1/laar/explain", json=chat()).json()
+    excluded = {candidate["model"]: candidate["exclusion"] for candidate in told["candidates"]}
+    assert excluded["gone"] == "unhealthy"
+    assert excluded[RIGHT] is None
+
+
+@pytest.mark.parametrize("model", [WRONG, "gone"], ids=["wrong-key", "away"])
+def test_client_learns_of_no_key_and_no_address(all_remote: httpx.Client, model: str) -> None:
+    told = all_remote.post(PATH, json=chat(model=model))
+    assert told.status_code == 503
+    assert told.json()["error"]["type"] == "server_error"
+    assert not any(word in told.text for word in ("key", "127.0.0.1"))
+
+
+def test_what_the_server_refuses_is_a_400(all_remote: httpx.Client) -> None:
+    told = all_remote.post(PATH, json=chat(model=RIGHT, top_p="much"))
+    assert told.status_code == 400
+    assert "top_p" in told.json()["error"]["message"]
+
+
+def test_judge_elsewhere_is_asked(all_remote: httpx.Client) -> None:
+    told = all_remote.post(PATH, json=chat(model=RIGHT, laar={"verify": {"type": "judge"}})).json()
+    # the simulated judge says neither CORRECT nor WRONG
+    assert told["laar"]["attempts"][0]["reason"] == "judge_unclear"

@@ -1,0 +1,262 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+
+from deployments.models import remote
+from deployments.models.remote import DONE, RemoteError, RemoteModel, RemotePlan
+from deployments.models.reply import Reply
+from deployments.models.settings import RemoteSettings
+from deployments.router.backend import ServeBackend
+from deployments.router.runner import BackendError
+
+BODY = b'{"model":"auto","messages":[{"role":"user","content":"Who?"}],"laar":{"task":"t"},"stream_options":{"a":1}}'
+ANSWER = {
+    "id": "x",
+    "model": "org/big",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "I."}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9},
+}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Server:
+    """A real HTTP server whose chat and completions answer as told; keeps what it was sent."""
+
+    def __init__(self, chat: Handler) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[Any] = []
+        self.models_status = 200
+        self._chat = chat
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", self._post)
+        app.router.add_post("/v1/completions", self._post)
+        app.router.add_get("/v1/models", self._models)
+        self.http = TestServer(app)
+
+    @property
+    def url(self) -> str:
+        return str(self.http.make_url("/v1"))
+
+    async def _post(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(await request.json())
+        self.headers.append(request.headers)
+        return await self._chat(request)
+
+    async def _models(self, _: web.Request) -> web.Response:
+        return web.Response(status=self.models_status)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as found:
+        yield found
+
+
+async def serve(stack: AsyncExitStack, handler: Handler) -> Server:
+    server = Server(handler)
+    await stack.enter_async_context(server.http)
+    return server
+
+
+def asks(stack: AsyncExitStack, *urls: str, api_key: str = "", **fields: Any) -> RemoteModel:
+    settings = RemoteSettings(model_id="big", urls=urls, max_model_len=100, **fields)
+    model = RemoteModel(RemotePlan(name="big", settings=settings, api_key=api_key))
+    stack.push_async_callback(model.close)
+    return model
+
+
+def says(content: Any, status: int = 200, **fields: Any) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        if isinstance(content, bytes):
+            return web.Response(body=content, status=status, **fields)
+        return web.json_response(content, status=status, **fields)
+
+    return answer
+
+
+def streams(*pieces: bytes, cut: bool = False) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0.005)
+        if cut:
+            assert request.transport is not None
+            request.transport.abort()
+        return response
+
+    return answer
+
+
+async def read(model: RemoteModel) -> list[bytes | Reply]:
+    async with aclosing(model.generate_stream("chat", BODY, {})) as pieces:
+        return [piece async for piece in pieces]
+
+
+async def test_request_goes_on_under_the_servers_name_without_what_is_laars(stack: AsyncExitStack) -> None:
+    server = await serve(stack, says(ANSWER | {"laar": {"verified": True}}))
+    model = asks(stack, server.url, served_model="org/big", api_key="secret")
+    reply = await model.generate("chat", BODY, {"thinking_token_budget": 5})
+    sent = {"model": "org/big", "messages": [{"role": "user", "content": "Who?"}], "stream": False}
+    assert server.bodies == [sent | {"thinking_token_budget": 5}]
+    assert server.headers[0]["authorization"] == "Bearer secret"
+    assert (reply.status, reply.text, reply.prompt_tokens, reply.output_tokens) == (200, "I.", 7, 2)
+    assert json.loads(reply.body) == ANSWER | {"model": "big"}
+
+
+async def test_completion_has_its_text(stack: AsyncExitStack) -> None:
+    server = await serve(stack, says({"choices": [{"text": " and on"}]}))
+    reply = await asks(stack, server.url).generate("completions", b'{"prompt":"Go"}', {})
+    assert (reply.text, reply.prompt_tokens, reply.output_tokens) == (" and on", 0, None)
+    assert server.bodies == [{"prompt": "Go", "model": "big", "stream": False}]
+    assert "authorization" not in server.headers[0]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 429, 500, 503])
+async def test_error_that_speaks_of_the_request_is_handed_on(stack: AsyncExitStack, status: int) -> None:
+    error = {"error": {"message": "too long", "type": "x", "param": None, "code": status}}
+    server = await serve(stack, says(error, status))
+    reply = await asks(stack, server.url).generate("chat", BODY, {})
+    assert (reply.status, json.loads(reply.body)) == (status, error)
+
+
+@pytest.mark.parametrize("status", [302, 401, 403, 404])
+async def test_other_refusals_are_the_servers_failure_and_tell_the_client_nothing(
+    stack: AsyncExitStack, status: int
+) -> None:
+    error = {"error": {"message": "key sk-123 is wrong", "type": "x", "code": status}}
+    server = await serve(stack, says(error, status, headers={"location": "http://127.0.0.1:1/"}))
+    reply = await asks(stack, server.url).generate("chat", BODY, {})
+    assert reply.status == 502
+    assert json.loads(reply.body)["error"]["message"] == f"the server of model 'big' answered with status {status}"
+
+
+@pytest.mark.parametrize("told", [b"<html>busy</html>", b'{"object":"error","message":"m"}', b"[]"])
+async def test_error_of_another_shape_gets_openais(stack: AsyncExitStack, told: bytes) -> None:
+    server = await serve(stack, says(told, 500))
+    reply = await asks(stack, server.url).generate("chat", BODY, {})
+    assert reply.status == 500
+    assert json.loads(reply.body)["error"]["type"] == "server_error"
+
+
+@pytest.mark.parametrize(
+    "told", [b"<html>", b"{}", b'{"choices":[]}', b'{"choices":[{"message":{"content":[1]}}]}', b"null"]
+)
+async def test_what_is_no_answer_is_a_failure(stack: AsyncExitStack, told: bytes) -> None:
+    server = await serve(stack, says(told))
+    with pytest.raises(RemoteError, match="no OpenAI answer"):
+        await asks(stack, server.url).generate("chat", BODY, {})
+
+
+async def test_answer_without_end_is_a_failure(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "MAX_ANSWER_BYTES", 1000)
+    server = await serve(stack, says(b"x" * 1001))
+    model = asks(stack, server.url)
+    with pytest.raises(RemoteError, match="more than 1000 bytes"):
+        await model.generate("chat", BODY, {})
+    with pytest.raises(RemoteError, match="more than 1000 bytes"):
+        await read(model)
+
+
+async def test_events_are_told_apart_wherever_the_network_cuts_them(stack: AsyncExitStack) -> None:
+    told = (
+        b': hello\r\n\r\ndata: {"model": "org/big", "choices": [{"delta": {"content": "\xc3\xa9"}}]}\r\n\r\n'
+        b'event: x\ndata:{"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    )
+    whole = [
+        'data: {"model":"big","choices":[{"delta":{"content":"é"}}]}\n\n'.encode(),
+        b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+        DONE,
+    ]
+    for cut in (*range(0, len(told), 7), len(told)):
+        server = await serve(stack, streams(told[:cut], told[cut:]))
+        assert await read(asks(stack, server.url)) == whole
+        assert server.bodies[0]["stream"] is True
+        assert server.bodies[0]["stream_options"] == {"a": 1}
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_stream_that_ends_early_is_a_failure(stack: AsyncExitStack, cut: bool) -> None:
+    server = await serve(stack, streams(b'data: {"choices":[]}\n\n', cut=cut))
+    pieces = asks(stack, server.url).generate_stream("chat", BODY, {})
+    assert await anext(pieces) == b'data: {"choices":[]}\n\n'
+    with pytest.raises(RemoteError):
+        await anext(pieces)
+
+
+async def test_refused_stream_is_one_reply(stack: AsyncExitStack) -> None:
+    server = await serve(stack, says({"error": {"message": "no"}}, 400))
+    assert await read(asks(stack, server.url)) == [Reply(400, b'{"error": {"message": "no"}}')]
+
+
+async def test_next_server_is_asked_where_one_cannot_be_reached(stack: AsyncExitStack) -> None:
+    server = await serve(stack, says(ANSWER))
+    model = asks(stack, f"http://127.0.0.1:{unused_port()}/v1", server.url)
+    assert (await model.generate("chat", BODY, {})).text == "I."
+    assert len(server.bodies) == 1
+    assert await model.num_running() == 1
+
+
+async def test_requests_are_shared_by_the_servers(stack: AsyncExitStack) -> None:
+    all_are_there = asyncio.Barrier(4)
+
+    async def waits(_: web.Request) -> web.Response:
+        await all_are_there.wait()
+        return web.json_response(ANSWER)
+
+    servers = [await serve(stack, waits) for _ in range(2)]
+    model = asks(stack, *(server.url for server in servers))
+    await asyncio.gather(*(model.generate("chat", BODY, {}) for _ in range(4)))
+    assert [len(server.bodies) for server in servers] == [2, 2]
+
+
+async def test_nobody_to_reach_is_a_failure_that_names_the_model(stack: AsyncExitStack) -> None:
+    model = asks(stack, f"http://127.0.0.1:{unused_port()}/v1")
+    backend = ServeBackend({}, MagicMock(), {"big": model})
+    with pytest.raises(BackendError, match="model 'big': RemoteError"):
+        await backend.generate("big", "chat", BODY, {})
+    with pytest.raises(BackendError, match="model 'big': RemoteError"):
+        await anext(backend.stream("big", "chat", BODY, {}))
+    assert await model.num_running() == 0
+
+
+async def test_running_is_what_answers_and_is_well(stack: AsyncExitStack) -> None:
+    server = await serve(stack, says(ANSWER))
+    model = asks(stack, server.url)
+    for status, running in ((503, 0), (404, 1), (200, 1)):
+        server.models_status = status
+        assert await model.num_running() == running
+
+
+@pytest.mark.parametrize("call", ["generate", "stream"])
+async def test_who_stops_waiting_closes_the_connection(stack: AsyncExitStack, call: str) -> None:
+    has_come, has_left = asyncio.Event(), asyncio.Event()
+
+    async def never(_: web.Request) -> web.StreamResponse:
+        has_come.set()
+        try:
+            return await asyncio.Future()
+        finally:
+            has_left.set()
+
+    server = await serve(stack, never)
+    model = asks(stack, server.url)
+    task = asyncio.ensure_future(model.generate("chat", BODY, {}) if call == "generate" else read(model))
+    await has_come.wait()
+    task.cancel()
+    await asyncio.wait_for(has_left.wait(), 5)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_key_is_not_shown() -> None:
+    settings = RemoteSettings(model_id="big", urls=("http://h/v1",), max_model_len=1)
+    assert "secret" not in repr(RemotePlan(name="big", settings=settings, api_key="secret"))
