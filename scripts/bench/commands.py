@@ -174,9 +174,11 @@ def bench_simulate(
     try:
         if write:
             assert from_dir is not None
-            for run, fitted in simulate.write(from_dir).items():
-                for model, ratio in fitted.mean_ratio.items():
-                    typer.echo(f"{run}, {model}: simulated latency {ratio:.3f} of the measured, where it was fitted")
+            for serving, folds in simulate.write(from_dir).items():
+                for fold, fitted in folds.items():
+                    for model, ratio in fitted.mean_ratio.items():
+                        told = f"simulated latency {ratio:.3f} of the measured, where it was fitted"
+                        typer.echo(f"{serving}, fold {fold}, {model}: {told}")
             return
         report = simulate.run(
             requests=requests, replicas=replicas, theory_requests=theory_requests, seed=seed, from_dir=from_dir

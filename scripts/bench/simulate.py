@@ -2,6 +2,8 @@
 
 import resource
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 
 from deployments.thinking.batching import Batching
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from profiles.trial import Trial
 from scripts.bench.report import Bar, Report
 from scripts.bench.simulated_published import compared, dictionary, publish
 from scripts.bench.simulated_run import Study, load_study, read_engines
@@ -225,27 +228,43 @@ def _against(simulated_s: float, expected_s: float) -> dict[str, float]:
 # -- a real run -------------------------------------------------------------------------------------------
 
 
-def write(folder: Path) -> dict[str, Calibrated]:
-    """Fit engines to each serving of the run in the folder, and write what is published of its simulations."""
+def write(folder: Path) -> dict[str, dict[str, Calibrated]]:
+    """Fit engines to each serving and fold of the run in the folder, and write what is published of its simulations."""
     study = load_study(folder)
-    calibrated = study.calibrated()
-    clusters = {run: fitted.cluster for run, fitted in calibrated.items()}
-    publish(folder, study, {run: dict(zip(c.models, c.engines, strict=True)) for run, c in clusters.items()})
+    with ProcessPoolExecutor() as pool:
+        calibrated = study.calibrated(pool.map)
+    engines = {
+        serving: {fold: dict(zip(f.cluster.models, f.cluster.engines, strict=True)) for fold, f in folds.items()}
+        for serving, folds in calibrated.items()
+    }
+    publish(folder, study, engines)
     return calibrated
 
 
 def _validation(study: Study, folder: Path) -> tuple[dict[str, Any], list[Bar]]:
-    engines = read_engines(folder, study.facts.runs)
-    found = study.replay(engines)
+    engines = read_engines(folder, study.splits)
+    together, by_serving = study.replay(engines)
     figures = {
         "engines": dictionary(engines),
-        "road_s": {serving.name: serving.road_s for serving in study.servings},
-        "calibrated_on_blocks": list(study.facts.calibrated_on),
-        "other_blocks": _beside(found),
-        "each_serving": {run: _beside(mine) for run, mine in study.replay_servings(engines).items()},
+        "splits": [
+            {
+                "serving": split.serving,
+                "fold": split.fold,
+                "fitted_to_blocks": _blocks(split.to_fit),
+                "held_out_blocks": _blocks(split.held_out),
+                "road_s": split.road_s,
+            }
+            for split in study.splits
+        ],
+        "other_blocks": _beside(together),
+        "each_serving": {serving: _beside(mine) for serving, mine in by_serving.items()},
         "published_run": _beside(study.replay_published(engines)),
     }
-    return figures, [*validation_bars(found), *compared(folder, study, engines)]
+    return figures, [*validation_bars(together), *compared(folder, study, engines)]
+
+
+def _blocks(trials: Sequence[Trial]) -> list[int]:
+    return sorted({trial.block for trial in trials})
 
 
 def _beside(found: Replay) -> dict[str, Any]:

@@ -42,8 +42,11 @@ def found(study: Study, engines: Engines) -> dict[str, dict[str, Any]]:
     return {ABLATION: ablation(study, engines), GOODPUT: goodput(study, engines)}
 
 
-def dictionary(engines: Engines) -> dict[str, dict[str, dict[str, float]]]:
-    return {run: {model: asdict(engine) for model, engine in mine.items()} for run, mine in engines.items()}
+def dictionary(engines: Engines) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    return {
+        serving: {fold: {model: asdict(engine) for model, engine in mine.items()} for fold, mine in folds.items()}
+        for serving, folds in engines.items()
+    }
 
 
 def ablation(study: Study, engines: Engines) -> dict[str, Any]:

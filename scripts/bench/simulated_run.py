@@ -1,7 +1,7 @@
 """The files of real runs that the simulator is fitted to and held against."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from profiles.record import Record
 from profiles.schema import Profile
@@ -22,9 +22,11 @@ from scripts.faults import in_words
 from scripts.simulate.calibrate import Calibrated, block_source, calibrate
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
-from scripts.simulate.replay import Replay, Way, World, is_whole, replay
+from scripts.simulate.replay import Played, Replay, Way, World, compare, is_whole, replay
 
 FACTS, ENGINES = "simulate.yaml", "engines.json"
+# What is fitted to all of a serving's blocks stands beside its folds.
+ALL = "all"
 REPEATS = 8
 # Other routers are not simulated.
 WAYS = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
@@ -33,14 +35,14 @@ WAYS = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items(
 class RunFacts(BaseModel):
     """`simulate.yaml` beside the raw data: what they do not say of the engines, and what these are fitted to.
 
-    That is a run of its own, served once or several times, each time in one of the folders `runs`. In each the engines
-    of that hour are fitted to the blocks `calibrated_on`, and the simulation is held against the others.
+    That is a run of its own, served once or several times, each time in one of the folders `runs`. A block is of the
+    fold `block % folds`; each fold of a serving is held against engines that are fitted to its other folds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     runs: tuple[str, ...] = Field(min_length=1)
-    calibrated_on: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    folds: int = Field(ge=2)
     slots: PositiveInt
     chunk_tokens: PositiveInt = 2048
     block_tokens: PositiveInt = 128
@@ -59,83 +61,85 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """A serving of the run by its folder: the blocks that engines are fitted to, and those that they are held against.
+class Split:
+    """The blocks of a serving that engines are fitted to, and those of a fold, which they are held against.
 
-    Trials that ended in an error are not fitted to: nobody knows what the engines did for them.
+    With ALL for a fold they are fitted to every block, and held against none. Trials that ended in an error are not
+    fitted to: nobody knows what the engines did for them.
     """
 
-    name: str
+    serving: str
+    fold: str
     to_fit: Sequence[Trial]
-    held_out: Sequence[Trial]
+    held_out: Sequence[Trial] = ()
 
     @property
     def road_s(self) -> float:
         """What laar's own requests took outside of their attempts, the mean: the way to the router and back."""
         asked = [trial for trial in self.to_fit if trial.policy == LAAR]
         if not asked:
-            raise ValueError(
-                f"{self.name} has no trials of {LAAR} to calibrate on, which tell what the way to it takes"
-            )
+            raise ValueError(f"{self.serving} has no trials of {LAAR} to fit to, which tell what the way to it takes")
         return fmean(trial.elapsed_s - sum(attempt.latency_s for attempt in trial.tries) for trial in asked)
 
 
-# By serving and model.
-Engines = Mapping[str, Mapping[str, Engine]]
+# By serving, fold and model.
+Engines = Mapping[str, Mapping[str, Mapping[str, Engine]]]
+Fits = Callable[[Callable[[Split], Calibrated], Sequence[Split]], Iterable[Calibrated]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """The run whose figures are published, and the one that engines are fitted to and held against.
 
-    `timed` is that one's first serving, whose recorded answers count for all of them: a model repeats itself.
+    `timed` is that one's first serving, whose recorded answers count for all of them: a model repeats itself. The first
+    of the `splits` has all of its blocks.
     """
 
     facts: RunFacts
     profile: Profile
     published: Recording
     timed: Recording
-    servings: Sequence[Serving]
+    splits: Sequence[Split]
 
-    def calibrated(self) -> dict[str, Calibrated]:
-        """For each serving, from the profile's latencies on, to its blocks of all policies."""
+    def calibrated(self, fits: Fits = map) -> dict[str, dict[str, Calibrated]]:
+        """For each serving and fold, from the profile's latencies on; `fits` may run several at once."""
         if not self.timed.clients:
             raise ValueError("mode: engines are fitted to closed loops; requests of this run came when they were due")
-        return {serving.name: self._fitted(serving) for serving in self.servings}
+        found: dict[str, dict[str, Calibrated]] = defaultdict(dict)
+        for split, fitted in zip(self.splits, fits(self._fitted, self.splits), strict=True):
+            found[split.serving][split.fold] = fitted
+        return dict(found)
 
-    def world(self, run: Recording, engines: Engines, serving: Serving | None = None) -> World:
-        """A recording's prompts and outcomes on the engines of a serving, the first unless it is named."""
-        serving = serving or self.servings[0]
+    def world(self, run: Recording, engines: Engines, split: Split | None = None) -> World:
+        """A recording's prompts and outcomes on the engines of a split, all of the first serving unless it is named."""
+        split = split or self.splits[0]
         return World(
             profile=self.profile,
             records=run.outcomes,
-            cluster=_cluster(engines[serving.name], serving),
+            cluster=_cluster(engines[split.serving][split.fold], split),
             clients=run.clients,
             cap=run.cap,
         )
 
-    def replay(self, engines: Engines) -> Replay:
-        """Blocks that engines were not fitted to, of all servings together; ValueError where there is none."""
-        return self._replayed(engines, self.servings)
-
-    def replay_servings(self, engines: Engines) -> dict[str, Replay]:
-        """The same for each serving by itself, which tells how far one that is served again differs."""
-        return {serving.name: self._replayed(engines, [serving]) for serving in self.servings}
+    def replay(self, engines: Engines) -> tuple[Replay, dict[str, Replay]]:
+        """Every block on engines that were not fitted to it: all together, and each serving by itself."""
+        played: dict[str, list[Played]] = defaultdict(list)
+        for split in self.splits:
+            if split.held_out:
+                world = self.world(self.timed, engines, split)
+                played[split.serving].append(replay(world, split.held_out, ways=WAYS, repeats=REPEATS))
+        together = compare([part for parts in played.values() for part in parts])
+        return together, {serving: compare(parts) for serving, parts in played.items()}
 
     def replay_published(self, engines: Engines) -> Replay:
         """All blocks of the published run, served when the machine may have been faster or slower."""
-        return replay([(self.world(self.published, engines), self.published.trials)], ways=WAYS, repeats=REPEATS)
+        world = self.world(self.published, engines)
+        return compare([replay(world, self.published.trials, ways=WAYS, repeats=REPEATS)])
 
-    def _replayed(self, engines: Engines, servings: Sequence[Serving]) -> Replay:
-        parts = [(self.world(self.timed, engines, serving), serving.held_out) for serving in servings]
-        if not any(trials for _, trials in parts):
-            raise ValueError(f"calibrated_on: the run has no other blocks than {list(self.facts.calibrated_on)}")
-        return replay(parts, ways=WAYS, repeats=REPEATS)
-
-    def _fitted(self, serving: Serving) -> Calibrated:
+    def _fitted(self, split: Split) -> Calibrated:
         facts = self.facts
         blocks: dict[tuple[str, int], list[Trial]] = defaultdict(list)
-        for trial in serving.to_fit:
+        for trial in split.to_fit:
             if trial.policy in WAYS:
                 blocks[trial.policy, trial.block].append(trial)
         sources = [block_source(blocks[key], self.timed.outcomes, clients=self.timed.clients) for key in sorted(blocks)]
@@ -150,24 +154,29 @@ class Study:
             )
             for model in asked
         }
-        return calibrate(_cluster(engines, serving), sources)
+        return calibrate(_cluster(engines, split), sources)
 
 
-def _cluster(engines: Mapping[str, Engine], serving: Serving) -> Cluster:
+def _cluster(engines: Mapping[str, Engine], split: Split) -> Cluster:
     """One replica of each model, at the end of a road."""
-    return replace(Cluster.of(engines), verify_s=serving.road_s)
+    return replace(Cluster.of(engines), verify_s=split.road_s)
 
 
-def read_engines(folder: Path, runs: Sequence[str]) -> dict[str, dict[str, Engine]]:
-    """The engines that each serving was simulated with; ValueError where there are none yet."""
+def read_engines(folder: Path, splits: Sequence[Split]) -> Engines:
+    """The engines of each serving and fold; ValueError where there are none yet, or those of others."""
     path, hint = folder / ENGINES, f"`laar bench simulate --from {folder} --write` writes it"
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Engine]])
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, dict[str, Engine]]])
     except (OSError, msgspec.DecodeError) as error:
         raise ValueError(f"{path}: {error}; {hint}") from error
-    if found.keys() != set(runs):
-        raise ValueError(f"{path} has engines of {sorted(found)}; those of {sorted(runs)} are wanted; {hint}")
+    has = sorted((serving, fold) for serving, folds in found.items() for fold in folds)
+    if has != (wanted := sorted((split.serving, split.fold) for split in splits)):
+        raise ValueError(f"{path} has engines of {_told(has)}; those of {_told(wanted)} are wanted; {hint}")
     return found
+
+
+def _told(fits: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{serving} {fold}" for serving, fold in fits]
 
 
 def load_study(folder: Path) -> Study:
@@ -179,15 +188,12 @@ def load_study(folder: Path) -> Study:
         first, first_trials = heads[facts.runs[0]]
         for run, (head, _) in heads.items():
             check_same(folder / run, _plan_in(first), _plan_in(head))
-        known = {trial.block for _, trials in heads.values() for trial in trials}
-        if unknown := sorted(set(facts.calibrated_on) - known):
-            raise ValueError(f"calibrated_on: blocks {unknown}; the run has {sorted(known)}")
         return Study(
             facts=facts,
             profile=profile,
             published=_recording(folder, *read_trials(raw(folder, TRIALS))),
             timed=_recording(folder / facts.runs[0], first, first_trials),
-            servings=[_serving(run, trials, facts) for run, (_, trials) in heads.items()],
+            splits=[split for run, (_, trials) in heads.items() for split in _splits(run, trials, facts.folds)],
         )
     except ValidationError as error:
         raise ValueError(f"{folder}: {in_words(error)}") from error
@@ -210,19 +216,29 @@ def _recording(folder: Path, parameters: Mapping[str, Any], trials: Sequence[Tri
     )
 
 
-def _serving(name: str, trials: Sequence[Trial], facts: RunFacts) -> Serving:
-    """The whole blocks of a serving: one that was cut short may have left the last under some policies only."""
+def _splits(serving: str, trials: Sequence[Trial], folds: int) -> list[Split]:
+    """All whole blocks, then each fold that has some: a serving that was cut short may lack policies in its last."""
     policies: dict[int, set[str]] = defaultdict(set)
     for trial in trials:
         policies[trial.block].add(trial.policy)
     every = set().union(*policies.values())
     whole = [trial for trial in trials if policies[trial.block] == every]
-    blocks = {trial.block for trial in whole}
-    if not blocks & set(facts.calibrated_on):
-        wanted = list(facts.calibrated_on)
-        raise ValueError(f"calibrated_on: {name} has none of the blocks {wanted} whole; it has {sorted(blocks)}")
-    return Serving(
-        name=name,
-        to_fit=[trial for trial in whole if trial.block in facts.calibrated_on and is_whole(trial)],
-        held_out=[trial for trial in whole if trial.block not in facts.calibrated_on],
-    )
+    blocks = sorted({trial.block for trial in whole})
+    found = sorted({block % folds for block in blocks})
+    if len(found) < 2:
+        raise ValueError(
+            f"folds: the whole blocks of {serving} must be of two of {folds} folds at least; it has {blocks}"
+        )
+    to_fit = [trial for trial in whole if is_whole(trial)]
+    return [
+        Split(serving=serving, fold=ALL, to_fit=to_fit),
+        *(
+            Split(
+                serving=serving,
+                fold=str(fold),
+                to_fit=[trial for trial in to_fit if trial.block % folds != fold],
+                held_out=[trial for trial in whole if trial.block % folds == fold],
+            )
+            for fold in found
+        ),
+    ]

@@ -1,7 +1,7 @@
 """A real run played again: the same prompts, known outcomes and clients, against simulated engines."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import astuple, dataclass, field, replace
 from statistics import fmean, stdev
 
@@ -82,6 +82,22 @@ class Replay:
     errors: int = 0
 
 
+Pairs = Mapping[str, Sequence[tuple[Trial, Trial]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A part of a real run, played again; `repeats` have every contender's comparable trials, each with its replay.
+
+    Comparable are those that some model answered rightly and that did not end in an error.
+    """
+
+    cap: int
+    repeats: Sequence[Pairs]
+    policies: Set[str]
+    errors: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """All that a replay takes besides the policy. With `clients` 0 requests come when they are due.
@@ -159,23 +175,24 @@ def play_policy(
     ).run()
 
 
-def replay(
-    parts: Sequence[tuple[World, Sequence[Trial]]],
-    *,
-    ways: Mapping[str, Way] = OWN_WAYS,
-    repeats: int = 1,
-) -> Replay:
-    """Simulate every contender of a real run, block by block in the order of sending, and set both side by side.
+def replay(world: World, trials: Sequence[Trial], *, ways: Mapping[str, Way] = OWN_WAYS, repeats: int = 1) -> Played:
+    """Simulate every contender of a part of a real run, block by block in the order of sending.
 
-    A run has a part for each time it was served, each in a world of its own; they are compared together. All prompts
-    are simulated that all models answered; those are compared that some model answered rightly and whose trial did not
-    end in an error. The simulated side is the mean of the repeats: the first as it is, and others with answers whose
+    All prompts are simulated that all models answered: the first time as they are, and repeated with answers whose
     lengths are a hundredth off.
     """
-    played = [
-        _together([_played(_repeated(world, n), trials, ways) for world, trials in parts]) for n in range(repeats)
-    ]
-    cap = parts[0][0].cap
+    return Played(
+        cap=world.cap,
+        repeats=[_played(_repeated(world, number), trials, ways) for number in range(repeats)],
+        policies={trial.policy for trial in trials},
+        errors=sum(not is_whole(trial) for trial in trials if trial.policy in ways),
+    )
+
+
+def compare(parts: Sequence[Played]) -> Replay:
+    """Set the simulation beside the real run, all parts together; the simulated side is the mean of the repeats."""
+    cap = parts[0].cap
+    played = [_together(pairs) for pairs in zip(*(part.repeats for part in parts), strict=True)]
     real = {name: [was for was, _ in pairs] for name, pairs in played[0].items() if pairs}
     was = sides(real, cap)
     every = [sides({name: [now for _, now in pairs] for name, pairs in one.items()}, cap) for one in played]
@@ -189,12 +206,8 @@ def replay(
         )
         for name in real
     ]
-    trials = [trial for _, mine in parts for trial in mine]
-    skipped = sorted({trial.policy for trial in trials} - set(real))
-    return Replay(rows=rows, skipped=skipped, errors=sum(not is_whole(t) for t in trials if t.policy in ways))
-
-
-Pairs = Mapping[str, Sequence[tuple[Trial, Trial]]]
+    policies = set().union(*(part.policies for part in parts))
+    return Replay(rows=rows, skipped=sorted(policies - set(real)), errors=sum(part.errors for part in parts))
 
 
 def _repeated(world: World, number: int) -> World:

@@ -2,7 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from profiles.trial import Trial
 from scripts.bench.commands import bench
 from scripts.bench.simulate import WITHIN_RUN, size_bars
 from scripts.bench.simulated_published import validation_table
-from scripts.bench.simulated_run import WAYS, Serving, Study, load_study, read_engines
+from scripts.bench.simulated_run import WAYS, Split, Study, load_study, read_engines
 from scripts.bench.ttca_plan import blocks_of, prompts_of, read_plan
 from scripts.simulate import calibrate
 from scripts.simulate.cluster import Cluster
-from scripts.simulate.replay import Asked, play_policy, trials_of
+from scripts.simulate.replay import Asked, Replay, play_policy, trials_of
 from tests.unit.simulated import FAST, GOOD, profile
 from tests.unit.test_simulate_replay import ENGINES, MIXED, PLAN, world
 
@@ -29,8 +31,10 @@ HEAD: dict[str, Any] = {
 POLICIES = ("laar", "round-robin", "ray")
 # by policy and block, what the client waits beside its attempts
 ROADS_S = {(policy, block): 9.0 for policy in POLICIES for block in (0, 1)} | {("laar", 0): 0.5}
-# two servings, both on these
-KNOWN = {"again": ENGINES, "later": ENGINES}
+# two servings in two folds, all on these
+FOLDS = ("all", "0", "1")
+KNOWN = {serving: dict.fromkeys(FOLDS, ENGINES) for serving in ("again", "later")}
+SLOWER = {name: replace(engine, decode_s_per_token=2 * engine.decode_s_per_token) for name, engine in ENGINES.items()}
 
 
 def test_time_and_memory_of_a_smaller_cluster_are_not_judged() -> None:
@@ -48,12 +52,12 @@ def test_a_cluster_that_ten_models_do_not_share_evenly_is_refused() -> None:
 def study(
     folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S, slow: Collection[tuple[str, int]] = ()
 ) -> Study:
-    """A run on known engines, ten prompts a block, of which block 0 is to calibrate on; and a published one."""
+    """A run on known engines, ten prompts a block, in two folds; and a published one."""
     (folder / "again").mkdir(exist_ok=True)
     write_run(folder, {("cascade", 0): 0.0}, ())
     write_run(folder / "again", roads_s, slow)
     (folder / "profile.json").write_text(profile().model_dump_json())
-    (folder / "simulate.yaml").write_text("{runs: [again], calibrated_on: [0], slots: 8}")
+    (folder / "simulate.yaml").write_text("{runs: [again], folds: 2, slots: 8}")
     return load_study(folder)
 
 
@@ -63,7 +67,7 @@ def write_run(
     found = world(*MIXED)
     lines: list[dict[str, Any]] = [{**HEAD, "parameters": {**HEAD["parameters"], **parameters}}]
     for (name, block), road_s in roads_s.items():
-        plan: list[Asked] = PLAN[10 * block : 10 * block + 10]
+        plan: list[Asked] = PLAN[:10] if block % 2 == 0 else PLAN[10:]
         way = WAYS.get(name, WAYS["round-robin"])
         played = play_policy(found, plan, way.policy, loop="server")
         trials = trials_of(played, plan, found, name=name, block=block)
@@ -75,8 +79,9 @@ def write_run(
     (folder / "outcomes.jsonl").write_text(answers)
 
 
-def test_the_way_to_the_router_is_the_mean_of_laars_in_the_blocks_to_calibrate_on(tmp_path: Path) -> None:
-    assert [serving.road_s for serving in study(tmp_path).servings] == pytest.approx([0.5])
+def test_the_way_to_the_router_is_the_mean_of_laars_in_the_blocks_to_fit_to(tmp_path: Path) -> None:
+    roads_s = {split.fold: split.road_s for split in study(tmp_path).splits}
+    assert roads_s == pytest.approx({"all": 4.75, "0": 9.0, "1": 0.5})
 
 
 @pytest.fixture
@@ -92,12 +97,39 @@ def served_again(folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_
     study(folder)
     (folder / "later").mkdir()
     write_run(folder / "later", roads_s, (), **parameters)
-    (folder / "simulate.yaml").write_text("{runs: [again, later], calibrated_on: [0], slots: 8}")
+    (folder / "simulate.yaml").write_text("{runs: [again, later], folds: 2, slots: 8}")
     return load_study(folder)
 
 
-def fitted(found: Study) -> Cluster:
-    return found.calibrated()["again"].cluster
+def fitted(found: Study, fold: str = "1") -> Cluster:
+    only = replace(found, splits=[split for split in found.splits if split.fold == fold])
+    return only.calibrated()["again"][fold].cluster
+
+
+def blocks(trials: Sequence[Trial]) -> set[int]:
+    return {trial.block for trial in trials}
+
+
+def test_every_block_is_held_out_once_from_engines_that_were_not_fitted_to_it(tmp_path: Path) -> None:
+    study(tmp_path, {("laar", block): 0.5 for block in range(5)})
+    (tmp_path / "simulate.yaml").write_text("{runs: [again], folds: 3, slots: 8}")
+    assert {split.fold: (blocks(split.to_fit), blocks(split.held_out)) for split in load_study(tmp_path).splits} == {
+        "all": ({0, 1, 2, 3, 4}, set()),
+        "0": ({1, 2, 4}, {0, 3}),
+        "1": ({0, 2, 3}, {1, 4}),
+        "2": ({0, 1, 3, 4}, {2}),
+    }
+
+
+def test_a_fold_without_blocks_is_left_out(tmp_path: Path) -> None:
+    study(tmp_path)
+    (tmp_path / "simulate.yaml").write_text("{runs: [again], folds: 5, slots: 8}")
+    assert [split.fold for split in load_study(tmp_path).splits] == ["all", "0", "1"]
+
+
+def test_a_serving_whose_blocks_are_all_of_one_fold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"blocks of again must be of two of 2 folds at least; it has \[0, 2\]$"):
+        study(tmp_path, {("laar", 0): 0.5, ("laar", 2): 0.5})
 
 
 @pytest.mark.usefixtures("short_search")
@@ -106,10 +138,21 @@ def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path:
     cluster = fitted(found)
     assert set(cluster.models) == {FAST, GOOD}
     # what came from other routers and other blocks is not fitted to, however slow it was
-    assert fitted(study(tmp_path, slow={("ray", 0), ("laar", 1)})) == cluster
+    slow = study(tmp_path, slow={("ray", 0), ("laar", 1)})
+    assert fitted(slow) == cluster
+    assert fitted(slow, "all") != fitted(found, "all")
     assert fitted(study(tmp_path, slow={("round-robin", 0)})) != cluster
-    # no model answers p15
-    assert {row.name: row.requests for row in found.replay(KNOWN).rows} == {"laar": 9, "round-robin": 9}
+
+
+@pytest.mark.usefixtures("short_search")
+def test_fits_that_run_at_once_are_those_of_their_servings_and_folds(tmp_path: Path) -> None:
+    found = served_again(tmp_path, ROADS_S | {("laar", 0): 1.5})
+    with ThreadPoolExecutor(2) as pool:
+        at_once = found.calibrated(pool.map)
+    assert at_once == found.calibrated()
+    roads_s = {run: {fold: fit.cluster.verify_s for fold, fit in folds.items()} for run, folds in at_once.items()}
+    assert roads_s["again"] == pytest.approx({"all": 4.75, "0": 9.0, "1": 0.5})
+    assert roads_s["later"] == pytest.approx({"all": 5.25, "0": 9.0, "1": 1.5})
 
 
 @pytest.mark.usefixtures("short_search")
@@ -123,32 +166,54 @@ def test_how_long_answers_took_that_were_recorded_beforehand_is_not_fitted_to(tm
 @pytest.mark.usefixtures("short_search")
 def test_attempts_that_brought_no_answer_are_not_fitted_to(tmp_path: Path) -> None:
     found = study(tmp_path)
-    (serving,) = found.servings
     path = tmp_path / "again" / "trials.jsonl"
     failed = {"model": "", "started_s": 0.0, "latency_s": 0.1, "correct": False}
-    broken = {**asdict(serving.to_fit[0]), "error": "503", "tries": [failed]}
+    broken = {**asdict(found.splits[0].to_fit[0]), "error": "503", "tries": [failed]}
     path.write_text(path.read_text() + json.dumps(broken) + "\n")
     assert fitted(load_study(tmp_path)) == fitted(found)
 
 
-def test_every_serving_has_engines_of_its_own_and_all_are_held_against_the_run_together(tmp_path: Path) -> None:
-    found = served_again(tmp_path, ROADS_S | {("laar", 0): 1.5})
-    assert [serving.road_s for serving in found.servings] == pytest.approx([0.5, 1.5])
-    # no model answers p15
-    assert {row.name: row.requests for row in found.replay(KNOWN).rows} == {"laar": 18, "round-robin": 18}
-    slower = {name: replace(e, decode_s_per_token=2 * e.decode_s_per_token) for name, e in ENGINES.items()}
-    apart = found.replay_servings({"again": ENGINES, "later": slower})
-    one, other = ({row.name: row.mean_ratio for row in apart[run].rows} for run in ("again", "later"))
-    assert other["laar"] > 1.3 * one["laar"]
-    together = {row.name: row.mean_ratio for row in found.replay({"again": ENGINES, "later": slower}).rows}
-    assert one["laar"] < together["laar"] < other["laar"]
+def test_every_serving_and_fold_has_engines_of_its_own_and_all_are_held_against_the_run_together(
+    tmp_path: Path,
+) -> None:
+    found = served_again(tmp_path)
+    together, by_serving = found.replay(KNOWN)
+    # of twenty prompts a serving no model answers p5 and p15
+    assert {row.name: row.requests for row in together.rows} == {"laar": 36, "round-robin": 36}
+    assert {run: [row.requests for row in mine.rows] for run, mine in by_serving.items()} == {
+        "again": [18, 18],
+        "later": [18, 18],
+    }
+    known = ratios(together)
+    for slow_folds, least in (({"0"}, 1.1), ({"0", "1"}, 1.3)):
+        folds = {fold: SLOWER if fold in slow_folds else ENGINES for fold in FOLDS}
+        slower, apart = found.replay({**KNOWN, "later": folds})
+        assert ratios(apart["again"]) == ratios(by_serving["again"])
+        assert ratios(apart["later"])["laar"] > least * ratios(by_serving["later"])["laar"]
+        assert known["laar"] < ratios(slower)["laar"] < ratios(apart["later"])["laar"]
+
+
+def ratios(found: Replay) -> dict[str, float]:
+    return {row.name: row.mean_ratio for row in found.rows}
+
+
+def test_the_published_run_alone_is_played_on_engines_that_were_fitted_to_all_of_the_first_serving(
+    tmp_path: Path,
+) -> None:
+    found = served_again(tmp_path)
+    others = {**KNOWN, "again": {"all": ENGINES, "0": SLOWER, "1": SLOWER}, "later": dict.fromkeys(FOLDS, SLOWER)}
+    every = {**KNOWN, "again": {"all": SLOWER, "0": ENGINES, "1": ENGINES}}
+    assert found.replay(every) == found.replay(KNOWN)
+    published = ratios(found.replay_published(KNOWN))
+    assert ratios(found.replay_published(others)) == published
+    assert ratios(found.replay_published(every))["cascade"] > 1.3 * published["cascade"]
 
 
 def test_a_block_that_a_serving_broke_off_in_is_left_out(tmp_path: Path) -> None:
-    cut = {key: road_s for key, road_s in ROADS_S.items() if key != ("ray", 1)}
-    found = served_again(tmp_path, cut)
-    assert [{trial.block for trial in serving.held_out} for serving in found.servings] == [{1}, set()]
-    with pytest.raises(ValueError, match=r"calibrated_on: again has none of the blocks \[0\] whole; it has \[1\]"):
+    found = served_again(tmp_path, {**ROADS_S, ("laar", 2): 9.0, ("round-robin", 2): 9.0})
+    for split in found.splits:
+        assert 2 not in blocks([*split.to_fit, *split.held_out])
+    with pytest.raises(ValueError, match=r"blocks of again must be of two of 2 folds at least; it has \[1\]$"):
         study(tmp_path, {key: road_s for key, road_s in ROADS_S.items() if key != ("ray", 0)})
 
 
@@ -157,25 +222,35 @@ def test_servings_of_different_plans_are_refused(tmp_path: Path) -> None:
         served_again(tmp_path, seed=7)
 
 
-def test_engines_of_other_servings_are_refused(tmp_path: Path) -> None:
-    engines = {"again": {name: asdict(engine) for name, engine in ENGINES.items()}}
-    (tmp_path / "engines.json").write_text(json.dumps(engines))
-    assert read_engines(tmp_path, ["again"]) == {"again": ENGINES}
-    with pytest.raises(ValueError, match=r"has engines of \['again'\]; those of \['again', 'later'\] are wanted"):
-        read_engines(tmp_path, ["again", "later"])
+def test_engines_of_other_servings_and_folds_are_refused(tmp_path: Path) -> None:
+    known = {name: asdict(engine) for name, engine in ENGINES.items()}
+    (tmp_path / "engines.json").write_text(json.dumps({"again": {"all": known, "0": known}}))
+
+    def of(serving: str, *folds: str) -> list[Split]:
+        return [Split(serving=serving, fold=fold, to_fit=()) for fold in folds]
+
+    assert read_engines(tmp_path, of("again", "all", "0")) == {"again": {"all": ENGINES, "0": ENGINES}}
+    has = r"has engines of \['again 0', 'again all'\]; those of "
+    with pytest.raises(ValueError, match=has + r"\['later 0', 'later all'\] are wanted; .*--write` writes it"):
+        read_engines(tmp_path, of("later", "all", "0"))
+    with pytest.raises(ValueError, match=has + r"\['again 0', 'again 1', 'again all'\] are wanted"):
+        read_engines(tmp_path, of("again", "all", "0", "1"))
+    with pytest.raises(ValueError, match=has + r"\['again all'\] are wanted"):
+        read_engines(tmp_path, of("again", "all"))
+
+
+def test_engines_that_have_no_folds_are_refused(tmp_path: Path) -> None:
+    known = {name: asdict(engine) for name, engine in ENGINES.items()}
+    (tmp_path / "engines.json").write_text(json.dumps({"again": known}))
+    with pytest.raises(ValueError, match=r"engines.json: .*--write` writes it"):
+        read_engines(tmp_path, [])
 
 
 def test_faults_of_the_facts_are_told_by_their_keys(tmp_path: Path) -> None:
     study(tmp_path)
-    (tmp_path / "simulate.yaml").write_text("{runs: [again], calibrated_on: [0], slots: 0, speed: 1}")
-    with pytest.raises(ValueError, match=r"slots: .* \(0 given\)\nspeed: Extra inputs are not permitted \(1 given\)$"):
-        load_study(tmp_path)
-
-
-def test_blocks_that_no_serving_has_are_refused(tmp_path: Path) -> None:
-    study(tmp_path)
-    (tmp_path / "simulate.yaml").write_text("{runs: [again], calibrated_on: [0, 2], slots: 8}")
-    with pytest.raises(ValueError, match=r"calibrated_on: blocks \[2\]; the run has \[0, 1\]"):
+    (tmp_path / "simulate.yaml").write_text("{runs: [again], folds: 1, slots: 0, speed: 1}")
+    told = r"folds: .* \(1 given\)\nslots: .* \(0 given\)\nspeed: Extra inputs are not permitted \(1 given\)$"
+    with pytest.raises(ValueError, match=told):
         load_study(tmp_path)
 
 
@@ -184,17 +259,11 @@ def test_the_published_run_is_replayed_whole(tmp_path: Path) -> None:
     assert [row.name for row in found.replay_published(KNOWN).rows] == ["cascade"]
 
 
-def test_a_run_without_other_blocks_is_refused(tmp_path: Path) -> None:
-    found = study(tmp_path, {("laar", 0): 0.5})
-    with pytest.raises(ValueError, match=r"calibrated_on: the run has no other blocks than \[0\]"):
-        found.replay(KNOWN)
-
-
-def test_a_run_to_calibrate_on_is_a_closed_loop_and_has_laar(tmp_path: Path) -> None:
+def test_a_run_to_fit_to_is_a_closed_loop_and_has_laar(tmp_path: Path) -> None:
     found = study(tmp_path)
     with pytest.raises(ValueError, match="engines are fitted to closed loops"):
         replace(found, timed=replace(found.timed, clients=0)).calibrated()
-    with pytest.raises(ValueError, match="again has no trials of laar to calibrate on"):
+    with pytest.raises(ValueError, match="again has no trials of laar to fit to"):
         study(tmp_path, {("cascade", 0): 0.5, ("cascade", 1): 0.5}).calibrated()
 
 
@@ -226,14 +295,14 @@ def test_run_of_this_repository_is_what_its_plan_asked_for() -> None:
     found = load_study(folder)
     made = read_plan(folder / found.facts.runs[0] / "plan.yaml")
     wanted = [{sending.prompt.id for sending in block} for block in blocks_of(made, prompts_of(made))]
-    for serving in found.servings:
-        served: dict[tuple[str, int], set[str]] = defaultdict(set)
-        for trial in (*serving.to_fit, *serving.held_out):
-            served[trial.policy, trial.block].add(trial.prompt_id)
-        blocks = {block for _, block in served}
-        assert served == {(policy, block): wanted[block] for policy in made.policies for block in blocks}
-    assert blocks_served(found.servings[0]) == set(range(made.blocks))
-
-
-def blocks_served(serving: Serving) -> set[int]:
-    return {trial.block for trial in (*serving.to_fit, *serving.held_out)}
+    for run in found.facts.runs:
+        served: dict[tuple[str, int], list[str]] = defaultdict(list)
+        for split in found.splits:
+            if split.serving == run:
+                for trial in split.held_out:
+                    served[trial.policy, trial.block].append(trial.prompt_id)
+        blocks_of_run = sorted({block for _, block in served})
+        assert {key: sorted(prompts) for key, prompts in served.items()} == {
+            (policy, block): sorted(wanted[block]) for policy in made.policies for block in blocks_of_run
+        }
+        assert blocks_of_run == (list(range(made.blocks)) if run == found.facts.runs[0] else [1, 2, 3, 4, 5])

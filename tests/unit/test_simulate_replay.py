@@ -14,7 +14,7 @@ from scripts.simulate.calibrate import block_source, calibrate
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
 from scripts.simulate.goodput import by_load, deliveries
-from scripts.simulate.replay import Asked, Replay, Way, World, play_policy, replay, trials_of
+from scripts.simulate.replay import Asked, Replay, Way, World, compare, play_policy, replay, trials_of
 from scripts.simulate.scripted import of_trials, play
 from scripts.simulate.traffic import Floats
 from tests.unit.simulated import FAST, GOOD, engine, profile, record
@@ -143,7 +143,7 @@ def real_run(*names: str) -> tuple[World, list[Trial]]:
 
 def test_a_run_of_the_simulator_is_replayed_exactly() -> None:
     found, trials = real_run("laar", "load-aware")
-    rows = {row.name: row for row in replay([(found, trials)]).rows}
+    rows = {row.name: row for row in compare([replay(found, trials)]).rows}
     assert rows.keys() == {"laar", "load-aware"}
     for row in rows.values():
         assert (row.mean_ratio, row.p95_ratio) == pytest.approx((1.0, 1.0))
@@ -151,7 +151,7 @@ def test_a_run_of_the_simulator_is_replayed_exactly() -> None:
 
 def test_a_repeated_replay_says_how_much_is_luck() -> None:
     found, trials = real_run("load-aware")
-    once, often = (replay([(found, trials)], repeats=repeats).rows[0] for repeats in (1, 4))
+    once, often = (compare([replay(found, trials, repeats=repeats)]).rows[0] for repeats in (1, 4))
     assert np.isnan(once.spread.mean_s)
     assert 0 < often.spread.mean_s < 0.5 * often.simulated.mean_s
 
@@ -185,7 +185,7 @@ def test_in_time_are_right_answers_within_ten_seconds_of_arrival() -> None:
 def test_replay_tells_that_engines_are_slower_than_thought() -> None:
     found, trials = real_run("laar")
     slower = {name: replace(e, decode_s_per_token=1.5 * e.decode_s_per_token) for name, e in ENGINES.items()}
-    row = replay([(replace(found, cluster=Cluster.of(slower)), trials)]).rows[0]
+    row = compare([replay(replace(found, cluster=Cluster.of(slower)), trials)]).rows[0]
     assert row.mean_ratio > 1.3
     assert [bar.name for bar in validation_bars(Replay(rows=[row])) if not bar.ok] == [
         "off_run_laar_mean",
@@ -196,19 +196,19 @@ def test_replay_tells_that_engines_are_slower_than_thought() -> None:
 def test_prompts_that_no_model_answers_are_simulated_but_not_compared() -> None:
     found, trials = real_run("laar")
     # wrong by both: p5 and p15
-    assert replay([(found, trials)]).rows[0].requests == 18
+    assert compare([replay(found, trials)]).rows[0].requests == 18
 
 
 def test_contenders_that_cannot_be_simulated_are_named() -> None:
     found, trials = real_run("laar")
     foreign = [replace(trial, policy="litellm") for trial in trials]
-    assert list(replay([(found, [*trials, *foreign])]).skipped) == ["litellm"]
+    assert list(compare([replay(found, [*trials, *foreign])]).skipped) == ["litellm"]
 
 
 def test_a_contender_may_be_a_policy_under_another_name() -> None:
     found = world(*MIXED)
     trials = trials_of(play_policy(found, PLAN, "fastest", loop="server"), PLAN, found, name="cascade")
-    row = replay([(found, trials)], ways={"cascade": Way(policy="fastest", loop="server")}).rows[0]
+    row = compare([replay(found, trials, ways={"cascade": Way(policy="fastest", loop="server")})]).rows[0]
     assert row.mean_ratio == pytest.approx(1.0)
 
 
