@@ -27,7 +27,7 @@ from scripts.simulate.replay import Played, Replay, Way, World, compare, is_whol
 FACTS, ENGINES = "simulate.yaml", "engines.json"
 # What is fitted to all of a serving's blocks stands beside its folds.
 ALL = "all"
-REPEATS = 8
+REPEATS = 16
 # Other routers are not simulated.
 WAYS = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
 

@@ -179,11 +179,12 @@ def replay(world: World, trials: Sequence[Trial], *, ways: Mapping[str, Way] = O
     """Simulate every contender of a part of a real run, block by block in the order of sending.
 
     All prompts are simulated that all models answered: the first time as they are, and repeated with answers whose
-    lengths are a hundredth off.
+    lengths are a hundredth off. In a closed loop those that begin a block at once come in any order, as in a real run,
+    where it is decided within milliseconds.
     """
     return Played(
         cap=world.cap,
-        repeats=[_played(_repeated(world, number), trials, ways) for number in range(repeats)],
+        repeats=[_played(_repeated(world, number), trials, ways, number) for number in range(repeats)],
         policies={trial.policy for trial in trials},
         errors=sum(not is_whole(trial) for trial in trials if trial.policy in ways),
     )
@@ -214,19 +215,28 @@ def _repeated(world: World, number: int) -> World:
     return world.shaken(SHAKEN, world.seed + number) if number else world
 
 
-def _played(world: World, trials: Sequence[Trial], ways: Mapping[str, Way]) -> Pairs:
+def _in_their_order(trials: Sequence[Trial], together: int, rng: np.random.Generator | None) -> Sequence[Trial]:
+    """The trials with the first ones, which are sent together, in an order that is drawn."""
+    if rng is None:
+        return trials
+    first = [trials[i] for i in rng.permutation(min(together, len(trials)))]
+    return [*first, *trials[together:]]
+
+
+def _played(world: World, trials: Sequence[Trial], ways: Mapping[str, Way], number: int) -> Pairs:
     """Every contender's comparable trials, each with what the simulator made of it."""
     known, right = world.prompts, answerable(world.records)
+    rng = np.random.default_rng([world.seed, number]) if number else None
     pairs: dict[str, list[tuple[Trial, Trial]]] = {}
     for name, of_name in _by_contender(trials).items():
         if name not in ways:
             continue
         pairs[name] = []
-        for number, every in of_name.items():
-            mine = [trial for trial in every if trial.prompt_id in known]
+        for block, every in of_name.items():
+            mine = _in_their_order([trial for trial in every if trial.prompt_id in known], world.clients, rng)
             plan = plan_of(mine)
             outcome = play_policy(world, plan, ways[name].policy, loop=ways[name].loop)
-            both = zip(mine, trials_of(outcome, plan, world, name=name, block=number), strict=True)
+            both = zip(mine, trials_of(outcome, plan, world, name=name, block=block), strict=True)
             pairs[name] += [(was, now) for was, now in both if is_whole(was) and was.prompt_id in right]
     return pairs
 

@@ -156,6 +156,15 @@ def test_a_repeated_replay_says_how_much_is_luck() -> None:
     assert 0 < often.spread.mean_s < 0.5 * often.simulated.mean_s
 
 
+@pytest.mark.parametrize(("clients", "places"), [(1, {FAST}), (2, {FAST, GOOD})])
+def test_those_that_begin_at_once_come_in_any_order(clients: int, places: set[str]) -> None:
+    found, trials = real_run("round-robin")
+    repeats = replay(replace(found, clients=clients), trials, repeats=20).repeats
+    firsts = [{was.prompt_id: now.tries[0].model for was, now in one["round-robin"]} for one in repeats]
+    assert {models["p0"] for models in firsts} == places
+    assert all(models.keys() == firsts[0].keys() for models in firsts)
+
+
 def test_a_reader_gets_the_right_answer_at_its_end_and_nothing_else() -> None:
     found = world(("right", True, True), ("wrong", False, False))
     plan = [Asked(prompt_id="right"), Asked(prompt_id="wrong")]
