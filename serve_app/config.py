@@ -7,8 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from deployments.log.settings import LogSettings
-from deployments.models.remote import RemotePlan
-from deployments.models.settings import DEFAULT_SLOTS, RemoteSettings, SimulatedSettings
+from deployments.models.settings import DEFAULT_SLOTS, RemotePlan, RemoteSettings, SimulatedSettings
 from deployments.router.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
 from deployments.thinking.settings import ThinkingSettings
@@ -182,4 +181,6 @@ def _remote_key(name: str, remote: RemoteSettings, environ: Mapping[str, str]) -
     key = environ.get(remote.api_key_env, "").strip()
     if not key:
         raise ValueError(f"'{name}': remote.api_key_env: environment variable '{remote.api_key_env}' holds no key")
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError(f"'{name}': remote.api_key_env: '{remote.api_key_env}' holds what no HTTP header can carry")
     return key

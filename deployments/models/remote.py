@@ -1,119 +1,84 @@
-"""Models behind an OpenAI server that runs elsewhere: asked over HTTP as a model deployment is over its handle.
-
-What comes back is held to what the rest relies on: compact JSON, one event a piece, the model under laar's name for it,
-and errors in the OpenAI shape.
-"""
+"""Models behind an OpenAI server that runs elsewhere: asked over HTTP as a model deployment is over its handle."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import aiohttp
-import msgspec
 
-from deployments.errors import error_body
+from deployments.models import wire
 from deployments.models.reply import Reply
-from deployments.models.settings import RemoteSettings
+from deployments.models.settings import RemotePlan
+from deployments.models.wire import RemoteError
 
 logger = logging.getLogger("ray.serve")
 
 PATHS = {"chat": "/chat/completions", "completions": "/completions"}
-DONE = b"data: [DONE]\n\n"
-# An answer, or an event of a stream, that is larger is taken for a failure.
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_ANSWER_BYTES, MAX_ERROR_BYTES = 64 * 1024 * 1024, 64 * 1024
 CONNECT_TIMEOUT_S = 5.0
-# Shorter than uvicorn's five seconds: a request that meets a connection being closed is lost.
-KEEP_ALIVE_S = 4.0
-# What says something of the request. Other 4xx are between laar and the server: a wrong key, an unknown model.
-_REFUSALS = frozenset({400, 413, 422, 429})
+# A request that meets a connection which the server is closing is lost: uvicorn closes after five idle seconds.
+KEEP_ALIVE_S = 2.0
+# After its last event a stream has so long to end, so that its connection can be used again.
+CLOSING_S = 1.0
 _UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-
-
-class RemoteError(Exception):
-    """The server could not be reached, broke off, or answered what is no OpenAI answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemotePlan:
-    """A remote model's settings with its key found out."""
-
-    name: str
-    settings: RemoteSettings
-    api_key: str = field(default="", repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Place:
-    """One of the URLs: whether it answered when last asked, and how many requests of ours it has."""
+    """One of the servers; `status` is what it said when it was last probed, None if it did not answer."""
 
     url: str
     is_up: bool = True
+    status: int | None = 200
     in_flight: int = 0
+    last_turn: int = 0
 
     @property
-    def burden(self) -> tuple[bool, int]:
-        return not self.is_up, self.in_flight
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message | None = None
-    text: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int | None = None
-
-
-class _Answer(msgspec.Struct):
-    choices: list[_Choice]
-    usage: _Usage | None = None
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+    def burden(self) -> tuple[bool, int, int]:
+        return not self.is_up, self.in_flight, self.last_turn
 
 
 class RemoteModel:
-    """`generate`, `generate_stream` and how many of its servers are up; to be used on one event loop."""
+    """`generate`, `generate_stream` and how many of its servers are up; to be used on one event loop.
+
+    A replica needs it as long as its process lives, and so does not close it.
+    """
 
     def __init__(self, plan: RemotePlan) -> None:
         self._plan = plan
-        self._places = [_Place(url=url) for url in plan.settings.urls]
+        self._places = [_Place(url=str(url).rstrip("/")) for url in plan.settings.urls]
+        self._turns = count(1)
         self._session: aiohttp.ClientSession | None = None
 
     async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         """Answer without streaming; `overrides` replace fields of the request. RemoteError says what failed."""
-        sent = self._request(body, overrides, stream=False)
-        async with self._post(endpoint, sent) as response:
-            answer = await _read(response)
-            return self._reply(answer) if response.status == 200 else self._failure(response.status, answer)
+        async with self._post(endpoint, self._request(body, overrides, stream=False)) as response:
+            if response.status != 200:
+                return await self._failure(response)
+            return wire.reply(await _read(response, MAX_ANSWER_BYTES), self._plan.name)
 
     async def generate_stream(
         self, endpoint: str, body: bytes, overrides: Mapping[str, Any]
     ) -> AsyncGenerator[bytes | Reply, None]:
-        """Yield server-sent events, or one error `Reply` when the server refuses; RemoteError where it breaks off."""
-        sent = self._request(body, overrides, stream=True)
-        async with self._post(endpoint, sent) as response:
+        """Yield server-sent events, and an error `Reply` where the server refuses; RemoteError where it breaks off."""
+        async with self._post(endpoint, self._request(body, overrides, stream=True)) as response:
             if response.status != 200:
-                yield self._failure(response.status, await _read(response))
+                yield await self._failure(response)
                 return
             async for payload in _payloads(response):
-                if payload == b"[DONE]":
-                    yield DONE
+                if payload == wire.DONE:
+                    yield b"data: " + wire.DONE + b"\n\n"
+                    await _drain(response)
                     return
-                yield b"data: " + self._named(payload) + b"\n\n"
+                yield wire.event(payload, self._plan.name)
         raise RemoteError("the stream ended before it was done")
 
     async def num_running(self) -> int:
-        """How many of the servers answer, whatever they say; a request prefers those that did."""
+        """How many of the servers answer, with a status below 500; a request prefers those."""
         await asyncio.gather(*map(self._probe, self._places))
         return sum(place.is_up for place in self._places)
 
@@ -122,129 +87,89 @@ class RemoteModel:
             await self._session.close()
 
     async def _probe(self, place: _Place) -> None:
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S), self._http().get(place.url + "/models") as response:
-                place.is_up = response.status < 500
-                if response.status != 200:
-                    logger.warning(f"model '{self._plan.name}': {place.url}/models answers {response.status}")
-        except (aiohttp.ClientError, TimeoutError):
-            place.is_up = False
+        status = None
+        # ValueError for a host that cannot be written as one
+        with suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                async with self._http().get(place.url + "/models", allow_redirects=False) as response:
+                    status = response.status
+        place.is_up = status is not None and status < 500
+        if status != place.status:
+            place.status = status
+            told = {"model": self._plan.name, "url": place.url, "status": status}
+            logger.log(
+                logging.INFO if status == 200 else logging.WARNING, "a remote server answers otherwise", extra=told
+            )
 
     @asynccontextmanager
     async def _post(self, endpoint: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
         """The response of the least busy server that can be reached; one that cannot has got nothing of the request."""
-        reason: Exception | None = None
+        reason, has_begun = "", False
         for place in sorted(self._places, key=lambda place: place.burden):
             place.in_flight += 1
+            place.last_turn = next(self._turns)
             try:
                 async with self._http().post(place.url + PATHS[endpoint], data=body, allow_redirects=False) as response:
-                    place.is_up = True
+                    has_begun, place.is_up = True, response.status < 500
                     yield response
                     return
-            except _UNREACHABLE as error:
-                place.is_up, reason = False, error
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise RemoteError(f"{place.url}: {type(error).__name__}: {error}") from error
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                place.is_up = False
+                reason = f"{place.url}: {type(error).__name__}"
+                if has_begun or not isinstance(error, _UNREACHABLE):
+                    raise RemoteError(reason) from error
             finally:
                 place.in_flight -= 1
-        raise RemoteError(f"no server can be reached: {reason}") from reason
+        raise RemoteError(f"no server can be reached; the last: {reason}")
 
     def _http(self) -> aiohttp.ClientSession:
         """Made by the first request, on whose loop it then lives."""
         if self._session is None:
-            key = self._plan.api_key
+            headers = {"content-type": "application/json", "accept-encoding": "identity"}
+            if self._plan.api_key:
+                headers["authorization"] = f"Bearer {self._plan.api_key}"
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-                headers={"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {}),
+                timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S),
+                headers=headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
     def _request(self, body: bytes, overrides: Mapping[str, Any], *, stream: bool) -> bytes:
-        """The client's body under the server's name for the model, without what only laar reads."""
-        fields: dict[str, Any] = {**_FIELDS.decode(body), **overrides}
-        fields |= {"model": self._plan.settings.served_model or self._plan.name, "stream": stream}
-        fields.pop("laar", None)
-        if not stream:
-            fields.pop("stream_options", None)
-        return msgspec.json.encode(fields)
+        model = self._plan.settings.served_model or self._plan.name
+        return wire.request(body, overrides, model=model, stream=stream)
 
-    def _reply(self, answer: bytes) -> Reply:
-        try:
-            found = _ANSWER.decode(answer)
-        except msgspec.MsgspecError as error:
-            raise RemoteError(f"no OpenAI answer: {error}") from error
-        if not found.choices:
-            raise RemoteError("no OpenAI answer: it has no choices")
-        first, usage = found.choices[0], found.usage or _Usage()
-        return Reply(
-            status=200,
-            body=self._named(answer),
-            text=(first.message.content if first.message else first.text) or "",
-            prompt_tokens=usage.prompt_tokens,
-            output_tokens=usage.completion_tokens,
-        )
-
-    def _named(self, answer: bytes) -> bytes:
-        """JSON written compactly, with laar's name of the model; its `laar` object is not the server's to give."""
-        try:
-            fields = msgspec.json.decode(answer, type=dict[str, Any])
-        except msgspec.MsgspecError as error:
-            raise RemoteError(f"no OpenAI answer: {error}") from error
-        fields.pop("laar", None)
-        if "model" in fields:
-            fields["model"] = self._plan.name
-        return msgspec.json.encode(fields)
-
-    def _failure(self, status: int, answer: bytes) -> Reply:
-        """What the server said, where that says something of the request; any other status is its own failure."""
-        if status in _REFUSALS or status >= 500:
-            return Reply(status, _error_in(answer) or self._error(status))
-        logger.warning(f"model '{self._plan.name}': its server answers {status}: {answer[:200]!r}")
-        return Reply(502, self._error(status))
-
-    def _error(self, status: int) -> bytes:
-        message = f"the server of model '{self._plan.name}' answered with status {status}"
-        return error_body(message, type_="server_error" if status >= 500 else "invalid_request_error", code=status)
+    async def _failure(self, response: aiohttp.ClientResponse) -> Reply:
+        found = wire.failure(response.status, await _read(response, MAX_ERROR_BYTES), self._plan.name)
+        if found.status != response.status:
+            told = {"model": self._plan.name, "status": response.status}
+            logger.warning("a remote server does not take laar's requests", extra=told)
+        return found
 
 
-def _error_in(answer: bytes) -> bytes | None:
-    """The answer, if it is an OpenAI error."""
-    try:
-        fields = msgspec.json.decode(answer, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        return None
-    return answer if isinstance(fields.get("error"), dict) else None
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     pieces, size = [], 0
     async for piece in response.content.iter_any():
         pieces.append(piece)
         size += len(piece)
-        if size > MAX_ANSWER_BYTES:
-            raise RemoteError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+        if size > max_bytes:
+            raise RemoteError(f"an answer of more than {max_bytes} bytes")
     return b"".join(pieces)
 
 
 async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     """The data of each server-sent event."""
-    rest = b""
+    reader = wire.EventReader(MAX_ANSWER_BYTES)
     async for piece in response.content.iter_any():
-        *whole, rest = (rest + piece).replace(b"\r\n", b"\n").split(b"\n\n")
-        for event in whole:
-            if payload := _data(event):
-                yield payload
-        if len(rest) > MAX_ANSWER_BYTES:
-            raise RemoteError(f"an event of more than {MAX_ANSWER_BYTES} bytes")
+        for payload in reader.feed(piece):
+            yield payload
+    for payload in reader.end():
+        yield payload
 
 
-def _data(event: bytes) -> bytes:
-    return b"\n".join(_data_lines(event))
-
-
-def _data_lines(event: bytes) -> Iterator[bytes]:
-    for line in event.split(b"\n"):
-        if line.startswith(b"data:"):
-            yield line[5:].strip()
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING_S):
+            async for _ in response.content.iter_any():
+                pass

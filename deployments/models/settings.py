@@ -1,12 +1,13 @@
 """What the operator can set about simulated and remote models; part of the application's config."""
 
+from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    HttpUrl,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
@@ -57,7 +58,9 @@ class RemoteSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
     model_id: str = Field(min_length=1, description="The model's name in laar.")
-    urls: tuple[str, ...] = Field(min_length=1, description="Where it is served, as http://host:8000/v1; all alike.")
+    urls: tuple[HttpUrl, ...] = Field(
+        min_length=1, description="Where it is served, as http://host:8000/v1; all alike."
+    )
     served_model: str | None = Field(default=None, min_length=1, description="The server's name for it; else model_id.")
     api_key_env: str | None = Field(
         default=None, min_length=1, description="Environment variable with the server's key."
@@ -69,11 +72,21 @@ class RemoteSettings(BaseModel):
 
     @field_validator("urls")
     @classmethod
-    def _are_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        for url in urls:
-            parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-                raise ValueError("each must be an http:// or https:// address such as http://host:8000/v1")
-            if parts.username or parts.password:
-                raise ValueError("a key does not belong into an address; name its variable with api_key_env")
-        return tuple(url.rstrip("/") for url in urls)
+    def _are_addresses(cls, urls: tuple[HttpUrl, ...]) -> tuple[HttpUrl, ...]:
+        for index, url in enumerate(urls):
+            if url.username or url.password:
+                raise ValueError(f"urls[{index}] holds a user or password; put a key into the variable of api_key_env")
+            if url.query is not None or url.fragment is not None:
+                raise ValueError(f"urls[{index}] '{url}' has a query or fragment; allowed: http://host:port/path")
+        if len({str(url).rstrip("/") for url in urls}) < len(urls):
+            raise ValueError("urls: each server counts once, and one stands there twice")
+        return urls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemotePlan:
+    """A remote model's settings with its key found out."""
+
+    name: str
+    settings: RemoteSettings
+    api_key: str = field(default="", repr=False)

@@ -32,7 +32,8 @@ from deployments.errors import (
 )
 from deployments.log.replica_log import ReplicaLog
 from deployments.log.settings import LogPlan
-from deployments.models.remote import RemoteModel, RemotePlan
+from deployments.models.remote import RemoteModel
+from deployments.models.settings import RemotePlan
 from deployments.router import sse
 from deployments.router.answers import answer_headers, explanation, laar_json, start_headers
 from deployments.router.attempts import Attempt
@@ -128,7 +129,10 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             clock=self._clock,
         )
         self._active = 0
-        self._watcher = asyncio.create_task(self._watch_replicas(llm_deployments))
+        self._watchers = [
+            asyncio.create_task(self._watch_replicas(llm_deployments)),
+            asyncio.create_task(self._watch_remote()),
+        ]
         self._planner: asyncio.Task[None] | None = None
         if budgets is not None:
             loop = keep_planning(
@@ -155,7 +159,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         job = self._runner.open(request, request_id="health", arrived_s=self._clock())
         if not self._routing.candidates(request, job.features, job.log, self._clock()):
             raise RuntimeError("the router has no model to choose from")
-        if self._watcher.done():
+        if any(watcher.done() for watcher in self._watchers):
             raise RuntimeError("the router no longer follows the replica counts")
         if self._planner is not None and self._planner.done():
             raise RuntimeError("the router no longer plans thinking budgets")
@@ -369,26 +373,38 @@ class Router(OpenAiIngress):  # type: ignore[misc]
                     self._recorder.request_ended(end.job, end.status)
             self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s, end.meter)
 
-    async def _watch_replicas(self, handles: dict[str, DeploymentHandle]) -> None:
-        """Follow how many replicas of each model run, or servers of a remote one answer, and tell who drifts.
+    async def _watch_replicas(self, handles: Mapping[str, DeploymentHandle]) -> None:
+        """Follow how many replicas of each model run, as the Serve controller sees it.
 
         Reading it takes this process some 30 ms for each deployment of the cluster, so it is done seldom once every
         model runs.
         """
-        all_run = False
+        all_run = not handles
         while True:
             try:
                 running = await _replicas(handles)
                 all_run = all(running.values())
-                up = await asyncio.gather(*(model.num_running() for model in self._remote.values()))
-                running |= dict(zip(self._remote, up, strict=True))
-                for name, count in running.items():
-                    self._routing.tracker.set_replicas(name, count)
-                self._metrics.drifting(running, self._routing.beliefs.drifting)
+                self._see_running(running)
             except (KeyError, RayError, RayServeException):
                 logger.warning("replica counts could not be read", exc_info=True)
-            period_s = self._settings.status_period_s
-            await asyncio.sleep(period_s if all_run else min(period_s, STARTING_PERIOD_S))
+            await asyncio.sleep(self._watch_period_s(all_run))
+
+    async def _watch_remote(self) -> None:
+        """Follow how many servers of each remote model answer."""
+        while True:
+            up = await asyncio.gather(*(model.num_running() for model in self._remote.values()))
+            self._see_running(dict(zip(self._remote, up, strict=True)))
+            await asyncio.sleep(self._watch_period_s(all(up)))
+
+    def _watch_period_s(self, all_run: bool) -> float:
+        period_s = self._settings.status_period_s
+        return period_s if all_run else min(period_s, STARTING_PERIOD_S)
+
+    def _see_running(self, running: Mapping[str, int]) -> None:
+        """Book how many of each model run, and tell who drifts."""
+        for name, number in running.items():
+            self._routing.tracker.set_replicas(name, number)
+        self._metrics.drifting(running, self._routing.beliefs.drifting)
 
 
 async def _replicas(handles: Mapping[str, DeploymentHandle]) -> dict[str, int]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from deployments.models.remote import RemoteModel, RemotePlan
+from deployments.models.remote import RemoteModel
 from deployments.models.reply import Reply
+from deployments.models.settings import RemotePlan
 from deployments.verifier.checks import (
     CustomCheck,
     Evidence,

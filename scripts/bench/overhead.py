@@ -17,7 +17,6 @@ from scripts.bench.closed_loop import Target, load
 from scripts.bench.report import Bar, Report, median_and_spread
 
 MODEL = "simulated-instant"
-REMOTE_MODELS = (MODEL, "simulated-small")
 CONCURRENCIES = (1, 16, 64)
 PORT = 8123
 NICENESS = "RAY_worker_niceness"
@@ -93,7 +92,7 @@ def share_cores() -> dict[str, str]:
 def applications(laar_models: Sequence[str] = (MODEL,), remote_urls: Sequence[str] = ()) -> Iterator[None]:
     """laar with these models at /laar, and Ray's own ingress with one at /ray, until the block ends.
 
-    With URLs there is another laar at /laar-remote, whose models are served there.
+    With URLs there is another laar at /laar-remote, whose models are the same and served there.
     """
     import ray
     from ray import serve
@@ -108,7 +107,7 @@ def applications(laar_models: Sequence[str] = (MODEL,), remote_urls: Sequence[st
         with tempfile.TemporaryDirectory(prefix="laar-bench-") as folder:
             serve.run(build_app(_laar_args(folder, _engines(laar_models))), name="laar", route_prefix="/laar")
             if remote_urls:
-                args = _laar_args(f"{folder}/remote", _remote(remote_urls))
+                args = _laar_args(f"{folder}/remote", _remote(laar_models, remote_urls))
                 serve.run(build_app(args), name="laar-remote", route_prefix="/laar-remote")
             yield
     finally:
@@ -131,11 +130,11 @@ def _engines(models: Sequence[str]) -> list[dict[str, Any]]:
     return [{"engine": "simulated", "simulated": {}, "llm_config": _llm_config(model)} for model in models]
 
 
-def _remote(urls: Sequence[str]) -> list[dict[str, Any]]:
-    """A model for each URL, all under names that the profile has."""
+def _remote(models: Sequence[str], urls: Sequence[str]) -> list[dict[str, Any]]:
+    """The same models, each served at all the URLs."""
+    places = [f"{url}/v1" for url in urls]
     return [
-        {"engine": "remote", "remote": {"model_id": model, "urls": [f"{url}/v1"], "max_model_len": 131072}}
-        for model, url in zip(REMOTE_MODELS, urls, strict=True)
+        {"engine": "remote", "remote": {"model_id": model, "urls": places, "max_model_len": 131072}} for model in models
     ]
 
 

@@ -26,7 +26,8 @@ from scripts.bench.peer_processes import (
     vllm_router,
 )
 from scripts.bench.report import Bar, Report, median_and_spread
-from scripts.bench.where_time_goes import where_time_goes
+from scripts.bench.where_time_goes import MODEL as MODEL_REPLICA
+from scripts.bench.where_time_goes import ROUTER, where_time_goes
 
 CONCURRENCIES = (1, 16, 64)
 # laar on the backends of the other proxies has its bars at both, with engines of its own where many ask
@@ -36,8 +37,8 @@ BACKEND_PORTS, LITELLM_PORT, ROUTER_PORT = (8131, 8132), 8133, 8134
 # so that each turn takes long enough to be measured
 QUICK, QUICK_FACTOR = frozenset({"direct", "vllm_router"}), 10
 PROXIES = frozenset({"litellm", "vllm_router", "laar_remote"})
-# ours, and the names of the applications
-APPS = {"laar_remote": "laar-remote", "laar": "laar"}
+# ours, each with the application's name and its replicas that are worth a look
+APPS = {"laar_remote": ("laar-remote", (ROUTER,)), "laar": ("laar", (ROUTER, MODEL_REPLICA))}
 Run = Mapping[str, float]
 
 
@@ -46,7 +47,7 @@ def run(*, rounds: int, requests: int, profile: bool) -> Report:
     settings = _settings()
     with _targets() as targets:
         measured = {c: _measure(targets, c, rounds, requests) for c in CONCURRENCIES}
-        where = {t.name: where_time_goes(t, APPS[t.name]) for t in targets if t.name in APPS} if profile else None
+        where = {t.name: where_time_goes(t, *APPS[t.name]) for t in targets if t.name in APPS} if profile else None
     figures: dict[str, Any] = {f"concurrency_{c}": compare(runs) for c, runs in measured.items()}
     bars = [bar for mine in APPS for c in BARRED[mine] for bar in bars_of(figures[f"concurrency_{c}"], mine, c)]
     parameters = {"rounds": rounds, "requests": requests, "concurrencies": CONCURRENCIES, "settings": settings}
@@ -140,7 +141,7 @@ def _settings() -> dict[str, Any]:
         },
         "vllm_router": {"policy": "cache_aware, its default", "threads": "its default"},
         "laar": {"router_replicas": 1, "models": LAAR_MODELS, "attempt_log": "SQLite", "haproxy": True},
-        "laar_remote": "as laar, each of its models one of the proxies' backends",
+        "laar_remote": "as laar, but each of its models served by both backends of the proxies",
         "ray": {"ingress_replicas": 1, "models": (MODEL,), "haproxy": True},
         **overhead.share_cores(),
         "backends": f"{len(BACKEND_PORTS)} for all proxies: uvicorn, one process each",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,16 @@ def processes_of(app: str) -> Patterns:
     }
 
 
-def where_time_goes(target: Target, app: str) -> dict[str, Any]:
-    """Milliseconds of processor time per request by process, and shares of the replicas' time by owner."""
-    watched = {name: found for name, pattern in processes_of(app).items() if (found := list(_processes(pattern)))}
+def where_time_goes(target: Target, app: str, replicas: Sequence[str] = (ROUTER, MODEL)) -> dict[str, Any]:
+    """Milliseconds of processor time per request by process, and shares of the replicas' time by owner.
+
+    HAProxy and Ray's background serve whatever else is up besides.
+    """
+    watched = {name: list(_processes(pattern)) for name, pattern in processes_of(app).items()}
+    if missing := [name for name in replicas if not watched[name]]:
+        raise RuntimeError(f"application '{app}' has no process of {missing}")
     with tempfile.TemporaryDirectory(prefix="laar-samples-") as folder:
-        outputs = {name: Path(folder, name) for name in (ROUTER, MODEL) if name in watched}
+        outputs = {name: Path(folder, name) for name in replicas}
         load(target, concurrency=CONCURRENCY, count=200)
         samplers = [_sampler(_busiest(watched[name]), output) for name, output in outputs.items()]
         before_s, count = _processor_s(watched), 0

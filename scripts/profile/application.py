@@ -43,8 +43,7 @@ def read_config(path: Path) -> ApplicationConfig:
         (application,) = config["applications"]
         models = AppConfig.model_validate(application["args"]).models
         port = int((config.get("http_options") or {}).get("port", DEFAULT_PORT))
-        engines = {model.name: model.engine_kwargs for model in models}
-        capacities = {name: int(kwargs["max_num_seqs"]) for name, kwargs in engines.items() if "max_num_seqs" in kwargs}
+        capacities = {model.name: model.slots for model in models}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise ProfileError(f"{path} is no config of a laar application: {type(error).__name__}: {error}") from error
     return ApplicationConfig(path=path, port=port, capacities=capacities)

@@ -141,5 +141,5 @@ def test_prompt_too_long_for_the_server_is_a_400_with_its_words(client: openai.O
 
 
 def test_bad_value_is_a_400_that_names_it(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="top_p"):
-        ask(client, top_p=7)
+    with pytest.raises(openai.BadRequestError, match="presence_penalty"):
+        ask(client, presence_penalty=7)

@@ -133,9 +133,9 @@ def test_client_learns_of_no_key_and_no_address(all_remote: httpx.Client, model:
 
 
 def test_what_the_server_refuses_is_a_400(all_remote: httpx.Client) -> None:
-    told = all_remote.post(PATH, json=chat(model=RIGHT, top_p="much"))
+    told = all_remote.post(PATH, json=chat(model=RIGHT, presence_penalty="much"))
     assert told.status_code == 400
-    assert "top_p" in told.json()["error"]["message"]
+    assert "presence_penalty" in told.json()["error"]["message"]
 
 
 def test_judge_elsewhere_is_asked(all_remote: httpx.Client) -> None:

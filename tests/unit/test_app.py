@@ -182,9 +182,12 @@ def test_remote_model_says_what_the_router_must_know() -> None:
         pytest.param({**model("a"), **remote()}, "llm_config is for engines that laar starts", id="both"),
         pytest.param(remote(model_id="auto"), "model_id 'auto' is taken", id="taken"),
         pytest.param(remote(urls=[]), "at least 1 item", id="nowhere"),
-        pytest.param(remote(urls=["host:8000/v1"]), "must be an http:// or https:// address", id="no-scheme"),
-        pytest.param(remote(urls=["file:///etc/passwd"]), "must be an http:// or https:// address", id="a-file"),
-        pytest.param(remote(urls=["http://h/v1?a=1"]), "must be an http:// or https:// address", id="a-query"),
+        pytest.param(remote(urls=["host:8000/v1"]), r"urls.0\n.*'http' or 'https'", id="no-scheme"),
+        pytest.param(remote(urls=["http://h/v1", "file:///x"]), r"urls.1\n.*'http' or 'https'", id="a-file"),
+        pytest.param(remote(urls=["http://h:99999/v1"]), "invalid port number", id="no-port"),
+        pytest.param(remote(urls=["http://h/v1?a=1"]), r"urls\[0\] 'http://h/v1\?a=1' has a query", id="a-query"),
+        pytest.param(remote(urls=["http://h/v1#a"]), "has a query or fragment", id="a-fragment"),
+        pytest.param(remote(urls=["http://h/v1", "http://h/v1/"]), "one stands there twice", id="twice"),
         pytest.param(remote(url="http://h/v1"), "Extra inputs are not permitted", id="unknown-key"),
     ],
 )
@@ -203,6 +206,8 @@ def test_remote_key_comes_from_the_environment(app: ModuleType, monkeypatch: pyt
     models = [ModelConfig.model_validate(remote(api_key_env="AWAY_KEY")), ModelConfig.model_validate(model("a"))]
     with pytest.raises(ValueError, match=r"^'away': remote.api_key_env: environment variable 'AWAY_KEY' holds no key$"):
         remote_plans(models, {"AWAY_KEY": " "})
+    with pytest.raises(ValueError, match="'AWAY_KEY' holds what no HTTP header can carry"):
+        remote_plans(models, {"AWAY_KEY": "sec\nret"})
     (plan,) = remote_plans(models, {"AWAY_KEY": "secret\n"})
     assert (plan.name, plan.api_key) == ("away", "secret")
     monkeypatch.setenv("AWAY_KEY", "secret")

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
@@ -10,9 +11,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from deployments.models import remote
-from deployments.models.remote import DONE, RemoteError, RemoteModel, RemotePlan
+from deployments.models.remote import RemoteModel
 from deployments.models.reply import Reply
-from deployments.models.settings import RemoteSettings
+from deployments.models.settings import RemotePlan, RemoteSettings
+from deployments.models.wire import RemoteError
 from deployments.router.backend import ServeBackend
 from deployments.router.runner import BackendError
 
@@ -23,6 +25,7 @@ ANSWER = {
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "I."}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9},
 }
+CHUNK = b'data: {"choices":[{"delta":{"content":"I."}}]}\n\n'
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -32,7 +35,8 @@ class Server:
     def __init__(self, chat: Handler) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[Any] = []
-        self.models_status = 200
+        self.peers: set[Any] = set()
+        self.models_status, self.probes = 200, 0
         self._chat = chat
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._post)
@@ -47,10 +51,13 @@ class Server:
     async def _post(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(await request.json())
         self.headers.append(request.headers)
+        assert request.transport is not None
+        self.peers.add(request.transport.get_extra_info("peername"))
         return await self._chat(request)
 
     async def _models(self, _: web.Request) -> web.Response:
-        return web.Response(status=self.models_status)
+        self.probes += 1
+        return web.Response(status=self.models_status, headers={"location": "/v1/models"})
 
 
 @pytest.fixture
@@ -66,7 +73,7 @@ async def serve(stack: AsyncExitStack, handler: Handler) -> Server:
 
 
 def asks(stack: AsyncExitStack, *urls: str, api_key: str = "", **fields: Any) -> RemoteModel:
-    settings = RemoteSettings(model_id="big", urls=urls, max_model_len=100, **fields)
+    settings = RemoteSettings.model_validate({"model_id": "big", "urls": urls, "max_model_len": 100} | fields)
     model = RemoteModel(RemotePlan(name="big", settings=settings, api_key=api_key))
     stack.push_async_callback(model.close)
     return model
@@ -120,81 +127,43 @@ async def test_completion_has_its_text(stack: AsyncExitStack) -> None:
     assert "authorization" not in server.headers[0]
 
 
-@pytest.mark.parametrize("status", [400, 413, 422, 429, 500, 503])
-async def test_error_that_speaks_of_the_request_is_handed_on(stack: AsyncExitStack, status: int) -> None:
-    error = {"error": {"message": "too long", "type": "x", "param": None, "code": status}}
-    server = await serve(stack, says(error, status))
-    reply = await asks(stack, server.url).generate("chat", BODY, {})
-    assert (reply.status, json.loads(reply.body)) == (status, error)
-
-
-@pytest.mark.parametrize("status", [302, 401, 403, 404])
-async def test_other_refusals_are_the_servers_failure_and_tell_the_client_nothing(
-    stack: AsyncExitStack, status: int
-) -> None:
-    error = {"error": {"message": "key sk-123 is wrong", "type": "x", "code": status}}
-    server = await serve(stack, says(error, status, headers={"location": "http://127.0.0.1:1/"}))
-    reply = await asks(stack, server.url).generate("chat", BODY, {})
-    assert reply.status == 502
-    assert json.loads(reply.body)["error"]["message"] == f"the server of model 'big' answered with status {status}"
-
-
-@pytest.mark.parametrize("told", [b"<html>busy</html>", b'{"object":"error","message":"m"}', b"[]"])
-async def test_error_of_another_shape_gets_openais(stack: AsyncExitStack, told: bytes) -> None:
-    server = await serve(stack, says(told, 500))
-    reply = await asks(stack, server.url).generate("chat", BODY, {})
-    assert reply.status == 500
-    assert json.loads(reply.body)["error"]["type"] == "server_error"
-
-
-@pytest.mark.parametrize(
-    "told", [b"<html>", b"{}", b'{"choices":[]}', b'{"choices":[{"message":{"content":[1]}}]}', b"null"]
-)
-async def test_what_is_no_answer_is_a_failure(stack: AsyncExitStack, told: bytes) -> None:
-    server = await serve(stack, says(told))
-    with pytest.raises(RemoteError, match="no OpenAI answer"):
-        await asks(stack, server.url).generate("chat", BODY, {})
+async def test_refusal_is_handed_on_and_what_the_operator_must_mend_is_not(stack: AsyncExitStack) -> None:
+    error = {"error": {"message": "key sk-123", "type": "x", "param": None, "code": 7}}
+    for status, expected in ((400, 400), (302, 502), (401, 502), (503, 503)):
+        server = await serve(stack, says(error, status, headers={"location": "http://127.0.0.1:1/"}))
+        model = asks(stack, server.url)
+        reply = await model.generate("chat", BODY, {})
+        assert (reply.status, "sk-123" in reply.body.decode()) == (expected, status == 400)
+        assert await read(model) == [reply]
 
 
 async def test_answer_without_end_is_a_failure(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "MAX_ANSWER_BYTES", 1000)
-    server = await serve(stack, says(b"x" * 1001))
+    monkeypatch.setattr(remote, "MAX_ERROR_BYTES", 100)
+    for status, size in ((200, 1001), (400, 101)):
+        model = asks(stack, (await serve(stack, says(b"x" * size, status))).url)
+        with pytest.raises(RemoteError, match=f"more than {size - 1} bytes"):
+            await model.generate("chat", BODY, {})
+    with pytest.raises(RemoteError, match="too long"):
+        await read(asks(stack, (await serve(stack, says(b"x" * 1001))).url))
+
+
+async def test_streams_use_their_connection_again(stack: AsyncExitStack) -> None:
+    server = await serve(stack, streams(CHUNK, b"data: [DONE]\n\n"))
     model = asks(stack, server.url)
-    with pytest.raises(RemoteError, match="more than 1000 bytes"):
-        await model.generate("chat", BODY, {})
-    with pytest.raises(RemoteError, match="more than 1000 bytes"):
-        await read(model)
-
-
-async def test_events_are_told_apart_wherever_the_network_cuts_them(stack: AsyncExitStack) -> None:
-    told = (
-        b': hello\r\n\r\ndata: {"model": "org/big", "choices": [{"delta": {"content": "\xc3\xa9"}}]}\r\n\r\n'
-        b'event: x\ndata:{"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
-    )
-    whole = [
-        'data: {"model":"big","choices":[{"delta":{"content":"é"}}]}\n\n'.encode(),
-        b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
-        DONE,
-    ]
-    for cut in (*range(0, len(told), 7), len(told)):
-        server = await serve(stack, streams(told[:cut], told[cut:]))
-        assert await read(asks(stack, server.url)) == whole
-        assert server.bodies[0]["stream"] is True
-        assert server.bodies[0]["stream_options"] == {"a": 1}
+    for _ in range(3):
+        assert await read(model) == [CHUNK, b"data: [DONE]\n\n"]
+    assert len(server.peers) == 1
+    assert [(body["stream"], body["stream_options"]) for body in server.bodies] == [(True, {"a": 1})] * 3
 
 
 @pytest.mark.parametrize("cut", [False, True])
 async def test_stream_that_ends_early_is_a_failure(stack: AsyncExitStack, cut: bool) -> None:
-    server = await serve(stack, streams(b'data: {"choices":[]}\n\n', cut=cut))
+    server = await serve(stack, streams(CHUNK, cut=cut))
     pieces = asks(stack, server.url).generate_stream("chat", BODY, {})
-    assert await anext(pieces) == b'data: {"choices":[]}\n\n'
+    assert await anext(pieces) == CHUNK
     with pytest.raises(RemoteError):
         await anext(pieces)
-
-
-async def test_refused_stream_is_one_reply(stack: AsyncExitStack) -> None:
-    server = await serve(stack, says({"error": {"message": "no"}}, 400))
-    assert await read(asks(stack, server.url)) == [Reply(400, b'{"error": {"message": "no"}}')]
 
 
 async def test_next_server_is_asked_where_one_cannot_be_reached(stack: AsyncExitStack) -> None:
@@ -203,6 +172,20 @@ async def test_next_server_is_asked_where_one_cannot_be_reached(stack: AsyncExit
     assert (await model.generate("chat", BODY, {})).text == "I."
     assert len(server.bodies) == 1
     assert await model.num_running() == 1
+
+
+async def test_server_that_fails_is_asked_after_the_others(stack: AsyncExitStack) -> None:
+    servers = [await serve(stack, says(b"", 500)), await serve(stack, says(ANSWER))]
+    model = asks(stack, *(server.url for server in servers))
+    assert [(await model.generate("chat", BODY, {})).status for _ in range(4)] == [500, 200, 200, 200]
+
+
+async def test_requests_one_after_another_go_round(stack: AsyncExitStack) -> None:
+    servers = [await serve(stack, says(ANSWER)) for _ in range(2)]
+    model = asks(stack, *(server.url for server in servers))
+    for _ in range(4):
+        await model.generate("chat", BODY, {})
+    assert [len(server.bodies) for server in servers] == [2, 2]
 
 
 async def test_requests_are_shared_by_the_servers(stack: AsyncExitStack) -> None:
@@ -231,9 +214,31 @@ async def test_nobody_to_reach_is_a_failure_that_names_the_model(stack: AsyncExi
 async def test_running_is_what_answers_and_is_well(stack: AsyncExitStack) -> None:
     server = await serve(stack, says(ANSWER))
     model = asks(stack, server.url)
-    for status, running in ((503, 0), (404, 1), (200, 1)):
+    for status, running in ((503, 0), (404, 1), (302, 1), (200, 1)):
         server.models_status = status
         assert await model.num_running() == running
+    assert server.probes == 4
+
+
+async def test_address_that_no_host_can_have_is_down(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UnicodeError("label empty or too long")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    model = asks(stack, "http://a..b/v1")
+    assert await model.num_running() == 0
+    with pytest.raises(RemoteError):
+        await model.generate("chat", BODY, {})
+
+
+async def test_change_of_a_server_is_told_once(stack: AsyncExitStack, caplog: pytest.LogCaptureFixture) -> None:
+    server = await serve(stack, says(ANSWER))
+    model = asks(stack, server.url)
+    with caplog.at_level("INFO", logger="ray.serve"):
+        for status in (200, 503, 503, 404, 404, 200):
+            server.models_status = status
+            await model.num_running()
+    assert [record.status for record in caplog.records] == [503, 404, 200]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("call", ["generate", "stream"])
@@ -257,6 +262,25 @@ async def test_who_stops_waiting_closes_the_connection(stack: AsyncExitStack, ca
         await task
 
 
+async def test_who_leaves_a_stream_midway_closes_the_connection(stack: AsyncExitStack) -> None:
+    has_left = asyncio.Event()
+
+    async def goes_on(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(CHUNK)
+        try:
+            return await asyncio.Future()
+        finally:
+            has_left.set()
+
+    model = asks(stack, (await serve(stack, goes_on)).url)
+    async with aclosing(ServeBackend({}, MagicMock(), {"big": model}).stream("big", "chat", BODY, {})) as pieces:
+        assert await anext(pieces) == CHUNK
+    await asyncio.wait_for(has_left.wait(), 5)
+    assert [place.in_flight for place in model._places] == [0]
+
+
 def test_key_is_not_shown() -> None:
-    settings = RemoteSettings(model_id="big", urls=("http://h/v1",), max_model_len=1)
+    settings = RemoteSettings.model_validate({"model_id": "big", "urls": ["http://h/v1"], "max_model_len": 1})
     assert "secret" not in repr(RemotePlan(name="big", settings=settings, api_key="secret"))

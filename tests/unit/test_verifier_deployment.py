@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from ray.exceptions import RayActorError
 
-from deployments.models.remote import RemotePlan
 from deployments.models.reply import Reply
-from deployments.models.settings import RemoteSettings
+from deployments.models.settings import RemotePlan, RemoteSettings
 from deployments.verifier import deployment
 from deployments.verifier.checks import Evidence, Outcome, Reason, Verdict
 from deployments.verifier.deployment import Verifier
@@ -147,7 +146,7 @@ async def test_a_judge_may_be_served_elsewhere(monkeypatch: pytest.MonkeyPatch) 
             return Reply(200, b"", text="CORRECT" if b"four" in body else "WRONG")
 
     monkeypatch.setattr(deployment, "RemoteModel", Away)
-    settings = RemoteSettings(model_id="away", urls=("http://h/v1",), max_model_len=9)
+    settings = RemoteSettings.model_validate({"model_id": "away", "urls": ["http://h/v1"], "max_model_len": 9})
     target = Verifier(
         judges={},
         remote_judges=[RemotePlan(name="away", settings=settings)],
