@@ -9,6 +9,8 @@ FAST_SERVE = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(sys.executable).with_name("laar-haproxy")),
 }
+# On a busy machine HAProxy does not start within Ray's 5 s, and the application ends with it.
+PATIENT = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "HF_HUB_OFFLINE": "1"}
 # Threads of small matrix operations wait for one another on busy cores: fitting a profile took 5 s instead of 20 ms.
 # Ray gives its workers one thread by itself.
@@ -17,5 +19,5 @@ SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1"}
 
 def prepare_environment(environ: MutableMapping[str, str]) -> None:
     """Turn on Ray Serve's HAProxy and throughput settings unless the caller has already decided."""
-    for name, value in {**FAST_SERVE, **QUIET, **SINGLE_THREADED}.items():
+    for name, value in {**FAST_SERVE, **PATIENT, **QUIET, **SINGLE_THREADED}.items():
         environ.setdefault(name, value)

@@ -24,6 +24,8 @@ CONNECT_TIMEOUT_S = 5.0
 KEEP_ALIVE_S = 2.0
 # After its last event a stream has so long to end, so that its connection can be used again.
 CLOSING_S = 1.0
+# without the key that a server wants nothing can be asked of it
+_LOCKED = frozenset({401, 403})
 _UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -52,6 +54,7 @@ class RemoteModel:
         self._plan = plan
         self._places = [_Place(url=str(url).rstrip("/")) for url in plan.settings.urls]
         self._turns = count(1)
+        self._refused: int | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
@@ -78,7 +81,7 @@ class RemoteModel:
         raise RemoteError("the stream ended before it was done")
 
     async def num_running(self) -> int:
-        """How many of the servers answer, with a status below 500; a request prefers those."""
+        """How many of the servers answer as one that can be asked: not 500 and up, nor for want of a key."""
         await asyncio.gather(*map(self._probe, self._places))
         return sum(place.is_up for place in self._places)
 
@@ -93,13 +96,12 @@ class RemoteModel:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 async with self._http().get(place.url + "/models", allow_redirects=False) as response:
                     status = response.status
-        place.is_up = status is not None and status < 500
+        place.is_up = status is not None and status < 500 and status not in _LOCKED
         if status != place.status:
             place.status = status
-            told = {"model": self._plan.name, "url": place.url, "status": status}
-            logger.log(
-                logging.INFO if status == 200 else logging.WARNING, "a remote server answers otherwise", extra=told
-            )
+            # an error where somebody must mend something, which Ray's buffer of log records does not hold back
+            level = logging.INFO if status == 200 else logging.ERROR
+            logger.log(level, "model '%s': %s/models now answers %s", self._plan.name, place.url, status or "nothing")
 
     @asynccontextmanager
     async def _post(self, endpoint: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -142,9 +144,9 @@ class RemoteModel:
 
     async def _failure(self, response: aiohttp.ClientResponse) -> Reply:
         found = wire.failure(response.status, await _read(response, MAX_ERROR_BYTES), self._plan.name)
-        if found.status != response.status:
-            told = {"model": self._plan.name, "status": response.status}
-            logger.warning("a remote server does not take laar's requests", extra=told)
+        if found.status != response.status and response.status != self._refused:
+            self._refused = response.status
+            logger.error("model '%s': %s answers %s", self._plan.name, response.url, response.status)
         return found
 
 

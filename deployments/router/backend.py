@@ -10,6 +10,7 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from deployments.models.remote import RemoteModel
 from deployments.models.reply import Reply
+from deployments.models.wire import RemoteError
 from deployments.router.runner import BackendError
 from deployments.verifier.checks import Evidence, Verdict
 
@@ -83,6 +84,8 @@ async def _finish(response: DeploymentResponse, whose: str) -> Any:
 def _failure_of(whose: str) -> Iterator[None]:
     try:
         yield
+    except RemoteError as error:
+        raise BackendError(f"{whose}: {error}") from None
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and _has_given_up():
             raise

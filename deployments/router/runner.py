@@ -185,8 +185,8 @@ class Runner:
                 return reply, None
         except TimeoutError:
             return None, Status.TIMEOUT
-        except BackendError:
-            logger.warning("attempt failed", exc_info=True, extra={"model": chosen.model})
+        except BackendError as error:
+            logger.warning("attempt failed: %s", error, exc_info=error.__cause__)
             return None, Status.ERROR
         finally:
             self._routing.tracker.finish(chosen.model, chosen.prompt_tokens)
@@ -249,8 +249,8 @@ class Runner:
             attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None, life)
         except TimeoutError:
             attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None, life)
-        except BackendError:
-            logger.warning("stream failed", exc_info=True, extra={"model": chosen.model})
+        except BackendError as error:
+            logger.warning("stream failed: %s", error, exc_info=error.__cause__)
             attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None, life)
         finally:
             self._routing.tracker.finish(chosen.model, chosen.prompt_tokens)

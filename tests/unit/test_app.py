@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+import yaml
 
 import serve_app
 from deployments.models import embedded
@@ -172,6 +173,12 @@ def test_remote_model_says_what_the_router_must_know() -> None:
     assert (found.has_prefix_cache, found.can_think) == (False, True)
 
 
+def test_example_of_remote_models_is_a_config() -> None:
+    (application,) = yaml.safe_load((Path(serve_app.__path__[0]) / "remote.yaml").read_text())["applications"]
+    found = AppConfig.model_validate(application["args"])
+    assert {model.engine for model in found.models} == {"remote"}
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
@@ -186,6 +193,7 @@ def test_remote_model_says_what_the_router_must_know() -> None:
         pytest.param(remote(urls=["http://h/v1", "file:///x"]), r"urls.1\n.*'http' or 'https'", id="a-file"),
         pytest.param(remote(urls=["http://h:99999/v1"]), "invalid port number", id="no-port"),
         pytest.param(remote(urls=["http://h/v1?a=1"]), r"urls\[0\] 'http://h/v1\?a=1' has a query", id="a-query"),
+        pytest.param(remote(urls=["http://h/v1/chat/completions/"]), "goes too far", id="too-far"),
         pytest.param(remote(urls=["http://h/v1#a"]), "has a query or fragment", id="a-fragment"),
         pytest.param(remote(urls=["http://h/v1", "http://h/v1/"]), "one stands there twice", id="twice"),
         pytest.param(remote(url="http://h/v1"), "Extra inputs are not permitted", id="unknown-key"),

@@ -204,9 +204,9 @@ async def test_requests_are_shared_by_the_servers(stack: AsyncExitStack) -> None
 async def test_nobody_to_reach_is_a_failure_that_names_the_model(stack: AsyncExitStack) -> None:
     model = asks(stack, f"http://127.0.0.1:{unused_port()}/v1")
     backend = ServeBackend({}, MagicMock(), {"big": model})
-    with pytest.raises(BackendError, match="model 'big': RemoteError"):
+    with pytest.raises(BackendError, match="model 'big': no server can be reached"):
         await backend.generate("big", "chat", BODY, {})
-    with pytest.raises(BackendError, match="model 'big': RemoteError"):
+    with pytest.raises(BackendError, match="model 'big': no server can be reached"):
         await anext(backend.stream("big", "chat", BODY, {}))
     assert await model.num_running() == 0
 
@@ -214,10 +214,10 @@ async def test_nobody_to_reach_is_a_failure_that_names_the_model(stack: AsyncExi
 async def test_running_is_what_answers_and_is_well(stack: AsyncExitStack) -> None:
     server = await serve(stack, says(ANSWER))
     model = asks(stack, server.url)
-    for status, running in ((503, 0), (404, 1), (302, 1), (200, 1)):
+    for status, running in ((503, 0), (401, 0), (404, 1), (302, 1), (200, 1)):
         server.models_status = status
         assert await model.num_running() == running
-    assert server.probes == 4
+    assert server.probes == 5
 
 
 async def test_address_that_no_host_can_have_is_down(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,19 @@ async def test_change_of_a_server_is_told_once(stack: AsyncExitStack, caplog: py
         for status in (200, 503, 503, 404, 404, 200):
             server.models_status = status
             await model.num_running()
-    assert [record.status for record in caplog.records] == [503, 404, 200]  # type: ignore[attr-defined]
+    told = [(record.levelname, record.message.removeprefix(f"model 'big': {server.url}")) for record in caplog.records]
+    answers = "/models now answers"
+    assert told == [("ERROR", f"{answers} 503"), ("ERROR", f"{answers} 404"), ("INFO", f"{answers} 200")]
+
+
+async def test_what_the_operator_must_mend_is_told_once(
+    stack: AsyncExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await serve(stack, says({"error": {"message": "key sk-123"}}, 401))
+    model = asks(stack, server.url)
+    for _ in range(3):
+        await model.generate("chat", BODY, {})
+    assert [record.message for record in caplog.records] == [f"model 'big': {server.url}/chat/completions answers 401"]
 
 
 @pytest.mark.parametrize("call", ["generate", "stream"])
