@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ Buckets = NDArray[np.intp]
 # Of the requests that the budget has room for so many explore, so that they do not come at equal distances.
 _SPENT_SHARE = 0.25
 _MOST_SAVED = 2.0
+# Sets of failures, in their order, of which it is known how further ones go together.
+_REMEMBERED = 1 << 12
 
 
 class Beliefs:
@@ -40,6 +43,8 @@ class Beliefs:
         )
         self._tables: dict[tuple[str, str], Floats] = {}
         self._joints: dict[str, Joint | None] = {}
+        # the same object each time, by which an order remembers what it made of the chances
+        self._joint_after = lru_cache(maxsize=_REMEMBERED)(self._divided)
         self._rng = np.random.default_rng(learning.seed)
         self._explore_share = learning.explore_share if learning.enabled else 0.0
         self._saved = 0.0
@@ -75,10 +80,7 @@ class Beliefs:
     def joint(self, task: str, failed: Sequence[str] = ()) -> Joint | None:
         """How a further wrong answer changes the chances after these; None where none changes any."""
         joint = self._joint(task)
-        if not failed or joint is None:
-            return joint
-        divisor = np.maximum(1 + self._burden(task, failed), MIN_DIVISOR)
-        return Joint(index=self._index, burdens=joint.burdens / divisor)
+        return self._joint_after(joint, tuple(failed)) if failed and joint is not None else joint
 
     def learn(
         self, model: str, *, task: str, language: str, bucket: int, correct: bool, failed: Sequence[str] = ()
@@ -104,10 +106,11 @@ class Beliefs:
 
     def _burden(self, task: str, failed: Sequence[str]) -> Floats:
         joint = self._joint(task)
-        if joint is None:
-            return np.zeros(len(self.models))
-        burden: Floats = joint.burdens[[self._index[model] for model in failed]].sum(axis=0)
-        return burden
+        return np.zeros(len(self.models)) if joint is None else _added(joint, failed)
+
+    def _divided(self, joint: Joint, failed: tuple[str, ...]) -> Joint:
+        divisor = np.maximum(1 + _added(joint, failed), MIN_DIVISOR)
+        return Joint(index=self._index, burdens=joint.burdens / divisor)
 
     def _joint(self, task: str) -> Joint | None:
         task, _ = self.capability.known(task, "")
@@ -115,6 +118,12 @@ class Beliefs:
             burdens = self.capability.burdens(self.models, task=task)
             self._joints[task] = Joint(index=self._index, burdens=burdens) if burdens.any() else None
         return self._joints[task]
+
+
+def _added(joint: Joint, failed: Sequence[str]) -> Floats:
+    """What these wrong answers add to each model's divisor together."""
+    burden: Floats = joint.burdens[[joint.index[model] for model in failed]].sum(axis=0)
+    return burden
 
 
 def warn_of(alarms: Iterable[Alarm]) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from deployments.router.order import MAX_ORDERED, Joint, best_order
+from deployments.router.order import MAX_ORDERED, Joint
 
 PolicyName = Literal["laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate", "threshold"]
 
@@ -124,7 +124,8 @@ class Laar(Policy):
         # the same key, written out: with many models most of the time goes into calling it; sorted, as heapq is Python
         pool = list(members)
         scored = [(c.latency_s / c.probability, c.model, index) for index, c in enumerate(pool)]
-        return _best_first([pool[index] for _, _, index in sorted(scored)[:MAX_ORDERED]], joint)[0]
+        head = [pool[index] for _, _, index in sorted(scored)[:MAX_ORDERED]]
+        return head[joint.best_first(*_columns(head))]
 
 
 class LoadAware(Policy):
@@ -251,10 +252,11 @@ def rank(
 def _best_first(ranked: list[Candidate], joint: Joint | None) -> list[Candidate]:
     if joint is None or len(ranked) < 2:
         return ranked
-    order = best_order(
-        [c.latency_s for c in ranked], [c.probability for c in ranked], joint.among([c.model for c in ranked])
-    )
-    return [ranked[index] for index in order]
+    return [ranked[index] for index in joint.best_order(*_columns(ranked))]
+
+
+def _columns(members: Collection[Candidate]) -> tuple[list[str], list[float], list[float]]:
+    return [c.model for c in members], [c.latency_s for c in members], [c.probability for c in members]
 
 
 def _least_tried(key: Key) -> Key:

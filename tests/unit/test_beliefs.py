@@ -47,6 +47,14 @@ def test_burdens_after_a_failure_are_relative_to_the_odds_then() -> None:
     assert after.burdens[1, 1] == pytest.approx(y / (1 + x))
 
 
+def test_burdens_are_remembered_by_who_failed() -> None:
+    found = beliefs()
+    after = {failed: found.joint("default", failed) for failed in ("a", "b")}
+    for failed, other in (("a", "b"), ("b", "a")):
+        assert found.joint("default", [failed]) is after[failed]
+        assert after[failed] is not after[other]
+
+
 def test_verdicts_change_the_chances_only_where_learning_is_on() -> None:
     for enabled in (True, False):
         found = beliefs(enabled=enabled)

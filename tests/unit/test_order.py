@@ -60,6 +60,20 @@ def test_more_models_than_can_be_ordered_are_refused() -> None:
         best_order([1.0] * 5, [0.5] * 5, np.zeros((5, 5)))
 
 
+def test_what_is_remembered_of_chances_is_not_taken_for_other_chances_models_or_failures() -> None:
+    index = {"a": 0, "b": 1, "c": 2}
+    one, other = (Joint(index=index, burdens=np.random.default_rng(seed).uniform(0, 99, (3, 3))) for seed in (0, 1))
+    found = {}
+    for joint in (one, other):
+        for models in ("abc", "cab"):
+            for probability in ((0.5, 0.5, 0.9), (0.1, 0.9, 0.5)):
+                order = joint.best_order(list(models), [1.0, 1.05, 3.0], probability)
+                assert order == best_order([1.0, 1.05, 3.0], probability, joint.among(models))
+                assert joint.best_first(list(models), [1.0, 1.05, 3.0], probability) == order[0]
+                found[joint, models, probability] = tuple(order)
+    assert len(set(found.values())) > 2
+
+
 def test_chance_left_of_independent_models() -> None:
     # 1 - 0.5 * 0.8
     assert chance_left([0.5, 0.2], NONE) == pytest.approx(0.6)
