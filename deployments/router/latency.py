@@ -1,8 +1,10 @@
 """L(m, x): how long one attempt on each model takes now, from its profiled speed and what is queued there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from operator import add
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,11 @@ from profiles.schema import Latency
 
 Floats = NDArray[np.float64]
 
+# Of the prompts that are under way so much is taken to be still unread.
+UNREAD_SHARE = 0.5
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Speeds:
     """The latency coefficients of `m` models, shape (m,); what they mean stands at `Latency`."""
 
@@ -33,6 +38,28 @@ class Speeds:
             decode_growth=column("decode_growth"),
         )
 
+    @cached_property
+    def reading_s(self) -> list[float]:
+        """Seconds for each token read."""
+        found: list[float] = self.prefill_s_per_token.tolist()
+        return found
+
+    @cached_property
+    def slowing_s(self) -> list[float]:
+        """Seconds more for each token written, by each request that runs beside."""
+        found: list[float] = (self.decode_s_per_token * self.decode_growth).tolist()
+        return found
+
+
+class Company(Protocol):
+    """What one replica of each model has under way, if all have alike: requests, and prompt tokens not read yet."""
+
+    @property
+    def running(self) -> Sequence[float]: ...
+
+    @property
+    def unread(self) -> Sequence[float]: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
@@ -41,6 +68,16 @@ class Load:
     in_flight: Floats
     prompt_tokens: Floats
     replicas: Floats
+
+    @property
+    def running(self) -> list[float]:
+        found: list[float] = (self.in_flight / self.replicas).tolist()
+        return found
+
+    @property
+    def unread(self) -> list[float]:
+        found: list[float] = (UNREAD_SHARE * self.prompt_tokens / self.replicas).tolist()
+        return found
 
 
 def idle_latency_s(speeds: Speeds, *, prompt_tokens: Floats, output_tokens: Floats) -> Floats:
@@ -57,14 +94,21 @@ def unread_tokens(prompt_tokens: Floats, *, has_answered: NDArray[np.bool_], loa
     return prompt_tokens * (1.0 - has_answered / load.replicas)
 
 
-def queueing_s(speeds: Speeds, *, output_tokens: Floats, load: Load) -> Floats:
-    """Seconds more that an attempt takes for the company it has, shape (m,).
+def queueing_s(speeds: Speeds, *, output_tokens: Iterable[float], load: Company) -> list[float]:
+    """Seconds more that an attempt takes for the company it has, by model.
 
     It waits for the prefill of what is already there, and each running request slows its decoding:
-    `prefill * queued + decode * growth * n * output`, with n and the queued prompt tokens counted per replica.
-    Half of the queued prompts are taken to have been read already.
+    `prefill * unread + decode * growth * n * output`, with n and the unread prompt tokens counted per replica.
     """
-    running = load.in_flight / load.replicas
-    queued_tokens = 0.5 * load.prompt_tokens / load.replicas
-    slowing = speeds.decode_s_per_token * speeds.decode_growth * running * output_tokens
-    return speeds.prefill_s_per_token * queued_tokens + slowing
+    # numbers of Python: for a handful of models arrays take twice as long
+    columns = zip(speeds.reading_s, load.unread, speeds.slowing_s, load.running, output_tokens, strict=True)
+    return [
+        reading_s * unread + slowing_s * running * output for reading_s, unread, slowing_s, running, output in columns
+    ]
+
+
+def loaded_latency_s(
+    speeds: Speeds, *, idle_s: Iterable[float], output_tokens: Iterable[float], load: Company
+) -> list[float]:
+    """Seconds that an attempt takes now, by model: those on idle engines and those for company."""
+    return list(map(add, idle_s, queueing_s(speeds, output_tokens=output_tokens, load=load)))

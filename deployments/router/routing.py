@@ -12,7 +12,7 @@ from deployments.router.attempts import AttemptLog
 from deployments.router.beliefs import Beliefs
 from deployments.router.features import Features, bucket_index, estimate_tokens, extract
 from deployments.router.language import LanguageDetector
-from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_s, unread_tokens
+from deployments.router.latency import Floats, Speeds, idle_latency_s, loaded_latency_s, unread_tokens
 from deployments.router.load import LoadTracker
 from deployments.router.model import Model
 from deployments.router.order import Joint, chance_left
@@ -119,7 +119,6 @@ class Routing:
         buckets = bucket_index(tokens, self._edges)
         output = self._expected_output(request, features)
         idle_s = idle_latency_s(self._speeds, prompt_tokens=self._unread(tokens, log), output_tokens=output)
-        load = self.tracker.load
         believed = self.beliefs.drawn if explore else self.beliefs.probabilities
         probabilities = believed(features.task, features.language, buckets)
         budgets: Sequence[int | None] = self._no_budgets
@@ -129,14 +128,15 @@ class Routing:
             idle_s = np.where(thoughts.is_known, thoughts.service_s, idle_s)
             output = _capped(output + thoughts.tokens, request)
             budgets = [None if isnan(budget) else int(budget) for budget in thoughts.budgets.tolist()]
+        idle = idle_s.tolist()
         columns = (
             self._names,
             self.beliefs.after_failures(probabilities, features.task, log.failed_models).tolist(),
-            (idle_s + queueing_s(self._speeds, output_tokens=output, load=load)).tolist(),
-            idle_s.tolist(),
+            loaded_latency_s(self._speeds, idle_s=idle, output_tokens=output.tolist(), load=self.tracker),
+            idle,
             tokens.astype(np.int64).tolist(),
             buckets.tolist(),
-            load.in_flight.astype(np.int64).tolist(),
+            self.tracker.in_flight,
             [log.tries(name) for name in self._names] if log.attempts else [0] * len(self._names),
             self._exclusions(tokens, log, now_s),
             budgets,
@@ -199,9 +199,10 @@ class Routing:
         index = self._names.index(candidate.model)
         tokens = np.array([float(candidate.prompt_tokens)])
         room = max(1.0, float(self._context_tokens[index]) - candidate.prompt_tokens)
-        most = np.array([min(room, request.max_tokens or DEFAULT_MOST_TOKENS)])
+        most = np.full(len(self._names), min(room, request.max_tokens or DEFAULT_MOST_TOKENS))
         idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=most)
-        return float((idle_s + queueing_s(self._speeds, output_tokens=most, load=self.tracker.load))[index])
+        found = loaded_latency_s(self._speeds, idle_s=idle_s.tolist(), output_tokens=most.tolist(), load=self.tracker)
+        return found[index]
 
     def overrides(self, request: RoutedRequest, chosen: Candidate) -> dict[str, Any]:
         """Fields that the chosen model is to take otherwise than the body has them.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deployments.router.attempts import Attempt, AttemptLog, Status
 from deployments.router.beliefs import Beliefs
-from deployments.router.latency import Floats, Speeds, idle_latency_s, queueing_s
+from deployments.router.latency import Floats, Speeds, idle_latency_s, loaded_latency_s
 from deployments.router.load import LoadTracker
 from deployments.router.order import Joint
 from deployments.router.policy import POLICIES, Candidate, Decision, Exclusion, decide
@@ -41,13 +41,11 @@ class _View:
 
     task: str
     language: str
-    tokens: Floats
-    token_list: list[int]
+    tokens: list[int]
     buckets: NDArray[np.intp]
     bucket_list: list[int]
-    output: Floats
-    idle_s: Floats
-    idle_list: list[float]
+    output: list[float]
+    idle_s: list[float]
     chances: Floats | None
     chance_list: list[float]
     joint: Joint | None
@@ -127,17 +125,16 @@ class Router:
     def _line_up(
         self, view: _View, chances: list[float], tries: list[int], exclusions: Sequence[Exclusion | None]
     ) -> list[Candidate]:
-        load, idle_s = self.tracker.load, view.idle_s
-        if not self._ablation.no_load:
-            idle_s = idle_s + queueing_s(self._speeds, output_tokens=view.output, load=load)
         columns = (
             self.names,
             chances,
-            idle_s.tolist(),
-            view.idle_list,
-            view.token_list,
+            view.idle_s
+            if self._ablation.no_load
+            else loaded_latency_s(self._speeds, idle_s=view.idle_s, output_tokens=view.output, load=self.tracker),
+            view.idle_s,
+            view.tokens,
             view.bucket_list,
-            load.in_flight.astype(np.int64).tolist(),
+            self.tracker.in_flight,
             tries,
             exclusions,
             self._none,
@@ -185,19 +182,16 @@ class Router:
         buckets = np.array([bucket_of(int(count), self._edges) for count in tokens])
         task = prompt.task if prompt.task in self._tasks else DEFAULT_TASK
         output = np.array([known.output_tokens.get(task, DEFAULT_OUTPUT_TOKENS) for known in self._profiles])
-        idle_s = idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=output)
         language = UNKNOWN_LANGUAGE if self._ablation.no_language else prompt.language
         chances = None if self.is_learning else self.beliefs.probabilities(prompt.task, language, buckets)
         return _View(
             task=prompt.task,
             language=language,
-            tokens=tokens,
-            token_list=tokens.astype(np.int64).tolist(),
+            tokens=tokens.astype(np.int64).tolist(),
             buckets=buckets,
             bucket_list=buckets.tolist(),
-            output=output,
-            idle_s=idle_s,
-            idle_list=idle_s.tolist(),
+            output=output.tolist(),
+            idle_s=idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=output).tolist(),
             chances=chances,
             chance_list=[] if chances is None else chances.tolist(),
             joint=self.beliefs.joint(prompt.task),

@@ -18,6 +18,19 @@ def test_what_is_started_and_finished_leaves_nothing_behind() -> None:
     assert (tracker.load.in_flight.tolist(), tracker.load.prompt_tokens.tolist()) == ([0], [0])
 
 
+def test_what_a_replica_has_follows_every_change() -> None:
+    tracker = LoadTracker(["other", "m"])
+    tracker.set_replicas("m", 2)
+    for prompt_tokens in (10, 20, 30):
+        tracker.start("m", prompt_tokens)
+    assert (tracker.running, tracker.unread) == ([0, 1.5], [0, 15])
+    tracker.finish("m", 20)
+    assert (tracker.running, tracker.unread) == ([0, 1], [0, 10])
+    tracker.set_replicas("m", 4)
+    assert (tracker.running, tracker.unread) == ([0, 0.5], [0, 5])
+    assert (tracker.load.running, tracker.load.unread) == ([0, 0.5], [0, 5])
+
+
 def test_model_stays_healthy_until_failures_come_in_a_row() -> None:
     assert failed(FAILURES_TO_OPEN - 1).healthy(0.0)[0]
     assert not failed(FAILURES_TO_OPEN).healthy(0.0)[0]
