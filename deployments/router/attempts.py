@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from deployments.models.reply import Reply
 from deployments.router.policy import Exclusion
 from deployments.verifier.checks import Outcome, Reason
@@ -45,8 +47,7 @@ class StopReason(StrEnum):
     UNLIKELY = "unlikely"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One model asked once. `latency_s` runs from the sending of the attempt to its verdict.
 
     `is_silent` if nothing at all came from the model for longer than its longest answer should take;
@@ -104,15 +105,18 @@ class AttemptLog:
         A model that answered is not asked the same thing again if it would repeat itself; one that failed to
         answer may be tried again after the others, `MAX_FAULTS_PER_MODEL` times in all.
         """
-        mine = [a for a in self.attempts if a.model == model]
-        if not mine:
+        tries, has_answered = 0, False
+        for attempt in self.attempts:
+            if attempt.model == model:
+                if attempt.is_refusal:
+                    return Exclusion.REFUSED
+                tries += 1
+                has_answered = has_answered or attempt.status not in FAULTS
+        if not tries:
             return None
-        if any(a.is_refusal for a in mine):
-            return Exclusion.REFUSED
-        answered = any(a.status not in FAULTS for a in mine)
-        if answered and self.is_repeatable:
+        if has_answered and self.is_repeatable:
             return Exclusion.SAME_ANSWER_EXPECTED
-        if not answered and len(mine) >= MAX_FAULTS_PER_MODEL:
+        if not has_answered and tries >= MAX_FAULTS_PER_MODEL:
             return Exclusion.FAILED_REPEATEDLY
         return Exclusion.TRIED
 
@@ -131,7 +135,7 @@ class AttemptLog:
         """Models with a wrong answer to this request, for the conditional probability of the others."""
         if not self.attempts:
             return ()
-        return tuple(dict.fromkeys(a.model for a in self.attempts if a.status is Status.WRONG))
+        return tuple(dict.fromkeys([a.model for a in self.attempts if a.status is Status.WRONG]))
 
     def best_answer(self) -> Attempt | None:
         """The verified answer, else the unverified one most worth showing, else None.

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
@@ -68,8 +67,7 @@ class Candidate(msgspec.Struct, frozen=True):
         return self.latency_s / self.probability
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The chosen candidate and why; `has_alternative` if another model, untried and healthy, could be asked as well.
 
     After a wrong answer `chance_left` is the chance that any of the models that may still be asked is right.

@@ -1,11 +1,11 @@
 """The decision for one request: features in, candidates with Q and L, one model out."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import isnan
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from deployments.errors import ClientError
 from deployments.router.attempts import AttemptLog
