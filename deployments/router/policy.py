@@ -110,7 +110,8 @@ class Laar(Policy):
     reason = Reason.LOWEST_EXPECTED_TIME
 
     def key_for(self, *, session: str, turn: int) -> Key:
-        return lambda c: (c.score_s, c.model)
+        # `score_s` written out: every candidate of every request is asked for it
+        return lambda c: (c.latency_s / c.probability, c.model)
 
     def arrange(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> list[Candidate]:
         ranked = sorted(members, key=key)
@@ -119,10 +120,7 @@ class Laar(Policy):
     def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
         if joint is None or len(members) == 1:
             return min(members, key=key)
-        # the same key, written out: with many models most of the time goes into calling it; sorted, as heapq is Python
-        pool = list(members)
-        scored = [(c.latency_s / c.probability, c.model, index) for index, c in enumerate(pool)]
-        head = [pool[index] for _, _, index in sorted(scored)[:MAX_ORDERED]]
+        head = sorted(members, key=key)[:MAX_ORDERED]
         return head[joint.best_first(*_columns(head))]
 
 
