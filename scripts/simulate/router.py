@@ -147,7 +147,7 @@ class Router:
     def finished(self, chosen: Candidate) -> None:
         self.tracker.finish(chosen.model, chosen.prompt_tokens)
 
-    def answered(self, prompt: Prompt, chosen: Candidate, failed: Sequence[str], *, correct: bool) -> None:
+    def answered(self, prompt: Prompt, chosen: Candidate, log: AttemptLog | None, *, correct: bool) -> None:
         """Book a verdict, and learn from it if told to."""
         if not self._is_all_well:
             self.tracker.succeeded(chosen.model)
@@ -159,7 +159,7 @@ class Router:
                 language=view.language,
                 bucket=chosen.bucket,
                 correct=correct,
-                failed=failed,
+                failed=() if log is None else log.failed_models,
             )
 
     def broke(self, model: str, now_s: float) -> None:

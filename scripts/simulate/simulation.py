@@ -4,10 +4,10 @@ A heap of events and plain objects; an event of simpy costs three times as much 
 """
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -36,7 +36,7 @@ class Chooser(Protocol):
 
     def finished(self, chosen: Candidate) -> None: ...
 
-    def answered(self, prompt: Prompt, chosen: Candidate, failed: Sequence[str], *, correct: bool) -> None: ...
+    def answered(self, prompt: Prompt, chosen: Candidate, log: AttemptLog | None, *, correct: bool) -> None: ...
 
     def broke(self, model: str, now_s: float) -> None: ...
 
@@ -46,15 +46,15 @@ class Chooser(Protocol):
 class Request:
     """A request under way."""
 
-    __slots__ = ("answers", "arrival_s", "attempts", "chosen", "index", "log", "prompt", "read_at", "session", "turn")
+    __slots__ = ("arrival_s", "attempts", "chosen", "index", "log", "longest_s", "prompt", "read_at", "session", "turn")
 
     def __init__(self, index: int, prompt: Prompt, *, arrival_s: float, session: str) -> None:
         self.index, self.prompt, self.arrival_s, self.session = index, prompt, arrival_s, session
         self.log: AttemptLog | None = None
-        self.answers: dict[int, bool] = {}
         self.read_at: list[Replica] = []
         self.chosen: Candidate | None = None
         self.attempts = self.turn = 0
+        self.longest_s = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +121,7 @@ class Simulation:
         self._now_s = 0.0
         self._in_system = 0
         self._next = 0
+        self._order: list[int] = traffic.order.tolist()
         size = len(traffic)
         self.outcome = Outcome(
             arrival_s=np.zeros(size),
@@ -147,14 +148,16 @@ class Simulation:
         else:
             arrivals = self._traffic.arrival_s.tolist()
         heap, outcome = self._heap, self.outcome
+        coming = iter(arrivals)
+        arrives_s = next(coming, inf)
         while outcome.ended < size:
-            if self._next < len(arrivals) and (not heap or arrivals[self._next] < heap[0][0]):
-                self._now_s = arrivals[self._next]
+            if not heap or arrives_s < heap[0][0]:
+                self._now_s = arrives_s
                 self._arrive()
+                arrives_s = next(coming, inf)
                 continue
             now_s, _, thing, version = heappop(heap)
-            if version >= 0:
-                assert isinstance(thing, Replica)
+            if isinstance(thing, Replica) and version >= 0:
                 if version != thing.version:
                     continue
                 self._now_s = now_s
@@ -172,7 +175,7 @@ class Simulation:
         traffic, index = self._traffic, self._next
         self._next += 1
         session = traffic.sessions[index] if traffic.sessions is not None else str(index)
-        request = Request(index, traffic.prompts[traffic.order[index]], arrival_s=self._now_s, session=session)
+        request = Request(index, traffic.prompts[self._order[index]], arrival_s=self._now_s, session=session)
         self.outcome.arrival_s[index] = self._now_s
         self.outcome.seen[index] = self._in_system
         self._in_system += 1
@@ -181,8 +184,9 @@ class Simulation:
 
     def _ask(self, request: Request) -> None:
         """Send the next attempt, or end the request where no model is left."""
+        prompt = request.prompt
         decision = self._router.choose(
-            request.prompt, request.log, session=request.session, turn=request.turn, now_s=self._now_s
+            prompt, request.log, session=request.session, turn=request.turn, now_s=self._now_s
         )
         if decision is None:
             self._end(request, None)
@@ -192,22 +196,14 @@ class Simulation:
         replica = self._fleet.pick(model)
         self._router.started(chosen)
         self.outcome.calls[model] += 1
-        call = Call(
-            request,
-            model,
-            prompt_tokens=self._unread(request, model, replica),
-            output_tokens=request.prompt.output_tokens[model],
-            sent_s=self._now_s,
-        )
+        tokens = prompt.prompt_tokens[model]
+        if replica in request.read_at:
+            tokens = self._cluster.engines[model].unread(tokens)
+        call = Call(request, model, prompt_tokens=tokens, output_tokens=prompt.output_tokens[model], sent_s=self._now_s)
         if replica is None:
             self._push(self._now_s + self._cluster.detect_s, call, _FAULT)
         else:
             self._submit(replica, call)
-
-    def _unread(self, request: Request, model: int, replica: Replica | None) -> float:
-        tokens, cluster = request.prompt.prompt_tokens[model], self._cluster
-        is_read = cluster.has_prefix_cache and replica in request.read_at
-        return cluster.engines[model].unread(tokens) if is_read else tokens
 
     def _answer(self, call: Call) -> None:
         """An answer has come back; until now its request was one of those in flight that the router sees."""
@@ -221,15 +217,13 @@ class Simulation:
     def _verdict(self, call: Call) -> None:
         request, model, chosen = call.request, call.model, call.request.chosen
         assert chosen is not None
-        known = request.answers.get(model)
-        if known is None:
-            known = request.answers[model] = self._truth.is_right(request.index, request.prompt, model)
-        failed = request.log.failed_models if request.log is not None else ()
-        self._router.answered(request.prompt, chosen, failed, correct=known)
-        self._tried(call, Status.CORRECT if known else Status.WRONG)
-        if known:
-            self.outcome.solved[request.index] = True
-        self._go_on(call, is_over=known)
+        is_right = self._truth.is_right(request.index, request.prompt, model)
+        self._router.answered(request.prompt, chosen, request.log, correct=is_right)
+        self._tried(call, Status.CORRECT if is_right else Status.WRONG)
+        if is_right:
+            self._end(request, call)
+        else:
+            self._go_on(request)
 
     def _broken(self, call: Call) -> None:
         chosen = call.request.chosen
@@ -238,12 +232,13 @@ class Simulation:
         self._router.finished(chosen)
         self._router.broke(chosen.model, self._now_s)
         self._tried(call, Status.ERROR)
-        self._go_on(call, is_over=False)
+        self._go_on(call.request)
 
     def _tried(self, call: Call, status: Status) -> None:
         request, latency_s = call.request, self._now_s - call.sent_s
         request.attempts += 1
-        self.outcome.longest_s[request.index] = max(self.outcome.longest_s[request.index], latency_s)
+        if latency_s > request.longest_s:
+            request.longest_s = latency_s
         if self._keeps_tries:
             started_s, is_right = call.sent_s - request.arrival_s, status is Status.CORRECT
             made = Try(model=call.model, started_s=started_s, latency_s=latency_s, correct=is_right)
@@ -254,20 +249,22 @@ class Simulation:
                 request.log = new_log(self._cap)
             note(request.log, request.chosen, status, latency_s)
 
-    def _go_on(self, call: Call, *, is_over: bool) -> None:
-        request = call.request
-        if is_over or request.attempts >= self._cap:
-            self._end(request, call)
+    def _go_on(self, request: Request) -> None:
+        if request.attempts >= self._cap:
+            self._end(request, None)
             return
         if not self._is_server:
             request.turn = next(self._turns)
         self._ask(request)
 
     def _end(self, request: Request, call: Call | None) -> None:
+        """Book what became of a request and of the call that brought the right answer, if any."""
         outcome, index = self.outcome, request.index
         outcome.elapsed_s[index] = self._now_s - request.arrival_s
         outcome.attempts[index] = request.attempts
-        if call is not None and outcome.solved[index]:
+        outcome.longest_s[index] = request.longest_s
+        if call is not None:
+            outcome.solved[index] = True
             outcome.first_token_s[index] = call.first_token_s - request.arrival_s
             more = call.output_tokens - 1
             ended_s = self._now_s - self._overheads[call.model] - self._cluster.verify_s

@@ -24,7 +24,7 @@ _CHUNK = 1 << 16
 
 class Truth(Protocol):
     def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
-        """Whether the model's first answer to the request is right."""
+        """Whether the model's answers to the request are right, at temperature 0 all of them alike."""
         ...
 
 
