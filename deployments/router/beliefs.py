@@ -29,10 +29,15 @@ _REMEMBERED = 1 << 12
 
 
 class Beliefs:
-    """Chances of the configured models, shape (m,) in their order; it learns if told to."""
+    """Chances of the configured models, shape (m,) in their order; it learns if told to.
 
-    def __init__(self, profile: Profile, models: Sequence[str], learning: Learning) -> None:
-        self.capability = Capability(profile)
+    `capability` is the profile's if it has been fitted already.
+    """
+
+    def __init__(
+        self, profile: Profile, models: Sequence[str], learning: Learning, *, capability: Capability | None = None
+    ) -> None:
+        self.capability = capability or Capability(profile)
         self.models = tuple(models)
         self._index = {model: row for row, model in enumerate(models)}
         self._rows = np.arange(len(models))

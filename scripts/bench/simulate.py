@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deployments.thinking.batching import Batching
+from profiles.capability import Capability
 from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 from profiles.trial import Trial
 from scripts.bench.report import Bar, Report
@@ -126,8 +127,9 @@ def _play(profile: Profile, *, replicas: int, requests: int, rate: float, seed: 
     )
     prompts = [_prompt(task, language, n) for task in TASKS for language in LANGUAGES for n in LENGTHS]
     traffic = poisson(prompts, [1.0] * len(prompts), requests=requests, rate_per_s=rate, seed=seed)
-    truth = Drawn(profile, models, traffic, seed=seed + 1)
-    router = Router(policy="laar", models=models, profile=profile, replicas=cluster.replicas)
+    capability = Capability(profile)
+    truth = Drawn(profile, models, traffic, seed=seed + 1, capability=capability)
+    router = Router(policy="laar", models=models, profile=profile, replicas=cluster.replicas, capability=capability)
     return Simulation(cluster, router, traffic, truth, loop="server", cap=10, seed=seed).run()
 
 

@@ -18,6 +18,7 @@ from deployments.router.order import Joint
 from deployments.router.policy import POLICIES, Candidate, Decision, Exclusion, decide
 from deployments.router.routing import DEFAULT_OUTPUT_TOKENS, UNPROFILED
 from deployments.router.settings import Learning
+from profiles.capability import Capability
 from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE, Profile, bucket_of
 from scripts.simulate.traffic import Prompt
 
@@ -54,7 +55,7 @@ class _View:
 
 
 class Router:
-    """Chooses a model for each attempt."""
+    """Chooses a model for each attempt; `capability` is the profile's if it has been fitted already."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Router:
         replicas: Sequence[int],
         learning: Learning = FROZEN,
         ablation: Ablation | None = None,
+        capability: Capability | None = None,
     ) -> None:
         self.names = tuple(models)
         self._rows = {name: row for row, name in enumerate(self.names)}
@@ -72,7 +74,7 @@ class Router:
         self.tracker = LoadTracker(self.names)
         for name, running in zip(self.names, replicas, strict=True):
             self.tracker.set_replicas(name, running)
-        self.beliefs = Beliefs(profile, self.names, learning)
+        self.beliefs = Beliefs(profile, self.names, learning, capability=capability)
         self.is_learning = learning.enabled
         self._edges = profile.bucket_edges
         self._profiles = [profile.models.get(name, UNPROFILED) for name in self.names]

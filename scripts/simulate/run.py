@@ -8,6 +8,7 @@ import numpy as np
 from deployments.router.latency import Floats
 from deployments.router.routing import DEFAULT_OUTPUT_TOKENS
 from deployments.router.settings import Learning
+from profiles.capability import Capability
 from profiles.schema import Profile
 from scripts.simulate.cluster import Cluster
 from scripts.simulate.engine import Engine
@@ -26,6 +27,7 @@ class Scene:
 
     settings: SimulationSettings
     profile: Profile
+    capability: Capability
     cluster: Cluster
     traffic: Traffic
     truth: Drawn
@@ -41,6 +43,7 @@ class Scene:
             profile=self.profile,
             replicas=cluster.replicas,
             learning=Learning(enabled=settings.learning),
+            capability=self.capability,
         )
         return Simulation(
             cluster,
@@ -68,8 +71,11 @@ def scene(settings: SimulationSettings, profile: Profile, replicas: Mapping[str,
     cluster = _cluster(settings, profile, counts)
     kinds = settings.kinds(profile)
     traffic = _traffic(settings, [_prompt(kind, profile, cluster.models) for kind in kinds], kinds)
-    truth = Drawn(profile, cluster.models, traffic, seed=settings.seed + 1)
-    return Scene(settings=settings, profile=profile, cluster=cluster, traffic=traffic, truth=truth)
+    capability = Capability(profile)
+    truth = Drawn(profile, cluster.models, traffic, seed=settings.seed + 1, capability=capability)
+    return Scene(
+        settings=settings, profile=profile, capability=capability, cluster=cluster, traffic=traffic, truth=truth
+    )
 
 
 def run(settings: SimulationSettings, profile: Profile) -> list[Summary]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from deployments.router.beliefs import Beliefs
+from profiles.capability import Capability
 from profiles.joint import after
 from profiles.record import Record
 from profiles.schema import Profile, bucket_of
@@ -48,10 +49,20 @@ class Drawn:
     burdens say. For models that are alike this is the model that makes `joint.after` exact.
 
     Luck belongs to the request and to the model's place in the profile, whatever other models there are.
+    `capability` is the profile's if it has been fitted already.
     """
 
-    def __init__(self, profile: Profile, models: Sequence[str], traffic: Traffic, *, seed: int) -> None:
-        wrong, together = _failures(profile, models, traffic.prompts)
+    def __init__(
+        self,
+        profile: Profile,
+        models: Sequence[str],
+        traffic: Traffic,
+        *,
+        seed: int,
+        capability: Capability | None = None,
+    ) -> None:
+        beliefs = Beliefs(profile, models, FROZEN, capability=capability)
+        wrong, together = _failures(beliefs, profile.bucket_edges, traffic.prompts)
         by_ease = _by_ease(wrong, _common_b(wrong, together), _EASES)
         places = {name: 1 + place for place, name in enumerate(profile.models)}
         columns = [places[name] for name in models]
@@ -68,15 +79,15 @@ class Drawn:
         return bool(self.right[request, model])
 
 
-def _failures(profile: Profile, models: Sequence[str], prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+def _failures(beliefs: Beliefs, edges: Sequence[int], prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
     """For each prompt the chance of each model to be wrong, and those of two to be wrong added up over all pairs."""
-    beliefs = Beliefs(profile, models, FROZEN)
-    wrong, together = np.empty((len(prompts), len(models))), np.empty(len(prompts))
+    count = len(beliefs.models)
+    wrong, together = np.empty((len(prompts), count)), np.empty(len(prompts))
     for row, prompt in enumerate(prompts):
-        buckets = np.array([bucket_of(int(tokens), profile.bucket_edges) for tokens in prompt.prompt_tokens])
+        buckets = np.array([bucket_of(int(tokens), edges) for tokens in prompt.prompt_tokens])
         chances = beliefs.probabilities(prompt.task, prompt.language, buckets)
         joint = beliefs.joint(prompt.task)
-        then_wrong = 1 - after(chances, np.zeros((len(models), 1)) if joint is None else joint.burdens)
+        then_wrong = 1 - after(chances, np.zeros((count, 1)) if joint is None else joint.burdens)
         wrong[row] = 1 - chances
         together[row] = _over_pairs(wrong[row][:, None] * then_wrong)
     return wrong, together
