@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -24,24 +25,30 @@ CONNECT_TIMEOUT_S = 5.0
 KEEP_ALIVE_S = 2.0
 # After its last event a stream has so long to end, so that its connection can be used again.
 CLOSING_S = 1.0
+# A server that failed a request is asked after the others for so long, unless it is probed before.
+RESTING_S = 5.0
 # without the key that a server wants nothing can be asked of it
 _LOCKED = frozenset({401, 403})
-_UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+# the request has not gone out; the last two for a host that cannot be written as one
+_UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, UnicodeError)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Place:
-    """One of the servers; `status` is what it said when it was last probed, None if it did not answer."""
+    """One of the servers; `status` is what it said when it was last probed, None if it did not answer.
+
+    `told` is the status of a request by which the operator was told last that something is wrong.
+    """
 
     url: str
-    is_up: bool = True
     status: int | None = 200
+    told: int | None = None
+    rests_until_s: float = 0.0
     in_flight: int = 0
     last_turn: int = 0
 
-    @property
-    def burden(self) -> tuple[bool, int, int]:
-        return not self.is_up, self.in_flight, self.last_turn
+    def burden(self, now_s: float) -> tuple[bool, int, int]:
+        return not _is_well(self.status) or now_s < self.rests_until_s, self.in_flight, self.last_turn
 
 
 class RemoteModel:
@@ -54,7 +61,6 @@ class RemoteModel:
         self._plan = plan
         self._places = [_Place(url=str(url).rstrip("/")) for url in plan.settings.urls]
         self._turns = count(1)
-        self._refused: int | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
@@ -83,7 +89,7 @@ class RemoteModel:
     async def num_running(self) -> int:
         """How many of the servers answer as one that can be asked: not 500 and up, nor for want of a key."""
         await asyncio.gather(*map(self._probe, self._places))
-        return sum(place.is_up for place in self._places)
+        return sum(_is_well(place.status) for place in self._places)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -91,12 +97,11 @@ class RemoteModel:
 
     async def _probe(self, place: _Place) -> None:
         status = None
-        # ValueError for a host that cannot be written as one
         with suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 async with self._http().get(place.url + "/models", allow_redirects=False) as response:
                     status = response.status
-        place.is_up = status is not None and status < 500 and status not in _LOCKED
+        place.rests_until_s = 0.0
         if status != place.status:
             place.status = status
             # an error where somebody must mend something, which Ray's buffer of log records does not hold back
@@ -107,16 +112,18 @@ class RemoteModel:
     async def _post(self, endpoint: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
         """The response of the least busy server that can be reached; one that cannot has got nothing of the request."""
         reason, has_begun = "", False
-        for place in sorted(self._places, key=lambda place: place.burden):
+        now_s = time.monotonic()
+        for place in sorted(self._places, key=lambda place: place.burden(now_s)):
             place.in_flight += 1
             place.last_turn = next(self._turns)
             try:
                 async with self._http().post(place.url + PATHS[endpoint], data=body, allow_redirects=False) as response:
-                    has_begun, place.is_up = True, response.status < 500
+                    has_begun = True
+                    self._note(place, response.status)
                     yield response
                     return
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                place.is_up = False
+                place.rests_until_s = time.monotonic() + RESTING_S
                 reason = f"{place.url}: {type(error).__name__}"
                 if has_begun or not isinstance(error, _UNREACHABLE):
                     raise RemoteError(reason) from error
@@ -142,12 +149,21 @@ class RemoteModel:
         model = self._plan.settings.served_model or self._plan.name
         return wire.request(body, overrides, model=model, stream=stream)
 
+    def _note(self, place: _Place, status: int) -> None:
+        """What a status says of the server; whoever must mend something is told when it changes."""
+        if not _is_well(status):
+            place.rests_until_s = time.monotonic() + RESTING_S
+        wrong = None if status == 200 or status in wire.REFUSALS else status
+        if wrong is not None and wrong != place.told:
+            logger.error("model '%s': %s answers %s", self._plan.name, place.url, status)
+        place.told = wrong
+
     async def _failure(self, response: aiohttp.ClientResponse) -> Reply:
-        found = wire.failure(response.status, await _read(response, MAX_ERROR_BYTES), self._plan.name)
-        if found.status != response.status and response.status != self._refused:
-            self._refused = response.status
-            logger.error("model '%s': %s answers %s", self._plan.name, response.url, response.status)
-        return found
+        return wire.failure(response.status, await _read(response, MAX_ERROR_BYTES), self._plan.name)
+
+
+def _is_well(status: int | None) -> bool:
+    return status is not None and status < 500 and status not in _LOCKED
 
 
 async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
@@ -171,7 +187,7 @@ async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
-    with suppress(TimeoutError):
+    with suppress(aiohttp.ClientError, OSError, TimeoutError):
         async with asyncio.timeout(CLOSING_S):
             async for _ in response.content.iter_any():
                 pass

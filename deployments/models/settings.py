@@ -77,9 +77,13 @@ class RemoteSettings(BaseModel):
             if url.username or url.password:
                 raise ValueError(f"urls[{index}] holds a user or password; put a key into the variable of api_key_env")
             if (url.path or "").rstrip("/").endswith("/completions"):
-                raise ValueError(f"urls[{index}] '{url}' goes too far; allowed: what stands before /chat/completions")
+                raise ValueError(
+                    f"urls[{index}] goes too far ('{url.path}'); allowed: what stands before /chat/completions"
+                )
             if url.query is not None or url.fragment is not None:
-                raise ValueError(f"urls[{index}] '{url}' has a query or fragment; allowed: http://host:port/path")
+                raise ValueError(
+                    f"urls[{index}] (on '{url.host}') has a query or fragment; allowed: http://host:port/path"
+                )
         if len({str(url).rstrip("/") for url in urls}) < len(urls):
             raise ValueError("urls: each server counts once, and one stands there twice")
         return urls

@@ -14,7 +14,7 @@ from deployments.models.reply import Reply
 
 DONE = b"[DONE]"
 # What says something of the request. Other 4xx are between laar and the server: a wrong key, an unknown model.
-_REFUSALS = frozenset({400, 413, 422, 429})
+REFUSALS = frozenset({400, 413, 422, 429})
 _MAX_MESSAGE_CHARS = 2000
 
 
@@ -55,12 +55,10 @@ _REQUEST = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def request(body: bytes, overrides: Mapping[str, Any], *, model: str, stream: bool) -> bytes:
-    """The client's body under the server's name for the model, without what only laar reads."""
-    fields: dict[str, Any] = {**_REQUEST.decode(body), **overrides, "model": model, "stream": stream}
-    fields.pop("laar", None)
-    if not stream:
-        fields.pop("stream_options", None)
-    return msgspec.json.encode(fields)
+    """The client's body under the server's name for the model, without what only laar reads; None takes a field out."""
+    left_out = {"laar": None} | ({} if stream else {"stream_options": None})
+    fields = {**_REQUEST.decode(body), **overrides, **left_out, "model": model, "stream": stream}
+    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
 
 def reply(answer: bytes, model: str) -> Reply:
@@ -83,7 +81,7 @@ def event(payload: bytes, model: str) -> bytes | Reply:
     fields, found = _read(payload)
     if error := fields.get("error"):
         code = error.get("code") if isinstance(error, dict) else None
-        return failure(code if isinstance(code, int) and code >= 400 else 502, payload, model)
+        return failure(code if isinstance(code, int) and 400 <= code < 600 else 502, payload, model)
     for choice, read in zip(fields.get("choices", ()), found.choices, strict=True):
         if read.finish_reason == "":  # of a chunk that does not close the choice; null is OpenAI's word for it
             choice["finish_reason"] = None
@@ -92,7 +90,7 @@ def event(payload: bytes, model: str) -> bytes | Reply:
 
 def failure(status: int, answer: bytes, model: str) -> Reply:
     """An error as the client may see it: in the server's words only where they speak of the request."""
-    if status in _REFUSALS:
+    if status in REFUSALS:
         return Reply(status, _error_in(answer) or _error(status, model))
     return Reply(status if status >= 500 else 502, _error(status, model))
 
@@ -149,7 +147,7 @@ def _written(fields: dict[str, Any], model: str) -> bytes:
 
 def _error(status: int, model: str) -> bytes:
     message = f"the server of model '{model}' answered with status {status}"
-    return error_body(message, type_="invalid_request_error" if status in _REFUSALS else "server_error", code=status)
+    return error_body(message, type_="invalid_request_error" if status in REFUSALS else "server_error", code=status)
 
 
 def _error_in(answer: bytes) -> bytes | None:

@@ -25,7 +25,7 @@ Buckets = NDArray[np.intp]
 _SPENT_SHARE = 0.25
 _MOST_SAVED = 2.0
 # Sets of failures, in their order, of which it is known how further ones go together.
-_REMEMBERED = 1 << 12
+_REMEMBERED = 1 << 10
 
 
 class Beliefs:

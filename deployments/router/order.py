@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import inf
 
 import numpy as np
@@ -14,8 +14,8 @@ Floats = NDArray[np.float64]
 
 # Orders of so many models are compared, those of lowest L/Q; work more than doubles with each further one.
 MAX_ORDERED = 4
-# Chances change with a verdict and latencies with every request: so many sets of chances are remembered, 75 MB at most.
-_REMEMBERED = 1 << 14
+# Chances change with a verdict and latencies with every request: so many sets of chances are remembered, 19 MB at most.
+_REMEMBERED = 1 << 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,13 +111,20 @@ def _chances(probability: Sequence[float], burdens: Floats) -> _Chances:
     count = len(probability)
     if count > MAX_ORDERED:
         raise ValueError(f"{count} models to order; at most {MAX_ORDERED} are allowed")
-    sets = range(1 << count)
-    members = np.array([[float(failed >> model & 1) for model in range(count)] for failed in sets])
+    members, joins = _sets(count)
     wrong = (1 - after(np.asarray(probability), members @ burdens)).tolist()
-    left = [[(m, wrong[failed][m], failed | 1 << m) for m in range(count) if not failed >> m & 1] for failed in sets]
-    larger_first = [(failed, tuple(left[failed])) for failed in reversed(sets)]
+    left = [[(m, wrong[failed][m], then) for m, then in mine] for failed, mine in enumerate(joins)]
+    larger_first = [(failed, tuple(left[failed])) for failed in reversed(range(len(left)))]
     return _Chances(
         pairs=tuple((failed, *steps[0][:2], *steps[1][:2]) for failed, steps in larger_first if len(steps) == 2),
         larger=tuple((failed, steps) for failed, steps in larger_first if len(steps) > 2),
         last=[steps[0][0] if len(steps) == 1 else -1 for steps in left],
     )
+
+
+@cache
+def _sets(count: int) -> tuple[Floats, tuple[tuple[tuple[int, int], ...], ...]]:
+    """Who is in each set of models, and for each set who may join it and which set that makes."""
+    sets = range(1 << count)
+    members = np.array([[float(failed >> model & 1) for model in range(count)] for failed in sets])
+    return members, tuple(tuple((m, failed | 1 << m) for m in range(count) if not failed >> m & 1) for failed in sets)

@@ -34,7 +34,7 @@ OWNERS = (
         ),
     ),
     ("laar: simulated engine", re.compile(r"deployments/models/simulated\.py")),
-    ("laar: way to remote models", re.compile(r"deployments/models/remote\.py")),
+    ("laar: way to remote models", re.compile(r"deployments/models/(remote|wire)\.py")),
     ("laar: entrance of the model", re.compile(r"deployments/models/")),
     ("laar: loop and ingress", re.compile(r"deployments/")),
     ("HTTP client: aiohttp", re.compile(r"/aiohttp/")),

@@ -1,6 +1,7 @@
 """The bench of the simulator: what it judges at full size only, what of a run it fits to and is held against."""
 
 import json
+import pickle
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -290,6 +291,14 @@ def test_table_sets_in_bold_what_is_too_far_off() -> None:
     )
 
 
+SERVED = {"interleaved": [*range(12)], "interleaved-again": [1, 2, 3, 4, 5], "interleaved-third": [0, 1, 2, 3, 4]}
+
+
+def test_a_split_can_be_fitted_in_another_process() -> None:
+    study = load_study(Path(__file__).parents[2] / "docs/results")
+    assert pickle.loads(pickle.dumps(study)) == study  # noqa: S301 (our own bytes)
+
+
 def test_run_of_this_repository_is_what_its_plan_asked_for() -> None:
     folder = Path(__file__).parents[2] / "docs/results"
     found = load_study(folder)
@@ -305,4 +314,4 @@ def test_run_of_this_repository_is_what_its_plan_asked_for() -> None:
         assert {key: sorted(prompts) for key, prompts in served.items()} == {
             (policy, block): sorted(wanted[block]) for policy in made.policies for block in blocks_of_run
         }
-        assert blocks_of_run == (list(range(made.blocks)) if run == found.facts.runs[0] else [1, 2, 3, 4, 5])
+        assert blocks_of_run == SERVED[run]

@@ -174,10 +174,28 @@ async def test_next_server_is_asked_where_one_cannot_be_reached(stack: AsyncExit
     assert await model.num_running() == 1
 
 
-async def test_server_that_fails_is_asked_after_the_others(stack: AsyncExitStack) -> None:
+@pytest.mark.parametrize(
+    ("resting_s", "statuses"),
+    [pytest.param(60, [500, 200, 200, 200], id="rests"), pytest.param(0, [500, 200, 500, 200], id="has-rested")],
+)
+async def test_server_that_fails_is_asked_after_the_others_for_a_while(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch, resting_s: float, statuses: list[int]
+) -> None:
+    monkeypatch.setattr(remote, "RESTING_S", resting_s)
     servers = [await serve(stack, says(b"", 500)), await serve(stack, says(ANSWER))]
     model = asks(stack, *(server.url for server in servers))
-    assert [(await model.generate("chat", BODY, {})).status for _ in range(4)] == [500, 200, 200, 200]
+    assert [(await model.generate("chat", BODY, {})).status for _ in range(4)] == statuses
+
+
+async def test_stream_that_is_done_is_whole_however_the_connection_ends(stack: AsyncExitStack) -> None:
+    server = await serve(stack, streams(CHUNK, b"data: [DONE]\n\n", cut=True))
+    assert await read(asks(stack, server.url)) == [CHUNK, b"data: [DONE]\n\n"]
+
+
+async def test_override_of_none_takes_a_field_out(stack: AsyncExitStack) -> None:
+    server = await serve(stack, says(ANSWER))
+    await asks(stack, server.url).generate("chat", b'{"thinking_token_budget":9}', {"thinking_token_budget": None})
+    assert server.bodies == [{"model": "big", "stream": False}]
 
 
 async def test_requests_one_after_another_go_round(stack: AsyncExitStack) -> None:
@@ -225,7 +243,7 @@ async def test_address_that_no_host_can_have_is_down(stack: AsyncExitStack, monk
         raise UnicodeError("label empty or too long")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    model = asks(stack, "http://a..b/v1")
+    model = asks(stack, "http://a..b/v1", "http://c..d/v1")
     assert await model.num_running() == 0
     with pytest.raises(RemoteError):
         await model.generate("chat", BODY, {})
@@ -246,11 +264,17 @@ async def test_change_of_a_server_is_told_once(stack: AsyncExitStack, caplog: py
 async def test_what_the_operator_must_mend_is_told_once(
     stack: AsyncExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = await serve(stack, says({"error": {"message": "key sk-123"}}, 401))
+    statuses = iter([401, 401, 200, 401, 503, 400])
+
+    async def answers(_: web.Request) -> web.Response:
+        return web.json_response(ANSWER | {"error": {"message": "key sk-123"}}, status=next(statuses))
+
+    server = await serve(stack, answers)
     model = asks(stack, server.url)
-    for _ in range(3):
+    for _ in range(6):
         await model.generate("chat", BODY, {})
-    assert [record.message for record in caplog.records] == [f"model 'big': {server.url}/chat/completions answers 401"]
+    told = [record.message.removeprefix(f"model 'big': {server.url} answers ") for record in caplog.records]
+    assert told == ["401", "401", "503"]
 
 
 @pytest.mark.parametrize("call", ["generate", "stream"])

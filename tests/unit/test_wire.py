@@ -89,6 +89,7 @@ def test_chunk_is_written_compactly_under_our_name() -> None:
         pytest.param({"message": "secret", "code": 503}, 503, False, id="broken"),
         pytest.param({"message": "secret"}, 502, False, id="no-code"),
         pytest.param({"message": "secret", "code": 200}, 502, False, id="odd-code"),
+        pytest.param({"message": "secret", "code": 99999}, 502, False, id="code-beyond-http"),
         pytest.param("secret", 502, False, id="a-text"),
     ],
 )
