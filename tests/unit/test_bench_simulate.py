@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from profiles.trial import Trial
+from scripts.bench import simulated_run
 from scripts.bench.commands import bench
 from scripts.bench.simulate import WITHIN_RUN, size_bars
 from scripts.bench.simulated_published import validation_table
@@ -36,6 +37,11 @@ ROADS_S = {(policy, block): 9.0 for policy in POLICIES for block in (0, 1)} | {(
 FOLDS = ("all", "0", "1")
 KNOWN = {serving: dict.fromkeys(FOLDS, ENGINES) for serving in ("again", "later")}
 SLOWER = {name: replace(engine, decode_s_per_token=2 * engine.decode_s_per_token) for name, engine in ENGINES.items()}
+
+
+@pytest.fixture(autouse=True)
+def few_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated_run, "REPEATS", 3)
 
 
 def test_time_and_memory_of_a_smaller_cluster_are_not_judged() -> None:
