@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from deployments.errors import error_body
+from deployments.errors import error_body, status_in
 from deployments.models.reply import Reply
 
 DONE = b"[DONE]"
@@ -80,8 +80,7 @@ def event(payload: bytes, model: str) -> bytes | Reply:
     """A chunk of a stream as an event, or what failed midway; RemoteError if it is neither."""
     fields, found = _read(payload)
     if error := fields.get("error"):
-        code = error.get("code") if isinstance(error, dict) else None
-        return failure(code if isinstance(code, int) and 400 <= code < 600 else 502, payload, model)
+        return failure(status_in(error), payload, model)
     for choice, read in zip(fields.get("choices", ()), found.choices, strict=True):
         if read.finish_reason == "":  # of a chunk that does not close the choice; null is OpenAI's word for it
             choice["finish_reason"] = None

@@ -22,6 +22,7 @@ from deployments.errors import (
     LateStreamError,
     ModelsUnavailableError,
     NotVerifiedError,
+    status_in,
 )
 from deployments.models.reply import Reply
 from deployments.router import sse
@@ -384,9 +385,7 @@ def _failure_in(piece: bytes | Reply) -> Reply | None:
 
 def _broken(error: Any) -> Reply:
     """The reply in an `error` object of a stream; its status if it names one."""
-    code = error.get("code") if isinstance(error, dict) else None
-    status = code if isinstance(code, int) and 400 <= code < 600 else 502
-    return Reply(status, msgspec.json.encode({"error": error}))
+    return Reply(status_in(error), msgspec.json.encode({"error": error}))
 
 
 def _evidence(job: Job, model: str, reply: Reply) -> Evidence:
