@@ -20,7 +20,6 @@ from scripts.bench.closed_loop import Target, load
 ROOT = Path(__file__).parents[2]
 CONCURRENCY, SAMPLES_PER_S, SAMPLED_S = 16, 200, 10
 ROUTER, MODEL = "router", "model"
-Patterns = Mapping[str, re.Pattern[str]]
 # the first that fits the path of a frame owns it
 OWNERS = (
     ("laar: parsing", re.compile(r"deployments/router/(request|edge)\.py|deployments/verifier/spec\.py")),
@@ -48,7 +47,7 @@ OTHERS = "Python: event loop and others"
 NATIVE = "outside the interpreter: Ray's threads in C++, the system"
 
 
-def processes_of(app: str) -> Patterns:
+def processes_of(app: str) -> dict[str, re.Pattern[str]]:
     """The command lines of an application's processes, as far as they tell what the process is."""
     return {
         ROUTER: re.compile(rf"^ray::ServeReplica:{app}:Router"),
@@ -58,7 +57,7 @@ def processes_of(app: str) -> Patterns:
     }
 
 
-def where_time_goes(target: Target, app: str, replicas: Sequence[str] = (ROUTER, MODEL)) -> dict[str, Any]:
+def where_time_goes(target: Target, app: str, replicas: Sequence[str]) -> dict[str, Any]:
     """Milliseconds of processor time per request by process, and shares of the replicas' time by owner.
 
     HAProxy and Ray's background serve whatever else is up besides.
