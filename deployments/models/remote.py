@@ -25,7 +25,7 @@ CONNECT_TIMEOUT_S = 5.0
 KEEP_ALIVE_S = 2.0
 # After its last event a stream has so long to end, so that its connection can be used again.
 CLOSING_S = 1.0
-# A server that failed a request is asked after the others for so long, unless it is probed before.
+# A server that failed a request is asked after the others for so long.
 RESTING_S = 5.0
 # without the key that a server wants nothing can be asked of it
 _LOCKED = frozenset({401, 403})
@@ -35,7 +35,7 @@ _UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ai
 
 @dataclass(slots=True, kw_only=True)
 class _Place:
-    """One of the servers; `status` is what it said when it was last probed, None if it did not answer.
+    """One of the servers; `status` is what it said when it was last probed, None if it did not answer then.
 
     `told` is the status of a request by which the operator was told last that something is wrong.
     """
@@ -84,7 +84,7 @@ class RemoteModel:
                     await _drain(response)
                     return
                 yield wire.event(payload, self._plan.name)
-        raise RemoteError("the stream ended before it was done")
+            raise RemoteError("the stream ended before it was done")
 
     async def num_running(self) -> int:
         """How many of the servers answer as one that can be asked: not 500 and up, nor for want of a key."""
@@ -101,7 +101,6 @@ class RemoteModel:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 async with self._http().get(place.url + "/models", allow_redirects=False) as response:
                     status = response.status
-        place.rests_until_s = 0.0
         if status != place.status:
             place.status = status
             # an error where somebody must mend something, which Ray's buffer of log records does not hold back
@@ -122,6 +121,9 @@ class RemoteModel:
                     self._note(place, response.status)
                     yield response
                     return
+            except RemoteError:
+                place.rests_until_s = time.monotonic() + RESTING_S
+                raise
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 place.rests_until_s = time.monotonic() + RESTING_S
                 reason = f"{place.url}: {type(error).__name__}"
@@ -150,13 +152,14 @@ class RemoteModel:
         return wire.request(body, overrides, model=model, stream=stream)
 
     def _note(self, place: _Place, status: int) -> None:
-        """What a status says of the server; whoever must mend something is told when it changes."""
-        if not _is_well(status):
+        """What a status says of the server: a refusal nothing, and what else is wrong is told as it changes."""
+        if status == 200:
+            place.told = None
+        elif status not in wire.REFUSALS:
             place.rests_until_s = time.monotonic() + RESTING_S
-        wrong = None if status == 200 or status in wire.REFUSALS else status
-        if wrong is not None and wrong != place.told:
-            logger.error("model '%s': %s answers %s", self._plan.name, place.url, status)
-        place.told = wrong
+            if status != place.told:
+                logger.error("model '%s': %s answers %s", self._plan.name, place.url, status)
+            place.told = status
 
     async def _failure(self, response: aiohttp.ClientResponse) -> Reply:
         return wire.failure(response.status, await _read(response, MAX_ERROR_BYTES), self._plan.name)

@@ -78,7 +78,7 @@ class RemoteSettings(BaseModel):
                 raise ValueError(f"urls[{index}] holds a user or password; put a key into the variable of api_key_env")
             if (url.path or "").rstrip("/").endswith("/completions"):
                 raise ValueError(
-                    f"urls[{index}] goes too far ('{url.path}'); allowed: what stands before /chat/completions"
+                    f"urls[{index}] (on '{url.host}') goes too far; allowed: what stands before /chat/completions"
                 )
             if url.query is not None or url.fragment is not None:
                 raise ValueError(

@@ -210,6 +210,7 @@ def test_odd_remote_model_is_refused(config: dict[str, Any], message: str) -> No
         pytest.param("http://me:secret@h/v1", id="password"),
         pytest.param("http://h/v1?key=secret", id="query"),
         pytest.param("http://h/v1/chat/completions?key=secret", id="query-and-too-far"),
+        pytest.param("http://h/secret/v1/chat/completions", id="path"),
     ],
 )
 def test_key_in_an_address_is_refused_and_not_printed(url: str) -> None:

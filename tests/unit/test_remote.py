@@ -2,7 +2,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -157,12 +157,18 @@ async def test_streams_use_their_connection_again(stack: AsyncExitStack) -> None
     assert [(body["stream"], body["stream_options"]) for body in server.bodies] == [(True, {"a": 1})] * 3
 
 
-@pytest.mark.parametrize("cut", [False, True])
-async def test_stream_that_ends_early_is_a_failure(stack: AsyncExitStack, cut: bool) -> None:
+@pytest.mark.parametrize(
+    ("cut", "told"),
+    [
+        pytest.param(False, "ended before it was done", id="closed"),
+        pytest.param(True, "Client", id="broken-off"),
+    ],
+)
+async def test_stream_that_ends_early_is_a_failure(stack: AsyncExitStack, cut: bool, told: str) -> None:
     server = await serve(stack, streams(CHUNK, cut=cut))
     pieces = asks(stack, server.url).generate_stream("chat", BODY, {})
     assert await anext(pieces) == CHUNK
-    with pytest.raises(RemoteError):
+    with pytest.raises(RemoteError, match=told):
         await anext(pieces)
 
 
@@ -185,6 +191,34 @@ async def test_server_that_fails_is_asked_after_the_others_for_a_while(
     servers = [await serve(stack, says(b"", 500)), await serve(stack, says(ANSWER))]
     model = asks(stack, *(server.url for server in servers))
     assert [(await model.generate("chat", BODY, {})).status for _ in range(4)] == statuses
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(says(b"", 404), id="unknown-model"),
+        pytest.param(says(b"{}"), id="no-answer"),
+        pytest.param(says(b"", 500), id="broken"),
+    ],
+)
+async def test_server_that_fails_rests_though_a_probe_finds_it_well(stack: AsyncExitStack, answer: Handler) -> None:
+    servers = [await serve(stack, answer), await serve(stack, says(ANSWER))]
+    model = asks(stack, *(server.url for server in servers))
+    backend = ServeBackend({}, MagicMock(), {"big": model})
+    with suppress(BackendError):
+        await backend.generate("big", "chat", BODY, {})
+    assert await model.num_running() == 2
+    assert [(await backend.generate("big", "chat", BODY, {})).status for _ in range(3)] == [200, 200, 200]
+
+
+async def test_server_that_a_probe_found_down_is_asked_last(stack: AsyncExitStack) -> None:
+    servers = [await serve(stack, says(ANSWER)) for _ in range(2)]
+    model = asks(stack, *(server.url for server in servers))
+    servers[0].models_status = 503
+    assert await model.num_running() == 1
+    for _ in range(3):
+        await model.generate("chat", BODY, {})
+    assert [len(server.bodies) for server in servers] == [0, 3]
 
 
 async def test_stream_that_is_done_is_whole_however_the_connection_ends(stack: AsyncExitStack) -> None:
@@ -238,15 +272,20 @@ async def test_running_is_what_answers_and_is_well(stack: AsyncExitStack) -> Non
     assert server.probes == 5
 
 
-async def test_address_that_no_host_can_have_is_down(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_address_that_no_host_can_have_is_down_and_passed_over(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise UnicodeError("label empty or too long")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     model = asks(stack, "http://a..b/v1", "http://c..d/v1")
     assert await model.num_running() == 0
-    with pytest.raises(RemoteError):
+    with pytest.raises(RemoteError, match="no server can be reached"):
         await model.generate("chat", BODY, {})
+    # an address of numbers is not looked up
+    server = await serve(stack, says(ANSWER))
+    assert (await asks(stack, "http://a..b/v1", server.url).generate("chat", BODY, {})).text == "I."
 
 
 async def test_change_of_a_server_is_told_once(stack: AsyncExitStack, caplog: pytest.LogCaptureFixture) -> None:
