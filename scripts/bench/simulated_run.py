@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from profiles.record import Record
 from profiles.schema import Profile
@@ -47,6 +47,13 @@ class RunFacts(BaseModel):
     chunk_tokens: PositiveInt = 2048
     block_tokens: PositiveInt = 128
     overlap: float = Field(default=1.0, ge=0, le=1)
+
+    @field_validator("runs")
+    @classmethod
+    def _each_counts_once(cls, runs: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({run for run in runs if runs.count(run) > 1}):
+            raise ValueError(f"each serving counts once; more than once: {twice}")
+        return runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

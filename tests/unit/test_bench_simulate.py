@@ -253,6 +253,13 @@ def test_engines_that_have_no_folds_are_refused(tmp_path: Path) -> None:
         read_engines(tmp_path, [])
 
 
+def test_a_serving_named_twice_is_refused(tmp_path: Path) -> None:
+    study(tmp_path)
+    (tmp_path / "simulate.yaml").write_text("{runs: [again, again], folds: 2, slots: 8}")
+    with pytest.raises(ValueError, match=r"each serving counts once; more than once: \['again'\]"):
+        load_study(tmp_path)
+
+
 def test_faults_of_the_facts_are_told_by_their_keys(tmp_path: Path) -> None:
     study(tmp_path)
     (tmp_path / "simulate.yaml").write_text("{runs: [again], folds: 1, slots: 0, speed: 1}")
