@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.allocate_command import allocate
+from scripts.allocate.commands import allocate
 from scripts.bench.commands import bench
 from scripts.log.commands import log
 from scripts.options import JsonPath
@@ -33,7 +33,7 @@ def demo(
     port: int = 8000,
 ) -> None:
     """Start the embedded models, ask the demo questions and print who answered them."""
-    from scripts.demo import run_demo
+    from scripts.demo.run import run_demo
 
     raise typer.Exit(run_demo(once=once, json_path=json_path, port=port))
 

@@ -184,5 +184,5 @@ fi
 rm -f "$unfinished"
 ((!installs_postgres)) || install_postgres
 if ((wants_models)); then
-    step "preparing the embedded models" "" "$venv/bin/python" -m deployments.models.embedded
+    step "preparing the embedded models" "" "$venv/bin/python" -m deployments.engines.embedded
 fi

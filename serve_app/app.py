@@ -8,15 +8,15 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.llm import LLMConfig, build_llm_deployment
 
+from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir, prepare_embedded_models
+from deployments.engines.ray_llm import ModelServer
+from deployments.engines.simulated import simulated_engine
 from deployments.log.settings import plan_log
-from deployments.models.embedded import EMBEDDED_MODELS, default_cache_dir, prepare_embedded_models
-from deployments.models.server import ModelServer
-from deployments.models.simulated import simulated_engine
-from deployments.router.ingress import Router
-from deployments.router.model import Model
+from deployments.router.choice.model import Model
+from deployments.router.http.ingress import Router
 from deployments.verifier.checks import load_custom_checks
 from deployments.verifier.deployment import Verifier
-from profiles.schema import load_profile
+from profiles.profile import load_profile
 from serve_app.config import AppConfig, ModelConfig, api_key_hashes, remote_plans
 
 EMBEDDED = "embedded:"

@@ -6,11 +6,11 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from deployments.budgets.settings import ThinkingSettings
+from deployments.engines.settings import DEFAULT_SLOTS, RemotePlan, RemoteSettings, SimulatedSettings
 from deployments.log.settings import LogSettings
-from deployments.models.settings import DEFAULT_SLOTS, RemotePlan, RemoteSettings, SimulatedSettings
-from deployments.router.request import AUTO
+from deployments.router.http.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
-from deployments.thinking.settings import ThinkingSettings
 
 SIMULATED, REMOTE = "simulated", "remote"
 # No router replica learns later than 5 s after another; of these, one is for writing and reading.

@@ -14,9 +14,9 @@ from pydantic import (
 )
 
 from deployments.log.settings import MAX_DAYS
-from deployments.router.policy import PolicyName
-from profiles.goodput import Reader
-from profiles.online import DEFAULT_HALF_LIFE_VERDICTS
+from deployments.router.choice.policy import PolicyName
+from profiles.chances.online import DEFAULT_HALF_LIFE_VERDICTS
+from profiles.measures.goodput import Reader
 
 
 class Limits(BaseModel):
@@ -74,7 +74,7 @@ class Learning(BaseModel):
 
 
 class Goodput(BaseModel):
-    """Whom smooth goodput measures for, as in `profiles.goodput.Reader`."""
+    """Whom smooth goodput measures for, as in `profiles.measures.goodput.Reader`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

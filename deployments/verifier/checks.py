@@ -10,11 +10,6 @@ from enum import StrEnum
 from importlib import import_module
 from itertools import islice
 
-from deployments.verifier.choice import find_choice
-from deployments.verifier.grounding import count_grounded
-from deployments.verifier.normalise import Haystack, TooManyFalseStartsError, fold, normalise, plain
-from deployments.verifier.numbers import Number, find_numbers
-from deployments.verifier.patterns import TooMuchWorkError, matches
 from deployments.verifier.schema_check import StepsExceededError, parse_answer
 from deployments.verifier.spec import (
     Agreement,
@@ -28,6 +23,11 @@ from deployments.verifier.spec import (
     Numeric,
     Regex,
 )
+from deployments.verifier.text.choice import find_choice
+from deployments.verifier.text.grounding import count_grounded
+from deployments.verifier.text.normalise import Haystack, TooManyFalseStartsError, fold, normalise, plain
+from deployments.verifier.text.numbers import Number, find_numbers
+from deployments.verifier.text.patterns import TooMuchWorkError, matches
 
 logger = logging.getLogger("ray.serve")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from deployments.models.remote import RemoteModel
-from deployments.models.reply import Reply
-from deployments.models.settings import RemotePlan
+from deployments.contract.reply import Reply
+from deployments.engines.remote import RemoteModel
+from deployments.engines.settings import RemotePlan
 from deployments.verifier.checks import (
     CustomCheck,
     Evidence,

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, FormatChecker, SchemaError, Validat
 from jsonschema.validators import extend
 from referencing import Registry
 
-from deployments.verifier.patterns import PatternError, TooMuchWorkError, compile_pattern, matches
+from deployments.verifier.text.patterns import PatternError, TooMuchWorkError, compile_pattern, matches
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_SCHEMA_BYTES = 32 * 1024

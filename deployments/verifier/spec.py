@@ -15,9 +15,9 @@ from pydantic import (
     field_validator,
 )
 
-from deployments.verifier.normalise import normalise
-from deployments.verifier.patterns import MAX_PATTERN_CHARS, compile_pattern
 from deployments.verifier.schema_check import SchemaCheck
+from deployments.verifier.text.normalise import normalise
+from deployments.verifier.text.patterns import MAX_PATTERN_CHARS, compile_pattern
 
 MAX_VALUES = 64
 MAX_VALUES_CHARS = 65536

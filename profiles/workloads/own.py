@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from profiles.schema import DEFAULT_TASK, UNKNOWN_LANGUAGE
+from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE
 from profiles.workloads.prompt import Prompt
 
 MAX_LINES = 20_000

@@ -22,7 +22,7 @@ def bench_decision(
     seed: int = 0,
 ) -> None:
     """Features and decision per request: prompts of 100 to 64K tokens, 6 languages, 5 and 50 models."""
-    from scripts.bench import decision
+    from scripts.bench.cost import decision
 
     raise typer.Exit(finish(decision.run(rounds=rounds, seed=seed), json_path=json_path, check=check))
 
@@ -35,7 +35,7 @@ def bench_overhead(
     requests: Annotated[int, typer.Option(min=50, help="Requests per round.")] = 1500,
 ) -> None:
     """The same simulated model behind laar and behind Ray's own OpenAiIngress, side by side."""
-    from scripts.bench import overhead
+    from scripts.bench.cost import overhead
 
     raise typer.Exit(finish(overhead.run(rounds=rounds, requests=requests), json_path=json_path, check=check))
 
@@ -49,8 +49,8 @@ def bench_peers(
     profile: Annotated[bool, typer.Option("--profile", help="Also sample where laar's time goes.")] = False,
 ) -> None:
     """laar beside LiteLLM's proxy, vLLM's router and Ray's ingress on backends that answer at once."""
-    from scripts.bench import peers
-    from scripts.bench.peer_processes import PeersMissingError
+    from scripts.bench.cost import peers
+    from scripts.bench.cost.peer_processes import PeersMissingError
 
     try:
         report = peers.run(rounds=rounds, requests=requests, profile=profile)
@@ -77,7 +77,7 @@ def bench_allocate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Thinking budgets: optimum against SciPy, derivatives, rounding, a swing, time, simulated queues and retries."""
-    from scripts.bench import allocate
+    from scripts.bench.budgets import allocate
 
     report = allocate.run(
         problems=problems, repeats=repeats, random_starts=random_starts, requests=requests, seed=seed, plot_path=plot
@@ -92,7 +92,7 @@ def bench_log(
     rounds: Annotated[int, typer.Option(min=20, help="Times each prompt length is measured.")] = 2000,
 ) -> None:
     """What the attempt log adds to a request: its record, and the write to the journal."""
-    from scripts.bench import log as bench_of_log
+    from scripts.bench.cost import log as bench_of_log
 
     raise typer.Exit(finish(bench_of_log.run(rounds=rounds), json_path=json_path, check=check))
 
@@ -107,8 +107,8 @@ def bench_capability(
     check: Check = False,
 ) -> None:
     """How well fitted chances foretell recorded outcomes, beside rates and one logistic regression a model."""
-    from scripts.bench import capability
-    from scripts.profile.plan import BUCKET_EDGES
+    from scripts.bench.estimates import capability
+    from scripts.profile.measuring.plan import BUCKET_EDGES
 
     try:
         report = capability.run(train=train, held_out=held_out, edges=BUCKET_EDGES)
@@ -126,7 +126,7 @@ def bench_drift(
     seed: int = 0,
 ) -> None:
     """Two models swapped behind their names: verdicts until routing is right again, and until the alarm."""
-    from scripts.bench import drift
+    from scripts.bench.estimates import drift
 
     report = drift.run(runs=runs, quiet_verdicts=quiet_verdicts, seed=seed)
     raise typer.Exit(finish(report, json_path=json_path, check=check))
@@ -162,7 +162,7 @@ def bench_simulate(
 
     With fewer, time and memory are not judged and --check fails.
     """
-    from scripts.bench import simulate
+    from scripts.bench.simulated import study as simulate
 
     if write and from_dir is None:
         raise typer.BadParameter("needs --from", param_hint="--write")
@@ -210,7 +210,7 @@ def bench_ttca(
 
     With --plan and --out it asks, and publishes what was measured into the folder once nothing is missing.
     """
-    from scripts.bench.ttca_report import publish, recompute
+    from scripts.bench.publish.report import publish, recompute
 
     if (source is None) == (plan is None) or (plan is None) != (out is None):
         raise typer.BadParameter("either --plan with --out, or --from", param_hint="--plan")
@@ -238,9 +238,9 @@ def _ask_application(
     import asyncio
     import os
 
-    from scripts.bench.ttca_plan import read_plan
-    from scripts.bench.ttca_run import run
-    from scripts.profile.plan import ProfileError
+    from scripts.bench.ttca.plan import read_plan
+    from scripts.bench.ttca.run import run
+    from scripts.profile.measuring.plan import ProfileError
 
     found = read_plan(plan)
     only = [name.strip() for name in policies.split(",") if name.strip()]

@@ -1,6 +1,6 @@
 """A request as benches send it through the router's own code, without HTTP."""
 
-from deployments.router.request import AUTO, Endpoint, LaarOptions, RoutedRequest
+from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
 
 
 def chat_request(text: str, *, max_tokens: int, language: str | None = None) -> RoutedRequest:

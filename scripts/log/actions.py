@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from deployments.log.chains import Chain, ttcas_s
-from deployments.log.flusher import PRUNE_BATCH
-from deployments.log.lessons import last_position
-from deployments.log.queries import (
+from deployments.engines.embedded import default_cache_dir
+from deployments.log.database.store import Store
+from deployments.log.reading.chains import Chain, ttcas_s
+from deployments.log.reading.lessons import last_position
+from deployments.log.reading.queries import (
     Accuracy,
     Arrivals,
     Filter,
@@ -31,10 +32,9 @@ from deployments.log.queries import (
     request_chains,
 )
 from deployments.log.settings import SQLITE, database_url, default_url
-from deployments.log.store import Store
-from deployments.models.embedded import default_cache_dir
-from deployments.router.attempts import Status
-from deployments.router.policy import PolicyName
+from deployments.log.writing.flusher import PRUNE_BATCH
+from deployments.router.attempt.tries import Status
+from deployments.router.choice.policy import PolicyName
 
 T = TypeVar("T")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

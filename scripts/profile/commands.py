@@ -88,9 +88,9 @@ def run_command(
     ] = "LAAR_API_KEY",
 ) -> None:
     """Measure accuracy, latency and characters per token of every model; goes on where an earlier run stopped."""
-    from scripts.profile.application import read_config, with_application
-    from scripts.profile.plan import ProfileError, ProfilePlan
-    from scripts.profile.run import Output, run_profile
+    from scripts.profile.measuring.application import read_config, with_application
+    from scripts.profile.measuring.plan import ProfileError, ProfilePlan
+    from scripts.profile.measuring.run import Output, run_profile
 
     _refuse(url is not None and config is not None, "--url", "--config brings up an application of its own; drop one")
     _refuse(adaptive != (budget is not None), "--budget", "--adaptive and --budget go together")
@@ -160,7 +160,7 @@ def merge_command(
     """Add up the counts of profiles measured apart; latency is that of the newest."""
     from functools import reduce
 
-    from profiles.merging import MergeError, merge_profiles
+    from profiles.measuring.merging import MergeError, merge_profiles
     from scripts.profile.saving import save_profile
 
     _refuse(len(profiles) < 2, "PROFILES", "two profiles or more are wanted")
@@ -190,7 +190,7 @@ def show_command(
 
 def _load(source: str) -> Any:
     """By path or name; `./embedded` is a path, which a `Path` would make the name of one that ships with laar."""
-    from profiles.schema import load_profile
+    from profiles.profile import load_profile
 
     try:
         return load_profile(source)

@@ -10,11 +10,11 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from deployments.router.features import bucket_label
-from profiles.intervals import wilson
-from profiles.schema import Profile
-from scripts.profile.journal import Outcome
-from scripts.profile.plan import Case, Cell
+from deployments.router.text.features import bucket_label
+from profiles.chances.intervals import wilson
+from profiles.profile import Profile
+from scripts.profile.measuring.journal import Outcome
+from scripts.profile.measuring.plan import Case, Cell
 
 
 class Display:

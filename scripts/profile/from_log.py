@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployments.log.outcomes import logged_attempts
-from deployments.log.store import Store
-from profiles.logged import Refit, refit
-from profiles.schema import Measured, Profile
+from deployments.log.database.store import Store
+from deployments.log.reading.outcomes import logged_attempts
+from profiles.measuring.from_log import Refit, refit
+from profiles.profile import Measured, Profile
 from scripts.log.actions import moment, run
-from scripts.profile.plan import BUCKET_EDGES
+from scripts.profile.measuring.plan import BUCKET_EDGES
 from scripts.profile.saving import save_profile
 
 # The latest attempts that are read at most, which bounds the memory.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from profiles.schema import Profile
+from profiles.profile import Profile
 
 
 def save_profile(profile: Profile, path: Path) -> None:

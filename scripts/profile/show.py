@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deployments.router.features import bucket_label
-from deployments.router.latency import Speeds, idle_latency_s
-from deployments.router.routing import DEFAULT_OUTPUT_TOKENS
-from profiles.capability import Capability
-from profiles.intervals import wilson
-from profiles.schema import Cell, ModelProfile, Profile
+from deployments.router.choice.latency import Speeds, idle_latency_s
+from deployments.router.choice.routing import DEFAULT_OUTPUT_TOKENS
+from deployments.router.text.features import bucket_label
+from profiles.chances.capability import Capability
+from profiles.chances.intervals import wilson
+from profiles.profile import Cell, ModelProfile, Profile
 
 ACCURACY_COLOURS, TTCA_COLOURS = "RdYlGn", "RdYlGn_r"
 SHORTEST_S = 1e-6

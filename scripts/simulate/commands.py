@@ -12,7 +12,7 @@ import typer
 from scripts.options import JsonPath
 
 if TYPE_CHECKING:
-    from profiles.schema import Profile
+    from profiles.profile import Profile
     from scripts.simulate.settings import SimulationSettings
 
 simulate = typer.Typer(
@@ -139,10 +139,10 @@ def simulate_plan(
     """
     from rich.console import Console
 
+    from scripts.simulate.core.trials import Target
     from scripts.simulate.planning import NoPlan, plan
     from scripts.simulate.settings import SettingsError
     from scripts.simulate.tables import plan_table
-    from scripts.simulate.trials import Target
 
     changes = _changes(profile, None, rate, concurrency, trace, requests, cap, seed)
     target = Target(measure=measure.value, limit_s=target_s, max_replicas=max_replicas, min_success=min_success)
@@ -173,7 +173,7 @@ def _read(
 ) -> "tuple[SimulationSettings, Profile]":
     from pydantic import ValidationError
 
-    from profiles.schema import load_profile
+    from profiles.profile import load_profile
     from scripts.simulate.settings import PACKAGED, SettingsError, load_settings, settings_of
 
     if config is not None and setting is not None:

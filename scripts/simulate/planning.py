@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from profiles.schema import Profile
-from scripts.simulate.cluster import MAX_REPLICAS
+from profiles.profile import Profile
+from scripts.simulate.core.cluster import MAX_REPLICAS
+from scripts.simulate.core.trials import Counts, Members, Target, Trials
 from scripts.simulate.settings import SettingsError, SimulationSettings
-from scripts.simulate.trials import Counts, Members, Target, Trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,17 +7,17 @@ from statistics import fmean, stdev
 
 import numpy as np
 
-from deployments.router.policy import POLICIES
+from deployments.router.choice.policy import POLICIES
 from deployments.router.settings import Learning
-from profiles.record import Record
-from profiles.schema import Profile
-from profiles.trial import Trial, Try
-from profiles.ttca import answerable, charged_s, longest_attempts_s
-from scripts.simulate.cluster import Cluster
-from scripts.simulate.router import FROZEN, Ablation, Loop, Router
-from scripts.simulate.simulation import Outcome, Simulation
-from scripts.simulate.traffic import Prompt, Traffic, recorded_prompts
-from scripts.simulate.truth import Recorded
+from profiles.measures.trial import Trial, Try
+from profiles.measures.ttca import answerable, charged_s, longest_attempts_s
+from profiles.measuring.measurement import Record
+from profiles.profile import Profile
+from scripts.simulate.core.cluster import Cluster
+from scripts.simulate.core.router import FROZEN, Ablation, Loop, Router
+from scripts.simulate.core.simulation import Outcome, Simulation
+from scripts.simulate.core.traffic import Prompt, Traffic, recorded_prompts
+from scripts.simulate.core.truth import Recorded
 
 # By what share answers are longer or shorter in a repeated replay.
 SHAKEN = 0.01
@@ -42,7 +42,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What a run brought on prompts that some model answers: charges of reading (i), see `profiles.ttca`."""
+    """What a run brought on prompts that some model answers: charges of reading (i), see `profiles.measures.ttca`."""
 
     mean_s: float
     p95_s: float

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deployments.router.latency import Floats
-from deployments.router.routing import DEFAULT_OUTPUT_TOKENS
+from deployments.router.choice.latency import Floats
+from deployments.router.choice.routing import DEFAULT_OUTPUT_TOKENS
 from deployments.router.settings import Learning
-from profiles.capability import Capability
-from profiles.schema import Profile
-from scripts.simulate.cluster import Cluster
-from scripts.simulate.engine import Engine
+from profiles.chances.capability import Capability
+from profiles.profile import Profile
+from scripts.simulate.core.cluster import Cluster
+from scripts.simulate.core.engine import Engine
+from scripts.simulate.core.router import Loop, Router
+from scripts.simulate.core.simulation import Outcome, Simulation
+from scripts.simulate.core.traffic import Prompt, Traffic, closed, poisson
+from scripts.simulate.core.truth import Drawn
 from scripts.simulate.replay import loop_of
-from scripts.simulate.router import Loop, Router
 from scripts.simulate.settings import Kind, SettingsError, SimulationSettings
-from scripts.simulate.simulation import Outcome, Simulation
 from scripts.simulate.summary import Charging, Summary, summarise
-from scripts.simulate.traffic import Prompt, Traffic, closed, poisson
-from scripts.simulate.truth import Drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,11 +18,11 @@ from pydantic import (
     model_validator,
 )
 
-from deployments.router.policy import POLICIES
-from profiles.schema import DEFAULT_TASK, Profile
+from deployments.router.choice.policy import POLICIES
+from profiles.profile import DEFAULT_TASK, Profile
 from scripts.faults import in_words
-from scripts.simulate.cluster import MAX_REPLICAS
-from scripts.simulate.router import Loop
+from scripts.simulate.core.cluster import MAX_REPLICAS
+from scripts.simulate.core.router import Loop
 
 PACKAGED = Path(__file__).parent
 MAX_REQUESTS = 10_000_000

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from profiles.ttca import PAR_FACTOR
-from scripts.simulate.router import Loop
+from profiles.measures.ttca import PAR_FACTOR
+from scripts.simulate.core.router import Loop
+from scripts.simulate.core.simulation import Outcome
+from scripts.simulate.core.traffic import Floats
 from scripts.simulate.settings import SettingsError
-from scripts.simulate.simulation import Outcome
-from scripts.simulate.traffic import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +35,9 @@ class Times:
 class Summary:
     """One policy on a simulated cluster.
 
-    `ttca`, `penalised_s` and `solved_ttca` are the readings (i), (ii) and (iii) of `profiles.ttca`. `ttft` and `tpot`
-    are those of the right answers, TTFT from the arrival of the request. `busy` is the share of the time that each
-    model's replicas worked.
+    `ttca`, `penalised_s` and `solved_ttca` are the readings (i), (ii) and (iii) of `profiles.measures.ttca`. `ttft` and
+    `tpot` are those of the right answers, TTFT from the arrival of the request. `busy` is the share of the time that
+    each model's replicas worked.
     """
 
     policy: str
@@ -57,7 +57,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Charging:
-    """What all policies of a run share, as in `profiles.ttca`, but with arrays over the requests.
+    """What all policies of a run share, as in `profiles.measures.ttca`, but with arrays over the requests.
 
     `answerable` says which of them some model answers; `attempt_s` is the price of an attempt that was not made.
     """
@@ -87,7 +87,7 @@ class Charging:
 
 
 def charged_s(outcome: Outcome, *, cap: int, attempt_s: Floats) -> Floats:
-    """TTCA where solved, else all attempts up to the cap: `profiles.ttca.charged_s`, with arrays over the requests."""
+    """TTCA where solved, else all attempts up to the cap: `profiles.measures.ttca.charged_s`, over arrays."""
     own_s = outcome.elapsed_s / np.maximum(outcome.attempts, 1)
     left_s = (cap - outcome.attempts) * np.maximum(attempt_s, own_s)
     return np.where(outcome.solved, outcome.elapsed_s, outcome.elapsed_s + left_s)

@@ -8,7 +8,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from scripts.demo import CONFIG, Signals, end_application, start_application, wait_until_ready
+from scripts.demo.run import CONFIG, Signals, end_application, start_application, wait_until_ready
 
 PORT = 8341
 # ports of their own, so that the tests run beside an application that is up

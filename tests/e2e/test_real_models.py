@@ -10,11 +10,11 @@ import openai
 import pytest
 
 from profiles.workloads import workload
-from scripts.bench.ttca_data import read_trials
-from scripts.bench.ttca_plan import TtcaPlan
-from scripts.bench.ttca_report import publish, recompute
-from scripts.bench.ttca_run import run
-from scripts.demo_questions import QUESTIONS
+from scripts.bench.publish.report import publish, recompute
+from scripts.bench.ttca.data import read_trials
+from scripts.bench.ttca.plan import TtcaPlan
+from scripts.bench.ttca.run import run
+from scripts.demo.questions import QUESTIONS
 
 pytestmark = pytest.mark.e2e
 MODELS = ("gemma-3-270m", "smollm2-135m")

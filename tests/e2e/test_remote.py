@@ -14,7 +14,7 @@ import openai
 import pytest
 import yaml
 
-from deployments.models.embedded import default_cache_dir
+from deployments.engines.embedded import default_cache_dir
 from tests.e2e.conftest import running
 
 pytestmark = pytest.mark.e2e

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from tokenizers import Tokenizer
 
-from deployments.models.embedded import default_cache_dir
-from scripts.demo import CONFIG
+from deployments.engines.embedded import default_cache_dir
+from scripts.demo.run import CONFIG
 from tests.e2e.conftest import running
 
 pytestmark = pytest.mark.e2e

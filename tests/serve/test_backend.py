@@ -9,8 +9,8 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
 
-from deployments.router.backend import ServeBackend
-from deployments.router.runner import BackendError
+from deployments.router.attempt.backend import ServeBackend
+from deployments.router.attempt.runner import BackendError
 from deployments.verifier.checks import Evidence
 
 pytestmark = pytest.mark.serve

@@ -19,9 +19,9 @@ import pytest
 from ray import serve
 from sqlalchemy import Engine, create_engine, select
 
+from deployments.log.database.store import Store
+from deployments.log.database.tables import attempts, feedback, requests
 from deployments.log.settings import database_url
-from deployments.log.store import Store
-from deployments.log.tables import attempts, feedback, requests
 from tests.serve.conftest import AT_HOME, HEADERS, OTHER_KEY, RAY_PORTS, chat, models
 from tests.serve.postgres import Postgres
 from tests.unit.logged import asked, tried

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from ray.serve.llm.openai_api_models import ChatCompletionRequest, ChatCompletionResponse
 
-from deployments.models.settings import SimulatedSettings
-from deployments.models.simulated import _CHAT, SimulatedEngine
+from deployments.engines.settings import SimulatedSettings
+from deployments.engines.simulated import _CHAT, SimulatedEngine
 from tests.unit.test_bench_peers import ask
 
 pytestmark = pytest.mark.serve

@@ -15,7 +15,7 @@ import pytest
 from tests.unit.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from deployments.log.store import Store
+    from deployments.log.database.store import Store
 
 # before numpy is loaded: on busy cores the threads of small matrix operations wait for one another
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -97,7 +97,7 @@ def _require_loopback(host: str | bytes | None) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> "Iterator[Store]":
     """An empty attempt log in SQLite."""
-    from deployments.log.store import Store
+    from deployments.log.database.store import Store
 
     found = Store(f"sqlite:///{tmp_path}/attempts.sqlite")
     found.migrate()

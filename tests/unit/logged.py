@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from deployments.log.records import AttemptRecord, FeedbackRecord, RequestRecord
+from deployments.log.writing.log_records import AttemptRecord, FeedbackRecord, RequestRecord
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NOON_S = NOON.timestamp()

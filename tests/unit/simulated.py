@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from profiles.record import Record
-from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
-from scripts.simulate.cluster import Cluster
-from scripts.simulate.engine import Engine
-from scripts.simulate.router import Loop, Router
-from scripts.simulate.simulation import Outcome, Simulation
-from scripts.simulate.traffic import Floats, Prompt, Traffic
-from scripts.simulate.truth import Recorded
+from profiles.measuring.measurement import Record
+from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from scripts.simulate.core.cluster import Cluster
+from scripts.simulate.core.engine import Engine
+from scripts.simulate.core.router import Loop, Router
+from scripts.simulate.core.simulation import Outcome, Simulation
+from scripts.simulate.core.traffic import Floats, Prompt, Traffic
+from scripts.simulate.core.truth import Recorded
 
 FAST, GOOD = "fast", "good"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from profiles.adaptive import TOLERANCE, Arm, doubt, next_arms
+from profiles.measuring.adaptive import TOLERANCE, Arm, doubt, next_arms
 
 MODELS = ("a", "b", "c", "d")
 

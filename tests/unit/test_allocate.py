@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scripts import cli
-from scripts.bench.allocate_simulated import ASSUMED, compare_baselines
-from scripts.thinking_types import read_types
+from scripts.allocate.thinking_types import read_types
+from scripts.bench.budgets.simulated import ASSUMED, compare_baselines
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "thinking_types.yaml"
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from deployments.log.store import Store
-from profiles.schema import load_profile
+from deployments.log.database.store import Store
+from profiles.profile import load_profile
 from scripts import cli
 from tests.unit.logged import NOON, asked, tried
 

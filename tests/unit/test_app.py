@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import serve_app
-from deployments.models import embedded
+from deployments.engines import embedded
 from serve_app.config import AppConfig, ModelConfig, remote_plans
 
 # loading them takes ten seconds, and what is tested here comes before any of them has work to do
@@ -17,9 +17,9 @@ ENGINES = (
     "ray",
     "ray.serve",
     "ray.serve.llm",
-    "deployments.models.server",
-    "deployments.models.simulated",
-    "deployments.router.ingress",
+    "deployments.engines.ray_llm",
+    "deployments.engines.simulated",
+    "deployments.router.http.ingress",
     "deployments.verifier.deployment",
 )
 

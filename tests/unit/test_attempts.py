@@ -1,8 +1,8 @@
 import pytest
 
-from deployments.models.reply import Reply
-from deployments.router.attempts import Attempt, AttemptLog, Status, StopReason
-from deployments.router.policy import Exclusion
+from deployments.contract.reply import Reply
+from deployments.router.attempt.tries import Attempt, AttemptLog, Status, StopReason
+from deployments.router.choice.policy import Exclusion
 
 
 def attempt(model: str, status: Status, *, probability: float = 0.5, answered: bool = True) -> Attempt:

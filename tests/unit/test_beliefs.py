@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from deployments.router.beliefs import Beliefs
+from deployments.router.choice.chances import Beliefs
 from deployments.router.settings import Learning
-from profiles.schema import NO_PROFILE, PairCell
+from profiles.profile import NO_PROFILE, PairCell
 from tests.unit.test_capability import cell, profile
 
 PAIR = PairCell(failed="a", model="b", language="en", bucket=0, correct=2, tried=50)

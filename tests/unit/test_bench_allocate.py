@@ -1,6 +1,6 @@
 from typing import Any
 
-from scripts.bench.allocate_simulated import retry_bars
+from scripts.bench.budgets.simulated import retry_bars
 
 
 def at_load(*, fastest: list[int], once_fastest: list[int], best_time: float) -> dict[str, Any]:

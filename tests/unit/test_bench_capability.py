@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from scripts.bench.baselines import cell_rates, logistic_per_model, overall_rates
-from scripts.bench.capability import calibration_error, run
-from scripts.bench.recorded import read_records
+from scripts.bench.estimates.baselines import cell_rates, logistic_per_model, overall_rates
+from scripts.bench.estimates.capability import calibration_error, run
+from scripts.bench.estimates.read_measurements import read_records
 from tests.unit.test_fitting import record
 
 EDGES = (128, 512, 2048)

@@ -1,6 +1,6 @@
 import pytest
 
-from scripts.bench import drift
+from scripts.bench.estimates import drift
 
 
 def test_swap_is_noticed_and_quiet_worlds_stay_quiet() -> None:

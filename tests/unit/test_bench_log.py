@@ -1,4 +1,4 @@
-from scripts.bench import log
+from scripts.bench.cost import log
 
 
 def test_size_of_a_record_is_that_of_its_frame_whatever_the_prompt() -> None:

@@ -13,12 +13,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
-from scripts.bench import peer_processes
-from scripts.bench.closed_loop import Target
-from scripts.bench.instant_backend import app
-from scripts.bench.peer_processes import litellm_config, served_by
-from scripts.bench.peers import bars_of, compare, with_added
-from scripts.bench.where_time_goes import NATIVE, OTHERS, owner_of, processes_of, shares_s, summary
+from scripts.bench.cost import peer_processes
+from scripts.bench.cost.closed_loop import Target
+from scripts.bench.cost.instant_backend import app
+from scripts.bench.cost.peer_processes import litellm_config, served_by
+from scripts.bench.cost.peers import bars_of, compare, with_added
+from scripts.bench.cost.where_time_goes import NATIVE, OTHERS, owner_of, processes_of, shares_s, summary
 from scripts.cli import app as laar
 
 ROOT = Path(__file__).parents[2]
@@ -180,18 +180,20 @@ async def test_instant_backend_knows_no_other_path() -> None:
     ("stack", "owner"),
     [
         pytest.param(
-            "run (asyncio/base_events.py:1);handle (/x/deployments/router/ingress.py:1);"
-            "generate (/x/deployments/router/backend.py:9);remote (/x/ray/serve/handle.py:1);dumps (pickle.py:1)",
+            "run (asyncio/base_events.py:1);handle (/x/deployments/router/http/ingress.py:1);"
+            "generate (/x/deployments/router/attempt/backend.py:9);"
+            "remote (/x/ray/serve/handle.py:1);dumps (pickle.py:1)",
             "Ray Serve",
             id="a library is charged to its caller",
         ),
         pytest.param(
-            "main (/x/ray/serve/replica.py:1);decide (/x/deployments/router/routing.py:1);sort (numpy/core.py:1)",
+            "main (/x/ray/serve/replica.py:1);"
+            "decide (/x/deployments/router/choice/routing.py:1);sort (numpy/core.py:1)",
             "laar: decision",
             id="the innermost owner counts",
         ),
         pytest.param(
-            "main (/x/ray/serve/replica.py:1);request_ended (/x/deployments/router/metrics.py:1);"
+            "main (/x/ray/serve/replica.py:1);request_ended (/x/deployments/router/upkeep/metrics.py:1);"
             "inc (/x/ray/util/metrics.py:1)",
             "laar: answer and metrics",
             id="counting is charged to who counts",

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from profiles.trial import Trial
-from scripts.bench import simulated_run
+from profiles.measures.trial import Trial
 from scripts.bench.commands import bench
-from scripts.bench.simulate import WITHIN_RUN, size_bars
-from scripts.bench.simulated_published import validation_table
-from scripts.bench.simulated_run import WAYS, Split, Study, load_study, read_engines
-from scripts.bench.ttca_plan import blocks_of, prompts_of, read_plan
-from scripts.simulate import calibrate
-from scripts.simulate.cluster import Cluster
+from scripts.bench.simulated import calibrate
+from scripts.bench.simulated import run as simulated_run
+from scripts.bench.simulated.published import validation_table
+from scripts.bench.simulated.run import WAYS, Split, Study, load_study, read_engines
+from scripts.bench.simulated.study import WITHIN_RUN, size_bars
+from scripts.bench.ttca.plan import blocks_of, prompts_of, read_plan
+from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.replay import Asked, Replay, play_policy, trials_of
 from tests.unit.simulated import FAST, GOOD, profile
 from tests.unit.test_simulate_replay import ENGINES, MIXED, PLAN, world

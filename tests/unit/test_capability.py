@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profiles.capability import Capability
-from profiles.joint import after as conditioned
-from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from profiles.chances.capability import Capability
+from profiles.chances.joint import after as conditioned
+from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 
 MEASURED = NO_PROFILE.measured
 

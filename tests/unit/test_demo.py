@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts import demo
-from scripts.demo_questions import QUESTIONS
+from scripts.demo import run as demo
+from scripts.demo.questions import QUESTIONS
 
 # The children ignore SIGINT, each in a process group or a session of its own. All pids are told once all are ready.
 TREE = """
@@ -42,7 +42,7 @@ if ending != "crashing":
 # The tests may run under nohup, whose wish to live on is none of the demo's.
 DEMO = """
 import signal, sys, time
-from scripts import demo
+from scripts.demo import run as demo
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 tree, phase, port, *arguments = sys.argv[1:]
 demo.REST_END_TIMEOUT_S = 0.1

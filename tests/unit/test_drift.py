@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from profiles.drift import Alarm, Direction, Drift
+from profiles.chances.drift import Alarm, Direction, Drift
 
 
 def observe(drift: Drift, low: float, high: float, *, correct: bool, task: str = "t") -> list[Alarm]:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
-from deployments.errors import BrokenStreamError, LaarError, LateStreamError, LogUnavailableError
-from deployments.router import sse
-from deployments.router.edge import End, GuardedStream, with_late_errors
-from profiles.goodput import Meter
+from deployments.contract.errors import BrokenStreamError, LaarError, LateStreamError, LogUnavailableError
+from deployments.router.http import sse
+from deployments.router.http.http_io import End, GuardedStream, with_late_errors
+from profiles.measures.goodput import Meter
 
 TOKEN = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}]}\n\n'

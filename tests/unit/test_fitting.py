@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from profiles.fitting import fit_latency, fit_profile, fit_tokens
-from profiles.record import Record
-from profiles.schema import NO_PROFILE
+from profiles.measuring.fitting import fit_latency, fit_profile, fit_tokens
+from profiles.measuring.measurement import Record
+from profiles.profile import NO_PROFILE
 
 
 def record(prompt_id: str = "p", model: str = "a", **other: Any) -> Record:

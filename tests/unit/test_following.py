@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from deployments.log.lessons import Batch
-from deployments.log.records import AttemptRecord, LogRecord
-from deployments.log.replica_log import LogHistory
-from deployments.log.store import Store
-from deployments.router.beliefs import Beliefs
-from deployments.router.following import Follower, follow_once, replay
+from deployments.log.database.store import Store
+from deployments.log.reading.lessons import Batch
+from deployments.log.writing.log_records import AttemptRecord, LogRecord
+from deployments.log.writing.replica_log import LogHistory
+from deployments.router.choice.chances import Beliefs
 from deployments.router.settings import Learning
+from deployments.router.upkeep.learn_from_log import Follower, follow_once, replay
 from tests.unit.logged import asked, request_id, said, tried
 from tests.unit.test_capability import cell, profile
 

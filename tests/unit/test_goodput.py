@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from profiles.goodput import (
+from profiles.measures.goodput import (
     Delivery,
     Meter,
     Objective,

@@ -23,17 +23,17 @@ FLOORS = ("profiles", "deployments", "serve_app", "scripts")
 # Shells gather and apply: Ray, HTTP, files, processes, the clock. Every other module of these floors decides.
 SHELLS = frozenset(
     {
-        "deployments.log.replica_log",
-        "deployments.log.flusher",
-        "deployments.log.journal",
-        "deployments.log.migrations.env",
-        "deployments.models.embedded",
-        "deployments.models.remote",
-        "deployments.models.server",
-        "deployments.models.simulated",
-        "deployments.router.backend",
-        "deployments.router.ingress",
-        "deployments.router.metrics",
+        "deployments.log.writing.replica_log",
+        "deployments.log.writing.flusher",
+        "deployments.log.writing.journal",
+        "deployments.log.database.migrations.env",
+        "deployments.engines.embedded",
+        "deployments.engines.remote",
+        "deployments.engines.ray_llm",
+        "deployments.engines.simulated",
+        "deployments.router.attempt.backend",
+        "deployments.router.http.ingress",
+        "deployments.router.upkeep.metrics",
         "deployments.verifier.deployment",
         "serve_app.app",
     }
@@ -182,8 +182,10 @@ def test_imports_go_down_only() -> None:
 
 
 def test_an_import_from_a_higher_floor_is_seen() -> None:
-    imported = ["deployments.router.policy", "profiles.schema", "os"]
-    assert upward_imports("profiles.capability", imported) == ["profiles.capability imports deployments.router.policy"]
+    imported = ["deployments.router.choice.policy", "profiles.profile", "os"]
+    assert upward_imports("profiles.chances.capability", imported) == [
+        "profiles.chances.capability imports deployments.router.choice.policy"
+    ]
 
 
 def test_private_parts_of_ray_are_imported_nowhere() -> None:
@@ -200,8 +202,8 @@ def test_a_private_part_of_ray_is_seen_also_when_taken_from_a_public_module() ->
 
 
 def test_relative_imports_are_resolved() -> None:
-    tree = ast.parse("from ..models import server")
-    assert list(imported_names(tree, "deployments.router")) == ["deployments.models.server"]
+    tree = ast.parse("from ..engines import ray_llm")
+    assert list(imported_names(tree, "deployments.router")) == ["deployments.engines.ray_llm"]
 
 
 def test_shells_exist() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from profiles.intervals import wilson
+from profiles.chances.intervals import wilson
 
 
 @pytest.mark.parametrize(

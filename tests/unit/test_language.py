@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from deployments.router.language import MOST_BYTES, UNDETECTED, WINDOW_CHARS, FastTextDetector, ends, natural_windows
+from deployments.router.text.language import (
+    MOST_BYTES,
+    UNDETECTED,
+    WINDOW_CHARS,
+    FastTextDetector,
+    ends,
+    natural_windows,
+)
 
 FRENCH = "Quelle est la valeur de la clé indiquée ci-dessus ?"
 CODE = """import os
@@ -244,7 +251,7 @@ def test_confidence_is_a_probability_even_where_names_share_it(detector: FastTex
 
 def test_importing_the_module_loads_no_model() -> None:
     code = (
-        "import sys, deployments.router.features;"
+        "import sys, deployments.router.text.features;"
         "sys.exit(any(m in sys.modules for m in ('fasttext', 'ray', 'vllm', 'torch', 'fastapi')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from deployments.router.latency import Load, Speeds, idle_latency_s, queueing_s, unread_tokens
-from profiles.schema import Latency
+from deployments.router.choice.latency import Load, Speeds, idle_latency_s, queueing_s, unread_tokens
+from profiles.profile import Latency
 
 SPEEDS = Speeds.of([Latency(overhead_s=0.5, prefill_s_per_token=0.01, decode_s_per_token=0.1, decode_growth=0.5)])
 OUTPUT = np.array([20.0])

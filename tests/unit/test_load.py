@@ -1,4 +1,4 @@
-from deployments.router.load import COOLDOWN_S, FAILURES_TO_OPEN, MAX_COOLDOWN_S, LoadTracker
+from deployments.router.choice.load import COOLDOWN_S, FAILURES_TO_OPEN, MAX_COOLDOWN_S, LoadTracker
 
 
 def failed(times: int, *, now_s: float = 0.0) -> LoadTracker:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from deployments.log.records import FeedbackRecord
-from deployments.log.store import Store
+from deployments.log.database.store import Store
+from deployments.log.writing.log_records import FeedbackRecord
 from scripts import cli
 from scripts.log.actions import Wanted, moment, show_new
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from deployments.log.flusher import Flusher
-from deployments.log.journal import Journal
-from deployments.log.records import frame
+from deployments.log.database.store import Store
+from deployments.log.database.tables import attempts, requests
 from deployments.log.settings import LogSettings
-from deployments.log.store import Store
-from deployments.log.tables import attempts, requests
+from deployments.log.writing.flusher import Flusher
+from deployments.log.writing.journal import Journal
+from deployments.log.writing.log_records import frame
 from tests.unit.logged import NOON_S, asked, tried
 
 DAY_S = 86400.0

@@ -10,9 +10,9 @@ from zlib import crc32
 
 import pytest
 
-from deployments.log import journal as module
-from deployments.log.journal import Journal, JournalError, Segment
-from deployments.log.records import HEADER_BYTES, FeedbackRecord, LogRecord, frame, read_frames, storable
+from deployments.log.writing import journal as module
+from deployments.log.writing.journal import Journal, JournalError, Segment
+from deployments.log.writing.log_records import HEADER_BYTES, FeedbackRecord, LogRecord, frame, read_frames, storable
 from tests.unit.logged import asked, request_id
 
 RECORDS: list[LogRecord] = [asked(1), FeedbackRecord(request_id=request_id(1), correct=False, at_s=5.0), asked(2)]

@@ -8,10 +8,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import delete
 
-from deployments.log.lessons import Lesson
-from deployments.log.records import AttemptRecord, LogRecord
-from deployments.log.store import Store
-from deployments.log.tables import changes, requests
+from deployments.log.database.store import Store
+from deployments.log.database.tables import changes, requests
+from deployments.log.reading.lessons import Lesson
+from deployments.log.writing.log_records import AttemptRecord, LogRecord
 from tests.unit.logged import NOON, asked, request_id, said, tried
 
 WRONG, RIGHT = tried("a", "wrong"), tried("b", "correct")
@@ -168,7 +168,7 @@ def test_log_of_an_earlier_version_can_be_learned_from(tmp_path: Path) -> None:
     store.write([asked(2, RIGHT, at_s=2), asked(1, UNVERIFIED, at_s=1), said(1, True)])
     with store.engine.begin() as connection:
         config = Config()
-        config.set_main_option("script_location", "deployments.log:migrations")
+        config.set_main_option("script_location", "deployments.log.database:migrations")
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
         assert not connection.dialect.has_table(connection, changes.name)

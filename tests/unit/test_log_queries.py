@@ -4,10 +4,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from deployments.log.chains import Link, chains, ttcas_s
-from deployments.log.queries import Arrivals, Filter, accuracy, arrivals, list_attempts, request_chains
-from deployments.log.records import FeedbackRecord, LogRecord
-from deployments.log.store import Store
+from deployments.log.database.store import Store
+from deployments.log.reading.chains import Link, chains, ttcas_s
+from deployments.log.reading.queries import Arrivals, Filter, accuracy, arrivals, list_attempts, request_chains
+from deployments.log.writing.log_records import FeedbackRecord, LogRecord
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
 ALL = Filter()

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from deployments.errors import LogUnavailableError, UnknownRequestError
-from deployments.log.replica_log import ReplicaLog
+from deployments.contract.errors import LogUnavailableError, UnknownRequestError
+from deployments.log.database.store import Store
+from deployments.log.database.tables import feedback, requests
 from deployments.log.settings import LogPlan, LogSettings
-from deployments.log.store import Store
-from deployments.log.tables import feedback, requests
+from deployments.log.writing.replica_log import ReplicaLog
 from tests.unit.logged import asked, request_id
 from tests.unit.test_log_flusher import Told
 

@@ -10,9 +10,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from deployments.log.records import FeedbackRecord
-from deployments.log.store import SchemaError, Store
-from deployments.log.tables import attempts, changes, feedback, metadata, requests
+from deployments.log.database.store import SchemaError, Store
+from deployments.log.database.tables import attempts, changes, feedback, metadata, requests
+from deployments.log.writing.log_records import FeedbackRecord
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from profiles.logistic import UNSEEN, Effect, fit
+from profiles.chances.logistic import UNSEEN, Effect, fit
 
 
 def effect(level: list[int], count: int, weight: float = 1.0) -> Effect:

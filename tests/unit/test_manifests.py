@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from profiles.schema import load_profile
+from profiles.profile import load_profile
 from serve_app.config import AppConfig
 
 ROOT = Path(__file__).parents[2]

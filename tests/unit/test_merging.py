@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from profiles.merging import MergeError, merge_profiles
-from profiles.schema import Profile
+from profiles.measuring.merging import MergeError, merge_profiles
+from profiles.profile import Profile
 
 Cells = tuple[tuple[str, int, int, int], ...]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from profiles.capability import Capability
-from profiles.online import Learner
-from profiles.schema import Cell, PairCell, Profile
+from profiles.chances.capability import Capability
+from profiles.chances.online import Learner
+from profiles.profile import Cell, PairCell, Profile
 from tests.unit.test_capability import profile
 
 MODELS = ("m", "n")

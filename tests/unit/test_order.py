@@ -4,10 +4,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from deployments.router.order import MAX_ORDERED, Joint, best_order, chance_left
-from deployments.router.policy import POLICIES, decide, rank
-from profiles.joint import after
-from profiles.logistic import Floats
+from deployments.router.choice.joint_order import MAX_ORDERED, Joint, best_order, chance_left
+from deployments.router.choice.policy import POLICIES, decide, rank
+from profiles.chances.joint import after
+from profiles.chances.logistic import Floats
 from tests.unit.test_policy import candidate
 
 NONE = np.zeros((2, 2))

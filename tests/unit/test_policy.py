@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from deployments.router.policy import POLICIES, Candidate, Exclusion, PolicyName, Reason, decide, rank
+from deployments.router.choice.policy import POLICIES, Candidate, Exclusion, PolicyName, Reason, decide, rank
 
 
 def candidate(model: str, *, latency_s: float = 1.0, probability: float = 0.5, **other: Any) -> Candidate:

@@ -11,14 +11,14 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from profiles.schema import Profile
+from profiles.profile import Profile
 from profiles.workloads import Prompt
 from scripts import cli
-from scripts.profile import run as running
-from scripts.profile.asking import KEY_HELP
-from scripts.profile.journal import journal_path
-from scripts.profile.plan import ProfilePlan
-from scripts.profile.run import Output, run_profile
+from scripts.profile.measuring import run as running
+from scripts.profile.measuring.asking import KEY_HELP
+from scripts.profile.measuring.journal import journal_path
+from scripts.profile.measuring.plan import ProfilePlan
+from scripts.profile.measuring.run import Output, run_profile
 
 # decides over one request: the number of the prompt, counted from 0, and how often it was sent before
 Answer = Callable[[int, int], int]

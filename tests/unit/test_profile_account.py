@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from profiles.workloads import Prompt
-from scripts.profile.account import AccountError, Row, Tally, account, check_account, total
-from scripts.profile.journal import Journal, Outcome, Result
-from scripts.profile.plan import Case
+from scripts.profile.measuring.account import AccountError, Row, Tally, account, check_account, total
+from scripts.profile.measuring.journal import Journal, Outcome, Result
+from scripts.profile.measuring.plan import Case
 from tests.unit.test_profile_journal import RECORD
 
 

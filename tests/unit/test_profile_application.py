@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from scripts.demo import DemoError
-from scripts.profile import application
-from scripts.profile.application import ApplicationConfig, read_config, with_application
-from scripts.profile.plan import ProfileError
+from scripts.demo.run import DemoError
+from scripts.profile.measuring import application
+from scripts.profile.measuring.application import ApplicationConfig, read_config, with_application
+from scripts.profile.measuring.plan import ProfileError
 
 EMBEDDED = Path(__file__).parents[2] / "serve_app" / "embedded.yaml"
 

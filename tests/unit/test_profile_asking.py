@@ -6,10 +6,10 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from deployments.router.language import FastTextDetector
+from deployments.router.text.language import FastTextDetector
 from profiles.workloads import Prompt
-from scripts.profile.asking import NoAnswerError, ask, model_names
-from scripts.profile.plan import Case, ProfileError
+from scripts.profile.measuring.asking import NoAnswerError, ask, model_names
+from scripts.profile.measuring.plan import Case, ProfileError
 
 T = TypeVar("T")
 PROMPT = Prompt(

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 from profiles.workloads import Prompt
 from scripts import cli
 from scripts.profile import commands
-from scripts.profile import run as running
-from scripts.profile.plan import ProfilePlan
-from scripts.profile.run import Output
+from scripts.profile.measuring import run as running
+from scripts.profile.measuring.plan import ProfilePlan
+from scripts.profile.measuring.run import Output
 
 
 def plan(**changes: Any) -> ProfilePlan:

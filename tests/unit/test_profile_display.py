@@ -4,8 +4,8 @@ from rich.console import Console
 
 from profiles.workloads import Prompt
 from scripts.profile.display import Display, live_table, share
-from scripts.profile.journal import Outcome, Result
-from scripts.profile.plan import Case, Cell
+from scripts.profile.measuring.journal import Outcome, Result
+from scripts.profile.measuring.plan import Case, Cell
 from tests.unit.test_profile_journal import RECORD
 
 CASE = Case(

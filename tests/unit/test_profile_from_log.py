@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from deployments.log.records import FeedbackRecord, LogRecord
-from deployments.log.store import Store
-from profiles.logged import company
-from profiles.schema import Latency, ModelProfile, PairCell, Profile, load_profile
+from deployments.log.database.store import Store
+from deployments.log.writing.log_records import FeedbackRecord, LogRecord
+from profiles.measuring.from_log import company
+from profiles.profile import Latency, ModelProfile, PairCell, Profile, load_profile
 from scripts import cli
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 

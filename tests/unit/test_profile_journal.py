@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from profiles.record import Record
-from scripts.profile.journal import VERSION, Journal, Outcome, Result, journal_path
-from scripts.profile.plan import Key, ProfileError
+from profiles.measuring.measurement import Record
+from scripts.profile.measuring.journal import VERSION, Journal, Outcome, Result, journal_path
+from scripts.profile.measuring.plan import Key, ProfileError
 
 PLAN = {"seed": 1, "tokens": [100]}
 RECORD = Record(

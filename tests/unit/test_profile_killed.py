@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from profiles.schema import Profile
+from profiles.profile import Profile
 
 ROOT = Path(__file__).parents[2]
 # far beyond what the slowest machine takes

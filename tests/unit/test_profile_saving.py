@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from profiles.schema import NO_PROFILE, load_profile
+from profiles.profile import NO_PROFILE, load_profile
 from scripts.profile.saving import save_profile
 
 

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from profiles.schema import load_profile
+from profiles.profile import load_profile
 from scripts import cli
 from scripts.profile.show import grids_of, show_profile, typical_tokens
 

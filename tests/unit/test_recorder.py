@@ -2,15 +2,15 @@ import hashlib
 
 import pytest
 
-from deployments.errors import LogUnavailableError
-from deployments.log.records import RequestRecord
-from deployments.models.reply import Reply
-from deployments.router.attempts import Attempt, AttemptLog, Status
-from deployments.router.features import Features
-from deployments.router.job import Job
-from deployments.router.policy import PolicyName
-from deployments.router.recorder import Recorder
-from deployments.router.request import Endpoint, LaarOptions, RoutedRequest
+from deployments.contract.errors import LogUnavailableError
+from deployments.contract.reply import Reply
+from deployments.log.writing.log_records import RequestRecord
+from deployments.router.attempt.served_request import Job
+from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.choice.policy import PolicyName
+from deployments.router.http.request import Endpoint, LaarOptions, RoutedRequest
+from deployments.router.text.features import Features
+from deployments.router.upkeep.request_logger import Recorder
 from deployments.verifier.spec import Contains
 
 WRONG = Attempt(model="a", status=Status.WRONG, reason="missing", latency_s=1.0, probability=0.9, bucket="<=128")

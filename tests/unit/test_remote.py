@@ -10,13 +10,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from deployments.models import remote
-from deployments.models.remote import RemoteModel
-from deployments.models.reply import Reply
-from deployments.models.settings import RemotePlan, RemoteSettings
-from deployments.models.wire import RemoteError
-from deployments.router.backend import ServeBackend
-from deployments.router.runner import BackendError
+from deployments.contract.reply import Reply
+from deployments.engines import remote
+from deployments.engines.remote import RemoteModel
+from deployments.engines.remote_protocol import RemoteError
+from deployments.engines.settings import RemotePlan, RemoteSettings
+from deployments.router.attempt.backend import ServeBackend
+from deployments.router.attempt.runner import BackendError
 
 BODY = b'{"model":"auto","messages":[{"role":"user","content":"Who?"}],"laar":{"task":"t"},"stream_options":{"a":1}}'
 ANSWER = {

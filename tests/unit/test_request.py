@@ -2,8 +2,15 @@ import re
 
 import pytest
 
-from deployments.errors import BodyTooLargeError, ClientError, UnknownFieldError
-from deployments.router.request import PART_TOKENS, Endpoint, RoutedRequest, endpoint_of, parse_feedback, parse_request
+from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
+from deployments.router.http.request import (
+    PART_TOKENS,
+    Endpoint,
+    RoutedRequest,
+    endpoint_of,
+    parse_feedback,
+    parse_request,
+)
 
 ALLOWED = frozenset(
     {

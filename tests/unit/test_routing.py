@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.models.reply import Reply
-from deployments.router.attempts import Attempt, AttemptLog, Status
-from deployments.router.model import Model
-from deployments.router.policy import Candidate, Decision, Reason
-from deployments.router.request import AUTO, Endpoint, LaarOptions, RoutedRequest
-from deployments.router.routing import Routing
+from deployments.contract.reply import Reply
+from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.choice.model import Model
+from deployments.router.choice.policy import Candidate, Decision, Reason
+from deployments.router.choice.routing import Routing
+from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
 from deployments.router.settings import Learning
 from deployments.verifier.spec import SPEC
-from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 from tests.unit.test_runner import NoDetector
 
 WRONG = Reply(200, b"{}", text="no")

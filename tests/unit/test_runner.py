@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.errors import (
+from deployments.contract.errors import (
     BrokenStreamError,
     ContextLengthError,
     DeadlineError,
@@ -19,18 +19,18 @@ from deployments.errors import (
     ModelsUnavailableError,
     NotVerifiedError,
 )
-from deployments.models.reply import Reply
-from deployments.router.attempts import Attempt, Status
-from deployments.router.job import Job
-from deployments.router.language import Detection
-from deployments.router.model import Model
-from deployments.router.request import Endpoint, parse_request
-from deployments.router.routing import Routing
-from deployments.router.runner import BackendError, Runner
+from deployments.contract.reply import Reply
+from deployments.router.attempt.runner import BackendError, Runner
+from deployments.router.attempt.served_request import Job
+from deployments.router.attempt.tries import Attempt, Status
+from deployments.router.choice.model import Model
+from deployments.router.choice.routing import Routing
+from deployments.router.http.request import Endpoint, parse_request
 from deployments.router.settings import Limits, RouterSettings
+from deployments.router.text.language import Detection
 from deployments.verifier.checks import Evidence, Verdict, check
 from deployments.verifier.spec import SPEC
-from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, Profile
+from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, Profile
 
 pytestmark = pytest.mark.virtual_time
 

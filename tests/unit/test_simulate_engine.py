@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scripts.simulate.cluster import Cluster
-from scripts.simulate.engine import Engine
-from scripts.simulate.simulation import Outcome
+from scripts.simulate.core.cluster import Cluster
+from scripts.simulate.core.engine import Engine
+from scripts.simulate.core.simulation import Outcome
 from tests.unit.simulated import ask, engine, prompt, record
 
 ONE = [prompt(1)]

@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from profiles.record import Record
-from profiles.schema import NO_PROFILE, Cell, PairCell, Profile
-from profiles.trial import Trial, Try
-from scripts.bench.simulate import validation_bars
-from scripts.simulate.ablation import ablate, coarse, without_language, without_length
-from scripts.simulate.calibrate import block_source, calibrate
-from scripts.simulate.cluster import Cluster
-from scripts.simulate.engine import Engine
-from scripts.simulate.goodput import by_load, deliveries
+from profiles.measures.trial import Trial, Try
+from profiles.measuring.measurement import Record
+from profiles.profile import NO_PROFILE, Cell, PairCell, Profile
+from scripts.bench.simulated.ablation import ablate, coarse, without_language, without_length
+from scripts.bench.simulated.calibrate import block_source, calibrate
+from scripts.bench.simulated.goodput import by_load, deliveries
+from scripts.bench.simulated.scripted import of_trials, play
+from scripts.bench.simulated.study import validation_bars
+from scripts.simulate.core.cluster import Cluster
+from scripts.simulate.core.engine import Engine
+from scripts.simulate.core.traffic import Floats
 from scripts.simulate.replay import Asked, Replay, Way, World, compare, play_policy, replay, trials_of
-from scripts.simulate.scripted import of_trials, play
-from scripts.simulate.traffic import Floats
 from tests.unit.simulated import FAST, GOOD, engine, profile, record
 
 TRUE = engine(overhead_s=0.2, prefill=0.003, decode=0.06, growth=0.1)

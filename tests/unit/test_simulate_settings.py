@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from profiles.schema import load_profile
+from profiles.profile import load_profile
 from scripts.simulate.commands import simulate
 from scripts.simulate.run import run
 from scripts.simulate.settings import PACKAGED, SettingsError, SimulationSettings, load_settings, settings_of

@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.router.attempts import Attempt, AttemptLog, Status
-from deployments.router.features import Features
-from deployments.router.model import Model
-from deployments.router.routing import Routing
+from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.choice.model import Model
+from deployments.router.choice.routing import Routing
 from deployments.router.settings import Learning
-from profiles.schema import PairCell
-from scripts.bench.simulate import big_profile, little_ratio, one_replica
-from scripts.simulate.cluster import Cluster
-from scripts.simulate.router import Router
-from scripts.simulate.simulation import Outcome, Simulation
-from scripts.simulate.traffic import Prompt, Traffic, poisson
-from scripts.simulate.truth import Drawn
+from deployments.router.text.features import Features
+from profiles.profile import PairCell
+from scripts.bench.simulated.study import big_profile, little_ratio, one_replica
+from scripts.simulate.core.cluster import Cluster
+from scripts.simulate.core.router import Router
+from scripts.simulate.core.simulation import Outcome, Simulation
+from scripts.simulate.core.traffic import Prompt, Traffic, poisson
+from scripts.simulate.core.truth import Drawn
 from tests.unit.simulated import FAST, GOOD, ask, engine, profile, prompt, record
 from tests.unit.test_routing import request as routed_request
 from tests.unit.test_runner import NoDetector

@@ -1,16 +1,16 @@
-"""The readings of a simulated run are those of `profiles.ttca`."""
+"""The readings of a simulated run are those of `profiles.measures.ttca`."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from profiles.trial import Trial
-from profiles.ttca import answerable, longest_attempts_s, par_penalty_s, readings
-from scripts.simulate.cluster import Cluster
+from profiles.measures.trial import Trial
+from profiles.measures.ttca import answerable, longest_attempts_s, par_penalty_s, readings
+from scripts.simulate.core.cluster import Cluster
+from scripts.simulate.core.simulation import Outcome
 from scripts.simulate.replay import Asked, World, loop_of, play_policy, trials_of
 from scripts.simulate.settings import SettingsError
-from scripts.simulate.simulation import Outcome
 from scripts.simulate.summary import Charging, Summary, summarise
 from tests.unit.simulated import FAST, GOOD, engine, profile, record
 

@@ -5,11 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from deployments.router.beliefs import Beliefs
+from deployments.router.choice.chances import Beliefs
 from deployments.router.settings import Learning
-from profiles.schema import NO_PROFILE, Cell, PairCell, Profile
-from scripts.simulate.traffic import Traffic
-from scripts.simulate.truth import Drawn
+from profiles.profile import NO_PROFILE, Cell, PairCell, Profile
+from scripts.simulate.core.traffic import Traffic
+from scripts.simulate.core.truth import Drawn
 from tests.unit.simulated import profile, prompt
 
 NAMES = ("a", "b", "c", "d")

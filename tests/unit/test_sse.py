@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from deployments.router import sse
+from deployments.router.http import sse
 
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"Par"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{"content":"is"},"finish_reason":"stop"}]}\n\n'

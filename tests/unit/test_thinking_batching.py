@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.thinking.allocation import Procedure, allocate, setting
-from deployments.thinking.batching import Batching, solve_batched
-from deployments.thinking.problem import Problem, ProblemError, UnstableError
-from deployments.thinking.search import search
+from deployments.budgets.allocation import Procedure, allocate, setting
+from deployments.budgets.optimum.batching import Batching, solve_batched
+from deployments.budgets.optimum.problem import Problem, ProblemError, UnstableError
+from deployments.budgets.optimum.search import search
 
 BATCHING = Batching(growth=0.05, slots=8)
 # 5.93 s of service can be done in a second: 3 of 2 s each are too many, 3 of 0.4 s are not

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from deployments.thinking.arrivals import Window
-from deployments.thinking.controller import Controller, Outcome, ThinkingModel, problem_of
-from deployments.thinking.curves import Curves
-from deployments.thinking.problem import Floats, Problem
-from deployments.thinking.settings import ThinkingSettings
-from profiles.schema import ThinkingCurve
+from deployments.budgets.arrivals import Window
+from deployments.budgets.controller import Controller, Outcome, ThinkingModel, problem_of
+from deployments.budgets.curves import Curves
+from deployments.budgets.optimum.problem import Floats, Problem
+from deployments.budgets.settings import ThinkingSettings
+from profiles.profile import ThinkingCurve
 
 PERIOD_S = 10.0
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from profiles.schema import ModelProfile, Profile, ThinkingCurve
+from profiles.profile import ModelProfile, Profile, ThinkingCurve
 
 CURVE: dict[str, Any] = {
     "task": "sums",

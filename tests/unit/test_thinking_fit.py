@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profiles.record import Record
-from profiles.thinking_fit import LEAST_TOKEN_S, AccuracyFit, fit_accuracy, fit_thinking, fit_time
+from profiles.measuring.measurement import Record
+from profiles.measuring.thinking_fit import LEAST_TOKEN_S, AccuracyFit, fit_accuracy, fit_thinking, fit_time
 from tests.unit.test_fitting import record as fitting_record
 
 BUDGETS = (0, 64, 128, 256, 512)

@@ -4,7 +4,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from deployments.thinking.objective import (
+from deployments.budgets.optimum.objective import (
     accuracy,
     coupling,
     gain_s,
@@ -14,10 +14,10 @@ from deployments.thinking.objective import (
     moments,
     value_s,
 )
-from deployments.thinking.problem import Floats, Problem
-from deployments.thinking.region import lipschitz
-from scripts.bench.allocate import differences
-from scripts.bench.allocate_problems import SWINGING, overfull
+from deployments.budgets.optimum.problem import Floats, Problem
+from deployments.budgets.optimum.region import lipschitz
+from scripts.bench.budgets.allocate import differences
+from scripts.bench.budgets.problems import SWINGING, overfull
 from tests.unit.test_thinking_problem import TWO
 
 BUDGETS = np.array([50.0, 100.0])

@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.thinking.allocation import Procedure, allocate, setting
-from deployments.thinking.batching import Batching
-from deployments.thinking.objective import value_s
-from deployments.thinking.problem import Floats, Problem, ProblemError, UnstableError
-from deployments.thinking.retry import Retried
-from deployments.thinking.search import search, to_whole_tokens
-from deployments.thinking.simulation import Traffic, simulate
+from deployments.budgets.allocation import Procedure, allocate, setting
+from deployments.budgets.optimum.batching import Batching
+from deployments.budgets.optimum.objective import value_s
+from deployments.budgets.optimum.problem import Floats, Problem, ProblemError, UnstableError
+from deployments.budgets.optimum.retry import Retried
+from deployments.budgets.optimum.search import search, to_whole_tokens
+from deployments.budgets.optimum.simulation import Traffic, simulate
 
 TYPES = Problem(
     shares=np.array([0.6, 0.4]),

@@ -4,12 +4,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from deployments.thinking.objective import moments, value_s
-from deployments.thinking.problem import Problem
-from deployments.thinking.rounding import round_budgets
-from deployments.thinking.solver import solve
-from scripts.bench.allocate import random_problems
-from scripts.bench.allocate_problems import SWINGING
+from deployments.budgets.optimum.objective import moments, value_s
+from deployments.budgets.optimum.problem import Problem
+from deployments.budgets.optimum.rounding import round_budgets
+from deployments.budgets.optimum.solver import solve
+from scripts.bench.budgets.allocate import random_problems
+from scripts.bench.budgets.problems import SWINGING
 
 SOME = random_problems(np.random.default_rng(11), 60)
 

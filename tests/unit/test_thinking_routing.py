@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from deployments.errors import ClientError
-from deployments.router.answers import laar_object
-from deployments.router.attempts import Attempt, AttemptLog, Status
-from deployments.router.language import Detection
-from deployments.router.model import Model
-from deployments.router.planning import keep_planning, plan_once
-from deployments.router.policy import Candidate
-from deployments.router.recorder import NoRecorder
-from deployments.router.request import Endpoint, RoutedRequest, parse_request
-from deployments.router.routing import Routing
-from deployments.router.runner import Runner
+from deployments.budgets.controller import Controller, ModelPlan
+from deployments.budgets.serving import Serving
+from deployments.budgets.settings import TaskRule, ThinkingSettings
+from deployments.budgets.tasks import TaskRules
+from deployments.contract.errors import ClientError
+from deployments.router.attempt.runner import Runner
+from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.choice.budgets import Thinking, thinking_of
+from deployments.router.choice.model import Model
+from deployments.router.choice.policy import Candidate
+from deployments.router.choice.routing import Routing
+from deployments.router.http.answers import laar_object
+from deployments.router.http.request import Endpoint, RoutedRequest, parse_request
 from deployments.router.settings import Limits, RouterSettings
-from deployments.router.thinking import Thinking, thinking_of
-from deployments.thinking.controller import Controller, ModelPlan
-from deployments.thinking.serving import Serving
-from deployments.thinking.settings import TaskRule, ThinkingSettings
-from deployments.thinking.tasks import TaskRules
-from profiles.schema import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile, ThinkingCurve
+from deployments.router.text.language import Detection
+from deployments.router.upkeep.planning import keep_planning, plan_once
+from deployments.router.upkeep.request_logger import NoRecorder
+from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile, ThinkingCurve
 from tests.unit.test_runner import FakeBackend, says
 from tests.unit.test_runner import Seen as Attempts
 

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.thinking.batching import Batching
-from deployments.thinking.problem import Problem
-from deployments.thinking.simulation import (
+from deployments.budgets.optimum.batching import Batching
+from deployments.budgets.optimum.problem import Problem
+from deployments.budgets.optimum.simulation import (
     ONE_AT_A_TIME,
     SimulationError,
     Traffic,

@@ -4,16 +4,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.thinking import solver
-from deployments.thinking.newton import climb
-from deployments.thinking.objective import Slope, first_pull, moments, slope, value_s
-from deployments.thinking.problem import Floats, Problem
-from deployments.thinking.region import Region
-from deployments.thinking.solution import Method, NoConvergenceError
-from deployments.thinking.solver import solve
-from scripts.bench.allocate import random_problems
-from scripts.bench.allocate_problems import SWING_BETWEEN, SWINGING, light, overfull, saturated, split
-from scripts.bench.allocate_reference import best_value_s, starts
+from deployments.budgets.optimum import solver
+from deployments.budgets.optimum.newton import climb
+from deployments.budgets.optimum.objective import Slope, first_pull, moments, slope, value_s
+from deployments.budgets.optimum.problem import Floats, Problem
+from deployments.budgets.optimum.region import Region
+from deployments.budgets.optimum.solution import Method, NoConvergenceError
+from deployments.budgets.optimum.solver import solve
+from scripts.bench.budgets.allocate import random_problems
+from scripts.bench.budgets.problems import SWING_BETWEEN, SWINGING, light, overfull, saturated, split
+from scripts.bench.budgets.reference import best_value_s, starts
 from tests.unit.test_thinking_problem import TWO
 
 SOME = random_problems(np.random.default_rng(7), 30)

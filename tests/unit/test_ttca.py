@@ -4,9 +4,8 @@ from random import Random
 
 import pytest
 
-from profiles.record import Record
-from profiles.trial import Trial, Try
-from profiles.ttca import (
+from profiles.measures.trial import Trial, Try
+from profiles.measures.ttca import (
     answerable,
     attempts_s,
     charged_s,
@@ -21,6 +20,7 @@ from profiles.ttca import (
     success_within,
     ttca_s,
 )
+from profiles.measuring.measurement import Record
 
 CAP = 10
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.bench.ttca_bounds import attempt_times, best_orders, bounds_of, replay_s
-from scripts.bench.ttca_data import Compared, compare
+from scripts.bench.publish.bounds import attempt_times, best_orders, bounds_of, replay_s
+from scripts.bench.ttca.data import Compared, compare
 from tests.unit.ttca_data import PARAMETERS, compared, record, records, trial, trials
 
 

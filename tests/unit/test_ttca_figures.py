@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from profiles.trial import Trial, Try
+from profiles.measures.trial import Trial, Try
+from scripts.bench.publish.figures import bars_of, figures_of, round_numbers
 from scripts.bench.report import Bar
-from scripts.bench.ttca_data import Compared, compare, read_compared, read_trials
-from scripts.bench.ttca_figures import bars_of, figures_of, round_numbers
+from scripts.bench.ttca.data import Compared, compare, read_compared, read_trials
 from tests.unit.ttca_data import ASKED, PARAMETERS, compared, records, trials
 
 SECOND = pytest.approx

@@ -3,8 +3,8 @@ from typing import Any, get_args
 
 import pytest
 
-from deployments.router.policy import PolicyName
-from scripts.bench.ttca_plan import CONTENDERS, TtcaPlan, blocks_of, order_of, prompts_of, read_plan
+from deployments.router.choice.policy import PolicyName
+from scripts.bench.ttca.plan import CONTENDERS, TtcaPlan, blocks_of, order_of, prompts_of, read_plan
 
 PUBLISHED = Path(__file__).parents[2] / "docs/results/plan.yaml"
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profiles.record import Record
-from profiles.trial import Trial
+from profiles.measures.trial import Trial
+from profiles.measuring.measurement import Record
+from scripts.bench.publish.page import stale_blocks, write_blocks
+from scripts.bench.publish.plots import Goodput, InTime, plot_goodput, plot_success
+from scripts.bench.publish.report import blocks_of, page_of, publish, recompute
 from scripts.bench.report import Bar
-from scripts.bench.ttca_data import compare
-from scripts.bench.ttca_page import stale_blocks, write_blocks
-from scripts.bench.ttca_plots import Goodput, InTime, plot_goodput, plot_success
-from scripts.bench.ttca_report import blocks_of, page_of, publish, recompute
+from scripts.bench.ttca.data import compare
 from tests.unit.ttca_data import PARAMETERS, records, trials
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"

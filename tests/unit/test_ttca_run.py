@@ -7,14 +7,14 @@ import httpx
 import pytest
 from rich.console import Console
 
-from profiles.trial import Trial, Try
-from scripts.bench.peer_processes import served_by
-from scripts.bench.ttca_clients import LaarClient, PeerClient, Served
-from scripts.bench.ttca_figures import SHORTEST_TIMED_S
-from scripts.bench.ttca_file import TrialFile
-from scripts.bench.ttca_outcomes import Budget
-from scripts.bench.ttca_plan import CONTENDERS, Sending, TtcaPlan, blocks_of, prompts_of
-from scripts.bench.ttca_run import BEAT_S, Pulse, _Blocks, serve_block
+from profiles.measures.trial import Trial, Try
+from scripts.bench.cost.peer_processes import served_by
+from scripts.bench.publish.figures import SHORTEST_TIMED_S
+from scripts.bench.ttca.clients import LaarClient, PeerClient, Served
+from scripts.bench.ttca.file import TrialFile
+from scripts.bench.ttca.outcomes import Budget
+from scripts.bench.ttca.plan import CONTENDERS, Sending, TtcaPlan, blocks_of, prompts_of
+from scripts.bench.ttca.run import BEAT_S, Pulse, _Blocks, serve_block
 from tests.unit.test_ttca_plan import plan
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from deployments.verifier.choice import find_choice
+from deployments.verifier.text.choice import find_choice
 
 
 @pytest.mark.parametrize(

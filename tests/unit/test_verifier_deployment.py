@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ray.exceptions import RayActorError
 
-from deployments.models.reply import Reply
-from deployments.models.settings import RemotePlan, RemoteSettings
+from deployments.contract.reply import Reply
+from deployments.engines.settings import RemotePlan, RemoteSettings
 from deployments.verifier import deployment
 from deployments.verifier.checks import Evidence, Outcome, Reason, Verdict
 from deployments.verifier.deployment import Verifier

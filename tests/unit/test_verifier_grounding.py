@@ -1,6 +1,6 @@
 import pytest
 
-from deployments.verifier.grounding import count_grounded
+from deployments.verifier.text.grounding import count_grounded
 
 EN = 'The fleet: {"id-7f3a": "blue whale", "count": 1250}. Captain Marie Curie sails at 4.5 knots. Berlin is home.'
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from deployments.verifier.normalise import Haystack, TooManyFalseStartsError, compose, fold, normalise, plain
+from deployments.verifier.text.normalise import Haystack, TooManyFalseStartsError, compose, fold, normalise, plain
 
 
 @pytest.mark.parametrize(

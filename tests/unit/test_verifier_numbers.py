@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from deployments.verifier.numbers import Number, find_numbers
+from deployments.verifier.text.numbers import Number, find_numbers
 
 
 @pytest.mark.parametrize(

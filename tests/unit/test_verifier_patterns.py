@@ -1,6 +1,6 @@
 import pytest
 
-from deployments.verifier.patterns import PatternError, TooMuchWorkError, compile_pattern, matches
+from deployments.verifier.text.patterns import PatternError, TooMuchWorkError, compile_pattern, matches
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from deployments.models.reply import Reply
-from deployments.models.wire import EventReader, RemoteError, event, failure, reply
+from deployments.contract.reply import Reply
+from deployments.engines.remote_protocol import EventReader, RemoteError, event, failure, reply
 
 STREAM = (
     b': hello\r\n\r\ndata: {"content": "\xc3\xa9"}\r\n\r\nevent: x\ndata:{"a": 1}\nretry: 5\n\n'

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from deployments.models.embedded import default_cache_dir
-from deployments.router.features import extract
-from deployments.router.language import FastTextDetector
+from deployments.engines.embedded import default_cache_dir
+from deployments.router.text.features import extract
+from deployments.router.text.language import FastTextDetector
 from deployments.verifier.checks import Evidence, Outcome, check
 from deployments.verifier.spec import SPEC
 from profiles.workloads import LANGUAGES, Prompt, workload

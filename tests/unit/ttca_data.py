@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from profiles.record import Record
-from profiles.trial import Trial, Try
-from scripts.bench.ttca_data import Compared, compare
+from profiles.measures.trial import Trial, Try
+from profiles.measuring.measurement import Record
+from scripts.bench.ttca.data import Compared, compare
 
 SECONDS = {"big": 4.0, "small": 1.0}
 PARAMETERS: Mapping[str, Any] = {

@@ -1,0 +1,108 @@
+"""The model deployment: Ray Serve LLM's server with an entrance for bodies that nobody has parsed yet.
+
+The ingress hands on the client's bytes as they came; they are validated once, here, beside the engine, and
+the answer goes back as bytes. That spares every request a second validation and two copies of its objects.
+"""
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from ray.serve.llm.deployment import LLMServer
+from ray.serve.llm.openai_api_models import ChatCompletionRequest, CompletionRequest
+
+from deployments.contract.errors import error_body
+from deployments.contract.reply import Reply
+
+_ARM = re.compile(r"[A-Z]|.*\[|(str|int|float|bool|dict|list|none)$")
+REQUEST_TYPES = {"chat": ChatCompletionRequest, "completions": CompletionRequest}
+
+
+class ModelServer(LLMServer):  # type: ignore[misc]
+    """`LLMServer` plus `generate` and `generate_stream`, which take the bytes of an OpenAI request."""
+
+    async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
+        """Answer without streaming; `overrides` replace fields of the request (`stream` is always off)."""
+        request = self._parse(endpoint, body, {**overrides, "stream": False, "stream_options": None})
+        if isinstance(request, Reply):
+            return request
+        reply = _failure(502, "the engine ended without an answer", "engine_error")
+        async for response in await self._call(endpoint, request):
+            reply = _to_reply(response)
+        return reply
+
+    async def generate_stream(
+        self, endpoint: str, body: bytes, overrides: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes | Reply, None]:
+        """Yield server-sent events as bytes, or one error `Reply` when the engine refuses the request."""
+        request = self._parse(endpoint, body, {**overrides, "stream": True})
+        if isinstance(request, Reply):
+            yield request
+            return
+        async for batch in await self._call(endpoint, request):
+            first = batch[0] if isinstance(batch, list) else batch
+            if hasattr(first, "error"):
+                yield _to_reply(first)
+                return
+            yield ("".join(batch) if isinstance(batch, list) else batch).encode()
+
+    def _parse(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Any:
+        try:
+            request = REQUEST_TYPES[endpoint].model_validate_json(body)
+        except ValidationError as error:
+            return _invalid(error)
+        except Exception as error:  # vLLM's validators raise a dozen types on bad input
+            return _refused(error)
+        if request.__pydantic_extra__:
+            request.__pydantic_extra__.pop("laar", None)
+        request.model = self._llm_config.model_id
+        for name, value in overrides.items():
+            setattr(request, name, value)
+        return request
+
+    async def _call(self, endpoint: str, request: Any) -> AsyncGenerator[Any, None]:
+        method = self.chat if endpoint == "chat" else self.completions
+        responses: AsyncGenerator[Any, None] = await method(request)
+        return responses
+
+
+def _to_reply(response: Any) -> Reply:
+    # told apart by what they carry: Ray Serve LLM exports the type of an error under no public name
+    if hasattr(response, "error"):
+        error = response.error
+        return Reply(error.code, error_body(error.message, type_=error.type, param=error.param, code=error.code))
+    usage = response.usage
+    return Reply(
+        status=200,
+        body=response.model_dump_json().encode(),
+        text=_text(response),
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        output_tokens=usage.completion_tokens if usage else None,
+    )
+
+
+def _text(response: Any) -> str:
+    choice = response.choices[0]
+    text: str | None = choice.message.content if hasattr(choice, "message") else choice.text
+    return text or ""
+
+
+def _invalid(error: ValidationError) -> Reply:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    # a union reports the names of its arms too; they are no part of the field's path
+    path = [str(part) for part in first["loc"] if not _ARM.match(str(part))]
+    field = ".".join(path) or "body"
+    body = error_body(f"{field}: {first['msg']}", param=field, code="invalid_value")
+    return Reply(400, body, invalid_request=True)
+
+
+def _refused(error: Exception) -> Reply:
+    """For what a validator of vLLM's raised past pydantic; its own error type names the field."""
+    field = str(getattr(error, "parameter", None) or "body")
+    told = str(error) if hasattr(error, "parameter") else "a field has a type that the engine cannot read"
+    return Reply(400, error_body(f"{field}: {told}", param=field, code="invalid_value"), invalid_request=True)
+
+
+def _failure(status: int, message: str, code: str) -> Reply:
+    return Reply(status, error_body(message, type_="server_error", code=code))

@@ -1,0 +1,196 @@
+"""Models behind an OpenAI server that runs elsewhere: asked over HTTP as a model deployment is over its handle."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import aiohttp
+
+from deployments.contract.reply import Reply
+from deployments.engines import remote_protocol as wire
+from deployments.engines.remote_protocol import RemoteError
+from deployments.engines.settings import RemotePlan
+
+logger = logging.getLogger("ray.serve")
+
+PATHS = {"chat": "/chat/completions", "completions": "/completions"}
+MAX_ANSWER_BYTES, MAX_ERROR_BYTES = 64 * 1024 * 1024, 64 * 1024
+CONNECT_TIMEOUT_S = 5.0
+# A request that meets a connection which the server is closing is lost: uvicorn closes after five idle seconds.
+KEEP_ALIVE_S = 2.0
+# After its last event a stream has so long to end, so that its connection can be used again.
+CLOSING_S = 1.0
+# A server that failed a request is asked after the others for so long.
+RESTING_S = 5.0
+# without the key that a server wants nothing can be asked of it
+_LOCKED = frozenset({401, 403})
+# the request has not gone out; the last two for a host that cannot be written as one
+_UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, UnicodeError)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Place:
+    """One of the servers; `status` is what it said when it was last probed, None if it did not answer then.
+
+    `told` is the status of a request by which the operator was told last that something is wrong.
+    """
+
+    url: str
+    status: int | None = 200
+    told: int | None = None
+    rests_until_s: float = 0.0
+    in_flight: int = 0
+    last_turn: int = 0
+
+    def burden(self, now_s: float) -> tuple[bool, int, int]:
+        return not _is_well(self.status) or now_s < self.rests_until_s, self.in_flight, self.last_turn
+
+
+class RemoteModel:
+    """`generate`, `generate_stream` and how many of its servers are up; to be used on one event loop.
+
+    A replica needs it as long as its process lives, and so does not close it.
+    """
+
+    def __init__(self, plan: RemotePlan) -> None:
+        self._plan = plan
+        self._places = [_Place(url=str(url).rstrip("/")) for url in plan.settings.urls]
+        self._turns = count(1)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
+        """Answer without streaming; `overrides` replace fields of the request. RemoteError says what failed."""
+        async with self._post(endpoint, self._request(body, overrides, stream=False)) as response:
+            if response.status != 200:
+                return await self._failure(response)
+            return wire.reply(await _read(response, MAX_ANSWER_BYTES), self._plan.name)
+
+    async def generate_stream(
+        self, endpoint: str, body: bytes, overrides: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes | Reply, None]:
+        """Yield server-sent events, and an error `Reply` where the server refuses; RemoteError where it breaks off."""
+        async with self._post(endpoint, self._request(body, overrides, stream=True)) as response:
+            if response.status != 200:
+                yield await self._failure(response)
+                return
+            async for payload in _payloads(response):
+                if payload == wire.DONE:
+                    yield b"data: " + wire.DONE + b"\n\n"
+                    await _drain(response)
+                    return
+                yield wire.event(payload, self._plan.name)
+            raise RemoteError("the stream ended before it was done")
+
+    async def num_running(self) -> int:
+        """How many of the servers answer as one that can be asked: not 500 and up, nor for want of a key."""
+        await asyncio.gather(*map(self._probe, self._places))
+        return sum(_is_well(place.status) for place in self._places)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _probe(self, place: _Place) -> None:
+        status = None
+        with suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                async with self._http().get(place.url + "/models", allow_redirects=False) as response:
+                    status = response.status
+        if status != place.status:
+            place.status = status
+            # an error where somebody must mend something, which Ray's buffer of log records does not hold back
+            level = logging.INFO if status == 200 else logging.ERROR
+            logger.log(level, "model '%s': %s/models now answers %s", self._plan.name, place.url, status or "nothing")
+
+    @asynccontextmanager
+    async def _post(self, endpoint: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The response of the least busy server that can be reached; one that cannot has got nothing of the request."""
+        reason, has_begun = "", False
+        now_s = time.monotonic()
+        for place in sorted(self._places, key=lambda place: place.burden(now_s)):
+            place.in_flight += 1
+            place.last_turn = next(self._turns)
+            try:
+                async with self._http().post(place.url + PATHS[endpoint], data=body, allow_redirects=False) as response:
+                    has_begun = True
+                    self._note(place, response.status)
+                    yield response
+                    return
+            except RemoteError:
+                place.rests_until_s = time.monotonic() + RESTING_S
+                raise
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                place.rests_until_s = time.monotonic() + RESTING_S
+                reason = f"{place.url}: {type(error).__name__}"
+                if has_begun or not isinstance(error, _UNREACHABLE):
+                    raise RemoteError(reason) from error
+            finally:
+                place.in_flight -= 1
+        raise RemoteError(f"no server can be reached; the last: {reason}")
+
+    def _http(self) -> aiohttp.ClientSession:
+        """Made by the first request, on whose loop it then lives."""
+        if self._session is None:
+            headers = {"content-type": "application/json", "accept-encoding": "identity"}
+            if self._plan.api_key:
+                headers["authorization"] = f"Bearer {self._plan.api_key}"
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
+                timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S),
+                headers=headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    def _request(self, body: bytes, overrides: Mapping[str, Any], *, stream: bool) -> bytes:
+        model = self._plan.settings.served_model or self._plan.name
+        return wire.request(body, overrides, model=model, stream=stream)
+
+    def _note(self, place: _Place, status: int) -> None:
+        """What a status says of the server: a refusal nothing, and what else is wrong is told as it changes."""
+        if status == 200:
+            place.told = None
+        elif status not in wire.REFUSALS:
+            place.rests_until_s = time.monotonic() + RESTING_S
+            if status != place.told:
+                logger.error("model '%s': %s answers %s", self._plan.name, place.url, status)
+            place.told = status
+
+    async def _failure(self, response: aiohttp.ClientResponse) -> Reply:
+        return wire.failure(response.status, await _read(response, MAX_ERROR_BYTES), self._plan.name)
+
+
+def _is_well(status: int | None) -> bool:
+    return status is not None and status < 500 and status not in _LOCKED
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    pieces, size = [], 0
+    async for piece in response.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > max_bytes:
+            raise RemoteError(f"an answer of more than {max_bytes} bytes")
+    return b"".join(pieces)
+
+
+async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The data of each server-sent event."""
+    reader = wire.EventReader(MAX_ANSWER_BYTES)
+    async for piece in response.content.iter_any():
+        for payload in reader.feed(piece):
+            yield payload
+    for payload in reader.end():
+        yield payload
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    with suppress(aiohttp.ClientError, OSError, TimeoutError):
+        async with asyncio.timeout(CLOSING_S):
+            async for _ in response.content.iter_any():
+                pass

@@ -1,0 +1,221 @@
+"""What the log teaches about its models: verdicts, and what clients made of them, in the order it got them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, select
+
+from deployments.log.database.tables import attempts, changes, requests
+from deployments.log.writing.log_records import IS_RIGHT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """Whether a model was right; `bucket` is the label of its length, `failed` models were wrong on the request before.
+
+    `replica` is the router that gave the verdict and so knows it already; None for a client's word.
+    """
+
+    model: str
+    task: str
+    language: str
+    bucket: str
+    correct: bool
+    failed: tuple[str, ...] = ()
+    replica: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Lessons in order, the position up to which they go, and whether the log has no further ones now."""
+
+    lessons: tuple[Lesson, ...]
+    position: int
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A request with its verdicts (`correct` is None), or what its client said of it."""
+
+    position: int
+    request_id: str
+    correct: bool | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """A request that the log has; `attempts` are rows by index, which pruning may have taken away."""
+
+    request_id: str
+    position: int
+    replica: str
+    retry_of: str | None
+    api_key_hash: str
+    answer_index: int | None
+    attempts: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> bool | None:
+        """laar's own, on the answer that the client got."""
+        answer = self.attempts.get(self.answer_index) if self.answer_index is not None else None
+        return IS_RIGHT.get(answer.verdict) if answer is not None else None
+
+    def verdicts(self) -> Iterator[Lesson]:
+        for index, attempt in sorted(self.attempts.items()):
+            if attempt.verdict in IS_RIGHT:
+                yield self._lesson(index, correct=IS_RIGHT[attempt.verdict], replica=self.replica)
+
+    def correction(self, before: bool | None, after: bool | None) -> Iterator[Lesson]:
+        """What a new word on the answer teaches: nothing if it says what was taken to be so."""
+        if after is not None and after is not before and self.answer_index in self.attempts:
+            yield self._lesson(self.answer_index, correct=after, replica=None)
+
+    def _lesson(self, index: int, *, correct: bool, replica: str | None) -> Lesson:
+        attempt = self.attempts[index]
+        wrong = [tried.model for i, tried in sorted(self.attempts.items()) if i < index and tried.verdict == "wrong"]
+        return Lesson(
+            model=attempt.model,
+            task=attempt.task,
+            language=attempt.language,
+            bucket=attempt.bucket,
+            correct=correct,
+            failed=tuple(dict.fromkeys(wrong)),
+            replica=replica,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """All that changes rest on. What they teach depends on what came before them alone, not on when they are read.
+
+    `retried`: where a request was first asked again, by its id and the hash of its API key.
+    """
+
+    asked: Mapping[str, Asked]
+    said: Sequence[Change]
+    retried: Mapping[tuple[str, str], int]
+
+    def lessons(self, change: Change) -> Iterator[Lesson]:
+        asked = self.asked.get(change.request_id)
+        if asked is None or asked.position > change.position:
+            return
+        if change.correct is not None:
+            yield from self._news(asked, change.position)
+            return
+        yield from asked.verdicts()
+        yield from asked.correction(asked.verdict, self._standing(asked, change.position))
+        earlier = self.asked.get(asked.retry_of or "")
+        if earlier is not None and earlier.position < change.position:
+            yield from self._news(earlier, change.position)
+
+    def _news(self, asked: Asked, position: int) -> Iterator[Lesson]:
+        yield from asked.correction(self._standing(asked, position - 1), self._standing(asked, position))
+
+    def _standing(self, asked: Asked, position: int) -> bool | None:
+        """What the answer is taken to be once changes up to `position` are known.
+
+        The client's latest word comes before laar's verdict; where there is neither, asking again says wrong.
+        """
+        said = [c for c in self.said if c.request_id == asked.request_id and c.position <= position]
+        if said:
+            return max(said, key=lambda c: c.position).correct
+        if asked.verdict is not None:
+            return asked.verdict
+        retried = self.retried.get((asked.request_id, asked.api_key_hash))
+        return False if retried is not None and retried <= position else None
+
+
+def first_position(connection: Connection, *, since: datetime, most: int) -> int:
+    """The position after which the latest changes begin, so many at most and none from before `since`."""
+    latest = (
+        select(changes.c.position)
+        .where(changes.c.at >= since)
+        .order_by(changes.c.position.desc())
+        .limit(most)
+        .subquery()
+    )
+    first = connection.execute(select(func.min(latest.c.position))).scalar_one()
+    return last_position(connection) if first is None else int(first) - 1
+
+
+def last_position(connection: Connection) -> int:
+    """The position of the latest change; 0 before the first."""
+    return int(connection.execute(select(func.coalesce(func.max(changes.c.position), 0))).scalar_one())
+
+
+def read_lessons(connection: Connection, *, after: int, limit: int) -> Batch:
+    """What at most `limit` changes past the position `after` teach."""
+    rows = connection.execute(
+        select(changes.c.position, changes.c.request_id, changes.c.correct)
+        .where(changes.c.position > after)
+        .order_by(changes.c.position)
+        .limit(limit)
+    )
+    found = [Change(position=position, request_id=id_, correct=correct) for position, id_, correct in rows]
+    history = _history(connection, found, after)
+    return Batch(
+        lessons=tuple(lesson for change in found for lesson in history.lessons(change)),
+        position=found[-1].position if found else after,
+        is_last=len(found) < limit,
+    )
+
+
+def _history(connection: Connection, found: Sequence[Change], after: int) -> History:
+    asked = _asked(connection, {change.request_id for change in found})
+    asked |= _asked(connection, {one.retry_of for one in asked.values() if one.retry_of} - asked.keys())
+    said = [change for change in found if change.correct is not None]
+    return History(asked=asked, said=[*_said(connection, asked, after), *said], retried=_retried(connection, asked))
+
+
+def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, Asked]:
+    wanted = sorted(ids)
+    if not wanted:
+        return {}
+    columns = requests.c
+    rows = connection.execute(
+        select(
+            columns.request_id,
+            changes.c.position,
+            columns.replica,
+            columns.retry_of,
+            columns.api_key_hash,
+            columns.answer_index,
+        )
+        .join(changes, and_(changes.c.request_id == columns.request_id, changes.c.correct.is_(None)))
+        .where(columns.request_id.in_(wanted))
+    )
+    found = {row["request_id"]: Asked(**row) for row in rows.mappings()}
+    shown = attempts.c
+    tried = select(
+        shown.request_id, shown.attempt_index, shown.model, shown.task, shown.language, shown.bucket, shown.verdict
+    ).where(shown.request_id.in_(wanted))
+    for row in connection.execute(tried):
+        if row.request_id in found:
+            found[row.request_id].attempts[row.attempt_index] = row
+    return found
+
+
+def _said(connection: Connection, ids: Iterable[str], position: int) -> list[Change]:
+    """The last word of each client up to the position."""
+    latest = (
+        select(func.max(changes.c.position))
+        .where(changes.c.request_id.in_(sorted(ids)), changes.c.correct.is_not(None), changes.c.position <= position)
+        .group_by(changes.c.request_id)
+    )
+    rows = connection.execute(
+        select(changes.c.position, changes.c.request_id, changes.c.correct).where(changes.c.position.in_(latest))
+    )
+    return [Change(position=position, request_id=id_, correct=correct) for position, id_, correct in rows]
+
+
+def _retried(connection: Connection, ids: Iterable[str]) -> dict[tuple[str, str], int]:
+    rows = connection.execute(
+        select(requests.c.retry_of, requests.c.api_key_hash, func.min(changes.c.position))
+        .join(changes, and_(changes.c.request_id == requests.c.request_id, changes.c.correct.is_(None)))
+        .where(requests.c.retry_of.in_(sorted(ids)))
+        .group_by(requests.c.retry_of, requests.c.api_key_hash)
+    )
+    return {(retry_of, key): position for retry_of, key, position in rows}

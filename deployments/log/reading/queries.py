@@ -1,0 +1,241 @@
+"""What the attempt log can be asked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, exists, func, select, true
+
+from deployments.log.database.tables import attempts, changes, feedback, requests
+from deployments.log.reading.chains import Chain, Link, chains
+from profiles.chances.intervals import wilson
+
+MAX_LINKS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which attempts are meant; None lets everything through.
+
+    `policy` is the one that chose for the request; nobody's attempts where the request named a model.
+    """
+
+    since: datetime | None = None
+    model: str | None = None
+    task: str | None = None
+    language: str | None = None
+    verdict: str | None = None
+    policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Attempts with what is thought of them, the position up to which they go, and whether there are none after it."""
+
+    attempts: tuple[dict[str, Any], ...]
+    position: int
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """Of `tried` attempts with a verdict `correct` were so; `low` to `high` is the 95 % interval after Wilson."""
+
+    model: str
+    language: str
+    bucket: str
+    correct: int
+    tried: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """Requests of a window: `rate_per_s` of all, and the share of each task in them."""
+
+    window_s: float
+    num_requests: int
+    rate_per_s: float
+    task_shares: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """So many attempts of one task and language, with prompts of one length bucket."""
+
+    task: str
+    language: str
+    bucket: int
+    num_attempts: int
+
+
+def list_attempts(connection: Connection, wanted: Filter, *, limit: int) -> list[dict[str, Any]]:
+    """The latest attempts, oldest first, each with what is thought of it now."""
+    judged = _judged()
+    newest = (
+        select(judged)
+        .where(_matches(judged, wanted))
+        .order_by(judged.c.arrived_at.desc(), judged.c.request_id.desc(), judged.c.attempt_index.desc())
+        .limit(limit)
+    )
+    return [dict(row) for row in reversed(connection.execute(newest).mappings().all())]
+
+
+def new_attempts(connection: Connection, wanted: Filter, *, after: int, limit: int) -> Page:
+    """The attempts on the next requests past the position `after`, in the order in which the database got them."""
+    position = changes.c.position
+    is_next = and_(position > after, changes.c.correct.is_(None))
+    found = connection.execute(select(position).where(is_next).order_by(position).limit(limit)).scalars().all()
+    last = found[-1] if found else after
+    judged = _judged()
+    statement = (
+        select(judged)
+        .join(changes, changes.c.request_id == judged.c.request_id)
+        # what came since the positions were read is the next page's
+        .where(is_next, position <= last, _matches(judged, wanted))
+        .order_by(position, judged.c.attempt_index)
+    )
+    rows = connection.execute(statement).mappings().all()
+    return Page(attempts=tuple(dict(row) for row in rows), position=last, is_last=len(found) < limit)
+
+
+def accuracy(connection: Connection, wanted: Filter) -> list[Accuracy]:
+    """Accuracy by model, language and bucket, of attempts that somebody has judged: laar or the client."""
+    judged = _judged()
+    group = (judged.c.model, judged.c.language, judged.c.bucket)
+    correct = func.sum(case((judged.c.outcome == "correct", 1), else_=0))
+    rows = connection.execute(
+        select(*group, correct, func.count())
+        .where(_matches(judged, wanted), judged.c.outcome.in_(("correct", "wrong")))
+        .group_by(*group)
+        .order_by(*group)
+    )
+    return [_accuracy(model, language, bucket, int(right), tried) for model, language, bucket, right, tried in rows]
+
+
+def request_chains(connection: Connection, wanted: Filter) -> list[Chain]:
+    """Requests and their retries within the window, of at most the first million requests."""
+    return chains(_links(connection, wanted))
+
+
+def arrivals(connection: Connection, *, since: datetime, before: datetime) -> Arrivals:
+    """Arrival rate and task mix of the requests that came from `since` to before `before`."""
+    window_s = (before - since).total_seconds()
+    if window_s <= 0:
+        raise ValueError(f"since ({since}) must come before before ({before})")
+    counts = connection.execute(
+        select(requests.c.task, func.count())
+        .where(requests.c.arrived_at >= since, requests.c.arrived_at < before)
+        .group_by(requests.c.task)
+        .order_by(requests.c.task)
+    ).all()
+    total = sum(count for _, count in counts)
+    return Arrivals(
+        window_s=window_s,
+        num_requests=total,
+        rate_per_s=total / window_s,
+        task_shares={task: count / total for task, count in counts},
+    )
+
+
+def attempt_kinds(
+    connection: Connection,
+    model: str,
+    *,
+    since: datetime,
+    before: datetime,
+    edges: Sequence[int],
+    is_first_only: bool = False,
+) -> list[Kind]:
+    """What one model was asked, by kind; of each request all attempts on it, or the first alone."""
+    bucket = case(*((attempts.c.prompt_tokens <= edge, index) for index, edge in enumerate(edges)), else_=len(edges))
+    asked = select(attempts.c.task, attempts.c.language, bucket.label("bucket")).where(
+        attempts.c.model == model, attempts.c.arrived_at >= since, attempts.c.arrived_at < before
+    )
+    if is_first_only:
+        earlier = attempts.alias("earlier")
+        asked = asked.where(
+            ~exists().where(
+                earlier.c.request_id == attempts.c.request_id,
+                earlier.c.model == attempts.c.model,
+                earlier.c.attempt_index < attempts.c.attempt_index,
+            )
+        )
+    # a subquery, as PostgreSQL does not see that an expression with parameters is the one it groups by
+    kinds = asked.subquery("kinds")
+    counted = select(*kinds.c, func.count().label("num_attempts")).group_by(*kinds.c).order_by(*kinds.c)
+    return [Kind(**row) for row in connection.execute(counted).mappings()]
+
+
+def _judged() -> Subquery:
+    """Attempts with their request's `policy`, and an `outcome`: the client's word on its answer comes before a verdict.
+
+    A client that asks again found the answer wrong, where laar had no verdict of its own.
+    """
+    retry = requests.alias("retry")
+    is_answer = attempts.c.attempt_index == requests.c.answer_index
+    was_retried = exists().where(
+        retry.c.retry_of == attempts.c.request_id, retry.c.api_key_hash == requests.c.api_key_hash
+    )
+    outcome = case(
+        (and_(is_answer, feedback.c.correct.is_(True)), "correct"),
+        (and_(is_answer, feedback.c.correct.is_(False)), "wrong"),
+        (and_(is_answer, attempts.c.verdict.in_(("unverified", "unknown")), was_retried), "wrong"),
+        else_=attempts.c.verdict,
+    )
+    joined = attempts.outerjoin(requests, requests.c.request_id == attempts.c.request_id).outerjoin(
+        feedback, feedback.c.request_id == attempts.c.request_id
+    )
+    return select(attempts, requests.c.policy, outcome.label("outcome")).select_from(joined).subquery("judged")
+
+
+def _matches(judged: Subquery, wanted: Filter) -> ColumnElement[bool]:
+    found: list[ColumnElement[bool]] = []
+    for name in ("model", "task", "language", "verdict", "policy"):
+        if (value := getattr(wanted, name)) is not None:
+            found.append(judged.c[name] == value)
+    return and_(_since(judged.c.arrived_at, wanted), *found)
+
+
+def _since(time: ColumnElement[datetime], wanted: Filter) -> ColumnElement[bool]:
+    return time >= wanted.since if wanted.since is not None else true()
+
+
+def _accuracy(model: str, language: str, bucket: str, correct: int, tried: int) -> Accuracy:
+    low, high = wilson(correct, tried)
+    return Accuracy(model=model, language=language, bucket=bucket, correct=correct, tried=tried, low=low, high=high)
+
+
+def _links(connection: Connection, wanted: Filter) -> Iterator[Link]:
+    columns = requests.c
+    matching: Sequence[ColumnElement[bool]] = [
+        columns[name] == value
+        for name in ("task", "language", "policy")
+        if (value := getattr(wanted, name)) is not None
+    ]
+    statement: Select[Any] = (
+        select(
+            columns.request_id,
+            columns.retry_of,
+            columns.api_key_hash,
+            columns.duration_s,
+            columns.verified,
+            feedback.c.correct,
+        )
+        .select_from(requests.outerjoin(feedback, feedback.c.request_id == columns.request_id))
+        .where(_since(columns.arrived_at, wanted), *matching)
+        .order_by(columns.arrived_at, columns.request_id)
+        .limit(MAX_LINKS)
+    )
+    for request_id, retry_of, key, duration_s, verified, said in connection.execute(
+        statement, execution_options={"yield_per": 1000}
+    ):
+        yield Link(
+            request_id=request_id,
+            retry_of=retry_of,
+            api_key_hash=key,
+            duration_s=duration_s,
+            correct=said if said is not None else verified,
+        )

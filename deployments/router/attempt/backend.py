@@ -1,0 +1,98 @@
+"""The router's way to models and verifier: Ray Serve handles and HTTP behind the runner's `Backend`."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from types import MappingProxyType
+from typing import Any
+
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
+
+from deployments.contract.reply import Reply
+from deployments.engines.remote import RemoteModel
+from deployments.engines.remote_protocol import RemoteError
+from deployments.router.attempt.runner import BackendError
+from deployments.verifier.checks import Evidence, Verdict
+
+# all that goes over these handles has a type of a module's own; cloudpickle, the default, takes some 20 us longer
+_PLAIN = {"request_serialization": "pickle", "response_serialization": "pickle"}
+
+
+class ServeBackend:
+    """Calls with `generate` for one answer and `generate_stream` for server-sent events.
+
+    Whatever comes back raised is the other side's failure, from a dead replica to an engine's own error: which types
+    those have depends on how Ray carried the call.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, DeploymentHandle],
+        verifier: DeploymentHandle,
+        remote: Mapping[str, RemoteModel] = MappingProxyType({}),
+    ) -> None:
+        self._remote = remote
+        self._generate = {name: handle.options(method_name="generate", **_PLAIN) for name, handle in models.items()}
+        self._stream = {
+            name: handle.options(method_name="generate_stream", stream=True, **_PLAIN)
+            for name, handle in models.items()
+        }
+        self._check = verifier.options(method_name="check", **_PLAIN)
+
+    async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
+        if (remote := self._remote.get(model)) is not None:
+            with _failure_of(f"model '{model}'"):
+                return await remote.generate(endpoint, body, overrides)
+        reply: Reply = await _finish(self._generate[model].remote(endpoint, body, overrides), f"model '{model}'")
+        return reply
+
+    async def stream(
+        self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes | Reply, None]:
+        if (remote := self._remote.get(model)) is not None:
+            with _failure_of(f"model '{model}'"):
+                async with aclosing(remote.generate_stream(endpoint, body, overrides)) as events:
+                    async for event in events:
+                        yield event
+            return
+        pieces = self._stream[model].remote(endpoint, body, overrides)
+        is_done = False
+        try:
+            with _failure_of(f"model '{model}'"):
+                async for piece in pieces:
+                    yield piece
+            is_done = True
+        finally:
+            if not is_done:
+                pieces.cancel()
+
+    async def verify(self, spec_json: bytes, evidence: Evidence) -> Verdict:
+        verdict: Verdict = await _finish(self._check.remote(spec_json, evidence), "the verifier")
+        return verdict
+
+
+async def _finish(response: DeploymentResponse, whose: str) -> Any:
+    try:
+        with _failure_of(whose):
+            return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
+
+
+@contextmanager
+def _failure_of(whose: str) -> Iterator[None]:
+    try:
+        yield
+    except RemoteError as error:
+        raise BackendError(f"{whose}: {error}") from None
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and _has_given_up():
+            raise
+        raise BackendError(f"{whose}: {type(error).__name__}") from error
+
+
+def _has_given_up() -> bool:
+    """Whether it was here that the work was cancelled, and not on the other side."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -1,0 +1,150 @@
+"""The retry loop of one request as plain state: what was tried, what that means for the next choice."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+
+from deployments.contract.reply import Reply
+from deployments.router.choice.policy import Exclusion
+from deployments.verifier.checks import Outcome, Reason
+
+MAX_FAULTS_PER_MODEL = 2
+
+
+class Status(StrEnum):
+    """How an attempt ended; the first three are verdicts, the others mean that there was no answer."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+    UNVERIFIED = "unverified"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+
+
+FAULTS = frozenset({Status.ERROR, Status.TIMEOUT, Status.CANCELLED})
+FROM_OUTCOME = {
+    Outcome.CORRECT: Status.CORRECT,
+    Outcome.WRONG: Status.WRONG,
+    Outcome.UNKNOWN: Status.UNKNOWN,
+}
+
+
+# Verdicts that the answer of another model would not change.
+FUTILE = frozenset({Reason.NO_JUDGE, Reason.NO_CHECK, Reason.PROMPT_TOO_LONG, Reason.VERIFIER_FAILED})
+
+
+class StopReason(StrEnum):
+    """Why no further attempt is made."""
+
+    ANSWERED = "answered"
+    MAX_ATTEMPTS = "max_attempts"
+    DEADLINE = "deadline"
+    UNVERIFIABLE = "unverifiable"
+    NO_MODEL_LEFT = "no_model_left"
+    UNLIKELY = "unlikely"
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One model asked once. `latency_s` runs from the sending of the attempt to its verdict.
+
+    `is_silent` if nothing at all came from the model for longer than its longest answer should take;
+    `thinking_budget` is what its thinking was held to, if anything; `prompt_tokens` as the router estimated them for
+    this model, and the `bucket` that they fall into.
+    """
+
+    model: str
+    status: Status
+    reason: str
+    latency_s: float
+    probability: float
+    is_silent: bool = False
+    thinking_budget: int | None = None
+    prompt_tokens: int = 0
+    bucket: str = "unknown"
+    reply: Reply | None = None
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the engine is well and has turned this request down for good."""
+        return self.reply is not None and 400 <= self.reply.status < 500 and not self.is_full
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the engine takes no more requests for now."""
+        return self.reply is not None and self.reply.status == 429
+
+
+@dataclass(slots=True)
+class AttemptLog:
+    """All attempts of one request, in order; TTCA is the time from arrival to the verdict that ended it."""
+
+    max_attempts: int
+    deadline_at_s: float
+    is_repeatable: bool
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def add(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+
+    def stop_reason(self, now_s: float) -> StopReason | None:
+        """Why to stop now, or None to go on; whether a model is left only the policy can say."""
+        if self.attempts and self.attempts[-1].status in (Status.CORRECT, Status.UNVERIFIED):
+            return StopReason.ANSWERED
+        if self.attempts and self.attempts[-1].status is Status.UNKNOWN and self.attempts[-1].reason in FUTILE:
+            return StopReason.UNVERIFIABLE
+        if len(self.attempts) >= self.max_attempts:
+            return StopReason.MAX_ATTEMPTS
+        return StopReason.DEADLINE if now_s >= self.deadline_at_s else None
+
+    def exclusion(self, model: str) -> Exclusion | None:
+        """What the attempts so far say against asking `model` (again).
+
+        A model that answered is not asked the same thing again if it would repeat itself; one that failed to
+        answer may be tried again after the others, `MAX_FAULTS_PER_MODEL` times in all.
+        """
+        tries, has_answered = 0, False
+        for attempt in self.attempts:
+            if attempt.model == model:
+                if attempt.is_refusal:
+                    return Exclusion.REFUSED
+                tries += 1
+                has_answered = has_answered or attempt.status not in FAULTS
+        if not tries:
+            return None
+        if has_answered and self.is_repeatable:
+            return Exclusion.SAME_ANSWER_EXPECTED
+        if not has_answered and tries >= MAX_FAULTS_PER_MODEL:
+            return Exclusion.FAILED_REPEATEDLY
+        return Exclusion.TRIED
+
+    def tries(self, model: str) -> int:
+        return sum(a.model == model for a in self.attempts)
+
+    def has_answered(self, model: str) -> bool:
+        return any(a.model == model and a.status not in FAULTS for a in self.attempts)
+
+    @property
+    def is_verified(self) -> bool:
+        return any(a.status is Status.CORRECT for a in self.attempts)
+
+    @property
+    def failed_models(self) -> tuple[str, ...]:
+        """Models with a wrong answer to this request, for the conditional probability of the others."""
+        if not self.attempts:
+            return ()
+        return tuple(dict.fromkeys([a.model for a in self.attempts if a.status is Status.WRONG]))
+
+    def best_answer(self) -> Attempt | None:
+        """The verified answer, else the unverified one most worth showing, else None.
+
+        An answer that could not be judged is worth more than one known to be wrong; then the model's
+        probability decides, and among equals the earlier attempt.
+        """
+        answers = [a for a in self.attempts if a.reply is not None and a.status not in FAULTS]
+        return min(answers, key=lambda a: (_WORTH[a.status], -a.probability), default=None)
+
+
+_WORTH = {Status.CORRECT: 0, Status.UNVERIFIED: 0, Status.UNKNOWN: 1, Status.WRONG: 2}

@@ -1,0 +1,136 @@
+"""What the router believes of its models: the profile's estimates, what verdicts changed, who fails together."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.router.choice.joint_order import Joint
+from deployments.router.settings import Learning
+from profiles.chances.capability import Capability, Estimate
+from profiles.chances.drift import Alarm
+from profiles.chances.joint import MIN_DIVISOR, after
+from profiles.chances.online import Learner
+from profiles.profile import Profile
+
+logger = logging.getLogger("ray.serve")
+
+Floats = NDArray[np.float64]
+Buckets = NDArray[np.intp]
+
+# Of the requests that the budget has room for so many explore, so that they do not come at equal distances.
+_SPENT_SHARE = 0.25
+_MOST_SAVED = 2.0
+# Sets of failures, in their order, of which it is known how further ones go together.
+_REMEMBERED = 1 << 10
+
+
+class Beliefs:
+    """Chances of the configured models, shape (m,) in their order; it learns if told to.
+
+    `capability` is the profile's if it has been fitted already.
+    """
+
+    def __init__(
+        self, profile: Profile, models: Sequence[str], learning: Learning, *, capability: Capability | None = None
+    ) -> None:
+        self.capability = capability or Capability(profile)
+        self.models = tuple(models)
+        self._index = {model: row for row, model in enumerate(models)}
+        self._rows = np.arange(len(models))
+        self.learner = (
+            Learner(self.capability, models, half_life_verdicts=learning.half_life_verdicts)
+            if learning.enabled
+            else None
+        )
+        self._tables: dict[tuple[str, str], Floats] = {}
+        self._joints: dict[str, Joint | None] = {}
+        # the same object each time, by which an order remembers what it made of the chances
+        self._joint_after = lru_cache(maxsize=_REMEMBERED)(self._divided)
+        self._rng = np.random.default_rng(learning.seed)
+        self._explore_share = learning.explore_share if learning.enabled else 0.0
+        self._saved = 0.0
+
+    def probabilities(self, task: str, language: str, buckets: Buckets) -> Floats:
+        """Q of each model at a first attempt."""
+        found: Floats = self._table(task, language)[self._rows, buckets]
+        return found
+
+    def estimate(self, model: str, *, task: str, language: str, bucket: int) -> Estimate:
+        """One model's Q with its interval, and whether it rests on any length like this."""
+        source = self.capability if self.learner is None else self.learner
+        return source.estimate(model, task=task, language=language, bucket=bucket)
+
+    def after_failures(self, chances: Floats, task: str, failed: Sequence[str]) -> Floats:
+        """The same chances, given that the `failed` models were wrong on this request."""
+        return after(chances, self._burden(task, failed)) if failed else chances
+
+    def drawn(self, task: str, language: str, buckets: Buckets) -> Floats:
+        """Chances drawn from what is believed, so that the less is known of a model the more it is tried."""
+        assert self.learner is not None
+        drawn: Floats = self.learner.draw(self._rng, task=task, language=language)[self._rows, buckets]
+        return drawn
+
+    def spend_exploration(self) -> bool:
+        """Whether to explore with one more request: for `explore_share` of the calls at most, at random among them."""
+        self._saved = min(_MOST_SAVED, self._saved + self._explore_share)
+        if self._saved < 1 or self._rng.random() >= _SPENT_SHARE:
+            return False
+        self._saved -= 1
+        return True
+
+    def joint(self, task: str, failed: Sequence[str] = ()) -> Joint | None:
+        """How a further wrong answer changes the chances after these; None where none changes any."""
+        joint = self._joint(task)
+        return self._joint_after(joint, tuple(failed)) if failed and joint is not None else joint
+
+    def learn(
+        self, model: str, *, task: str, language: str, bucket: int, correct: bool, failed: Sequence[str] = ()
+    ) -> list[Alarm]:
+        """Take in a verdict that came after the `failed` models' wrong answers; the drift alarms it starts."""
+        if self.learner is None:
+            return []
+        return self.learner.observe(model, task=task, language=language, bucket=bucket, correct=correct, failed=failed)
+
+    @property
+    def drifting(self) -> set[str]:
+        """Models that answer otherwise than they were profiled, on all tasks together or on one."""
+        return {alarm.model for alarm in self.learner.drift.alarms} if self.learner is not None else set()
+
+    def _table(self, task: str, language: str) -> Floats:
+        if self.learner is not None:
+            return self.learner.table(task=task, language=language)
+        key = self.capability.known(task, language)
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables[key] = self.capability.tables(self.models, task=task, language=language).probability
+        return table
+
+    def _burden(self, task: str, failed: Sequence[str]) -> Floats:
+        joint = self._joint(task)
+        return np.zeros(len(self.models)) if joint is None else _added(joint, failed)
+
+    def _divided(self, joint: Joint, failed: tuple[str, ...]) -> Joint:
+        divisor = np.maximum(1 + _added(joint, failed), MIN_DIVISOR)
+        return Joint(index=self._index, burdens=joint.burdens / divisor)
+
+    def _joint(self, task: str) -> Joint | None:
+        task, _ = self.capability.known(task, "")
+        if task not in self._joints:
+            burdens = self.capability.burdens(self.models, task=task)
+            self._joints[task] = Joint(index=self._index, burdens=burdens) if burdens.any() else None
+        return self._joints[task]
+
+
+def _added(joint: Joint, failed: Sequence[str]) -> Floats:
+    """What these wrong answers add to each model's divisor together."""
+    burden: Floats = joint.burdens[[joint.index[model] for model in failed]].sum(axis=0)
+    return burden
+
+
+def warn_of(alarms: Iterable[Alarm]) -> None:
+    for alarm in alarms:
+        logger.warning("model answers otherwise than profiled", extra=asdict(alarm))

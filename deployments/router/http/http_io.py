@@ -1,0 +1,128 @@
+"""The edge to HTTP: how a body is read, how a stream gives back what it holds, how errors become answers."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from deployments.contract.errors import BodyTooLargeError, EngineRefusalError, LaarError, error_body
+from deployments.router.attempt.served_request import Job
+from deployments.router.http import sse
+from profiles.measures.goodput import Meter
+
+logger = logging.getLogger("ray.serve")
+
+JSON = "application/json"
+_SSE = "text/event-stream"
+CLIENT_LEFT = 499
+
+
+@dataclass(slots=True)
+class End:
+    """How a request ended, as an HTTP status, and what was delivered until then; streams may still learn better."""
+
+    meter: Meter
+    job: Job | None = None
+    status: int = 200
+
+
+class GuardedStream(StreamingResponse):
+    """Server-sent events whose resources are given back however the sending ends, even if it never begins."""
+
+    def __init__(
+        self,
+        events: AsyncGenerator[bytes, None],
+        end: End,
+        guard: AsyncExitStack,
+        headers: dict[str, str],
+        *,
+        since_arrival_s: Callable[[], float],
+    ) -> None:
+        super().__init__(self._watched(events), media_type=_SSE, headers=headers)
+        self._guard, self._end, self._is_complete = guard, end, False
+        self._since_arrival_s = since_arrival_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._guard:
+            await super().__call__(scope, receive, send)
+            if not self._is_complete:
+                # Starlette takes a client that leaves for the end of its work
+                self._end.status = CLIENT_LEFT
+
+    async def _watched(self, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(events):
+            async for event in events:
+                yield event
+                self._sent(event)
+                # after this a client may close at once, before the generator has ended
+                self._is_complete = sse.DONE in event
+
+    def _sent(self, event: bytes) -> None:
+        """Meter what the client has been sent."""
+        meter = self._end.meter
+        meter.add(self._since_arrival_s(), sse.num_tokens(event))
+        meter.is_complete = meter.is_complete or sse.has_finish(event)
+
+
+def status_of(error: LaarError) -> int:
+    return error.status if isinstance(error, EngineRefusalError) else error.http_status
+
+
+async def with_late_errors(events: AsyncGenerator[bytes, None], end: End) -> AsyncGenerator[bytes, None]:
+    """The events; an error among them comes too late for the answer's status: it is told by an event, and counted."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                yield event
+    except LaarError as error:
+        end.status = status_of(error)
+        yield sse.error_event(error.body())
+
+
+def _laar_error(_http: Request, error: Exception) -> Response:
+    assert isinstance(error, LaarError)
+    headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s is not None else None
+    return Response(error.body(), status_of(error), headers, JSON)
+
+
+def _http_error(_http: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return Response(error_body(error.detail, code=code), error.status_code, error.headers, JSON)
+
+
+def _client_gone(_http: Request, _error: Exception) -> Response:
+    return Response(status_code=CLIENT_LEFT)
+
+
+def _internal_error(_http: Request, error: Exception) -> Response:
+    logger.error("request failed", exc_info=error)
+    return Response(error_body("internal error", type_="server_error", code="internal_error"), 500, None, JSON)
+
+
+async def read_body(http: Request, limit: int) -> bytes:
+    """The body, or a 413 as soon as it is known to be too long."""
+    announced = http.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limit:
+        raise BodyTooLargeError(f"body: {announced} bytes; at most {limit} are allowed", param="body")
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in http.stream():
+        size += len(piece)
+        if size > limit:
+            raise BodyTooLargeError(f"body: more than the {limit} bytes allowed", param="body")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+EXCEPTION_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
+    LaarError: _laar_error,
+    HTTPException: _http_error,
+    ClientDisconnect: _client_gone,
+    Exception: _internal_error,
+}

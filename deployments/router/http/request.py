@@ -1,0 +1,336 @@
+"""From the bytes of an HTTP body to a request that can be routed, or to an error that names the field.
+
+Only what routing needs is decoded: the prompt's texts and a handful of scalars. Everything else is checked
+once, by the engine's own request type, in the model deployment.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
+from deployments.router.choice.policy import PolicyName
+from deployments.verifier.spec import NoVerify, VerifySpec
+
+AUTO = "auto"
+MAX_MESSAGES = 4096
+MAX_ANSWERS = 64
+# Fields that an engine may compile into a grammar.
+MAX_GRAMMAR_BYTES = {"response_format": 32 * 1024, "structured_outputs": 32 * 1024, "tools": 256 * 1024}
+# About what vision models make of an image; only its order of magnitude counts.
+PART_TOKENS = 1000
+MAX_SHOWN_CHARS = 64
+_ARM = re.compile(r"constrained-str$|tuple\[")
+# vLLM's word for thinking without a budget.
+UNLIMITED = -1
+# Fields of vLLM's requests that reach into the engine itself; they are the operator's, not a caller's.
+CLOSED_FIELDS = frozenset(
+    {
+        "chat_template",
+        "ec_transfer_params",
+        "kv_transfer_params",
+        "priority",
+        "prompt_embeds",
+        "request_id",
+        "vllm_xargs",
+    }
+)
+_PROMPT_EXTRAS = ("tools", "documents", "chat_template_kwargs")
+_CHARS_PER_TOKEN = 4
+_NEEDS_CONTENT = frozenset({"user", "system", "developer"})
+_T = TypeVar("_T")
+
+
+RequestId = Annotated[str, StringConstraints(pattern=r"^laar-[0-9a-f]{32}$")]
+
+
+class Endpoint(StrEnum):
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+
+
+class LaarOptions(BaseModel):
+    """The `laar` object of a request; every key is optional, none can name code."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+    verify: VerifySpec = NoVerify(type="none")
+    max_attempts: int | None = Field(default=None, ge=1, le=100)
+    deadline_s: Annotated[float, Field(gt=0, le=86400)] | None = None
+    task: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$|^unknown$")] | None = None
+    session: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    policy: PolicyName | None = None
+    retry_of: RequestId | None = None
+
+
+class Feedback(BaseModel):
+    """The body of `/v1/laar/feedback`: what a client found of an answer it got."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    request_id: RequestId
+    correct: bool
+
+
+class _Part(msgspec.Struct):
+    type: str
+    text: str | None = None
+
+
+class _FunctionCall(msgspec.Struct):
+    name: str = ""
+    arguments: str = ""
+
+
+class _ToolCall(msgspec.Struct):
+    function: _FunctionCall
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | list[_Part] | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Function(msgspec.Struct):
+    name: str
+
+
+class _Tool(msgspec.Struct):
+    function: _Function
+    type: str = "function"
+
+
+_TokenLimit = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+_ThinkingBudget = Annotated[int, msgspec.Meta(ge=UNLIMITED, le=2**31 - 1)]
+
+
+class _Scalars(msgspec.Struct):
+    """Fields of either endpoint that steer routing or decide how much work a request is, with their bounds."""
+
+    model: str
+    stream: bool | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_ANSWERS)] | None = None
+    max_tokens: _TokenLimit | None = None
+    max_completion_tokens: _TokenLimit | None = None
+    thinking_token_budget: _ThinkingBudget | None = None
+    temperature: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    seed: int | None = None
+    echo: bool | None = None
+    truncate_prompt_tokens: int | None = None
+    tools: list[_Tool] | None = None
+    stream_options: dict[str, Any] | None = None
+    structured_outputs: dict[str, Any] | None = None
+    response_format: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutedRequest:
+    """A request as the router sees it; `body` is what the client sent, untouched.
+
+    `other_tokens` estimates what the prompt holds besides `texts`, such as tools or token ids;
+    `is_plain_text` tells that the prompt is the texts, all of them and nothing else.
+    """
+
+    endpoint: Endpoint
+    body: bytes
+    model: str
+    texts: tuple[str, ...]
+    other_tokens: int = 0
+    is_plain_text: bool = True
+    stream: bool
+    max_tokens: int | None
+    thinking_token_budget: int | None = None
+    is_repeatable: bool
+    options: LaarOptions
+
+    @property
+    def wants_verification(self) -> bool:
+        return not isinstance(self.options.verify, NoVerify)
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SCALARS = msgspec.json.Decoder(_Scalars)
+_MESSAGES = msgspec.json.Decoder(list[_Message])
+_PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]])
+_NO_OPTIONS = LaarOptions()
+_VERIFY_TYPES = ", ".join(arm.model_fields["type"].annotation.__args__[0] for arm in get_args(get_args(VerifySpec)[0]))
+
+
+def parse_request(
+    body: bytes, *, endpoint: Endpoint, allowed_fields: Collection[str], max_body_bytes: int
+) -> RoutedRequest:
+    """Decode a body; raise a ClientError with status 400 or 413 that names the field at fault."""
+    if len(body) > max_body_bytes:
+        raise BodyTooLargeError(f"body: {len(body)} bytes; at most {max_body_bytes} are allowed", param="body")
+    fields = _decode(_FIELDS, body)
+    _refuse_fields(fields, allowed_fields)
+    scalars = _decode(_SCALARS, body)
+    options = parse_options(fields.get("laar"))
+    if options.policy is not None and scalars.model != AUTO:
+        message = (
+            f"laar.policy: there is nothing to choose for model '{scalars.model[:MAX_SHOWN_CHARS]}'; 'auto' is needed"
+        )
+        raise ClientError(message, param="laar.policy")
+    read = _read_chat if endpoint is Endpoint.CHAT else _read_completion
+    texts, other_tokens = read(fields, scalars.model)
+    other_tokens += _extra_tokens(fields)
+    request = RoutedRequest(
+        endpoint=endpoint,
+        body=body,
+        model=scalars.model,
+        texts=texts,
+        other_tokens=other_tokens,
+        is_plain_text=not other_tokens and scalars.truncate_prompt_tokens is None,
+        stream=bool(scalars.stream),
+        max_tokens=scalars.max_completion_tokens or scalars.max_tokens,
+        thinking_token_budget=scalars.thinking_token_budget,
+        is_repeatable=scalars.temperature == 0 or scalars.seed is not None,
+        options=options,
+    )
+    if request.wants_verification:
+        _refuse_unverifiable(fields, scalars)
+    return request
+
+
+def endpoint_of(body: bytes) -> Endpoint:
+    """The endpoint that a body was meant for, by what it is a prompt in."""
+    return Endpoint.CHAT if "messages" in _decode(_FIELDS, body) else Endpoint.COMPLETIONS
+
+
+def parse_options(raw: msgspec.Raw | None) -> LaarOptions:
+    if raw is None:
+        return _NO_OPTIONS
+    try:
+        return LaarOptions.model_validate_json(bytes(raw))
+    except ValidationError as error:
+        raise _client_error(error, prefix="laar", known=LaarOptions.model_fields) from None
+
+
+def parse_feedback(body: bytes) -> Feedback:
+    """Decode a body; raise a ClientError with status 400 that names the field at fault."""
+    _decode(_FIELDS, body)
+    try:
+        return Feedback.model_validate_json(body)
+    except ValidationError as error:
+        raise _client_error(error, prefix="", known=Feedback.model_fields) from None
+
+
+def _decode(decoder: "msgspec.json.Decoder[_T]", data: bytes | msgspec.Raw, field: str = "") -> _T:
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        name = (field + path.rstrip("`")).lstrip(".") or "body"
+        if "missing required field" in message:
+            name = ".".join(filter(None, (name.removeprefix("body"), message.split("`")[1])))
+        raise ClientError(f"{name}: {message}", param=name) from None
+    except RecursionError:
+        raise ClientError(f"{field or 'body'}: nested too deeply", param=field or "body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ClientError(f"{field or 'body'}: not valid JSON: {error}", param=field or "body") from None
+
+
+def _refuse_fields(fields: dict[str, msgspec.Raw], allowed: Collection[str]) -> None:
+    for name in fields:
+        if name != "laar" and (name not in allowed or name in CLOSED_FIELDS):
+            shown = name[:MAX_SHOWN_CHARS]
+            what = (
+                "is not open to callers"
+                if name in CLOSED_FIELDS
+                else "is unknown; laar takes the fields that vLLM takes"
+            )
+            raise UnknownFieldError(f"{shown}: this field {what}", param=shown)
+    for name, limit in MAX_GRAMMAR_BYTES.items():
+        size = len(bytes(fields[name])) if name in fields else 0
+        if size > limit:
+            raise ClientError(f"{name}: {size} bytes; at most {limit} are allowed", param=name)
+
+
+def _refuse_unverifiable(fields: dict[str, msgspec.Raw], scalars: _Scalars) -> None:
+    """One answer is verified, so there must be one, and it must be the model's own words."""
+    if (scalars.n or 1) > 1:
+        raise ClientError(f"n: {scalars.n} answers cannot be verified at once; 1 is allowed", param="n")
+    if scalars.echo:
+        raise ClientError("echo: an answer that repeats its prompt cannot be verified", param="echo")
+    if "prompt" in fields and not isinstance(_decode(_PROMPT, fields["prompt"], "prompt"), str):
+        raise ClientError("prompt: to be verified it must be one string", param="prompt")
+
+
+def _extra_tokens(fields: dict[str, msgspec.Raw]) -> int:
+    """About how many tokens the chat template puts into the prompt besides the messages."""
+    return sum(len(bytes(fields[name])) for name in _PROMPT_EXTRAS if name in fields) // _CHARS_PER_TOKEN
+
+
+def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> tuple[tuple[str, ...], int]:
+    """The texts of all messages, and about how many tokens the rest of them has."""
+    raw = fields.get("messages")
+    if raw is None:
+        raise ClientError("messages: a chat request needs this field", param="messages")
+    messages = _decode(_MESSAGES, raw, "messages")
+    if not 0 < len(messages) <= MAX_MESSAGES:
+        raise ClientError(f"messages: {len(messages)} given; 1 to {MAX_MESSAGES} are allowed", param="messages")
+    texts: list[str] = []
+    num_chars = num_parts = 0
+    for index, message in enumerate(messages):
+        if message.content is None and message.role in _NEEDS_CONTENT:
+            field = f"messages[{index}].content"
+            raise ClientError(f"{field}: a message of role '{message.role}' needs this field", param=field)
+        if isinstance(message.content, str):
+            texts.append(message.content)
+        elif message.content is not None:
+            texts.extend(part.text for part in message.content if part.text is not None)
+            num_parts += sum(part.text is None for part in message.content)
+        for call in message.tool_calls or ():
+            num_chars += len(call.function.name) + len(call.function.arguments)
+    return tuple(texts), num_parts * PART_TOKENS + num_chars // _CHARS_PER_TOKEN
+
+
+def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[str, ...], int]:
+    """The prompt's texts, and how many tokens it gives as ids."""
+    raw = fields.get("prompt")
+    if raw is None:
+        raise ClientError("prompt: a completion request needs this field", param="prompt")
+    prompt = _decode(_PROMPT, raw, "prompt")
+    if not prompt:
+        raise ClientError("prompt: it is empty", param="prompt")
+    if isinstance(prompt, str):
+        return (prompt,), 0
+    if model == AUTO:
+        raise ClientError(
+            "prompt: with model 'auto' it must be one string, since a list cannot be routed", param="prompt"
+        )
+    ids = sum(1 if isinstance(item, int) else len(item) for item in prompt if not isinstance(item, str))
+    return tuple(text for text in prompt if isinstance(text, str)), ids
+
+
+def _client_error(error: ValidationError, *, prefix: str, known: Collection[str]) -> ClientError:
+    errors = error.errors(include_url=False, include_input=True)
+    # where a string or a list may be, what is wrong with the list that was given
+    first = next((e for e in errors if e["type"] != "string_type" or not isinstance(e["input"], list)), errors[0])
+    # a mistyped key tells more than the key that is missing for it
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), first)
+    loc = first["loc"]
+    # pydantic puts the type of a verification after its key, and names of its own for what a value may be
+    path = [part for part in loc[:1] + loc[2:] if not _ARM.match(str(part))] if loc[:1] == ("verify",) else loc
+    field = ".".join(filter(None, [prefix, *(str(part)[:MAX_SHOWN_CHARS] for part in path)]))
+    kind: Literal["extra_forbidden"] | str = first["type"]
+    if kind == "extra_forbidden":
+        hint = f"; known: {', '.join(known)}" if len(loc) == 1 else ""
+        return UnknownFieldError(f"{field}: unknown key{hint}", param=field)
+    if kind == "union_tag_not_found":
+        return ClientError(f"{field}.type: is missing; known types are {_VERIFY_TYPES}", param=f"{field}.type")
+    if kind == "union_tag_invalid":
+        given = repr(first["input"]["type"])[:MAX_SHOWN_CHARS]
+        text = f"{field}.type: there is no type {given}; known types are {_VERIFY_TYPES}"
+        return ClientError(text, param=f"{field}.type")
+    shown = repr(first["input"])
+    seen = f", got {shown[:80]}" if isinstance(first["input"], str | int | float | bool | None) else ""
+    return ClientError(f"{field}: {first['msg'][:400]}{seen}", param=field)

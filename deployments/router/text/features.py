@@ -1,0 +1,107 @@
+"""What the router knows of a request before anyone answers it: language, size, kind of text, task."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.router.text.language import UNDETECTED, Detection, LanguageDetector, ends
+from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE
+
+# The latest message counts for the language; where it is data or code alone, at most so many are looked at.
+MAX_DETECTED_TEXTS = 4
+# Characters that stand for all texts in `symbol_share`, spread evenly over them.
+NUM_SAMPLES = 6
+SAMPLE_CHARS = 100
+
+# Signs that take about a token each. Vowel signs and joiners of scripts from Hebrew to Balinese are no \w either,
+# but parts of words, so their blocks are left out.
+_SIGN = r"[^\w\s\u0300-\u036f\u0590-\u1bff\u200b-\u200f\ufe00-\ufe0f]|_"
+# One match a run; its group is empty where it is a word. Letters and digits mix in ASCII words only: Chinese and
+# Japanese put digits between words without a space.
+_SYMBOLS = re.compile(rf"((?:[A-Za-z]*+\d[A-Za-z\d]*+|{_SIGN})++)|[A-Za-z]++")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """`symbol_share` in [0, 1]: digits, punctuation and words that mix in digits, among sampled characters."""
+
+    language: str
+    language_confidence: float
+    num_chars: int
+    symbol_share: float
+    task: str
+
+
+def extract(
+    texts: Sequence[str],
+    *,
+    detector: LanguageDetector,
+    task: str = DEFAULT_TASK,
+    language: str | None = None,
+) -> Features:
+    """Features of a conversation; the last text is the latest message, a given `language` is taken as it is."""
+    detection = _detect(texts, detector) if language is None else Detection(language=language, confidence=1.0)
+    num_chars = sum(map(len, texts))
+    return Features(
+        language=detection.language,
+        language_confidence=detection.confidence,
+        num_chars=num_chars,
+        symbol_share=_symbol_share(_samples(texts, num_chars)),
+        task=task,
+    )
+
+
+def estimate_tokens(
+    features: Features, *, chars_per_token: NDArray[np.float64], chars_per_symbol_token: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Prompt tokens of each model, shape (m,): prose and symbols each at their own characters per token."""
+    symbols = features.num_chars * features.symbol_share
+    prose = features.num_chars - symbols
+    return prose / chars_per_token + symbols / chars_per_symbol_token
+
+
+def bucket_index(num_tokens: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The length buckets: `edges` ascend and are inclusive upper ends; above the last one it is `len(edges)`."""
+    return edges.searchsorted(num_tokens)
+
+
+def bucket_label(index: int, edges: Sequence[int]) -> str:
+    """A bucket as people write it: '<=128', '129-512', '>512'."""
+    if index == 0:
+        return f"<={edges[0]}"
+    if index == len(edges):
+        return f">{edges[-1]}"
+    return f"{edges[index - 1] + 1}-{edges[index]}"
+
+
+def _detect(texts: Sequence[str], detector: LanguageDetector) -> Detection:
+    """The language of the latest text that has one; a detector is only ever given a text's two ends."""
+    for text in islice(reversed(texts), MAX_DETECTED_TEXTS):
+        detection = detector.detect(ends(text))
+        if detection.language != UNKNOWN_LANGUAGE:
+            return detection
+    return UNDETECTED
+
+
+def _samples(texts: Sequence[str], num_chars: int) -> Sequence[str]:
+    """Everything when that is little; else pieces around evenly spread places in the texts laid end to end."""
+    if num_chars <= NUM_SAMPLES * SAMPLE_CHARS:
+        return texts
+    stops = list(accumulate(map(len, texts)))
+    pieces = []
+    for i in range(NUM_SAMPLES):
+        place = (2 * i + 1) * num_chars // (2 * NUM_SAMPLES) - SAMPLE_CHARS // 2
+        index = bisect_right(stops, place)
+        start = place - stops[index] + len(texts[index])
+        pieces.append(texts[index][start : start + SAMPLE_CHARS])
+    return pieces
+
+
+def _symbol_share(pieces: Sequence[str]) -> float:
+    num_symbols = sum(len("".join(_SYMBOLS.findall(piece))) for piece in pieces)
+    return num_symbols / max(1, sum(map(len, pieces)))

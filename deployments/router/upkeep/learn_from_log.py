@@ -1,0 +1,125 @@
+"""Learning from the attempt log what other router replicas saw, what clients said, and what was learned before."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from deployments.log.reading.lessons import Batch, Lesson
+from deployments.router.choice.chances import Beliefs, warn_of
+from deployments.router.text.features import bucket_label
+
+logger = logging.getLogger("ray.serve")
+
+# a verdict counts for a thousandth after ten half-lives; the bound on them holds for the most patient learner too
+REPLAYED_HALF_LIVES = 10
+MAX_REPLAYED = 100_000
+# so many are learned in one go, about a millisecond; in between requests have their turn
+SLICE = 5
+
+
+class LessonLog(Protocol):
+    """The log as a follower reads it. Both may block, and raise SQLAlchemyError while the database is away."""
+
+    def begin(self, most: int) -> int:
+        """The position after which the latest changes begin, so many at most."""
+        ...
+
+    def lessons(self, after: int) -> Batch: ...
+
+
+class Follower:
+    """Takes in the log's lessons once each, but for the verdicts of its own replica, which were learned at once."""
+
+    def __init__(
+        self, source: LessonLog, beliefs: Beliefs, *, replica: str, edges: Sequence[int], half_life_verdicts: float
+    ) -> None:
+        self._source, self._beliefs, self._replica = source, beliefs, replica
+        self._buckets = {bucket_label(index, edges): index for index in range(len(edges) + 1)}
+        self._most = int(min(MAX_REPLAYED, REPLAYED_HALF_LIVES * half_life_verdicts * len(beliefs.models)))
+        self._position: int | None = None
+
+    def read(self) -> Batch:
+        """The lessons after those taken in; the first call finds where to begin. Blocks on the database."""
+        if self._position is None:
+            self._position = self._source.begin(self._most)
+        return self._source.lessons(self._position)
+
+    def pass_over(self, batch: Batch) -> None:
+        """Be done with a batch; before it is learned, so that no lesson can count twice."""
+        self._position = batch.position
+
+    def learn(self, lessons: Iterable[Lesson]) -> None:
+        """Lessons about models or lengths that are no longer configured are left out."""
+        for lesson in lessons:
+            if lesson.replica != self._replica:
+                self._learn(lesson)
+
+    def catch_up(self, *, timeout_s: float, clock: Callable[[], float]) -> bool:
+        """Take in what the log has, blocking; whether all of it was there in time."""
+        until_s = clock() + timeout_s
+        while clock() < until_s:
+            batch = self.read()
+            self.pass_over(batch)
+            self.learn(batch.lessons)
+            if batch.is_last:
+                return True
+        return False
+
+    def _learn(self, lesson: Lesson) -> None:
+        bucket = self._buckets.get(lesson.bucket)
+        if bucket is None or lesson.model not in self._beliefs.models:
+            return
+        alarms = self._beliefs.learn(
+            lesson.model,
+            task=lesson.task,
+            language=lesson.language,
+            bucket=bucket,
+            correct=lesson.correct,
+            failed=[model for model in lesson.failed if model in self._beliefs.models],
+        )
+        warn_of(alarms)
+
+
+def replay(follower: Follower, *, timeout_s: float, clock: Callable[[], float]) -> None:
+    """Learn again what was learned before this replica started; what does not come in time comes later."""
+    began_s = clock()
+    try:
+        is_done = follower.catch_up(timeout_s=timeout_s, clock=clock)
+    except SQLAlchemyError:
+        logger.warning("verdicts could not be replayed, as the attempt log cannot be read", exc_info=True)
+        return
+    if is_done:
+        logger.info("verdicts replayed", extra={"seconds": round(clock() - began_s, 3)})
+    else:
+        logger.warning("verdicts are still being replayed", extra={"timeout_s": timeout_s})
+
+
+async def keep_following(follower: Follower, *, period_s: float) -> None:
+    """Take in what is new every `period_s` seconds, for ever; a log that cannot be read is tried again."""
+    is_well = True
+    while True:
+        await asyncio.sleep(period_s)
+        try:
+            await follow_once(follower)
+            if not is_well:
+                logger.info("verdicts of the attempt log are followed again")
+            is_well = True
+        except Exception:
+            if is_well:
+                logger.warning("verdicts of the attempt log cannot be followed", exc_info=True)
+            is_well = False
+
+
+async def follow_once(follower: Follower) -> None:
+    """Take in all that is new, reading in a thread and learning where the learner lives."""
+    while True:
+        batch = await asyncio.to_thread(follower.read)
+        follower.pass_over(batch)
+        for start in range(0, len(batch.lessons), SLICE):
+            follower.learn(batch.lessons[start : start + SLICE])
+            await asyncio.sleep(0)
+        if batch.is_last:
+            return

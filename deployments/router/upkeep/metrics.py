@@ -1,0 +1,153 @@
+"""Every metric laar exports, declared in one place; Ray puts `ray_` before each name."""
+
+from collections.abc import Collection, Iterable
+
+from ray.util.metrics import Counter, Gauge, Histogram
+
+from deployments.budgets.controller import Controller
+from deployments.router.attempt.served_request import Job, Way
+from deployments.router.attempt.tries import Attempt
+from profiles.measures.goodput import Meter, Reader
+
+_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+_TOKEN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5]
+_SOLVE_SECONDS = [0.0001, 0.001, 0.01, 0.1, 1, 10]
+# stands in a label for a curve that holds for all languages, or all lengths
+_EVERY = "all"
+
+
+class RouterMetrics:
+    """Labels are only names from the config and the profile, HTTP statuses and words of our own enums.
+
+    So the series stay few, whatever callers send.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._requests = Counter(
+            "laar_requests_total",
+            description="Requests that ended, by HTTP status (499: the client left) and whether verified.",
+            tag_keys=("status", "verified"),
+        )
+        self._attempts = Counter(
+            "laar_attempts_total",
+            description="Attempts by model and how they ended.",
+            tag_keys=("model", "status"),
+        )
+        self._attempt_seconds = Histogram(
+            "laar_attempt_seconds",
+            description="Seconds from sending an attempt to its verdict, by model.",
+            boundaries=_SECONDS,
+            tag_keys=("model",),
+        )
+        self._ttca_seconds = Histogram(
+            "laar_ttca_seconds",
+            description="Time-to-Correct-Answer: seconds from arrival to the first verified answer.",
+            boundaries=_SECONDS,
+        )
+        self._ttft_seconds = Histogram(
+            "laar_ttft_seconds",
+            description="Seconds from arrival to the first token that the client gets, by the way it gets the answer.",
+            boundaries=_SECONDS,
+            tag_keys=("way",),
+        )
+        self._tpot_seconds = Histogram(
+            "laar_tpot_seconds",
+            description="Seconds per token after the first: (t_n - t_1) / (n - 1); streams of two tokens and more.",
+            boundaries=_TOKEN_SECONDS,
+            tag_keys=("way",),
+        )
+        self._benefit = Counter(
+            "laar_smooth_goodput_tokens_total",
+            description="Tokens delivered less the price of having let the reader wait; its rate is smooth goodput.",
+            tag_keys=("way", "verified"),
+        )
+        self._drift = Gauge(
+            "laar_model_drift",
+            description="1 while a model's recent verdicts are outside what its profile supports, else 0.",
+            tag_keys=("model",),
+        )
+        self._log_written = Counter(
+            "laar_log_written_total",
+            description="Requests and feedback that the attempt log's database has taken, replays included.",
+        )
+        self._log_dropped = Counter(
+            "laar_log_dropped_total",
+            description="Records that the attempt log has lost, by reason.",
+            tag_keys=("reason",),
+        )
+        self._log_spool_bytes = Gauge(
+            "laar_log_spool_bytes", description="Bytes that wait in the journals for the attempt log's database."
+        )
+        self._log_lag_seconds = Gauge(
+            "laar_log_lag_seconds", description="Age of the oldest record of this replica that waits."
+        )
+        self._thinking_budget = Gauge(
+            "laar_thinking_budget_tokens",
+            description="Thinking tokens that a request gets, by model and by the profile's curve that it falls under.",
+            tag_keys=("model", "task", "language", "bucket"),
+        )
+        self._thinking_arrivals = Gauge(
+            "laar_thinking_arrivals_per_second",
+            description="Attempts per second at one replica that thinking budgets are planned for, by model.",
+            tag_keys=("model",),
+        )
+        self._thinking_plans = Counter(
+            "laar_thinking_plans_total",
+            description="Times that thinking budgets were looked at anew, by model and what came of it.",
+            tag_keys=("model", "outcome"),
+        )
+        self._thinking_plan_seconds = Histogram(
+            "laar_thinking_plan_seconds",
+            description="Seconds that one look at the thinking budgets of all models took.",
+            boundaries=_SOLVE_SECONDS,
+        )
+
+    def drifting(self, models: Iterable[str], drifting: Collection[str]) -> None:
+        for model in models:
+            self._drift.set(float(model in drifting), tags={"model": model})
+
+    def attempt_ended(self, job: Job, attempt: Attempt) -> None:
+        self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})
+        self._attempt_seconds.observe(attempt.latency_s, tags={"model": attempt.model})
+
+    def planned(self, controller: Controller, seconds: float) -> None:
+        """Show the present thinking budgets."""
+        self._thinking_plan_seconds.observe(seconds)
+        for model, plan in controller.plan.items():
+            self._thinking_plans.inc(tags={"model": model, "outcome": plan.outcome.value})
+            self._thinking_arrivals.set(plan.arrivals.per_s, tags={"model": model})
+            for curve, budget in zip(controller.curves(model), plan.budgets, strict=True):
+                bucket = _EVERY if curve.bucket is None else str(curve.bucket)
+                tags = {"model": model, "task": curve.task, "language": curve.language or _EVERY, "bucket": bucket}
+                self._thinking_budget.set(budget, tags=tags)
+
+    def request_ended(self, job: Job | None, status: int, duration_s: float, meter: Meter) -> None:
+        """Count a request; `job` is None for one that was refused before it could be routed."""
+        if job is not None:
+            self._delivered(job, meter)
+        is_verified = job is not None and job.log.is_verified
+        self._requests.inc(tags={"status": str(status), "verified": "true" if is_verified else "false"})
+        if is_verified:
+            self._ttca_seconds.observe(duration_s)
+
+    def _delivered(self, job: Job, meter: Meter) -> None:
+        way = job.way
+        if (ttft_s := meter.ttft_s) is not None:
+            self._ttft_seconds.observe(ttft_s, tags={"way": way.value})
+        if way is not Way.WHOLE and (tpot_s := meter.tpot_s) is not None:
+            self._tpot_seconds.observe(tpot_s, tags={"way": way.value})
+        # a counter of Ray's refuses 0
+        if (benefit := meter.benefit(self._reader)) > 0:
+            tags = {"way": way.value, "verified": "true" if job.log.is_verified else "false"}
+            self._benefit.inc(benefit, tags=tags)
+
+    def log_written(self, num_records: int) -> None:
+        self._log_written.inc(num_records)
+
+    def log_dropped(self, num_records: int, reason: str) -> None:
+        self._log_dropped.inc(num_records, tags={"reason": reason})
+
+    def log_waits(self, spool_bytes: int, lag_s: float) -> None:
+        self._log_spool_bytes.set(spool_bytes)
+        self._log_lag_seconds.set(lag_s)

@@ -1,0 +1,109 @@
+"""From a request that has its answer to what the attempt log keeps of it."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Protocol
+
+from deployments.contract.reply import Reply
+from deployments.log.writing.log_records import AttemptRecord, RequestRecord, storable
+from deployments.router.attempt.served_request import Job
+from deployments.router.attempt.tries import Attempt
+from deployments.router.choice.policy import PolicyName
+from deployments.router.http.request import AUTO
+
+_NO_REPLY = Reply(0, b"")
+
+
+class Ledger(Protocol):
+    """Is told of an answer before the client is: what a client was told is in the log.
+
+    Raises LogUnavailableError where the client must not be told.
+    """
+
+    def answer_ready(self, job: Job, answer: Attempt) -> None: ...
+
+
+class Recorder:
+    """Hands each request to the log once: with its answer, or at its end if it got none.
+
+    `policy` chooses for requests that name neither a policy nor a model.
+    """
+
+    def __init__(
+        self,
+        *,
+        record: Callable[[RequestRecord], None],
+        replica: str,
+        policy: PolicyName,
+        stores_prompts: bool,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._record, self._replica, self._policy, self._stores_prompts = record, replica, policy, stores_prompts
+        self._clock, self._wall = clock, wall
+        self._answered: set[str] = set()
+
+    def answer_ready(self, job: Job, answer: Attempt) -> None:
+        if job.request_id not in self._answered:
+            self._record(self._entry(job, status=200, answer=answer))
+            self._answered.add(job.request_id)
+
+    def request_ended(self, job: Job, status: int) -> None:
+        if job.request_id in self._answered:
+            self._answered.discard(job.request_id)
+        else:
+            self._record(self._entry(job, status=status, answer=None))
+
+    def _entry(self, job: Job, *, status: int, answer: Attempt | None) -> RequestRecord:
+        request, features, attempts = job.request, job.features, job.log.attempts
+        duration_s = self._clock() - job.arrived_s
+        prompt = "\n".join(request.texts)
+        is_verified = job.log.is_verified
+        return RequestRecord(
+            request_id=job.request_id,
+            arrived_at_s=self._wall() - duration_s,
+            duration_s=duration_s,
+            status=status,
+            verified=is_verified if request.wants_verification else None,
+            ttca_s=duration_s if is_verified else None,
+            answer_index=next((i for i, attempt in enumerate(attempts) if attempt is answer), None),
+            endpoint=request.endpoint.value,
+            is_stream=request.stream,
+            model=request.model,
+            task=features.task,
+            language=features.language,
+            bucket=job.bucket_label,
+            prompt_chars=features.num_chars,
+            body_bytes=len(request.body),
+            prompt_hash=hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest(),
+            api_key_hash=job.api_key_hash,
+            replica=self._replica,
+            retry_of=request.options.retry_of,
+            policy=(request.options.policy or self._policy) if request.model == AUTO else None,
+            prompt_text=storable(prompt) if self._stores_prompts else None,
+            attempts=tuple(map(self._attempt, attempts)),
+        )
+
+    def _attempt(self, attempt: Attempt) -> AttemptRecord:
+        reply = attempt.reply or _NO_REPLY
+        return AttemptRecord(
+            model=attempt.model,
+            bucket=attempt.bucket,
+            verdict=attempt.status.value,
+            reason=attempt.reason,
+            latency_s=attempt.latency_s,
+            probability=attempt.probability,
+            prompt_tokens=reply.prompt_tokens or attempt.prompt_tokens,
+            output_tokens=reply.output_tokens,
+            answer_text=storable(reply.text) if self._stores_prompts and attempt.reply else None,
+        )
+
+
+class NoRecorder:
+    """Where the attempt log is off."""
+
+    def answer_ready(self, job: Job, answer: Attempt) -> None:
+        """Keeps nothing."""
+
+    def request_ended(self, job: Job, status: int) -> None:
+        """Keeps nothing."""

@@ -1,0 +1,199 @@
+"""What verdicts of live traffic change about a profile's estimates: deviations in log-odds, learned and forgotten."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy.special import expit, logit
+
+from profiles.chances.capability import Capability, Estimate
+from profiles.chances.drift import Alarm, Drift
+from profiles.chances.joint import after
+from profiles.chances.logistic import Floats
+
+DEFAULT_HALF_LIFE_VERDICTS = 1000.0
+# How far live traffic may be from the profile, standard deviations in log-odds: of a model as a whole, and of a model
+# on one task, in one language, at one length. A cell's own is that of its estimate.
+MODEL_SCALE = 0.8
+PART_SCALE = 0.3
+CELL_SCALES = (0.05, 2.0)
+# After an alarm a model's deviations are taken to be so many times as uncertain as in the beginning.
+ALARM_WIDENING = 4.0
+QUANTILE = 1.959964
+SURE = 1e-6
+
+
+@dataclass(slots=True)
+class _Level:
+    """Independent Gaussian deviations, shape (models, 1) or (models, buckets)."""
+
+    prior: Floats
+    mean: Floats
+    variance: Floats
+
+    @classmethod
+    def of(cls, prior: Floats) -> Self:
+        return cls(prior=prior, mean=np.zeros_like(prior), variance=prior.copy())
+
+    def place(self, row: int, bucket: int) -> tuple[int, int]:
+        return row, min(bucket, self.mean.shape[1] - 1)
+
+
+@dataclass(slots=True)
+class _Table:
+    """Chances as of a count of verdicts, of which each model has its own."""
+
+    values: Floats
+    version: int
+    versions: Floats
+
+
+class Learner:
+    """A capability that learns. Not thread-safe; takes constant time per verdict.
+
+    A verdict is one step of an extended Kalman filter on the deviations of its model, model and task, model and
+    language, model and length, and cell, each taken to be independent of the others. Before it their variances go
+    back toward where they began, so that old verdicts count for half after `half_life_verdicts` of their own kind.
+    """
+
+    def __init__(
+        self,
+        capability: Capability,
+        models: Sequence[str],
+        *,
+        half_life_verdicts: float = DEFAULT_HALF_LIFE_VERDICTS,
+    ) -> None:
+        self._capability = capability
+        self._models = tuple(models)
+        self._rows = {model: row for row, model in enumerate(models)}
+        self._forgotten = 1 - 0.5 ** (1 / half_life_verdicts)
+        shape = (len(models), capability.num_buckets)
+        self._by_model = _Level.of(np.full((len(models), 1), MODEL_SCALE**2))
+        self._by_length = _Level.of(np.full(shape, PART_SCALE**2))
+        self._by_task: dict[str, _Level] = {}
+        self._by_language: dict[str, _Level] = {}
+        self._by_cell: dict[tuple[str, str], _Level] = {}
+        self._version = 0
+        self._versions = np.zeros(len(models))
+        self._tables: dict[tuple[str, str], _Table] = {}
+        self._offline: dict[tuple[str, str], Floats] = {}
+        self.drift = Drift()
+
+    def table(self, *, task: str, language: str) -> Floats:
+        """Chances of all models at every length, shape (models, buckets); to be read at once, not kept."""
+        key = self._capability.known(task, language)
+        table = self._tables.get(key)
+        if table is None:
+            values = expit(self._log_odds(key))
+            table = self._tables[key] = _Table(values, self._version, self._versions.copy())
+        elif table.version != self._version:
+            stale = np.flatnonzero(table.versions != self._versions)
+            table.values[stale] = expit(self._log_odds(key)[stale])
+            table.versions[:], table.version = self._versions, self._version
+        return table.values
+
+    def draw(self, rng: np.random.Generator, *, task: str, language: str) -> Floats:
+        """The same chances drawn from what is believed of them (Thompson sampling)."""
+        key = self._capability.known(task, language)
+        scale = np.sqrt(self._variance(key))
+        return np.asarray(expit(self._log_odds(key) + scale * rng.standard_normal(scale.shape)))
+
+    def estimate(self, model: str, *, task: str, language: str, bucket: int) -> Estimate:
+        """One chance and its 95 % interval as of now."""
+        key, row = self._capability.known(task, language), self._rows[model]
+        log_odds = float(self._log_odds(key)[row, bucket])
+        reach = QUANTILE * float(np.sqrt(self._variance(key)[row, bucket]))
+        offline = self._capability.estimate(model, task=task, language=language, bucket=bucket)
+        return Estimate(
+            probability=float(expit(log_odds)),
+            low=float(expit(log_odds - reach)),
+            high=float(expit(log_odds + reach)),
+            is_extrapolated=offline.is_extrapolated,
+        )
+
+    def observe(
+        self, model: str, *, task: str, language: str, bucket: int, correct: bool, failed: Iterable[str] = ()
+    ) -> list[Alarm]:
+        """Learn from a verdict; the drift alarms that start with it.
+
+        `failed`: models that were wrong on the same request before, after which a wrong answer is no surprise.
+        """
+        key, row = self._capability.known(task, language), self._rows[model]
+        burden = self._burden(model, failed, task)
+        offline = self._capability.estimate(model, task=task, language=language, bucket=bucket)
+        now = self.table(task=task, language=language)[row, bucket]
+        expected, probability, low, high = after(
+            np.array([now, offline.probability, offline.low, offline.high]), burden
+        ).tolist()
+        self._step(key, row, bucket, expected, correct)
+        alarms = self.drift.observe(
+            model=model, task=key[0], probability=probability, low=low, high=high, correct=correct
+        )
+        if alarms:
+            self._widen(row)
+        self._versions[row] += 1
+        self._version += 1
+        return alarms
+
+    def _step(self, key: tuple[str, str], row: int, bucket: int, expected: float, correct: bool) -> None:
+        places = [(level, level.place(row, bucket)) for level in self._levels(key)]
+        for level, at in places:
+            level.variance[at] += self._forgotten * (level.prior[at] - level.variance[at])
+        information = expected * (1 - expected)
+        damping = 1 + information * sum(float(level.variance[at]) for level, at in places)
+        for level, at in places:
+            level.mean[at] += level.variance[at] * (correct - expected) / damping
+            level.variance[at] -= level.variance[at] ** 2 * information / damping
+
+    def _widen(self, row: int) -> None:
+        for level in (
+            self._by_model,
+            self._by_length,
+            *self._by_task.values(),
+            *self._by_language.values(),
+            *self._by_cell.values(),
+        ):
+            level.variance[row] = ALARM_WIDENING * level.prior[row]
+
+    def _burden(self, model: str, failed: Iterable[str], task: str) -> float:
+        known = list(dict.fromkeys(failed))
+        return float(self._capability.burdens([*known, model], task=task)[:-1, -1].sum()) if known else 0.0
+
+    def _log_odds(self, key: tuple[str, str]) -> Floats:
+        return np.asarray(sum((level.mean for level in self._levels(key)), self._offline_log_odds(key)))
+
+    def _offline_log_odds(self, key: tuple[str, str]) -> Floats:
+        found = self._offline.get(key)
+        if found is None:
+            tables = self._capability.tables(self._models, task=key[0], language=key[1])
+            found = self._offline[key] = logit(tables.probability)
+        return found
+
+    def _variance(self, key: tuple[str, str]) -> Floats:
+        return np.asarray(sum(level.variance for level in self._levels(key)))
+
+    def _levels(self, key: tuple[str, str]) -> tuple[_Level, ...]:
+        task, language = key
+        return (
+            self._by_model,
+            self._by_length,
+            self._level_of(task, None),
+            self._level_of(None, language),
+            self._level_of(task, language),
+        )
+
+    def _level_of(self, task: str | None, language: str | None) -> _Level:
+        part = np.full((len(self._models), 1), PART_SCALE**2)
+        if language is None:
+            assert task is not None
+            return self._by_task.get(task) or self._by_task.setdefault(task, _Level.of(part))
+        if task is None:
+            return self._by_language.get(language) or self._by_language.setdefault(language, _Level.of(part))
+        found = self._by_cell.get((task, language))
+        if found is None:
+            tables = self._capability.tables(self._models, task=task, language=language)
+            reach = logit(np.clip(tables.high, SURE, 1 - SURE)) - logit(np.clip(tables.low, SURE, 1 - SURE))
+            found = _Level.of(np.clip(reach / (2 * QUANTILE), *CELL_SCALES) ** 2)
+            self._by_cell[task, language] = found
+        return found

@@ -1,0 +1,156 @@
+"""One profile from two that were measured apart: on other days, for other languages, or of other models."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import product
+
+from profiles.profile import UNKNOWN_LANGUAGE, Cell, Measured, ModelProfile, PairCell, Profile
+
+_CellKey = tuple[str, str, int]
+_Period = tuple[datetime, datetime]
+
+
+class MergeError(ValueError):
+    """The profiles do not fit together; the message says what clashes, with both values."""
+
+
+def merge_profiles(one: Profile, other: Profile, *, command: str) -> Profile:
+    """All models of both; counts add up, and of what was fitted the newer profile's figures are taken.
+
+    The older one's figures stay where the newer has none: characters per token of a language, curves of a task.
+    Of two measured at the same time `other` counts as the newer. Raises MergeError.
+    """
+    older, newer = (other, one) if one.measured.at > other.measured.at else (one, other)
+    _check(older, newer)
+    names = sorted({*older.models, *newer.models})
+    return Profile(
+        version=1,
+        measured=_measured(older.measured, newer.measured, command, seeds=_seeds(older) | _seeds(newer)),
+        bucket_edges=newer.bucket_edges,
+        models={name: _model(older.models.get(name), newer.models.get(name)) for name in names},
+        pairs=_pairs((*older.pairs, *newer.pairs)),
+    )
+
+
+def _check(older: Profile, newer: Profile) -> None:
+    for name, one, other in (
+        ("bucket_edges", list(older.bucket_edges), list(newer.bucket_edges)),
+        ("measured.temperature", older.measured.temperature, newer.measured.temperature),
+        ("measured.assumed", older.measured.assumed, newer.measured.assumed),
+    ):
+        if one != other:
+            raise MergeError(f"{name} differ: {one} and {other}; only profiles that agree on them can be merged")
+    shared = _shared_cells(older, newer)
+    # where the language was not recognised, other prompts of the same seed may have come to the same cell
+    known = [cell for cell in shared if cell[1][1] != UNKNOWN_LANGUAGE]
+    if known and (seeds := _seeds(older) & _seeds(newer)):
+        raise MergeError(
+            f"both were measured with seed {min(seeds)} and have {_told(known[0])}: "
+            "the same prompts would count twice; measure one of them with another seed"
+        )
+    if shared and (both := _overlap(older.measured, newer.measured)):
+        raise MergeError(
+            f"both count live traffic from {both[0]:%FT%TZ} to {both[1]:%FT%TZ} and have {_told(shared[0])}: "
+            "the same attempts would count twice; let one begin where the other ends, with --since"
+        )
+
+
+def _seeds(profile: Profile) -> set[int]:
+    seed = profile.measured.seed
+    return {*profile.measured.merged_seeds, *(() if seed is None else (seed,))}
+
+
+def _overlap(older: Measured, newer: Measured) -> _Period | None:
+    """The first time that live traffic was counted for both; a period ends before its last moment."""
+    both = [(max(a[0], b[0]), min(a[1], b[1])) for a, b in product(older.log_periods, newer.log_periods)]
+    return min((found for found in both if found[0] < found[1]), default=None)
+
+
+def _shared_cells(older: Profile, newer: Profile) -> list[tuple[str, _CellKey]]:
+    return [
+        (name, key)
+        for name in sorted(older.models.keys() & newer.models.keys())
+        for key in sorted(_keys(older.models[name]) & _keys(newer.models[name]))
+    ]
+
+
+def _told(cell: tuple[str, _CellKey]) -> str:
+    model, (task, language, bucket) = cell
+    return f"{model}'s {task}, {language}, bucket {bucket}"
+
+
+def _keys(model: ModelProfile) -> set[_CellKey]:
+    return {(cell.task, cell.language, cell.bucket) for cell in model.cells}
+
+
+def _model(older: ModelProfile | None, newer: ModelProfile | None) -> ModelProfile:
+    if older is None or newer is None:
+        found = older or newer
+        assert found is not None
+        return found
+    curves = {curve.key: curve for curve in (*older.thinking, *newer.thinking)}
+    return ModelProfile(
+        latency=newer.latency,
+        chars_per_token={**older.chars_per_token, **newer.chars_per_token},
+        chars_per_symbol_token=newer.chars_per_symbol_token,
+        template_tokens=newer.template_tokens,
+        output_tokens=_output_tokens(older, newer),
+        cells=_cells((*older.cells, *newer.cells)),
+        thinking=tuple(curves.values()),
+    )
+
+
+def _output_tokens(older: ModelProfile, newer: ModelProfile) -> Mapping[str, float]:
+    """Means by task, weighted by how many prompts stand behind each."""
+    found = {}
+    for task in sorted({*older.output_tokens, *newer.output_tokens}):
+        parts = [(m.output_tokens[task], _tried(m, task)) for m in (older, newer) if task in m.output_tokens]
+        weight = sum(tried for _, tried in parts)
+        found[task] = sum(mean * tried for mean, tried in parts) / weight if weight else parts[-1][0]
+    return found
+
+
+def _tried(model: ModelProfile, task: str) -> int:
+    return sum(cell.tried for cell in model.cells if cell.task == task)
+
+
+def _cells(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    counts: dict[_CellKey, list[int]] = defaultdict(lambda: [0, 0])
+    for cell in cells:
+        _add(counts[cell.task, cell.language, cell.bucket], cell)
+    return tuple(
+        Cell(task=task, language=language, bucket=bucket, correct=correct, tried=tried)
+        for (task, language, bucket), (correct, tried) in sorted(counts.items())
+    )
+
+
+def _pairs(pairs: Iterable[PairCell]) -> tuple[PairCell, ...]:
+    counts: dict[tuple[str, str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+    for pair in pairs:
+        _add(counts[pair.failed, pair.model, pair.task, pair.language, pair.bucket], pair)
+    return tuple(
+        PairCell(failed=failed, model=model, task=task, language=language, bucket=bucket, correct=correct, tried=tried)
+        for (failed, model, task, language, bucket), (correct, tried) in sorted(counts.items())
+    )
+
+
+def _add(count: list[int], cell: Cell) -> None:
+    count[0] += cell.correct
+    count[1] += cell.tried
+
+
+def _measured(older: Measured, newer: Measured, command: str, *, seeds: set[int]) -> Measured:
+    origins = [(m, "live traffic" if m.seed is None else f"seed {m.seed}") for m in (older, newer)]
+    parts = [f"{m.at} on {m.hardware}, {origin}: {m.command}" for m, origin in origins]
+    notes = [m.note for m in (older, newer) if m.note]
+    return newer.model_copy(
+        update={
+            "command": command,
+            "merged_seeds": tuple(sorted(seeds)),
+            "log_periods": tuple(sorted({*older.log_periods, *newer.log_periods})),
+            "workloads": tuple(sorted({*older.workloads, *newer.workloads})),
+            "prompts_per_cell": max(older.prompts_per_cell, newer.prompts_per_cell),
+            "note": " | ".join(["merged, latency of the last one", *parts, *notes]),
+        }
+    )

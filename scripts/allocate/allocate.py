@@ -1,0 +1,177 @@
+"""`laar allocate`: thinking budgets for task types, printed, written, plotted and checked by simulation."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from deployments.budgets.allocation import Allocation, allocate
+from deployments.budgets.optimum.simulation import Simulated, Traffic, simulate, simulate_mg1
+from scripts.allocate.thinking_types import ThinkingTypes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do with the types: at which loads, and how many requests to simulate at each, 0 for none.
+
+    `origin` says where types, shares and loads come from.
+    """
+
+    types: ThinkingTypes
+    origin: str
+    arrivals_per_s: Sequence[float]
+    requests: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Row:
+    """Budgets at one load."""
+
+    arrivals_per_s: float
+    allocation: Allocation
+    simulated: Simulated | None
+
+
+def run_allocate(plan: Plan, *, json_path: Path | None, plot_path: Path | None, console: Console) -> None:
+    """Print the budgets, and write what was asked for; raises ProblemError or NoConvergenceError."""
+    rows = [_row(plan, arrivals) for arrivals in plan.arrivals_per_s]
+    console.print(plan.origin, highlight=False, markup=False, soft_wrap=True)
+    for row in rows:
+        console.print(types_table(plan.types, row))
+        for line in summary(plan.types, row):
+            console.print(line, highlight=False, soft_wrap=True)
+    if len(rows) > 1:
+        console.print(loads_table(plan.types, rows))
+    if json_path is not None:
+        json_path.write_text(json.dumps(as_dict(plan, rows), indent=2, allow_nan=False) + "\n")
+    if plot_path is not None:
+        from scripts.allocate.plot import plot_budgets
+
+        plot_budgets(plan.types, rows[0].arrivals_per_s, rows[0].allocation, plot_path)
+
+
+def _row(plan: Plan, arrivals_per_s: float) -> Row:
+    types = plan.types
+    problem = types.problem(arrivals_per_s)
+    found = allocate(problem, batching=types.server(), max_attempts=types.max_attempts, seed=plan.seed)
+    return Row(arrivals_per_s=arrivals_per_s, allocation=found, simulated=_simulated(plan, arrivals_per_s, found))
+
+
+def _simulated(plan: Plan, arrivals_per_s: float, found: Allocation) -> Simulated | None:
+    if not plan.requests:
+        return None
+    problem, server = plan.types.problem(arrivals_per_s), plan.types.server()
+    budgets = found.budgets.astype(np.float64)
+    if server is None and plan.types.max_attempts == 1:
+        return simulate_mg1(problem, budgets, arrivals=plan.requests, seed=plan.seed)
+    traffic = Traffic.drawn(problem, requests=plan.requests, max_attempts=plan.types.max_attempts, seed=plan.seed)
+    return (
+        simulate(problem, budgets, traffic) if server is None else simulate(problem, budgets, traffic, batching=server)
+    )
+
+
+def types_table(types: ThinkingTypes, row: Row) -> Table:
+    table = Table(
+        "type", "share", "budget", "accuracy", "service s", "attempts", title=f"{row.arrivals_per_s:g} arrivals/s"
+    )
+    found = row.allocation
+    for index, kind in enumerate(types.types):
+        table.add_row(
+            kind.name,
+            f"{kind.share:.1%}",
+            f"{found.budgets[index]}",
+            f"{found.outcome.accuracy[index]:.1%}",
+            f"{found.outcome.service_s[index]:.2f}",
+            f"{found.outcome.attempts[index]:.2f}",
+        )
+    return table
+
+
+def summary(types: ThinkingTypes, row: Row) -> list[str]:
+    """What the budgets bring and what is known of their quality, one fact a line."""
+    brought, known = row.allocation.outcome, row.allocation.certificate
+    time_name = "E[T]" if types.max_attempts == 1 else "mean time to the end"
+    lines = [
+        f"J = {brought.value_s:.4f} s   {time_name} = {brought.mean_time_s:.4f} s   "
+        f"utilisation = {brought.utilisation:.3f}   answered correctly = {brought.solved:.1%}",
+        f"found by {known.procedure} in {known.iterations} iterations"
+        + (f", {known.agreeing} of {known.starts} searches agree" if known.starts > 1 else "")
+        + f"; {_gap(known.gap_s)}",
+        f"rounding took {known.loss_s:.3g} s of J"
+        + ("" if known.bound_s is None else f", proven to be at most {known.bound_s:.3g} s"),
+    ]
+    if known.contraction is not None:
+        verdict = "proven to converge" if known.contraction < 1 else "not proven to converge"
+        lines.append(
+            f"contraction factor at the largest budgets {known.contraction:.3g}: the plain fixed point is {verdict}"
+        )
+    if (seen := row.simulated) is not None:
+        lines.append(
+            f"simulated {time_name} = {seen.mean_s:.4f} s, standard error {seen.error_s:.2g} s, "
+            f"{seen.requests} requests; the formula is {brought.mean_time_s / seen.mean_s - 1:+.2%} from it"
+        )
+    return lines
+
+
+def _gap(gap_s: float | None) -> str:
+    if gap_s is None:
+        return "not concave, so that nothing is proven of other budgets"
+    return f"other budgets add at most {gap_s:.2g} s"
+
+
+def loads_table(types: ThinkingTypes, rows: Sequence[Row]) -> Table:
+    names = " / ".join(kind.name for kind in types.types)
+    table = Table("arrivals/s", "utilisation", "mean time s", "correct", "J s", "budgets", title=f"budgets: {names}")
+    for row in rows:
+        brought = row.allocation.outcome
+        figures = [f"{row.arrivals_per_s:g}", f"{brought.utilisation:.3f}", f"{brought.mean_time_s:.3f}"]
+        figures += [f"{brought.solved:.1%}", f"{brought.value_s:.3f}"]
+        table.add_row(*figures, " / ".join(str(budget) for budget in row.allocation.budgets))
+    return table
+
+
+def as_dict(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
+    return {
+        "types": plan.types.model_dump(mode="json"),
+        "origin": plan.origin,
+        "seed": plan.seed,
+        "allocations": [_row_as_dict(plan.types, row) for row in rows],
+    }
+
+
+def _row_as_dict(types: ThinkingTypes, row: Row) -> dict[str, Any]:
+    found, brought = row.allocation, row.allocation.outcome
+    by_type = zip(types.types, found.budgets, brought.accuracy, brought.service_s, brought.attempts, strict=True)
+    certificate = asdict(found.certificate)
+    if not math.isfinite(certificate["contraction"] or 0.0):
+        # the largest budgets are unstable: no factor there
+        certificate["contraction"] = None
+    seen = row.simulated
+    return {
+        "arrivals_per_s": row.arrivals_per_s,
+        "value_s": brought.value_s,
+        "mean_time_s": brought.mean_time_s,
+        "utilisation": brought.utilisation,
+        "solved": brought.solved,
+        "certificate": certificate,
+        "types": [
+            {
+                "name": kind.name,
+                "budget": int(budget),
+                "accuracy": float(correct),
+                "service_s": float(service_s),
+                "attempts": float(attempts),
+            }
+            for kind, budget, correct, service_s, attempts in by_type
+        ],
+        "simulated": None
+        if seen is None
+        else {"mean_time_s": seen.mean_s, "error_s": seen.error_s, "requests": seen.requests, "solved": seen.solved},
+    }

@@ -1,0 +1,127 @@
+"""Task types for `laar allocate` from a profile: a model's thinking curves, and how often each is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from deployments.budgets.arrivals import Arrivals, counted
+from deployments.budgets.curves import Curves
+from deployments.log.reading.queries import Kind, attempt_kinds
+from deployments.router.text.features import bucket_label
+from profiles.profile import ModelProfile, Profile, ThinkingCurve
+from scripts.allocate.thinking_types import ThinkingTypes, TypesError, types_of
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the profile does not say: the worth of an answer, tries of a request, and how the engine serves."""
+
+    worth_s: float
+    max_attempts: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The attempts of the log that count; `num_replicas` of the model share them evenly."""
+
+    since: datetime
+    before: datetime
+    num_replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Arrivals by curve, and in words where they are known from."""
+
+    arrivals: Arrivals
+    origin: str
+
+
+def thinking_model(profile: Profile, name: str | None) -> tuple[str, ModelProfile]:
+    """The model whose curves are meant, the only one if none is named; raises TypesError."""
+    known = {model: found for model, found in profile.models.items() if found.thinking}
+    if not known:
+        raise TypesError(f"none of the models {sorted(profile.models)} has thinking curves")
+    if name is None and len(known) > 1:
+        raise TypesError(f"several models have thinking curves; name one of {sorted(known)} with --model")
+    chosen = next(iter(known)) if name is None else name
+    if chosen not in known:
+        raise TypesError(f"model '{chosen}' has no thinking curves; known: {sorted(known)}")
+    return chosen, known[chosen]
+
+
+def by_hand(num_curves: int, arrivals_per_s: float) -> Traffic:
+    """The same share for every curve, as nothing is known of the mix."""
+    shares = (1 / num_curves,) * num_curves
+    return Traffic(
+        arrivals=Arrivals(per_s=arrivals_per_s, shares=shares), origin="arrivals given by hand, equal shares assumed"
+    )
+
+
+def logged(connection: Connection, profile: Profile, name: str, window: Window, *, max_attempts: int) -> Traffic:
+    """What the log has of the model's attempts, counted as the router's controller counts them; raises TypesError.
+
+    That is all attempts, or where the objective makes a request's further tries itself, the first of each request.
+    """
+    if window.since >= window.before:
+        raise TypesError(f"the window begins at {window.since:%F %T} UTC, which is yet to come")
+    kinds = attempt_kinds(
+        connection,
+        name,
+        since=window.since,
+        before=window.before,
+        edges=profile.bucket_edges,
+        is_first_only=max_attempts > 1,
+    )
+    counts = count_by_curve(profile.models[name].thinking, kinds)
+    total = sum(kind.num_attempts for kind in kinds)
+    since = f"since {window.since:%F %T} UTC"
+    if not total:
+        raise TypesError(f"the log has no attempt on '{name}' {since}; widen --window or give --arrivals")
+    if not sum(counts):
+        raise TypesError(f"none of the {total} attempts on '{name}' {since} falls under a thinking curve")
+    seconds = (window.before - window.since).total_seconds()
+    told = f"{sum(counts)} of {total} logged attempts {since} fall under a curve"
+    if window.num_replicas > 1:
+        told += f", shared by {window.num_replicas} replicas"
+    return Traffic(arrivals=counted(counts, seconds=seconds, scale=1 / window.num_replicas), origin=told)
+
+
+def count_by_curve(curves: Sequence[ThinkingCurve], kinds: Sequence[Kind]) -> list[int]:
+    """Attempts under each curve; those under none are nobody's."""
+    found, counts = Curves(curves), [0] * len(curves)
+    for kind in kinds:
+        index = found.find(kind.task, kind.language, kind.bucket)
+        if index is not None:
+            counts[index] += kind.num_attempts
+    return counts
+
+
+def profile_types(model: ModelProfile, edges: Sequence[int], arrivals: Arrivals, wish: Wish) -> ThinkingTypes:
+    """A type for each curve, named task/language/bucket; raises TypesError."""
+    growth = min(model.latency.decode_growth, 1.0)
+    return types_of(
+        {
+            "arrivals_per_s": arrivals.per_s,
+            "worth_s": wish.worth_s,
+            "max_attempts": wish.max_attempts,
+            "batching": None if wish.slots == 1 else {"growth": growth, "slots": wish.slots},
+            "types": [
+                _stated(curve, edges, share) for curve, share in zip(model.thinking, arrivals.shares, strict=True)
+            ],
+        }
+    )
+
+
+def _stated(curve: ThinkingCurve, edges: Sequence[int], share: float) -> dict[str, object]:
+    bucket = ALL if curve.bucket is None else bucket_label(curve.bucket, edges)
+    return {
+        "name": f"{curve.task}/{curve.language or ALL}/{bucket}",
+        "share": share,
+        **curve.model_dump(include={"base_s", "token_s", "gain", "rate", "floor", "max_tokens"}),
+    }

@@ -1,0 +1,97 @@
+"""Thinking-budget problems to measure on: random ones of five kinds, one that swings, larger ones."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from deployments.budgets.optimum.problem import Problem, dot
+
+# Away from the optimum, at 683.89 and 468.08 tokens, the plain fixed point swings between these two for ever.
+SWINGING = Problem(
+    shares=np.array([0.6, 0.4]),
+    base_s=np.array([0.5, 1.0]),
+    token_s=np.array([0.01, 0.02]),
+    gain=np.array([0.5, 0.7]),
+    rate=np.array([0.003, 0.001]),
+    floor=np.array([0.3, 0.1]),
+    max_tokens=np.array([1200.0, 1200.0]),
+    arrivals_per_s=0.05,
+    worth_s=100.0,
+)
+SWING_BETWEEN = ((872.916239, 1197.501972), (118.034524, 0.0))
+
+
+def random_types(rng: np.random.Generator, num_types: int) -> Problem:
+    """Types of one server with one arrival in a long time: token times, rates and limits over orders of magnitude."""
+    floor = rng.uniform(0, 0.5, num_types)
+    return Problem(
+        shares=rng.dirichlet(np.ones(num_types)),
+        base_s=10 ** rng.uniform(-1.5, 0.5, num_types),
+        token_s=10 ** rng.uniform(-3, -1.3, num_types),
+        gain=(1 - floor) * rng.uniform(0, 1, num_types),
+        rate=10 ** rng.uniform(-4, -1.5, num_types),
+        floor=floor,
+        max_tokens=np.rint(10 ** rng.uniform(1.5, 4.5, num_types)),
+        arrivals_per_s=0.0,
+        worth_s=float(10 ** rng.uniform(1, 4.5)),
+    )
+
+
+def light(rng: np.random.Generator, num_types: int) -> Problem:
+    """A queue that is short whatever the budgets."""
+    return _loaded_in_full(random_types(rng, num_types), rng.uniform(0.01, 0.3))
+
+
+def heavy(rng: np.random.Generator, num_types: int) -> Problem:
+    """A stable but long queue at the largest budgets."""
+    return _loaded_in_full(random_types(rng, num_types), rng.uniform(0.6, 0.97))
+
+
+def overfull(rng: np.random.Generator, num_types: int) -> Problem:
+    """No stable queue at the largest budgets."""
+    return _loaded_in_full(random_types(rng, num_types), rng.uniform(1.05, 20))
+
+
+def saturated(rng: np.random.Generator, num_types: int) -> Problem:
+    """Little room even without thinking, and correct answers worth waiting for."""
+    types = random_types(rng, num_types)
+    rate = rng.uniform(0.9, 0.999) / dot(types.shares, types.base_s)
+    return replace(types, arrivals_per_s=rate, worth_s=float(10 ** rng.uniform(2, 5)))
+
+
+def bounded(rng: np.random.Generator, num_types: int) -> Problem:
+    """Types that gain nothing, or may think very little, beside others."""
+    types = random_types(rng, num_types)
+    types = replace(
+        types,
+        gain=np.where(rng.random(num_types) < 0.3, 0, types.gain),
+        max_tokens=np.where(rng.random(num_types) < 0.4, rng.integers(0, 20, num_types), types.max_tokens),
+    )
+    return _loaded_in_full(types, rng.uniform(0.3, 3))
+
+
+KINDS: Mapping[str, Callable[[np.random.Generator, int], Problem]] = {
+    kind.__name__: kind for kind in (light, heavy, overfull, saturated, bounded)
+}
+
+
+def split(problem: Problem, parts: int) -> Problem:
+    """The same requests under more names: every type as `parts` equal ones, of the same optimal budget."""
+    return replace(
+        problem,
+        shares=np.repeat(problem.shares, parts) / parts,
+        base_s=np.repeat(problem.base_s, parts),
+        token_s=np.repeat(problem.token_s, parts),
+        gain=np.repeat(problem.gain, parts),
+        rate=np.repeat(problem.rate, parts),
+        floor=np.repeat(problem.floor, parts),
+        max_tokens=np.repeat(problem.max_tokens, parts),
+    )
+
+
+def _loaded_in_full(types: Problem, utilisation: float) -> Problem:
+    """That utilisation at the largest budgets, or half of the server without thinking, whichever is less."""
+    base_s = dot(types.shares, types.base_s)
+    full_s = base_s + dot(types.shares * types.token_s, types.max_tokens)
+    return replace(types, arrivals_per_s=min(utilisation / full_s, max(0.5, min(utilisation, 0.97)) / base_s))

@@ -1,0 +1,83 @@
+"""Brings up the application of a config, measures it and ends it."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.demo.run import (
+    DemoError,
+    Signals,
+    end_application,
+    is_taken,
+    start_application,
+    stop_signals,
+    wait_until_ready,
+)
+from scripts.profile.measuring.plan import ProfileError
+from serve_app.config import AppConfig
+
+DEFAULT_PORT = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationConfig:
+    """What a Serve config says of the application: where it listens, and how many requests each engine runs at once."""
+
+    path: Path
+    port: int
+    capacities: dict[str, int]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def read_config(path: Path) -> ApplicationConfig:
+    """Raises ProfileError when the file is no Serve config of one laar application."""
+    try:
+        config: Any = yaml.safe_load(path.read_text())
+        (application,) = config["applications"]
+        models = AppConfig.model_validate(application["args"]).models
+        port = int((config.get("http_options") or {}).get("port", DEFAULT_PORT))
+        capacities = {model.name: model.slots for model in models}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise ProfileError(f"{path} is no config of a laar application: {type(error).__name__}: {error}") from error
+    return ApplicationConfig(path=path, port=port, capacities=capacities)
+
+
+def with_application(
+    config: ApplicationConfig, log_path: Path, *, api_key: str | None, measure: Callable[[], int]
+) -> int:
+    """The exit status of `measure`, which is called once the application is ready; 1 where it does not come up."""
+    with stop_signals() as signals:
+        try:
+            return _with_application(signals, config, log_path, api_key, measure)
+        except DemoError as error:
+            print(f"laar profile: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("laar profile: stopped", file=sys.stderr)
+            return 128 + signals.received[0]
+
+
+def _with_application(
+    signals: Signals, config: ApplicationConfig, log_path: Path, api_key: str | None, measure: Callable[[], int]
+) -> int:
+    if is_taken(config.port):
+        raise DemoError(f"port {config.port} on 127.0.0.1 is in use; --url measures what runs there")
+    print(f"starting the application of {config.path}; the log goes to {log_path}", file=sys.stderr)
+    # held from before the start until the try that ends what was started
+    signals.are_held = True
+    process = start_application(config.port, log_path, config=config.path)
+    try:
+        signals.release()
+        wait_until_ready(process, config.port, log_path, api_key)
+        return measure()
+    finally:
+        # first of all and no call, because Python handles signals at calls
+        signals.are_held = True
+        end_application(process, signals)
