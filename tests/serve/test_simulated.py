@@ -8,7 +8,7 @@ from ray.serve.llm.openai_api_models import ChatCompletionRequest, ChatCompletio
 
 from deployments.engines.settings import SimulatedSettings
 from deployments.engines.simulated import _CHAT, SimulatedEngine
-from tests.unit.test_bench_peers import ask
+from tests.unit.scripts.bench.cost.test_peers import ask
 
 pytestmark = pytest.mark.serve
 NUM_PROMPTS = 400

@@ -1,0 +1,124 @@
+"""The log of one replica, from its settings to its database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from deployments.contract.errors import LogUnavailableError, UnknownRequestError
+from deployments.log.database.store import Store
+from deployments.log.database.tables import feedback, requests
+from deployments.log.settings import LogPlan, LogSettings
+from deployments.log.writing.replica_log import ReplicaLog
+from tests.unit.deployments.log.writing.test_flusher import Told
+from tests.unit.logged import asked, request_id
+
+# alone as long as a spool may be
+LONG = "x" * 70_000
+
+
+class Replicas:
+    """Replica logs on one database, each open once it has flushed for the first time, closed at the end."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.told = directory, Told()
+        self.opened: list[ReplicaLog] = []
+
+    def open(self, name: str = "r1", **settings: Any) -> ReplicaLog:
+        plan = LogPlan(
+            settings=LogSettings.model_validate({"flush_period_s": 0.01, **settings}),
+            url=f"sqlite:///{self.directory}/attempts.sqlite",
+            spool_dir=self.directory / "spool",
+        )
+        self.told.has_flushed.clear()
+        self.opened.append(ReplicaLog(plan, replica=name, metrics=self.told))
+        assert self.told.has_flushed.wait(10)
+        return self.opened[-1]
+
+    def close(self) -> None:
+        while self.opened:
+            self.opened.pop().close()
+
+    def column(self, column: Any) -> list[Any]:
+        store = Store(f"sqlite:///{self.directory}/attempts.sqlite")
+        with store.engine.connect() as connection:
+            found = connection.execute(select(column)).scalars().all()
+        store.close()
+        return list(found)
+
+
+@pytest.fixture
+def replicas(tmp_path: Path) -> Iterator[Replicas]:
+    found = Replicas(tmp_path)
+    yield found
+    found.close()
+
+
+def never_flushing(replicas: Replicas, **settings: Any) -> ReplicaLog:
+    return replicas.open(flush_period_s=3600, **settings)
+
+
+def test_records_are_in_the_database_after_closing(replicas: Replicas) -> None:
+    log = never_flushing(replicas)
+    for number in range(3):
+        log.record(asked(number))
+    replicas.close()
+    assert sorted(replicas.column(requests.c.request_id)) == [request_id(n) for n in range(3)]
+
+
+def test_full_journal_drops_and_counts(replicas: Replicas) -> None:
+    log = never_flushing(replicas, max_spool_bytes=65536)
+    log.record(asked(1, prompt_text=LONG))
+    log.record(asked(2))
+    replicas.close()
+    assert replicas.told.dropped == {"full": 1}
+    assert replicas.column(requests.c.request_id) == [request_id(1)]
+
+
+def test_full_journal_refuses_new_requests_and_keeps_those_under_way(replicas: Replicas) -> None:
+    log = never_flushing(replicas, max_spool_bytes=65536, when_full="refuse")
+    log.refuse_if_full()
+    log.record(asked(1, prompt_text=LONG))
+    with pytest.raises(LogUnavailableError, match="the attempt log is full") as refused:
+        log.refuse_if_full()
+    assert (refused.value.http_status, refused.value.retry_after_s) == (503, 5)
+    log.record(asked(2))
+    replicas.close()
+    assert len(replicas.column(requests.c.request_id)) == 2
+
+
+async def test_feedback_on_a_request_that_has_just_been_answered(replicas: Replicas) -> None:
+    log = never_flushing(replicas)
+    log.record(asked(1, api_key_hash="mine"))
+    await log.feedback(request_id(1), correct=False, api_key_hash="mine")
+    replicas.close()
+    assert replicas.column(feedback.c.correct) == [False]
+
+
+async def test_feedback_waits_for_a_request_that_another_replica_has_still_in_its_journal(
+    replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, answers = replicas.open(), iter([None, None, "mine"])
+    monkeypatch.setattr(log._store, "key_hash_of", lambda _: next(answers))
+    await log.feedback(request_id(1), correct=True, api_key_hash="mine")
+    replicas.close()
+    assert replicas.column(feedback.c.correct) == [True]
+
+
+@pytest.mark.parametrize(
+    ("number", "key"), [pytest.param(2, "mine", id="unknown"), pytest.param(1, "other", id="of-another-key")]
+)
+async def test_feedback_on_somebody_elses_request_is_refused(replicas: Replicas, number: int, key: str) -> None:
+    log = replicas.open()
+    log.record(asked(1, api_key_hash="mine"))
+    with pytest.raises(UnknownRequestError, match=f"no request '{request_id(number)}' is known"):
+        await log.feedback(request_id(number), correct=True, api_key_hash=key)
+
+
+async def test_feedback_is_refused_where_it_cannot_be_kept(replicas: Replicas) -> None:
+    log = never_flushing(replicas, max_spool_bytes=65536)
+    log.record(asked(1, prompt_text=LONG))
+    with pytest.raises(LogUnavailableError, match="full"):
+        await log.feedback(request_id(1), correct=True, api_key_hash="key")

@@ -1,0 +1,153 @@
+"""The numbers behind a choice, with models whose prompt takes time to read."""
+
+from dataclasses import replace
+
+import pytest
+
+from deployments.contract.reply import Reply
+from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.choice.model import Model
+from deployments.router.choice.policy import Candidate, Decision, Reason
+from deployments.router.choice.routing import Routing
+from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
+from deployments.router.settings import Learning
+from deployments.verifier.spec import SPEC
+from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from tests.unit.deployments.router.attempt.test_runner import NoDetector
+
+WRONG = Reply(200, b"{}", text="no")
+
+
+def routing(
+    *, correct: dict[str, int], pairs: tuple[PairCell, ...] = (), explore_share: float = 0.0, cache: bool = True
+) -> Routing:
+    """Models that read 100 tokens a second and are right so many times of 100, all as fast as each other."""
+    models = {
+        name: ModelProfile(
+            latency=Latency(overhead_s=1, prefill_s_per_token=0.01, decode_s_per_token=0),
+            chars_per_token={"unknown": 1.0},
+            chars_per_symbol_token=1.0,
+            cells=(Cell(language="en", bucket=0, correct=count, tried=100),),
+        )
+        for name, count in correct.items()
+    }
+    profile = Profile(version=1, measured=NO_PROFILE.measured, bucket_edges=(1000,), models=models, pairs=pairs)
+    return Routing(
+        models=[Model(name=name, context_tokens=10_000, has_prefix_cache=cache) for name in correct],
+        profile=profile,
+        policy="laar",
+        detector=NoDetector(),
+        learning=Learning(explore_share=explore_share),
+    )
+
+
+def request(model: str = AUTO, *, verified: bool = True) -> RoutedRequest:
+    verify = SPEC.validate_python({"type": "contains", "value": "yes"} if verified else {"type": "none"})
+    return RoutedRequest(
+        endpoint=Endpoint.CHAT,
+        body=b"",
+        model=model,
+        texts=("a" * 100,),
+        stream=False,
+        max_tokens=10,
+        is_repeatable=False,
+        options=LaarOptions(verify=verify),
+    )
+
+
+def log(*failed: str) -> AttemptLog:
+    found = AttemptLog(max_attempts=10, deadline_at_s=100.0, is_repeatable=False)
+    for model in failed:
+        found.add(Attempt(model=model, status=Status.WRONG, reason="", latency_s=1.0, probability=0.5, reply=WRONG))
+    return found
+
+
+def candidates(found: Routing, *failed: str) -> dict[str, Candidate]:
+    asked = request()
+    return {c.model: c for c in found.candidates(asked, found.features(asked), log(*failed), 0.0)}
+
+
+def decision(
+    found: Routing, *failed: str, model: str = AUTO, verified: bool = True, may_explore: bool = False
+) -> Decision:
+    asked = request(model, verified=verified)
+    made = found.decide(asked, found.features(asked), log(*failed), turn=0, now_s=0.0, may_explore=may_explore)
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(
+    ("cache", "again_s"), [pytest.param(True, 1.0, id="cached"), pytest.param(False, 2.0, id="not")]
+)
+def test_prompt_is_read_once_by_an_engine_that_keeps_it(cache: bool, again_s: float) -> None:
+    found = routing(correct={"a": 50, "b": 50}, cache=cache)
+    assert candidates(found)["a"].latency_s == pytest.approx(2.0)
+    again = candidates(found, "a")
+    assert again["a"].latency_s == pytest.approx(again_s)
+    assert again["b"].latency_s == pytest.approx(2.0)
+
+
+def test_model_that_fails_with_the_first_one_is_not_asked_second() -> None:
+    twins = tuple(
+        PairCell(failed=one, model=other, language="en", bucket=0, correct=2, tried=40)
+        for one, other in (("a", "b"), ("b", "a"))
+    )
+    apart = PairCell(failed="a", model="c", language="en", bucket=0, correct=22, tried=40)
+    found = routing(correct={"a": 60, "b": 58, "c": 55}, pairs=(*twins, apart))
+    asked = request()
+    features = found.features(asked)
+    ranked = found.rank(asked, features, found.candidates(asked, features, log(), 0.0), turn=0)
+    assert [c.model for c in ranked] == ["a", "c", "b"]
+
+
+def test_chance_left_counts_all_models_that_may_still_be_asked() -> None:
+    found = routing(correct={"a": 50, "b": 50, "c": 50})
+    assert decision(found).chance_left == 1.0
+    # it may be asked again too, as it samples
+    assert decision(found, "a").chance_left == pytest.approx(1 - 0.5**3, abs=0.01)
+
+
+def test_named_model_is_only_compared_with_itself() -> None:
+    found = routing(correct={"a": 50, "b": 90})
+    made = decision(found, "a", model="a")
+    assert (made.chosen.model, made.reason, made.has_alternative) == ("a", Reason.NAMED, False)
+    assert made.chance_left == pytest.approx(0.5, abs=0.02)
+
+
+def test_exploration_only_starts_requests_that_are_verified_and_free_to_choose() -> None:
+    found = routing(correct={"a": 50, "b": 50}, explore_share=0.1)
+    for _ in range(200):
+        assert decision(found).reason is not Reason.EXPLORATION
+        assert decision(found, verified=False, may_explore=True).reason is not Reason.EXPLORATION
+        assert decision(found, model="a", may_explore=True).reason is Reason.NAMED
+        assert decision(found, "a", may_explore=True).reason is not Reason.EXPLORATION
+    reasons = [decision(found, may_explore=True).reason for _ in range(200)]
+    assert 10 < reasons.count(Reason.EXPLORATION) <= 20
+
+
+def test_exploration_leaves_requests_alone_that_name_another_policy() -> None:
+    found = routing(correct={"a": 50, "b": 50}, explore_share=0.1)
+    asked = request()
+    fastest = replace(asked, options=LaarOptions(verify=asked.options.verify, policy="fastest"))
+    for _ in range(200):
+        made = found.decide(fastest, found.features(fastest), log(), turn=0, now_s=0.0, may_explore=True)
+        assert made is not None
+        assert made.reason is Reason.FASTEST
+
+
+def test_exploration_tries_models_that_are_not_thought_best() -> None:
+    found = routing(correct={"a": 60, "b": 50}, explore_share=0.1)
+    made = [decision(found, may_explore=True) for _ in range(1000)]
+    explored = {one.chosen.model for one in made if one.reason is Reason.EXPLORATION}
+    usual = {one.chosen.model for one in made if one.reason is not Reason.EXPLORATION}
+    assert (explored, usual) == ({"a", "b"}, {"a"})
+
+
+def test_request_may_name_another_policy_than_the_configured_one() -> None:
+    found = routing(correct={"a": 90, "b": 10})
+    asked = request()
+    turned = replace(asked, options=LaarOptions(verify=asked.options.verify, policy="round-robin"))
+    made = found.decide(turned, found.features(turned), log(), turn=1, now_s=0.0)
+    assert made is not None
+    assert (made.chosen.model, made.reason) == ("b", Reason.ROUND_ROBIN)
+    assert decision(found).chosen.model == "a"

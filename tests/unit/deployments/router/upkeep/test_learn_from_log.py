@@ -1,0 +1,222 @@
+"""Followers of one log, with a real SQLite between them."""
+
+import logging
+
+import numpy as np
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from deployments.log.database.store import Store
+from deployments.log.reading.lessons import Batch
+from deployments.log.writing.log_records import AttemptRecord, LogRecord
+from deployments.log.writing.replica_log import LogHistory
+from deployments.router.choice.chances import Beliefs
+from deployments.router.settings import Learning
+from deployments.router.upkeep.learn_from_log import Follower, follow_once, replay
+from tests.unit.logged import asked, request_id, said, tried
+from tests.unit.profiles.chances.test_capability import cell, profile
+
+MODELS = ("a", "b")
+PROFILE = profile({name: [cell("en", 0, 25, 50)] for name in MODELS})
+EDGES = PROFILE.bucket_edges
+
+
+class Replica:
+    """A router's beliefs; it learns its own verdicts at once, and writes them to the log."""
+
+    def __init__(self, store: Store, name: str, *, half_life_verdicts: float = 1000.0) -> None:
+        self.store, self.name = store, name
+        self.beliefs = Beliefs(PROFILE, MODELS, Learning(half_life_verdicts=half_life_verdicts))
+        self.follower = Follower(
+            LogHistory(store, replay_days=36500),
+            self.beliefs,
+            replica=name,
+            edges=EDGES,
+            half_life_verdicts=half_life_verdicts,
+        )
+
+    def serve(self, number: int, *attempts: AttemptRecord) -> None:
+        failed: list[str] = []
+        for one in attempts:
+            self.learn(one, failed)
+            failed += [one.model] if one.verdict == "wrong" else []
+        self.store.write([asked(number, *attempts, replica=self.name, at_s=number)])
+
+    def learn(self, one: AttemptRecord, failed: list[str]) -> None:
+        if one.verdict in ("correct", "wrong"):
+            correct = one.verdict == "correct"
+            self.beliefs.learn(one.model, task="default", language="en", bucket=0, correct=correct, failed=failed)
+
+    async def sync(self) -> None:
+        await follow_once(self.follower)
+
+    def chance(self, model: str = "a") -> float:
+        return float(self.beliefs.probabilities("default", "en", np.zeros(2, np.intp))[MODELS.index(model)])
+
+    def state(self) -> object:
+        """All that was learned of what is asked here, with intervals and the evidence of drift."""
+        learner = self.beliefs.learner
+        assert learner is not None
+        estimates = [learner.estimate(m, task="default", language="en", bucket=b) for m in MODELS for b in (0, 1)]
+        return estimates, {alarm: (t.evidence, t.is_alarmed) for alarm, t in learner.drift.sums.items()}
+
+
+def verdicts(count: int, seed: int) -> list[AttemptRecord]:
+    rng = np.random.default_rng(seed)
+    return [tried(str(rng.choice(MODELS)), "correct" if rng.random() < 0.2 else "wrong") for _ in range(count)]
+
+
+async def test_replicas_that_learn_in_turn_believe_what_one_alone_would(store: Store) -> None:
+    alone, one, other = (Replica(store, name) for name in ("alone", "r1", "r2"))
+    for number, verdict in enumerate(verdicts(60, seed=1)):
+        alone.learn(verdict, [])
+        (one, other)[number % 2].serve(number, verdict)
+        await one.sync()
+        await other.sync()
+    assert one.state() == alone.state()
+    assert other.state() == alone.state()
+
+
+async def test_replicas_that_learn_side_by_side_end_up_close_to_each_other(store: Store) -> None:
+    one, other = Replica(store, "r1"), Replica(store, "r2")
+    untaught = one.chance()
+    for number, verdict in enumerate(verdicts(200, seed=2)):
+        (one, other)[number % 2].serve(number, verdict)
+        if number % 20 == 19:
+            await one.sync()
+            await other.sync()
+    assert one.chance() == pytest.approx(other.chance(), abs=0.05)
+    assert one.chance() < untaught - 0.2
+
+
+async def test_nothing_counts_twice_however_often_the_log_is_read(store: Store) -> None:
+    one, other = Replica(store, "r1"), Replica(store, "r2")
+    one.serve(1, tried("a", "wrong"), tried("b", "correct"))
+    before = one.state()
+    for _ in range(3):
+        store.write([asked(1, tried("a", "wrong"), tried("b", "correct"), replica="r1", at_s=1)])
+        await one.sync()
+        await other.sync()
+    assert one.state() == other.state() == before
+
+
+async def test_restarted_replica_believes_what_it_did(store: Store) -> None:
+    before = Replica(store, "r1")
+    for number, verdict in enumerate(verdicts(450, seed=3)):
+        before.serve(number, verdict)
+    store.write([said(7, True), asked(1000, tried("b", "unverified")), said(1000, False, 1)])
+    await before.sync()
+    after = Replica(store, "r1-after-restart")
+    replay(after.follower, timeout_s=60, clock=lambda: 0.0)
+    assert after.state() == before.state()
+
+
+async def test_replay_that_runs_out_of_time_is_finished_later(store: Store) -> None:
+    one, late = Replica(store, "r1"), Replica(store, "r2")
+    for number, verdict in enumerate(verdicts(450, seed=4)):
+        one.serve(number, verdict)
+    ticks = iter(range(100))
+    replay(late.follower, timeout_s=2.5, clock=lambda: float(next(ticks)))
+    assert late.state() != one.state()
+    await late.sync()
+    assert late.state() == one.state()
+
+
+async def test_replay_is_bounded_by_half_lives(store: Store) -> None:
+    one = Replica(store, "r1")
+    for number in range(30):
+        one.serve(number, tried("a", "wrong"))
+    short, long = (Replica(store, f"r{half_life}", half_life_verdicts=half_life) for half_life in (1.0, 2.0))
+    counts = []
+    for replica in (short, long):
+        counts.append(len(replica.follower.read().lessons))
+    assert counts == [20, 30]
+
+
+@pytest.mark.parametrize(
+    ("records", "rises"),
+    [
+        pytest.param([asked(1, tried("a", "unverified")), said(1, True)], True, id="told-correct"),
+        pytest.param([asked(1, tried("a", "unverified")), said(1, False)], False, id="told-wrong"),
+        pytest.param(
+            [asked(1, tried("a", "unverified")), asked(2, tried("b", "unverified"), retry_of=request_id(1), at_s=1)],
+            False,
+            id="asked-again",
+        ),
+    ],
+)
+async def test_clients_word_counts_at_every_replica_also_that_which_answered(
+    store: Store, records: list[LogRecord], rises: bool
+) -> None:
+    replicas = [Replica(store, name) for name in ("r1", "r2")]
+    before = replicas[0].chance()
+    store.write(records)
+    for replica in replicas:
+        await replica.sync()
+        assert (replica.chance() > before) is rises
+    assert replicas[0].state() == replicas[1].state()
+
+
+async def test_models_and_lengths_that_are_no_longer_there_are_left_out(store: Store) -> None:
+    replica = Replica(store, "r2")
+    before = replica.state()
+    store.write([asked(1, tried("gone", "wrong")), asked(2, tried("a", "wrong", bucket="7-9"))])
+    await replica.sync()
+    assert replica.state() == before
+    store.write([asked(3, tried("gone", "wrong"), tried("a", "wrong"))])
+    await replica.sync()
+    assert replica.state() != before
+
+
+async def test_drift_that_others_saw_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    replica = Replica(store, "r2")
+    store.write([asked(number, tried("a", "wrong"), at_s=number) for number in range(80)])
+    with caplog.at_level(logging.WARNING, "ray.serve"):
+        await replica.sync()
+        await replica.sync()
+    # what a record is given in `extra` mypy cannot know
+    alarms = [vars(r) for r in caplog.records if r.message == "model answers otherwise than profiled"]
+    told = [(alarm["model"], alarm["task"]) for alarm in alarms]
+    assert sorted(told, key=str) == [("a", "default"), ("a", None)]
+    assert replica.beliefs.drifting == {"a"}
+
+
+class Away:
+    """A log whose database is away until told otherwise."""
+
+    def __init__(self, history: LogHistory) -> None:
+        self.history, self.is_away = history, True
+
+    def begin(self, most: int) -> int:
+        return self.history.begin(most)
+
+    def lessons(self, after: int) -> Batch:
+        if self.is_away:
+            raise OperationalError("select", {}, Exception("away"))
+        return self.history.lessons(after)
+
+
+async def test_log_that_is_away_at_the_start_is_caught_up_with_and_own_verdicts_count_once(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, late = Replica(store, "r1"), Replica(store, "r2")
+    away = Away(LogHistory(store, replay_days=36500))
+    late.follower = Follower(away, late.beliefs, replica="r2", edges=EDGES, half_life_verdicts=1000)
+    one.serve(1, tried("a", "wrong"))
+    replay(late.follower, timeout_s=60, clock=lambda: 0.0)
+    assert "verdicts could not be replayed" in caplog.text
+    late.serve(2, tried("b", "wrong"))
+    away.is_away = False
+    for replica in (one, late):
+        await replica.sync()
+    assert late.chance("a") == one.chance("a")
+    assert late.chance("b") == one.chance("b")
+
+
+async def test_tables_of_a_later_version_do_not_hold_up_the_start(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    replay(Replica(store, "r1").follower, timeout_s=60, clock=lambda: 0.0)
+    assert "verdicts could not be replayed" in caplog.text

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+
+from profiles.chances.capability import Capability
+from profiles.chances.online import Learner
+from profiles.profile import Cell, PairCell, Profile
+from tests.unit.profiles.chances.test_capability import profile
+
+MODELS = ("m", "n")
+
+
+def measured(*, tried: int = 100, pairs: tuple[PairCell, ...] = ()) -> Profile:
+    """`m` is right at 0.9, `n` at 0.3, in two languages, at two lengths and on two tasks."""
+    tasks = ("default", "sums")
+    return profile(
+        {
+            name: [
+                Cell(task=task, language=language, bucket=bucket, correct=round(share * tried), tried=tried)
+                for task in tasks
+                for language in ("en", "de")
+                for bucket in (0, 1)
+            ]
+            for name, share in (("m", 0.9), ("n", 0.3))
+        },
+        pairs,
+    )
+
+
+def learner(*, half_life_verdicts: float = 1000.0, found: Profile | None = None) -> Learner:
+    return Learner(Capability(found or measured()), MODELS, half_life_verdicts=half_life_verdicts)
+
+
+def chance(found: Learner, model: str = "m", *, task: str = "default", language: str = "en", bucket: int = 0) -> float:
+    return float(found.table(task=task, language=language)[MODELS.index(model), bucket])
+
+
+def feed(
+    found: Learner,
+    verdicts: int,
+    share: float,
+    *,
+    model: str = "m",
+    language: str = "en",
+    task: str = "default",
+    seed: int = 1,
+) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(verdicts):
+        found.observe(model, task=task, language=language, bucket=0, correct=bool(rng.random() < share))
+
+
+def test_without_verdicts_it_says_what_the_profile_says() -> None:
+    found, offline = learner(), Capability(measured())
+    where = {"task": "default", "language": "en"}
+    assert found.table(**where) == pytest.approx(offline.tables(MODELS, **where).probability)
+
+
+def test_wrong_answer_lowers_the_chance_and_a_right_one_raises_it() -> None:
+    found = learner()
+    before = chance(found)
+    found.observe("m", task="default", language="en", bucket=0, correct=False)
+    lower = chance(found)
+    found.observe("m", task="default", language="en", bucket=0, correct=True)
+    assert lower < before
+    assert lower < chance(found)
+
+
+def test_other_models_are_left_alone() -> None:
+    found = learner()
+    before = chance(found, "n")
+    feed(found, 50, 0.0)
+    assert chance(found, "n") == before
+
+
+def test_verdicts_tell_most_of_their_own_cell_and_something_of_the_models_others() -> None:
+    found = learner()
+    before = {
+        (task, lang): chance(found, task=task, language=lang) for task in ("default", "sums") for lang in ("en", "de")
+    }
+    feed(found, 30, 0.0)
+    falls = {key: value - chance(found, task=key[0], language=key[1]) for key, value in before.items()}
+    assert falls["default", "en"] > falls["default", "de"] > falls["sums", "de"] > 0.05
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_changed_accuracy_is_found_again(seed: int) -> None:
+    found = learner()
+    feed(found, 300, 0.4, seed=seed)
+    assert chance(found) == pytest.approx(0.4, abs=0.13)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_unchanged_accuracy_stays_where_it_is(seed: int) -> None:
+    found = learner()
+    feed(found, 1000, 0.9, seed=seed)
+    assert chance(found) == pytest.approx(0.9, abs=0.05)
+
+
+def test_shorter_half_life_follows_faster_after_long_stability() -> None:
+    quick, slow = (learner(half_life_verdicts=verdicts) for verdicts in (50.0, 5000.0))
+    for found in (quick, slow):
+        feed(found, 500, 0.9)
+        for _ in range(5):
+            found.observe("m", task="default", language="en", bucket=0, correct=False)
+    assert chance(quick) < chance(slow) - 0.05
+
+
+def test_interval_narrows_with_verdicts_and_holds_the_chance() -> None:
+    found = learner()
+    where = {"task": "default", "language": "en"}
+    before = found.estimate("m", **where, bucket=0)
+    feed(found, 200, 0.9)
+    after = found.estimate("m", **where, bucket=0)
+    assert after.high - after.low < before.high - before.low
+    assert after.low < chance(found) < after.high
+
+
+def test_wrong_answer_after_anothers_failure_is_less_of_a_surprise() -> None:
+    pairs = (PairCell(failed="n", model="m", language="en", bucket=0, correct=5, tried=100),)
+    plain, conditioned = learner(found=measured(pairs=pairs)), learner(found=measured(pairs=pairs))
+    plain.observe("m", task="default", language="en", bucket=0, correct=False)
+    conditioned.observe("m", task="default", language="en", bucket=0, correct=False, failed=["n"])
+    assert chance(plain) < chance(conditioned) < chance(learner(found=measured(pairs=pairs)))
+
+
+def test_selection_by_earlier_failures_raises_no_alarm() -> None:
+    pairs = (PairCell(failed="n", model="m", language="en", bucket=0, correct=40, tried=100),)
+    found = learner(found=measured(pairs=pairs))
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        correct = bool(rng.random() < 0.4)
+        assert not found.observe("m", task="default", language="en", bucket=0, correct=correct, failed=["n"])
+
+
+def test_alarm_makes_it_learn_faster() -> None:
+    found = learner()
+    feed(found, 2000, 0.9)
+    alarms = []
+    for _ in range(100):
+        alarms += found.observe("m", task="default", language="en", bucket=0, correct=False)
+        if alarms:
+            break
+    before = found.estimate("m", task="default", language="de", bucket=0)
+    assert alarms[0].model == "m"
+    assert before.high - before.low > 0.5
+
+
+def test_draws_spread_as_far_as_is_believed() -> None:
+    found = learner()
+    rng = np.random.default_rng(1)
+    draws = np.array([found.draw(rng, task="default", language="en")[0, 0] for _ in range(500)])
+    estimate = found.estimate("m", task="default", language="en", bucket=0)
+    assert np.median(draws) == pytest.approx(estimate.probability, abs=0.02)
+    assert 0.92 < ((draws > estimate.low) & (draws < estimate.high)).mean() < 0.98
+
+
+def test_languages_nobody_profiled_share_what_is_learned() -> None:
+    found = learner()
+    feed(found, 30, 0.0, language="sw")
+    assert chance(found, language="xx") == chance(found, language="sw")

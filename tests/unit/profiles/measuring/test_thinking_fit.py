@@ -1,0 +1,145 @@
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from profiles.measuring.measurement import Record
+from profiles.measuring.thinking_fit import LEAST_TOKEN_S, AccuracyFit, fit_accuracy, fit_thinking, fit_time
+from tests.unit.profiles.measuring.test_fitting import record as fitting_record
+
+BUDGETS = (0, 64, 128, 256, 512)
+
+
+def record(thinking_tokens: int | None, **other: Any) -> Record:
+    return fitting_record(**{"task": "maths", "thinking_tokens": thinking_tokens} | other)
+
+
+def drawn(seed: int, *, floor: float, gain: float, rate: float, tried: int) -> AccuracyFit:
+    chances = [floor + gain * (1 - math.exp(-rate * budget)) for budget in BUDGETS]
+    correct = np.random.default_rng(seed).binomial(tried, chances)
+    return fit_accuracy(BUDGETS, correct.tolist(), [tried] * len(BUDGETS))
+
+
+def is_held(value: float, fit: AccuracyFit, parameter: str) -> bool:
+    low, high = {str(name): interval for name, interval in fit.intervals.items()}[parameter]
+    return low <= value <= high
+
+
+def counted(correct: Sequence[int]) -> AccuracyFit:
+    return fit_accuracy((0, 64, 256), correct, (50, 50, 50))
+
+
+def test_parameters_are_found_again() -> None:
+    found = drawn(1, floor=0.3, gain=0.5, rate=0.01, tried=20_000)
+    assert (found.floor, found.gain) == pytest.approx((0.3, 0.5), abs=0.01)
+    assert found.rate == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("truth", "tried"),
+    [
+        pytest.param({"floor": 0.3, "gain": 0.5, "rate": 0.01}, 100, id="bent"),
+        pytest.param({"floor": 0.2, "gain": 0.6, "rate": 0.002}, 400, id="still rising at the end"),
+    ],
+)
+def test_intervals_hold_the_truth_nineteen_times_of_twenty(truth: dict[str, float], tried: int) -> None:
+    fits = [drawn(seed, **truth, tried=tried) for seed in range(40)]
+    # 114 of 120 are expected, and fewer than 106 less often than once in a hundred
+    assert sum(is_held(value, fit, name) for fit in fits for name, value in truth.items()) >= 106
+    widths = [fit.intervals["floor"][1] - fit.intervals["floor"][0] for fit in fits]
+    assert max(widths) < 0.3
+
+
+def test_interval_is_that_of_the_profile_likelihood_by_another_search() -> None:
+    found = fit_accuracy(BUDGETS, (1200, 2145, 2644, 3045, 3188), [4000] * 5)
+    # Nelder-Mead over floor and rate for a fixed gain, and Brent's method for where the likelihood falls by 1.9207
+    assert found.intervals["gain"] == pytest.approx((0.48261, 0.51716), abs=1e-3)
+    assert (found.floor, found.gain, found.rate) == pytest.approx((0.29999, 0.49998, 0.0099979), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("correct", "floor", "gain"),
+    [
+        pytest.param((0, 0, 0), 0.0, 0.0, id="none"),
+        pytest.param((50, 50, 50), 1.0, 0.0, id="all"),
+        pytest.param((20, 20, 20), 0.4, 0.0, id="flat"),
+        pytest.param((45, 30, 15), 0.6, 0.0, id="falling"),
+        pytest.param((0, 0, 50), 0.0, 1.0, id="none to all"),
+    ],
+)
+def test_degenerate_counts_give_parameters_within_bounds(correct: Sequence[int], floor: float, gain: float) -> None:
+    found = counted(correct)
+    assert (found.floor, found.gain) == pytest.approx((floor, gain), abs=2e-3)
+    assert found.floor + found.gain <= 1
+    assert found.rate > 0
+    for name, (low, high) in found.intervals.items():
+        assert low <= getattr(found, name) <= high
+
+
+def test_rate_that_the_data_cannot_tell_has_all_of_its_range_as_interval() -> None:
+    # a tenth of the inverse of the largest budget, ten times that of the smallest
+    assert counted((20, 20, 20)).intervals["rate"] == pytest.approx((0.1 / 256, 10 / 64))
+
+
+def test_time_is_a_line_in_the_budget() -> None:
+    budgets = [0, 0, 100, 100, 400, 400]
+    found = fit_time(budgets, [0.9, 1.1, 1.9, 2.1, 4.9, 5.1])
+    intervals = found.intervals
+    assert (found.base_s, found.token_s) == pytest.approx((1.0, 0.01), rel=1e-3)
+    assert intervals["base_s"][0] < 1.0 < intervals["base_s"][1]
+    assert intervals["token_s"][0] < 0.01 < intervals["token_s"][1]
+
+
+def test_time_intervals_hold_the_truth_nineteen_times_of_twenty() -> None:
+    held = 0
+    for seed in range(200):
+        budgets = np.repeat(BUDGETS, 20)
+        mean = 0.5 + 0.02 * budgets
+        found = fit_time(budgets.tolist(), np.random.default_rng(seed).normal(mean, 0.1 * mean).tolist())
+        held += found.intervals["token_s"][0] <= 0.02 <= found.intervals["token_s"][1]
+    assert 180 <= held <= 198
+
+
+@pytest.mark.parametrize(
+    "latencies_s",
+    [
+        pytest.param([1.0] * 6, id="flat"),
+        pytest.param([2.0, 2.1, 1.5, 1.6, 1.0, 1.1], id="falling"),
+        pytest.param([0.0] * 6, id="none at all"),
+    ],
+)
+def test_time_that_does_not_grow_costs_the_least_there_is(latencies_s: list[float]) -> None:
+    found = fit_time([0, 0, 64, 64, 256, 256], latencies_s)
+    assert found.base_s >= 0
+    assert found.token_s == LEAST_TOKEN_S
+    assert all(0 <= low <= high for low, high in found.intervals.values())
+
+
+def test_points_hold_what_was_seen_and_only_of_records_with_a_budget() -> None:
+    records = [record(0, correct=False), record(0, latency_s=3.0), record(64), record(None, latency_s=99.0)]
+    (found,) = fit_thinking(records, (128,))
+    assert (found.task, found.language, found.bucket, found.max_tokens) == ("maths", None, None, 64)
+    points = [(p.budget, p.correct, p.tried, p.mean_latency_s) for p in found.points]
+    assert points == [(0, 1, 2, 2.0), (64, 1, 1, 1.0)]
+    assert set(found.intervals) == {"base_s", "token_s", "gain", "rate", "floor"}
+
+
+def test_time_is_fitted_to_what_was_asked_alone_where_there_is_enough_of_it() -> None:
+    alone = [record(budget, latency_s=1.0 + budget) for budget in (0, 0, 64, 64)]
+    crowded = [record(budget, latency_s=50.0, concurrency=4) for budget in (0, 64)]
+    (found,) = fit_thinking(alone + crowded, (128,))
+    assert (found.base_s, found.token_s) == pytest.approx((1.0, 1.0))
+    assert [point.tried for point in found.points] == [3, 3]
+
+
+def test_parts_of_a_task_get_curves_of_their_own_from_thirty_answers_at_each_of_three_budgets() -> None:
+    enough = [record(budget, language="de", prompt_tokens=200) for budget in (0, 64, 256) for _ in range(30)]
+    too_few = [record(budget, language="zh") for budget in (0, 64, 256) for _ in range(29)]
+    found = fit_thinking(enough + too_few, (128,))
+    assert [(f.language, f.bucket) for f in found] == [(None, None), (None, 1), ("de", None), ("de", 1)]
+
+
+def test_one_budget_is_no_curve() -> None:
+    assert fit_thinking([record(64) for _ in range(50)], (128,)) == ()

@@ -1,0 +1,155 @@
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from scripts import cli
+from scripts.allocate.thinking_types import read_types
+from scripts.bench.budgets.simulated import ASSUMED, compare_baselines
+
+EXAMPLE = Path(__file__).parents[4] / "docs" / "thinking_types.yaml"
+
+
+def allocate(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli.app, ["allocate", *map(str, arguments)], env={"COLUMNS": "400"})
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Path:
+    text = EXAMPLE.read_text()
+    assert old in text
+    path = tmp_path / "types.yaml"
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def written(tmp_path: Path, *arguments: str | Path) -> dict[str, Any]:
+    result = allocate(*arguments, "--json", tmp_path / "out.json")
+    assert result.exit_code == 0, result.output
+    content: dict[str, Any] = json.loads((tmp_path / "out.json").read_text())
+    return content
+
+
+def test_example_gets_the_budgets_that_the_bench_compares() -> None:
+    stated = read_types(EXAMPLE)
+    problem = stated.problem(stated.arrivals_per_s)
+    for name in ("shares", "base_s", "token_s", "gain", "rate", "floor", "max_tokens", "arrivals_per_s", "worth_s"):
+        assert np.array_equal(getattr(problem, name), getattr(ASSUMED, name)), name
+
+
+def test_example_is_printed_and_written(tmp_path: Path) -> None:
+    result = allocate(EXAMPLE, "--json", tmp_path / "out.json")
+    assert "J = 18.5823 s   E[T] = 3.2562 s   utilisation = 0.445" in result.output
+    assert "found by newton" in result.output
+    (found,) = json.loads((tmp_path / "out.json").read_text())["allocations"]
+    assert [kind["budget"] for kind in found["types"]] == [104, 158, 310, 204]
+    assert found["simulated"] is None
+    # the largest budgets are unstable
+    assert found["certificate"]["contraction"] is None
+
+
+def test_simulation_stands_beside_the_formula(tmp_path: Path) -> None:
+    (found,) = written(tmp_path, EXAMPLE, "--simulate", "--requests", "100000")["allocations"]
+    seen = found["simulated"]
+    assert found["mean_time_s"] == pytest.approx(seen["mean_time_s"], abs=4 * seen["error_s"])
+    assert seen["requests"] == 100_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "procedure"),
+    [
+        pytest.param("# max_attempts: 4", "max_attempts: 4", "search", id="retries"),
+        pytest.param("# batching:", "batching:", "root", id="batching"),
+    ],
+)
+def test_server_and_retries_are_heeded(tmp_path: Path, old: str, new: str, procedure: str) -> None:
+    path = changed(tmp_path, old, new)
+    (found,) = written(tmp_path, path, "--simulate", "--requests", "20000")["allocations"]
+    assert found["certificate"]["procedure"] == procedure
+    assert found["mean_time_s"] == pytest.approx(found["simulated"]["mean_time_s"], rel=0.1)
+
+
+def test_busier_servers_think_less(tmp_path: Path) -> None:
+    found = written(tmp_path, EXAMPLE, "--arrivals", "0.1,0.4")["allocations"]
+    assert [at["arrivals_per_s"] for at in found] == [0.1, 0.4]
+    assert found[1]["types"][2]["budget"] < found[0]["types"][2]["budget"]
+
+
+def test_plot_is_a_png(tmp_path: Path) -> None:
+    assert allocate(EXAMPLE, "--plot", tmp_path / "j.png").exit_code == 0
+    assert (tmp_path / "j.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param("share: 0.40", "share: 0.50", r"shares: they sum to 1.1; they must sum to 1", id="shares"),
+        pytest.param("gain: 0.25", "gain: 1.25", r"types.0.gain: .*less than or equal to 1 \(1.25 given\)", id="range"),
+        pytest.param("floor: 0.15", "flor: 0.15", r"types.2.flor: Extra inputs are not permitted", id="unknown key"),
+        pytest.param("worth_s: 30", "", r"worth_s: Field required", id="missing key"),
+        pytest.param("arrivals_per_s: 0.2", "arrivals_per_s: 9", r"4.41 even without thinking", id="too busy"),
+        pytest.param("arrivals_per_s: 0.2", "arrivals_per_s: .inf", r"arrivals_per_s: .*finite", id="infinite"),
+        pytest.param("name: code", "name: maths", r"\['maths'\] named more than once", id="twice"),
+        pytest.param("worth_s: 30", "worth_s: [", r"is no YAML", id="syntax"),
+        pytest.param("worth_s: 30", "worth_s: 2020-13-45", r"is no YAML: month must be", id="no date"),
+        pytest.param("worth_s: 30", "worth_s: " + "[" * 5000, r"is no YAML: .*recursion", id="too deep"),
+        pytest.param(
+            "max_tokens: 512", "max_tokens: 1" + "0" * 400, r"max_tokens: .*equal to 1000000000000", id="huge"
+        ),
+        pytest.param("name: code", 'name: "[/b]"', r"types.3.name: .*match pattern", id="mark-up"),
+    ],
+)
+def test_bad_input_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    result = allocate(changed(tmp_path, old, new))
+    assert result.exit_code == 2
+    assert re.search(message, result.output), result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--arrivals", "0.1,x"], "'0.1,x'; numbers above 0", id="no number"),
+        pytest.param(["--arrivals", "0"], "'0'; numbers above 0", id="no arrivals"),
+        pytest.param(["--plot", "j.pdf"], "'j.pdf'; a name that ends in .png", id="no PNG"),
+        pytest.param(["--plot", "j.png", "--arrivals", "0.1,0.2"], "2 loads given; a plot is of one", id="two plots"),
+        pytest.param(["--json", "nowhere/x.json"], "there is no folder 'nowhere'", id="no folder"),
+        pytest.param(["--json", "/dev/full"], "cannot be written: ", id="full"),
+        pytest.param(["--json", "/"], "'/' is a folder", id="folder as file"),
+    ],
+)
+def test_bad_options_are_named(arguments: list[str], message: str) -> None:
+    result = allocate(EXAMPLE, *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_bench_refuses_a_plot_it_could_not_write_before_it_computes() -> None:
+    result = CliRunner().invoke(cli.app, ["bench", "allocate", "--plot", "j.pdf"], env={"COLUMNS": "400"})
+    assert result.exit_code == 2
+    assert "'j.pdf'; a name that ends in .png" in result.output
+
+
+def test_optimum_on_the_border_of_stability_is_named(tmp_path: Path) -> None:
+    one = "{name: a, share: 1, base_s: 0, token_s: 1.0e-12, gain: 1, rate: 1, floor: 0, max_tokens: 4096}"
+    path = tmp_path / "types.yaml"
+    path.write_text(
+        "arrivals_per_s: 1.0e+12\nworth_s: 1.0e+12\nbatching: {growth: 0.05, slots: 8}\n" + f"types: [{one}]\n"
+    )
+    result = allocate(path)
+    assert result.exit_code == 2
+    assert "the optimum loads the server to over 0.999999999" in result.output
+
+
+def test_missing_file_is_named() -> None:
+    result = allocate("nowhere.yaml")
+    assert result.exit_code == 2
+    assert "cannot be read" in result.output
+
+
+def test_best_budgets_beat_the_best_of_simple_ones() -> None:
+    figures, bars = compare_baselines(None)
+    assert figures["0.2"]["max"]["value_s"] is None
+    assert bars[0].value == pytest.approx(0.181, abs=0.001)

@@ -1,0 +1,331 @@
+"""The bench of the simulator: what it judges at full size only, what of a run it fits to and is held against."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from copy import copy
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from profiles.measures.trial import Trial
+from scripts.bench.commands import bench
+from scripts.bench.simulated import calibrate
+from scripts.bench.simulated import run as simulated_run
+from scripts.bench.simulated.published import validation_table
+from scripts.bench.simulated.run import WAYS, Split, Study, load_study, read_engines
+from scripts.bench.simulated.study import WITHIN_RUN, size_bars
+from scripts.bench.ttca.plan import blocks_of, prompts_of, read_plan
+from scripts.simulate.core.cluster import Cluster
+from scripts.simulate.replay import Asked, Replay, play_policy, trials_of
+from tests.unit.scripts.bench.simulated.test_replay import ENGINES, MIXED, PLAN, world
+from tests.unit.simulated import FAST, GOOD, profile
+
+HEAD: dict[str, Any] = {
+    "laar_ttca": 1,
+    "environment": {},
+    "parameters": {"policies": {}, "cap": 10, "seed": 0, "mode": "closed", "concurrency": 2, "sessions": 4},
+}
+POLICIES = ("laar", "round-robin", "ray")
+# by policy and block, what the client waits beside its attempts
+ROADS_S = {(policy, block): 9.0 for policy in POLICIES for block in (0, 1)} | {("laar", 0): 0.5}
+# two servings in two folds, all on these
+FOLDS = ("all", "0", "1")
+KNOWN = {serving: dict.fromkeys(FOLDS, ENGINES) for serving in ("again", "later")}
+SLOWER = {name: replace(engine, decode_s_per_token=2 * engine.decode_s_per_token) for name, engine in ENGINES.items()}
+
+
+@pytest.fixture(autouse=True)
+def few_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated_run, "REPEATS", 3)
+
+
+def test_time_and_memory_of_a_smaller_cluster_are_not_judged() -> None:
+    small, full = (size_bars(many, 1000, wall_s=1.0, memory_gib=1.0) for many in (10_000, 1_000_000))
+    assert [(bar.name, bar.ok) for bar in small] == [("full_size", False)]
+    assert [(bar.name, bar.ok) for bar in full] == [("wall_s", True), ("memory_gib", True)]
+
+
+def test_a_cluster_that_ten_models_do_not_share_evenly_is_refused() -> None:
+    done = CliRunner().invoke(bench, ["simulate", "--replicas", "1005"])
+    assert done.exit_code == 2
+    assert "a multiple of 10 is wanted" in done.output
+
+
+def study(
+    folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S, slow: Collection[tuple[str, int]] = ()
+) -> Study:
+    """A run on known engines, ten prompts a block, in two folds; and a published one."""
+    (folder / "again").mkdir(exist_ok=True)
+    write_run(folder, {("cascade", 0): 0.0}, ())
+    write_run(folder / "again", roads_s, slow)
+    (folder / "profile.json").write_text(profile().model_dump_json())
+    (folder / "simulate.yaml").write_text("{runs: [again], folds: 2, slots: 8}")
+    return load_study(folder)
+
+
+def write_run(
+    folder: Path, roads_s: Mapping[tuple[str, int], float], slow: Collection[tuple[str, int]], **parameters: int
+) -> None:
+    found = world(*MIXED)
+    lines: list[dict[str, Any]] = [{**HEAD, "parameters": {**HEAD["parameters"], **parameters}}]
+    for (name, block), road_s in roads_s.items():
+        plan: list[Asked] = PLAN[:10] if block % 2 == 0 else PLAN[10:]
+        way = WAYS.get(name, WAYS["round-robin"])
+        played = play_policy(found, plan, way.policy, loop="server")
+        trials = trials_of(played, plan, found, name=name, block=block)
+        if (name, block) in slow:
+            trials = [replace(t, tries=tuple(replace(a, latency_s=10 * a.latency_s) for a in t.tries)) for t in trials]
+        lines += [asdict(replace(trial, elapsed_s=trial.elapsed_s + road_s)) for trial in trials]
+    (folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    answers = "".join(json.dumps({"result": "answered", "record": asdict(r)}) + "\n" for r in found.records)
+    (folder / "outcomes.jsonl").write_text(answers)
+
+
+def test_the_way_to_the_router_is_the_mean_of_laars_in_the_blocks_to_fit_to(tmp_path: Path) -> None:
+    roads_s = {split.fold: split.road_s for split in study(tmp_path).splits}
+    assert roads_s == pytest.approx({"all": 4.75, "0": 9.0, "1": 0.5})
+
+
+@pytest.fixture
+def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough to tell what is fitted to."""
+    monkeypatch.setattr(calibrate, "_REACHES", (0.7,))
+    monkeypatch.setattr(calibrate, "_PLAYS", 1)
+    monkeypatch.setattr(calibrate, "_MOST_STEPS", 60)
+
+
+def served_again(folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S, **parameters: int) -> Study:
+    """The run of `study`, and a second serving of it."""
+    study(folder)
+    (folder / "later").mkdir()
+    write_run(folder / "later", roads_s, (), **parameters)
+    (folder / "simulate.yaml").write_text("{runs: [again, later], folds: 2, slots: 8}")
+    return load_study(folder)
+
+
+def fitted(found: Study, fold: str = "1") -> Cluster:
+    only = replace(found, splits=[split for split in found.splits if split.fold == fold])
+    return only.calibrated()["again"][fold].cluster
+
+
+def blocks(trials: Sequence[Trial]) -> set[int]:
+    return {trial.block for trial in trials}
+
+
+def test_every_block_is_held_out_once_from_engines_that_were_not_fitted_to_it(tmp_path: Path) -> None:
+    study(tmp_path, {("laar", block): 0.5 for block in range(5)})
+    (tmp_path / "simulate.yaml").write_text("{runs: [again], folds: 3, slots: 8}")
+    assert {split.fold: (blocks(split.to_fit), blocks(split.held_out)) for split in load_study(tmp_path).splits} == {
+        "all": ({0, 1, 2, 3, 4}, set()),
+        "0": ({1, 2, 4}, {0, 3}),
+        "1": ({0, 2, 3}, {1, 4}),
+        "2": ({0, 1, 3, 4}, {2}),
+    }
+
+
+def test_a_fold_without_blocks_is_left_out(tmp_path: Path) -> None:
+    study(tmp_path)
+    (tmp_path / "simulate.yaml").write_text("{runs: [again], folds: 5, slots: 8}")
+    assert [split.fold for split in load_study(tmp_path).splits] == ["all", "0", "1"]
+
+
+def test_a_serving_whose_blocks_are_all_of_one_fold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"blocks of again must be of two of 2 folds at least; it has \[0, 2\]$"):
+        study(tmp_path, {("laar", 0): 0.5, ("laar", 2): 0.5})
+
+
+@pytest.mark.usefixtures("short_search")
+def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path: Path) -> None:
+    found = study(tmp_path)
+    cluster = fitted(found)
+    assert set(cluster.models) == {FAST, GOOD}
+    # what came from other routers and other blocks is not fitted to, however slow it was
+    slow = study(tmp_path, slow={("ray", 0), ("laar", 1)})
+    assert fitted(slow) == cluster
+    assert fitted(slow, "all") != fitted(found, "all")
+    assert fitted(study(tmp_path, slow={("round-robin", 0)})) != cluster
+
+
+@pytest.mark.usefixtures("short_search")
+def test_fits_that_run_at_once_are_those_of_their_servings_and_folds(tmp_path: Path) -> None:
+    found = served_again(tmp_path, ROADS_S | {("laar", 0): 1.5})
+    with ProcessPoolExecutor(2) as pool:
+        at_once = found.calibrated(pool.map)
+    assert at_once == found.calibrated()
+    roads_s = {run: {fold: fit.cluster.verify_s for fold, fit in folds.items()} for run, folds in at_once.items()}
+    assert roads_s["again"] == pytest.approx({"all": 4.75, "0": 9.0, "1": 0.5})
+    assert roads_s["later"] == pytest.approx({"all": 5.25, "0": 9.0, "1": 1.5})
+
+
+@pytest.mark.usefixtures("short_search")
+def test_how_long_answers_took_that_were_recorded_beforehand_is_not_fitted_to(tmp_path: Path) -> None:
+    # all models were asked at once, which no policy does
+    found = study(tmp_path)
+    slow = [replace(record, latency_s=8 * record.latency_s) for record in found.timed.outcomes]
+    assert fitted(replace(found, timed=replace(found.timed, outcomes=slow))) == fitted(found)
+
+
+@pytest.mark.usefixtures("short_search")
+def test_attempts_that_brought_no_answer_are_not_fitted_to(tmp_path: Path) -> None:
+    found = study(tmp_path)
+    path = tmp_path / "again" / "trials.jsonl"
+    failed = {"model": "", "started_s": 0.0, "latency_s": 0.1, "correct": False}
+    broken = {**asdict(found.splits[0].to_fit[0]), "error": "503", "tries": [failed]}
+    path.write_text(path.read_text() + json.dumps(broken) + "\n")
+    assert fitted(load_study(tmp_path)) == fitted(found)
+
+
+def test_every_serving_and_fold_has_engines_of_its_own_and_all_are_held_against_the_run_together(
+    tmp_path: Path,
+) -> None:
+    found = served_again(tmp_path)
+    together, by_serving = found.replay(KNOWN)
+    # of twenty prompts a serving no model answers p5 and p15
+    assert {row.name: row.requests for row in together.rows} == {"laar": 36, "round-robin": 36}
+    assert {run: [row.requests for row in mine.rows] for run, mine in by_serving.items()} == {
+        "again": [18, 18],
+        "later": [18, 18],
+    }
+    known = ratios(together)
+    for slow_folds, least in (({"0"}, 1.1), ({"0", "1"}, 1.3)):
+        folds = {fold: SLOWER if fold in slow_folds else ENGINES for fold in FOLDS}
+        slower, apart = found.replay({**KNOWN, "later": folds})
+        assert ratios(apart["again"]) == ratios(by_serving["again"])
+        assert ratios(apart["later"])["laar"] > least * ratios(by_serving["later"])["laar"]
+        assert known["laar"] < ratios(slower)["laar"] < ratios(apart["later"])["laar"]
+
+
+def ratios(found: Replay) -> dict[str, float]:
+    return {row.name: row.mean_ratio for row in found.rows}
+
+
+def test_the_published_run_alone_is_played_on_engines_that_were_fitted_to_all_of_the_first_serving(
+    tmp_path: Path,
+) -> None:
+    found = served_again(tmp_path)
+    others = {**KNOWN, "again": {"all": ENGINES, "0": SLOWER, "1": SLOWER}, "later": dict.fromkeys(FOLDS, SLOWER)}
+    every = {**KNOWN, "again": {"all": SLOWER, "0": ENGINES, "1": ENGINES}}
+    assert found.replay(every) == found.replay(KNOWN)
+    published = ratios(found.replay_published(KNOWN))
+    assert ratios(found.replay_published(others)) == published
+    assert ratios(found.replay_published(every))["cascade"] > 1.3 * published["cascade"]
+
+
+def test_a_block_that_a_serving_broke_off_in_is_left_out(tmp_path: Path) -> None:
+    found = served_again(tmp_path, {**ROADS_S, ("laar", 2): 9.0, ("round-robin", 2): 9.0})
+    for split in found.splits:
+        assert 2 not in blocks([*split.to_fit, *split.held_out])
+    with pytest.raises(ValueError, match=r"blocks of again must be of two of 2 folds at least; it has \[1\]$"):
+        study(tmp_path, {key: road_s for key, road_s in ROADS_S.items() if key != ("ray", 0)})
+
+
+def test_servings_of_different_plans_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="later belongs to another plan: seed was 0, is now 7"):
+        served_again(tmp_path, seed=7)
+
+
+def test_engines_of_other_servings_and_folds_are_refused(tmp_path: Path) -> None:
+    known = {name: asdict(engine) for name, engine in ENGINES.items()}
+    (tmp_path / "engines.json").write_text(json.dumps({"again": {"all": known, "0": known}}))
+
+    def of(serving: str, *folds: str) -> list[Split]:
+        return [Split(serving=serving, fold=fold, to_fit=()) for fold in folds]
+
+    assert read_engines(tmp_path, of("again", "all", "0")) == {"again": {"all": ENGINES, "0": ENGINES}}
+    has = r"has engines of \['again 0', 'again all'\]; those of "
+    with pytest.raises(ValueError, match=has + r"\['later 0', 'later all'\] are wanted; .*--write` writes it"):
+        read_engines(tmp_path, of("later", "all", "0"))
+    with pytest.raises(ValueError, match=has + r"\['again 0', 'again 1', 'again all'\] are wanted"):
+        read_engines(tmp_path, of("again", "all", "0", "1"))
+    with pytest.raises(ValueError, match=has + r"\['again all'\] are wanted"):
+        read_engines(tmp_path, of("again", "all"))
+
+
+def test_engines_that_have_no_folds_are_refused(tmp_path: Path) -> None:
+    known = {name: asdict(engine) for name, engine in ENGINES.items()}
+    (tmp_path / "engines.json").write_text(json.dumps({"again": known}))
+    with pytest.raises(ValueError, match=r"engines.json: .*--write` writes it"):
+        read_engines(tmp_path, [])
+
+
+def test_a_serving_named_twice_is_refused(tmp_path: Path) -> None:
+    study(tmp_path)
+    (tmp_path / "simulate.yaml").write_text("{runs: [again, again], folds: 2, slots: 8}")
+    with pytest.raises(ValueError, match=r"each serving counts once; more than once: \['again'\]"):
+        load_study(tmp_path)
+
+
+def test_faults_of_the_facts_are_told_by_their_keys(tmp_path: Path) -> None:
+    study(tmp_path)
+    (tmp_path / "simulate.yaml").write_text("{runs: [again], folds: 1, slots: 0, speed: 1}")
+    told = r"folds: .* \(1 given\)\nslots: .* \(0 given\)\nspeed: Extra inputs are not permitted \(1 given\)$"
+    with pytest.raises(ValueError, match=told):
+        load_study(tmp_path)
+
+
+def test_the_published_run_is_replayed_whole(tmp_path: Path) -> None:
+    found = study(tmp_path)
+    assert [row.name for row in found.replay_published(KNOWN).rows] == ["cascade"]
+
+
+def test_a_run_to_fit_to_is_a_closed_loop_and_has_laar(tmp_path: Path) -> None:
+    found = study(tmp_path)
+    with pytest.raises(ValueError, match="engines are fitted to closed loops"):
+        replace(found, timed=replace(found.timed, clients=0)).calibrated()
+    with pytest.raises(ValueError, match="again has no trials of laar to fit to"):
+        study(tmp_path, {("cascade", 0): 0.5, ("cascade", 1): 0.5}).calibrated()
+
+
+def test_page_has_the_figures_that_the_bench_found() -> None:
+    docs = Path(__file__).parents[5] / "docs"
+    figures = json.loads((docs / "benchmarks/simulate.json").read_text())["figures"]
+    assert validation_table(figures["validation"], WITHIN_RUN) in (docs / "simulator.md").read_text()
+
+
+def test_table_sets_in_bold_what_is_too_far_off() -> None:
+    def beside(mean: float, p95: float) -> dict[str, Any]:
+        side = {"mean_s": 2.0, "p95_s": 4.0, "attempts": 1.5}
+        spread = {"mean_s": 0.1, "p95_s": 0.01, "attempts": 0.0}
+        row = {"name": "laar", "requests": 9, "mean_ratio": mean, "p95_ratio": p95}
+        return {"policies": [{**row, "simulated": side, "real": side, "spread": spread}]}
+
+    found = {
+        "other_blocks": beside(1.04, 1.11),
+        "each_serving": {"one": beside(0.97, 1.0), "other": beside(1.2, 1.3)},
+        "published_run": beside(0.89, 1.0),
+    }
+    assert validation_table(found, 0.1).splitlines()[2] == (
+        "| laar | 9 | 1.04 ± 0.05 | **1.11** | 1.50 / 1.50 | 0.97, 1.20 | 1.00, 1.30 | **0.89** | 1.00 |"
+    )
+
+
+SERVED = {"interleaved": [*range(12)], "interleaved-again": [1, 2, 3, 4, 5], "interleaved-third": [0, 1, 2, 3, 4]}
+
+
+def test_study_of_this_repository_comes_back_from_another_process() -> None:
+    study = load_study(Path(__file__).parents[5] / "docs/results")
+    with ProcessPoolExecutor(1) as pool:
+        assert pool.submit(copy, study).result() == study
+
+
+def test_run_of_this_repository_is_what_its_plan_asked_for() -> None:
+    folder = Path(__file__).parents[5] / "docs/results"
+    found = load_study(folder)
+    made = read_plan(folder / found.facts.runs[0] / "plan.yaml")
+    wanted = [{sending.prompt.id for sending in block} for block in blocks_of(made, prompts_of(made))]
+    for run in found.facts.runs:
+        served: dict[tuple[str, int], list[str]] = defaultdict(list)
+        for split in found.splits:
+            if split.serving == run:
+                for trial in split.held_out:
+                    served[trial.policy, trial.block].append(trial.prompt_id)
+        blocks_of_run = sorted({block for _, block in served})
+        assert {key: sorted(prompts) for key, prompts in served.items()} == {
+            (policy, block): sorted(wanted[block]) for policy in made.policies for block in blocks_of_run
+        }
+        assert blocks_of_run == SERVED[run]
