@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from hypothesis import settings
 
 from tests.unit.virtual_time import VirtualTimeLoop
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 # before numpy is loaded: on busy cores the threads of small matrix operations wait for one another
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# the same examples in every run, and no failure because a core was busy
+settings.register_profile("unit", derandomize=True, database=None, deadline=None)
+settings.load_profile("unit")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
