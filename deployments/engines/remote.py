@@ -34,7 +34,7 @@ _UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ai
 
 
 @dataclass(slots=True, kw_only=True)
-class _Place:
+class _RemoteServer:
     """One of the servers; `status` is what it said when it was last probed, None if it did not answer then.
 
     `told` is the status of a request by which the operator was told last that something is wrong.
@@ -59,7 +59,7 @@ class RemoteModel:
 
     def __init__(self, plan: RemotePlan) -> None:
         self._plan = plan
-        self._places = [_Place(url=str(url).rstrip("/")) for url in plan.settings.urls]
+        self._places = [_RemoteServer(url=str(url).rstrip("/")) for url in plan.settings.urls]
         self._turns = count(1)
         self._session: aiohttp.ClientSession | None = None
 
@@ -95,7 +95,7 @@ class RemoteModel:
         if self._session is not None:
             await self._session.close()
 
-    async def _probe(self, place: _Place) -> None:
+    async def _probe(self, place: _RemoteServer) -> None:
         status = None
         with suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -151,7 +151,7 @@ class RemoteModel:
         model = self._plan.settings.served_model or self._plan.name
         return wire.request(body, overrides, model=model, stream=stream)
 
-    def _note(self, place: _Place, status: int) -> None:
+    def _note(self, place: _RemoteServer, status: int) -> None:
         """What a status says of the server: a refusal nothing, and what else is wrong is told as it changes."""
         if status == 200:
             place.told = None

@@ -25,8 +25,8 @@ from deployments.contract.errors import (
     status_in,
 )
 from deployments.contract.reply import Reply
-from deployments.router.attempt.served_request import Job
-from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, AttemptLog, Status, StopReason
+from deployments.router.attempt.served_request import ServedRequest
+from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Status, StopReason, Tries
 from deployments.router.choice.chances import warn_of
 from deployments.router.choice.policy import Candidate, Decision, Exclusion
 from deployments.router.choice.routing import Routing
@@ -35,7 +35,7 @@ from deployments.router.http.answers import laar_json
 from deployments.router.http.request import Endpoint, RoutedRequest
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.features import bucket_label
-from deployments.router.upkeep.request_logger import Ledger
+from deployments.router.upkeep.request_logger import RequestLedger
 from deployments.verifier.checks import Evidence, OtherAnswer, Outcome, Reason, Verdict
 from deployments.verifier.spec import Agreement, Custom, Grounded, Judge
 
@@ -71,11 +71,11 @@ class Backend(Protocol):
 class Observer(Protocol):
     """Is told of every attempt that has ended."""
 
-    def attempt_ended(self, job: Job, attempt: Attempt) -> None: ...
+    def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None: ...
 
 
 class Runner:
-    """Runs jobs one attempt after another; all state of a job is in the job."""
+    """Runs requests one attempt after another; all state of one is in its ServedRequest."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Runner:
         routing: Routing,
         backend: Backend,
         observer: Observer,
-        ledger: Ledger,
+        ledger: RequestLedger,
         settings: RouterSettings,
         limits: Limits,
         clock: Callable[[], float],
@@ -93,15 +93,15 @@ class Runner:
 
     def open(
         self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0, api_key_hash: str = ""
-    ) -> Job:
-        """A job for a request; limits of the operator cap what the request asks for."""
+    ) -> ServedRequest:
+        """A request about to be served; limits of the operator cap what the request asks for."""
         options, limits = request.options, self._limits
-        log = AttemptLog(
+        log = Tries(
             max_attempts=min(options.max_attempts or limits.max_attempts, limits.max_attempts),
             deadline_at_s=arrived_s + min(options.deadline_s or limits.deadline_s, limits.deadline_s),
             is_repeatable=request.is_repeatable,
         )
-        return Job(
+        return ServedRequest(
             request_id=request_id,
             request=request,
             features=self._routing.features(request),
@@ -111,78 +111,80 @@ class Runner:
             api_key_hash=api_key_hash,
         )
 
-    def decide(self, job: Job, *, may_explore: bool = False) -> Decision | None:
+    def decide(self, served: ServedRequest, *, may_explore: bool = False) -> Decision | None:
         decision = self._routing.decide(
-            job.request, job.features, job.log, turn=job.turn, now_s=self._clock(), may_explore=may_explore
+            served.request, served.features, served.log, turn=served.turn, now_s=self._clock(), may_explore=may_explore
         )
-        if decision is not None and not job.log.attempts:
-            job.bucket_label = bucket_label(decision.chosen.bucket, self._routing.bucket_edges)
+        if decision is not None and not served.log.attempts:
+            served.bucket_label = bucket_label(decision.chosen.bucket, self._routing.bucket_edges)
         return decision
 
-    async def answer(self, job: Job) -> Attempt:
+    async def answer(self, served: ServedRequest) -> Attempt:
         """The attempt whose reply the client gets; raises the LaarError that says why there is none."""
-        answer = self._settle(job, await self._run_attempts(job))
-        self._ledger.answer_ready(job, answer)
+        answer = self._settle(served, await self._run_attempts(served))
+        self._ledger.answer_ready(served, answer)
         return answer
 
-    async def pass_through(self, job: Job) -> tuple[str, AsyncGenerator[bytes, None]]:
+    async def pass_through(self, served: ServedRequest) -> tuple[str, AsyncGenerator[bytes, None]]:
         """The model that has begun to stream, and its pieces; a model that fails before is replaced."""
-        while (stop := job.log.stop_reason(self._clock())) is None:
-            decision = self.decide(job)
+        while (stop := served.log.stop_reason(self._clock())) is None:
+            decision = self.decide(served)
             if decision is None:
                 stop = StopReason.NO_MODEL_LEFT
                 break
-            flow = self._flow(job, decision)
+            flow = self._flow(served, decision)
             first = await anext(flow, None)
             if first is not None:
                 return decision.chosen.model, _chain(first, flow)
-            if _is_invalid(job.log):
+            if _is_invalid(served.log):
                 stop = StopReason.ANSWERED
                 break
-        raise self._failure(job, stop)
+        raise self._failure(served, stop)
 
     # -- attempts -----------------------------------------------------------------------------------------
 
-    async def _run_attempts(self, job: Job) -> StopReason:
-        while (stop := job.log.stop_reason(self._clock())) is None:
-            decision = self.decide(job, may_explore=True)
+    async def _run_attempts(self, served: ServedRequest) -> StopReason:
+        while (stop := served.log.stop_reason(self._clock())) is None:
+            decision = self.decide(served, may_explore=True)
             if decision is None:
                 return StopReason.NO_MODEL_LEFT
             if decision.chance_left < self._settings.give_up_below:
                 return StopReason.UNLIKELY
-            self._book(job, await self._attempt(job, decision))
-            if _is_invalid(job.log):
+            self._book(served, await self._attempt(served, decision))
+            if _is_invalid(served.log):
                 return StopReason.ANSWERED
         return stop
 
-    async def _attempt(self, job: Job, decision: Decision) -> Attempt:
-        chosen, sent_s, reply, life = decision.chosen, self._clock(), None, self._life(job, decision)
+    async def _attempt(self, served: ServedRequest, decision: Decision) -> Attempt:
+        chosen, sent_s, reply, watch = decision.chosen, self._clock(), None, self._watch(served, decision)
         try:
-            reply, fault = await self._ask(job, decision, life)
+            reply, fault = await self._ask(served, decision, watch)
             if reply is None or reply.status >= 400:
                 reason = _fault_reason(reply, fault)
-                return self._ended(chosen, sent_s, fault or Status.ERROR, reason, reply, life)
-            self._routing.learn_prompt_tokens(job.request, chosen, job.features.language, reply.prompt_tokens)
-            if not job.request.wants_verification:
-                return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply, life)
-            verdict = await self._verify(job, chosen.model, reply)
-            self._learn(job, chosen, verdict)
-            return self._ended(chosen, sent_s, FROM_OUTCOME[verdict.outcome], verdict.reason.value, reply, life)
+                return self._ended(chosen, sent_s, fault or Status.ERROR, reason, reply, watch)
+            self._routing.learn_prompt_tokens(served.request, chosen, served.features.language, reply.prompt_tokens)
+            if not served.request.wants_verification:
+                return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply, watch)
+            verdict = await self._verify(served, chosen.model, reply)
+            self._learn(served, chosen, verdict)
+            return self._ended(chosen, sent_s, FROM_OUTCOME[verdict.outcome], verdict.reason.value, reply, watch)
         except asyncio.CancelledError:
-            self._book(job, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply, life))
+            self._book(served, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply, watch))
             raise
 
-    async def _ask(self, job: Job, decision: Decision, life: "_Life") -> tuple[Reply | None, Status | None]:
+    async def _ask(
+        self, served: ServedRequest, decision: Decision, watch: "_Watch"
+    ) -> tuple[Reply | None, Status | None]:
         """The reply, or in which way there was none."""
-        chosen, request = decision.chosen, job.request
-        self._routing.started(job.features, chosen, job.log, self._clock())
+        chosen, request = decision.chosen, served.request
+        self._routing.started(served.features, chosen, served.log, self._clock())
         try:
             if request.stream:
-                return await self._collect(job, decision, life), None
-            async with asyncio.timeout(self._attempt_time_s(job, decision, life)):
+                return await self._collect(served, decision, watch), None
+            async with asyncio.timeout(self._attempt_time_s(served, decision, watch)):
                 overrides = self._routing.overrides(request, chosen)
                 reply = await self._backend.generate(chosen.model, request.endpoint.value, request.body, overrides)
-                life.has_begun = True
+                watch.has_begun = True
                 return reply, None
         except TimeoutError:
             return None, Status.TIMEOUT
@@ -192,11 +194,11 @@ class Runner:
         finally:
             self._routing.tracker.finish(chosen.model, chosen.prompt_tokens)
 
-    async def _collect(self, job: Job, decision: Decision, life: "_Life") -> Reply:
+    async def _collect(self, served: ServedRequest, decision: Decision, watch: "_Watch") -> Reply:
         """Hold a whole stream back as one reply, so that it can be verified before anyone sees it."""
         pieces: list[bytes] = []
-        async with aclosing(self._stream(job, decision.chosen)) as upstream:
-            while (piece := await self._next_piece(job, upstream, decision, life)) is not None:
+        async with aclosing(self._stream(served, decision.chosen)) as upstream:
+            while (piece := await self._next_piece(served, upstream, decision, watch)) is not None:
                 if isinstance(piece, Reply):
                     return piece
                 pieces.append(piece)
@@ -205,16 +207,16 @@ class Runner:
             return _broken(error)
         return Reply(200, body, text=sse.read_text(body))
 
-    def _stream(self, job: Job, chosen: Candidate) -> AsyncGenerator[bytes | Reply, None]:
-        request, overrides = job.request, self._routing.overrides(job.request, chosen)
+    def _stream(self, served: ServedRequest, chosen: Candidate) -> AsyncGenerator[bytes | Reply, None]:
+        request, overrides = served.request, self._routing.overrides(served.request, chosen)
         return self._backend.stream(chosen.model, request.endpoint.value, request.body, overrides)
 
-    async def _verify(self, job: Job, model: str, reply: Reply) -> Verdict:
+    async def _verify(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
         """The verdict; a verifier that breaks down is asked a second time."""
-        spec_json = job.request.options.verify.model_dump_json(by_alias=True).encode()
-        evidence = _evidence(job, model, reply)
+        spec_json = served.request.options.verify.model_dump_json(by_alias=True).encode()
+        evidence = _evidence(served, model, reply)
         try:
-            async with asyncio.timeout(self._time_left_s(job)):
+            async with asyncio.timeout(self._time_left_s(served)):
                 try:
                     return await self._backend.verify(spec_json, evidence)
                 except BackendError:
@@ -226,73 +228,83 @@ class Runner:
             logger.warning("verifier failed", exc_info=True)
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.VERIFIER_FAILED)
 
-    async def _flow(self, job: Job, decision: Decision) -> AsyncGenerator[bytes, None]:
+    async def _flow(self, served: ServedRequest, decision: Decision) -> AsyncGenerator[bytes, None]:
         """The pieces of one attempt as they come; none at all if it fails before the first.
 
         Raises LaarError where the client cannot have the rest.
         """
-        chosen, sent_s, life, has_yielded = decision.chosen, self._clock(), self._life(job, decision), False
+        chosen, sent_s, watch, has_yielded = decision.chosen, self._clock(), self._watch(served, decision), False
         attempt: Attempt | None = None
-        self._routing.started(job.features, chosen, job.log, sent_s)
+        self._routing.started(served.features, chosen, served.log, sent_s)
         try:
-            async with aclosing(self._stream(job, chosen)) as upstream:
-                while (piece := await self._next_piece(job, upstream, decision, life)) is not None:
+            async with aclosing(self._stream(served, chosen)) as upstream:
+                while (piece := await self._next_piece(served, upstream, decision, watch)) is not None:
                     if failed := _failure_in(piece):
                         reason = _fault_reason(failed, None)
-                        attempt = self._ended(chosen, sent_s, Status.ERROR, reason, failed, life)
+                        attempt = self._ended(chosen, sent_s, Status.ERROR, reason, failed, watch)
                         break
                     assert isinstance(piece, bytes)
                     if sse.has_finish(piece):
-                        attempt = self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", None, life)
-                        piece = self._finished(job.with_attempt(attempt), attempt, piece)
+                        attempt = self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", None, watch)
+                        piece = self._finished(served.with_attempt(attempt), attempt, piece)
                     has_yielded = True
                     yield piece
-            attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None, life)
+            attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None, watch)
         except TimeoutError:
-            attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None, life)
+            attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None, watch)
         except BackendError as error:
             logger.warning("stream failed: %s", error, exc_info=error.__cause__)
-            attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None, life)
+            attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None, watch)
         finally:
             self._routing.tracker.finish(chosen.model, chosen.prompt_tokens)
-            self._book(job, attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None, life))
+            self._book(served, attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None, watch))
         if has_yielded and attempt is not None and attempt.status in FAULTS:
             raise (LateStreamError if attempt.status is Status.TIMEOUT else BrokenStreamError)(attempt.reason)
 
-    def _finished(self, job: Job, attempt: Attempt, piece: bytes) -> bytes:
+    def _finished(self, served: ServedRequest, attempt: Attempt, piece: bytes) -> bytes:
         """The piece that closes the answer, with the `laar` object; by then the log has what it says."""
-        self._ledger.answer_ready(job, attempt)
-        return sse.with_laar(piece, laar_json(job, self._clock()))
+        self._ledger.answer_ready(served, attempt)
+        return sse.with_laar(piece, laar_json(served, self._clock()))
 
     async def _next_piece(
-        self, job: Job, upstream: AsyncGenerator[bytes | Reply, None], decision: Decision, life: "_Life"
+        self,
+        served: ServedRequest,
+        upstream: AsyncGenerator[bytes | Reply, None],
+        decision: Decision,
+        watch: "_Watch",
     ) -> bytes | Reply | None:
         """The first piece within the time of an attempt, later ones before the deadline."""
-        time_s = self._time_left_s(job) if life.has_begun else self._attempt_time_s(job, decision, life)
+        time_s = self._time_left_s(served) if watch.has_begun else self._attempt_time_s(served, decision, watch)
         async with asyncio.timeout(time_s):
             piece = await anext(upstream, None)
-        life.has_begun = True
+        watch.has_begun = True
         return piece
 
     # -- bookkeeping --------------------------------------------------------------------------------------
 
-    def _time_left_s(self, job: Job) -> float:
-        return max(0.0, job.log.deadline_at_s - self._clock())
+    def _time_left_s(self, served: ServedRequest) -> float:
+        return max(0.0, served.log.deadline_at_s - self._clock())
 
-    def _attempt_time_s(self, job: Job, decision: Decision, life: "_Life") -> float:
+    def _attempt_time_s(self, served: ServedRequest, decision: Decision, watch: "_Watch") -> float:
         """Seconds for one attempt: where another model can still take over, time must be left for it."""
-        left_s = self._time_left_s(job)
+        left_s = self._time_left_s(served)
         time_s = min(left_s, self._limits.attempt_timeout_s)
-        if decision.has_alternative and len(job.log.attempts) + 1 < job.log.max_attempts:
-            time_s = min(time_s, max(left_s / 2, life.patience_s))
+        if decision.has_alternative and len(served.log.attempts) + 1 < served.log.max_attempts:
+            time_s = min(time_s, max(left_s / 2, watch.patience_s))
         return time_s
 
-    def _life(self, job: Job, decision: Decision) -> "_Life":
-        longest_s = self._routing.longest_s(job.request, decision.chosen)
-        return _Life(patience_s=min(self._limits.attempt_timeout_s, PATIENCE * longest_s))
+    def _watch(self, served: ServedRequest, decision: Decision) -> "_Watch":
+        longest_s = self._routing.longest_s(served.request, decision.chosen)
+        return _Watch(patience_s=min(self._limits.attempt_timeout_s, PATIENCE * longest_s))
 
     def _ended(
-        self, chosen: Candidate, sent_s: float, status: Status, reason: str, reply: Reply | None, life: "_Life"
+        self,
+        chosen: Candidate,
+        sent_s: float,
+        status: Status,
+        reason: str,
+        reply: Reply | None,
+        watch: "_Watch",
     ) -> Attempt:
         latency_s = self._clock() - sent_s
         return Attempt(
@@ -301,54 +313,54 @@ class Runner:
             reason=reason,
             latency_s=latency_s,
             probability=chosen.probability,
-            is_silent=not life.has_begun and latency_s >= life.patience_s,
+            is_silent=not watch.has_begun and latency_s >= watch.patience_s,
             thinking_budget=chosen.thinking_budget,
             prompt_tokens=chosen.prompt_tokens,
             bucket=bucket_label(chosen.bucket, self._routing.bucket_edges),
             reply=reply,
         )
 
-    def _book(self, job: Job, attempt: Attempt) -> None:
+    def _book(self, served: ServedRequest, attempt: Attempt) -> None:
         """Log an attempt, and what it says of the model: nothing, if the engine is full or the client impatient."""
-        job.log.add(attempt)
+        served.log.add(attempt)
         if attempt.status not in FAULTS or attempt.is_refusal:
             self._routing.tracker.succeeded(attempt.model)
         elif attempt.is_silent or (attempt.status is Status.ERROR and not attempt.is_full):
             self._routing.tracker.failed(attempt.model, self._clock())
-        self._observer.attempt_ended(job, attempt)
+        self._observer.attempt_ended(served, attempt)
 
-    def _learn(self, job: Job, chosen: Candidate, verdict: Verdict) -> None:
+    def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict) -> None:
         """Let a verdict that says right or wrong change what is believed of the model."""
         if verdict.outcome is Outcome.UNKNOWN:
             return
         correct = verdict.outcome is Outcome.CORRECT
-        warn_of(self._routing.learn(job.features, chosen, job.log, correct=correct))
+        warn_of(self._routing.learn(served.features, chosen, served.log, correct=correct))
 
-    def _settle(self, job: Job, stop: StopReason) -> Attempt:
-        best = job.log.best_answer()
+    def _settle(self, served: ServedRequest, stop: StopReason) -> Attempt:
+        best = served.log.best_answer()
         if best is None:
-            raise self._failure(job, stop)
+            raise self._failure(served, stop)
         if best.status in (Status.CORRECT, Status.UNVERIFIED) or self._settings.unverified == "answer":
             return best
-        raise NotVerifiedError(f"none of {len(job.log.attempts)} attempts could be verified; stopped by {stop}")
+        raise NotVerifiedError(f"none of {len(served.log.attempts)} attempts could be verified; stopped by {stop}")
 
-    def _failure(self, job: Job, stop: StopReason) -> LaarError:
+    def _failure(self, served: ServedRequest, stop: StopReason) -> LaarError:
         """Why there is no answer at all; a refusal by the engine counts before a breakdown elsewhere."""
-        attempts = job.log.attempts
+        attempts = served.log.attempts
         for attempt in attempts:
             if attempt.reply is not None and attempt.is_refusal:
                 return EngineRefusalError(attempt.reply.status, attempt.reply.body)
         if not attempts and stop is StopReason.NO_MODEL_LEFT:
-            return self._nobody_to_ask(job)
+            return self._nobody_to_ask(served)
         if stop is StopReason.DEADLINE or (attempts and attempts[-1].status is Status.TIMEOUT):
             return DeadlineError(f"no answer in time; attempts: {len(attempts)}, stopped by {stop}")
         return ModelsUnavailableError(f"no model answered; {len(attempts)} attempts failed", retry_after_s=1)
 
-    def _nobody_to_ask(self, job: Job) -> LaarError:
-        candidates = self._routing.candidates(job.request, job.features, job.log, self._clock())
+    def _nobody_to_ask(self, served: ServedRequest) -> LaarError:
+        candidates = self._routing.candidates(served.request, served.features, served.log, self._clock())
         if any(c.exclusion is not Exclusion.CONTEXT_EXCEEDED for c in candidates):
             return ModelsUnavailableError("no model can be asked now", retry_after_s=1)
-        field = "messages" if job.request.endpoint is Endpoint.CHAT else "prompt"
+        field = "messages" if served.request.endpoint is Endpoint.CHAT else "prompt"
         fewest = min(c.prompt_tokens for c in candidates)
         longest = max(self._routing.models[c.model].context_tokens for c in candidates)
         message = f"{field}: about {fewest} tokens; the longest context that was asked for holds {longest}"
@@ -356,14 +368,14 @@ class Runner:
 
 
 @dataclass(slots=True)
-class _Life:
+class _Watch:
     """Whether anything has come from a model during an attempt, and how long it may be silent until then."""
 
     patience_s: float
     has_begun: bool = False
 
 
-def _is_invalid(log: AttemptLog) -> bool:
+def _is_invalid(log: Tries) -> bool:
     """Whether the last attempt showed that no model would take the request."""
     reply = log.attempts[-1].reply if log.attempts else None
     return reply is not None and reply.invalid_request
@@ -388,18 +400,18 @@ def _broken(error: Any) -> Reply:
     return Reply(status_in(error), msgspec.json.encode({"error": error}))
 
 
-def _evidence(job: Job, model: str, reply: Reply) -> Evidence:
+def _evidence(served: ServedRequest, model: str, reply: Reply) -> Evidence:
     """What the check may look at; what it has no use for stays here, as prompts can be long."""
-    spec = job.request.options.verify
+    spec = served.request.options.verify
     others = tuple(
         OtherAnswer(model=a.model, answer=a.reply.text)
-        for a in job.log.attempts
+        for a in served.log.attempts
         if a.reply is not None and a.status not in FAULTS
     )
     return Evidence(
         answer=reply.text,
-        prompt="\n".join(job.request.texts) if isinstance(spec, Grounded | Judge | Custom) else "",
-        language=job.features.language,
+        prompt="\n".join(served.request.texts) if isinstance(spec, Grounded | Judge | Custom) else "",
+        language=served.features.language,
         model=model,
         others=others if isinstance(spec, Agreement | Custom) else (),
     )

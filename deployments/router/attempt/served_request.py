@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from deployments.router.attempt.tries import Attempt, AttemptLog
+from deployments.router.attempt.tries import Attempt, Tries
 from deployments.router.http.request import RoutedRequest
 from deployments.router.text.features import Features
 
 
-class Way(StrEnum):
+class DeliveryMode(StrEnum):
     """How an answer goes to the client: as one body, as a stream once it is verified, as a stream while it is made."""
 
     WHOLE = "whole"
@@ -17,7 +17,7 @@ class Way(StrEnum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Job:
+class ServedRequest:
     """A request, what is known of it, and what was tried; `bucket_label` is that of the first choice.
 
     `api_key_hash` is of the key that it came with, empty where none is asked for.
@@ -26,18 +26,18 @@ class Job:
     request_id: str
     request: RoutedRequest
     features: Features
-    log: AttemptLog
+    log: Tries
     turn: int
     arrived_s: float
     bucket_label: str = "unknown"
     api_key_hash: str = ""
 
     @property
-    def way(self) -> Way:
+    def delivery_mode(self) -> DeliveryMode:
         if not self.request.stream:
-            return Way.WHOLE
-        return Way.HELD if self.request.wants_verification else Way.STREAMED
+            return DeliveryMode.WHOLE
+        return DeliveryMode.HELD if self.request.wants_verification else DeliveryMode.STREAMED
 
-    def with_attempt(self, attempt: Attempt) -> "Job":
-        """The same job as it will stand once `attempt` is logged."""
+    def with_attempt(self, attempt: Attempt) -> "ServedRequest":
+        """The same request as it will stand once `attempt` is logged."""
         return replace(self, log=replace(self.log, attempts=[*self.log.attempts, attempt]))

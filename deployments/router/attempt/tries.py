@@ -78,7 +78,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class AttemptLog:
+class Tries:
     """All attempts of one request, in order; TTCA is the time from arrival to the verdict that ended it."""
 
     max_attempts: int

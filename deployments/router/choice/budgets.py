@@ -28,7 +28,7 @@ Source = Literal["client", "plan", "default"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thoughts:
+class BudgetEffect:
     """What thinking means for one request, by model, shape (m,).
 
     `budgets` is what the engine is to be held to, NaN where nothing limits it; `tokens` is what is expected then, 0
@@ -69,7 +69,7 @@ class Thinking:
     def plan_changed(self) -> None:
         self._tables.clear()
 
-    def of(self, request: RoutedRequest, features: Features, buckets: NDArray[np.intp]) -> Thoughts:
+    def of(self, request: RoutedRequest, features: Features, buckets: NDArray[np.intp]) -> BudgetEffect:
         """What each model would think of a request; its own budget counts before the planned one."""
         known = self._table(features)[:, self._rows, buckets]
         base_s, token_s, gain, rate, floor, max_tokens, planned = known
@@ -77,7 +77,7 @@ class Thinking:
         is_known = ~np.isnan(base_s)
         tokens = np.where(is_known, np.fmin(budgets, max_tokens), 0.0)
         correct = floor - gain * np.expm1(-rate * tokens)
-        return Thoughts(
+        return BudgetEffect(
             budgets=budgets,
             tokens=tokens,
             is_known=is_known,

@@ -28,7 +28,7 @@ _MOST_SAVED = 2.0
 _REMEMBERED = 1 << 10
 
 
-class Beliefs:
+class Chances:
     """Chances of the configured models, shape (m,) in their order; it learns if told to.
 
     `capability` is the profile's if it has been fitted already.

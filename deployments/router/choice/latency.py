@@ -51,7 +51,7 @@ class Speeds:
         return found
 
 
-class Company(Protocol):
+class ReplicaLoad(Protocol):
     """What one replica of each model has under way, if all have alike: requests, and prompt tokens not read yet."""
 
     @property
@@ -94,7 +94,7 @@ def unread_tokens(prompt_tokens: Floats, *, has_answered: NDArray[np.bool_], loa
     return prompt_tokens * (1.0 - has_answered / load.replicas)
 
 
-def queueing_s(speeds: Speeds, *, output_tokens: Iterable[float], load: Company) -> list[float]:
+def queueing_s(speeds: Speeds, *, output_tokens: Iterable[float], load: ReplicaLoad) -> list[float]:
     """Seconds more that an attempt takes for the company it has, by model.
 
     It waits for the prefill of what is already there, and each running request slows its decoding:
@@ -108,7 +108,7 @@ def queueing_s(speeds: Speeds, *, output_tokens: Iterable[float], load: Company)
 
 
 def loaded_latency_s(
-    speeds: Speeds, *, idle_s: Iterable[float], output_tokens: Iterable[float], load: Company
+    speeds: Speeds, *, idle_s: Iterable[float], output_tokens: Iterable[float], load: ReplicaLoad
 ) -> list[float]:
     """Seconds that an attempt takes now, by model: those on idle engines and those for company."""
     return list(map(add, idle_s, queueing_s(speeds, output_tokens=output_tokens, load=load)))

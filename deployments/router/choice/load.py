@@ -18,7 +18,7 @@ class LoadTracker:
     After `FAILURES_TO_OPEN` failures in a row a model counts as unhealthy for `COOLDOWN_S`, doubled with each
     further failure up to `MAX_COOLDOWN_S`; one success closes the account. `healthy` and all lists are in the
     order of `models`; the lists are the account itself, to be read at once: requests under way on all replicas, and
-    what a `Company` tells.
+    what a `ReplicaLoad` tells.
     """
 
     def __init__(self, models: Iterable[str]) -> None:

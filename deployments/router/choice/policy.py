@@ -17,7 +17,7 @@ GOOD_ENOUGH = 0.1
 MAX_SESSION_CHARS = 1024
 
 
-class Reason(StrEnum):
+class ChoiceReason(StrEnum):
     """Why a model was chosen; the same word stands in answers, logs and metric labels."""
 
     LOWEST_EXPECTED_TIME = "lowest_expected_time"
@@ -74,7 +74,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     chosen: Candidate
-    reason: Reason
+    reason: ChoiceReason
     has_alternative: bool = False
     chance_left: float = 1.0
 
@@ -85,7 +85,7 @@ Key = Callable[[Candidate], tuple[float | int | str, ...]]
 class Policy:
     """Orders candidates by a key, ties by name; `key_for` may depend on the request's session and its turn."""
 
-    reason: Reason
+    reason: ChoiceReason
 
     def key_for(self, *, session: str, turn: int) -> Key:
         raise NotImplementedError
@@ -107,7 +107,7 @@ class Laar(Policy):
     Where failures are known to go together, the first MAX_ORDERED of that order are put into the best one.
     """
 
-    reason = Reason.LOWEST_EXPECTED_TIME
+    reason = ChoiceReason.LOWEST_EXPECTED_TIME
 
     def key_for(self, *, session: str, turn: int) -> Key:
         # `score_s` written out: every candidate of every request is asked for it
@@ -127,7 +127,7 @@ class Laar(Policy):
 class LoadAware(Policy):
     """Fewest requests under way."""
 
-    reason = Reason.LEAST_LOADED
+    reason = ChoiceReason.LEAST_LOADED
 
     def key_for(self, *, session: str, turn: int) -> Key:
         return lambda c: (c.in_flight, c.latency_s, c.model)
@@ -136,7 +136,7 @@ class LoadAware(Policy):
 class SessionAffinity(Policy):
     """Rendezvous hashing: a session keeps its model, and loses it only when that model leaves."""
 
-    reason = Reason.SESSION
+    reason = ChoiceReason.SESSION
 
     def key_for(self, *, session: str, turn: int) -> Key:
         seed = hashlib.blake2b(session[:MAX_SESSION_CHARS].encode(), digest_size=16).digest()
@@ -146,7 +146,7 @@ class SessionAffinity(Policy):
 class RoundRobin(Policy):
     """Each request starts one model further in the order of the configuration."""
 
-    reason = Reason.ROUND_ROBIN
+    reason = ChoiceReason.ROUND_ROBIN
 
     def __init__(self, models: Sequence[str]) -> None:
         self._position = {model: index for index, model in enumerate(models)}
@@ -159,7 +159,7 @@ class RoundRobin(Policy):
 class Fastest(Policy):
     """Lowest latency on an idle engine, whatever its answers are worth."""
 
-    reason = Reason.FASTEST
+    reason = ChoiceReason.FASTEST
 
     def key_for(self, *, session: str, turn: int) -> Key:
         return lambda c: (c.idle_latency_s, c.model)
@@ -168,7 +168,7 @@ class Fastest(Policy):
 class MostAccurate(Policy):
     """Highest probability of a correct answer, however long it takes."""
 
-    reason = Reason.MOST_ACCURATE
+    reason = ChoiceReason.MOST_ACCURATE
 
     def key_for(self, *, session: str, turn: int) -> Key:
         return lambda c: (-c.probability, c.model)
@@ -177,7 +177,7 @@ class MostAccurate(Policy):
 class Threshold(Policy):
     """The fastest of the models whose probability is within GOOD_ENOUGH of the best one's."""
 
-    reason = Reason.GOOD_ENOUGH
+    reason = ChoiceReason.GOOD_ENOUGH
 
     def key_for(self, *, session: str, turn: int) -> Key:
         return lambda c: (c.idle_latency_s, c.model)

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from deployments.budgets.tasks import TaskRules
 from deployments.contract.errors import ClientError
-from deployments.router.attempt.tries import AttemptLog
+from deployments.router.attempt.tries import Tries
 from deployments.router.choice.budgets import Thinking
-from deployments.router.choice.chances import Beliefs
+from deployments.router.choice.chances import Chances
 from deployments.router.choice.joint_order import Joint, chance_left
 from deployments.router.choice.latency import Floats, Speeds, idle_latency_s, loaded_latency_s, unread_tokens
 from deployments.router.choice.load import LoadTracker
@@ -20,11 +20,11 @@ from deployments.router.choice.policy import (
     POLICIES,
     TIERS,
     Candidate,
+    ChoiceReason,
     Decision,
     Exclusion,
     Policy,
     PolicyName,
-    Reason,
     decide,
     rank,
 )
@@ -72,7 +72,7 @@ class Routing:
         self.models = {model.name: model for model in models}
         self.tracker = LoadTracker(self.models)
         self._names = tuple(self.models)
-        self.beliefs = Beliefs(profile, self._names, learning or Learning())
+        self.chances = Chances(profile, self._names, learning or Learning())
         self.bucket_edges = profile.bucket_edges
         self._edges = np.array(profile.bucket_edges)
         self._profiles = [profile.models.get(name, UNPROFILED) for name in self._names]
@@ -109,7 +109,7 @@ class Routing:
         return self._turn - 1
 
     def candidates(
-        self, request: RoutedRequest, features: Features, log: AttemptLog, now_s: float, *, explore: bool = False
+        self, request: RoutedRequest, features: Features, log: Tries, now_s: float, *, explore: bool = False
     ) -> list[Candidate]:
         """Every model the request may go to, each with its numbers and what speaks against it.
 
@@ -119,7 +119,7 @@ class Routing:
         buckets = bucket_index(tokens, self._edges)
         output = self._expected_output(request, features)
         idle_s = idle_latency_s(self._speeds, prompt_tokens=self._unread(tokens, log), output_tokens=output)
-        believed = self.beliefs.drawn if explore else self.beliefs.probabilities
+        believed = self.chances.drawn if explore else self.chances.probabilities
         probabilities = believed(features.task, features.language, buckets)
         budgets: Sequence[int | None] = self._no_budgets
         if self.thinking is not None:
@@ -131,7 +131,7 @@ class Routing:
         idle = idle_s.tolist()
         columns = (
             self._names,
-            self.beliefs.after_failures(probabilities, features.task, log.failed_models).tolist(),
+            self.chances.after_failures(probabilities, features.task, log.failed_models).tolist(),
             loaded_latency_s(self._speeds, idle_s=idle, output_tokens=output.tolist(), load=self.tracker),
             idle,
             tokens.astype(np.int64).tolist(),
@@ -148,7 +148,7 @@ class Routing:
         self,
         request: RoutedRequest,
         features: Features,
-        log: AttemptLog,
+        log: Tries,
         *,
         turn: int,
         now_s: float,
@@ -160,32 +160,32 @@ class Routing:
         """
         explore = may_explore and self._is_to_explore(request, log)
         candidates = self.candidates(request, features, log, now_s, explore=explore)
-        joint = self.beliefs.joint(features.task, log.failed_models)
+        joint = self.chances.joint(features.task, log.failed_models)
         decision = decide(self._policy_of(request), candidates, session=_session(request), turn=turn, joint=joint)
         if decision is None:
             return None if log.attempts else self._longest_context(candidates)
         if log.failed_models:
             decision = replace(decision, chance_left=self._chance_left(candidates, joint))
         if request.model != AUTO:
-            return replace(decision, reason=Reason.NAMED, has_alternative=False)
-        return replace(decision, reason=Reason.EXPLORATION) if explore else decision
+            return replace(decision, reason=ChoiceReason.NAMED, has_alternative=False)
+        return replace(decision, reason=ChoiceReason.EXPLORATION) if explore else decision
 
     def rank(
         self, request: RoutedRequest, features: Features, candidates: Sequence[Candidate], *, turn: int
     ) -> list[Candidate]:
         """The candidates for a new request that may be asked, in the order in which they would be."""
-        joint = self.beliefs.joint(features.task)
+        joint = self.chances.joint(features.task)
         return rank(self._policy_of(request), candidates, session=_session(request), turn=turn, joint=joint)
 
     def estimate(self, features: Features, candidate: Candidate) -> Estimate:
         """How sure the candidate's chance of a first attempt is, where no curve of its thinking tells it."""
-        return self.beliefs.estimate(
+        return self.chances.estimate(
             candidate.model, task=features.task, language=features.language, bucket=candidate.bucket
         )
 
-    def learn(self, features: Features, chosen: Candidate, log: AttemptLog, *, correct: bool) -> list[Alarm]:
+    def learn(self, features: Features, chosen: Candidate, log: Tries, *, correct: bool) -> list[Alarm]:
         """Take in the verdict on an attempt that is not in the log yet; the drift alarms that start with it."""
-        return self.beliefs.learn(
+        return self.chances.learn(
             chosen.model,
             task=features.task,
             language=features.language,
@@ -223,7 +223,7 @@ class Routing:
             message = f"thinking_token_budget: {who} can be held to it; models that can: {sorted(thinkers)}"
             raise ClientError(message, param="thinking_token_budget")
 
-    def started(self, features: Features, chosen: Candidate, log: AttemptLog, now_s: float) -> None:
+    def started(self, features: Features, chosen: Candidate, log: Tries, now_s: float) -> None:
         """Count an attempt as under way."""
         self.tracker.start(chosen.model, chosen.prompt_tokens)
         if self.thinking is not None:
@@ -253,7 +253,7 @@ class Routing:
         chosen = max(too_long, key=room, default=None)
         if chosen is None or room(chosen) * CONTEXT_HOPELESS < 1:
             return None
-        return Decision(chosen=chosen, reason=Reason.LONGEST_CONTEXT)
+        return Decision(chosen=chosen, reason=ChoiceReason.LONGEST_CONTEXT)
 
     def _prompt_tokens(self, request: RoutedRequest, features: Features) -> Floats:
         """Estimated prompt tokens of each model, whole numbers from 1 up, shape (m,)."""
@@ -288,13 +288,13 @@ class Routing:
             self._output_tokens[task] = output
         return _capped(output, request)
 
-    def _is_to_explore(self, request: RoutedRequest, log: AttemptLog) -> bool:
+    def _is_to_explore(self, request: RoutedRequest, log: Tries) -> bool:
         """Only where a verdict will follow and laar is free to choose."""
         is_open = request.model == AUTO and request.wants_verification and not log.attempts
         is_own = request.options.policy in (None, self._policy)
-        return is_open and is_own and self.beliefs.spend_exploration()
+        return is_open and is_own and self.chances.spend_exploration()
 
-    def _unread(self, tokens: Floats, log: AttemptLog) -> Floats:
+    def _unread(self, tokens: Floats, log: Tries) -> Floats:
         """Prompt tokens that each model has still to read, shape (m,)."""
         if not log.attempts:
             return tokens
@@ -307,7 +307,7 @@ class Routing:
         burdens = joint.among([c.model for c in left]) if joint else np.zeros((len(left), len(left)))
         return chance_left([c.probability for c in left], burdens)
 
-    def _exclusions(self, tokens: Floats, log: AttemptLog, now_s: float) -> list[Exclusion | None]:
+    def _exclusions(self, tokens: Floats, log: Tries, now_s: float) -> list[Exclusion | None]:
         """What speaks against each model; of several the weightiest."""
         found: list[Exclusion | None] = [None] * len(self._names)
         healthy = self.tracker.healthy(now_s)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from deployments.router.attempt.served_request import Job
+from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.choice.budgets import Thinking
 from deployments.router.choice.policy import Candidate, Decision
@@ -13,47 +13,47 @@ from deployments.router.text.features import bucket_label
 from profiles.chances.capability import Estimate
 
 
-def laar_object(job: Job, now_s: float) -> dict[str, Any]:
+def laar_object(served: ServedRequest, now_s: float) -> dict[str, Any]:
     """The `laar` object of an answer.
 
     `verified` is null when the request asked for no verification, `ttca_s` when there is no correct answer.
     """
-    attempts = job.log.attempts
+    attempts = served.log.attempts
     return {
-        "request_id": job.request_id,
-        "verified": job.log.is_verified if job.request.wants_verification else None,
-        "language": job.features.language,
-        "bucket": job.bucket_label,
-        "task": job.features.task,
-        "ttca_s": round(now_s - job.arrived_s, 6) if job.log.is_verified else None,
+        "request_id": served.request_id,
+        "verified": served.log.is_verified if served.request.wants_verification else None,
+        "language": served.features.language,
+        "bucket": served.bucket_label,
+        "task": served.features.task,
+        "ttca_s": round(now_s - served.arrived_s, 6) if served.log.is_verified else None,
         "attempts": [_attempt_object(attempt) for attempt in attempts],
     }
 
 
-def laar_json(job: Job, now_s: float) -> bytes:
-    return msgspec.json.encode(laar_object(job, now_s))
+def laar_json(served: ServedRequest, now_s: float) -> bytes:
+    return msgspec.json.encode(laar_object(served, now_s))
 
 
-def start_headers(job: Job) -> dict[str, str]:
+def start_headers(served: ServedRequest) -> dict[str, str]:
     """Headers known before any attempt has ended."""
-    return {"x-laar-request-id": job.request_id, "x-laar-language": job.features.language}
+    return {"x-laar-request-id": served.request_id, "x-laar-language": served.features.language}
 
 
-def answer_headers(job: Job, answer: Attempt, now_s: float) -> dict[str, str]:
-    headers = start_headers(job) | {
+def answer_headers(served: ServedRequest, answer: Attempt, now_s: float) -> dict[str, str]:
+    headers = start_headers(served) | {
         "x-laar-model": answer.model,
-        "x-laar-attempts": str(len(job.log.attempts)),
-        "x-laar-bucket": job.bucket_label,
+        "x-laar-attempts": str(len(served.log.attempts)),
+        "x-laar-bucket": served.bucket_label,
     }
-    if job.log.is_verified:
-        headers["x-laar-ttca-s"] = f"{now_s - job.arrived_s:.6f}"
-    if job.request.wants_verification:
+    if served.log.is_verified:
+        headers["x-laar-ttca-s"] = f"{now_s - served.arrived_s:.6f}"
+    if served.request.wants_verification:
         headers["x-laar-verified"] = "true" if answer.status is Status.CORRECT else "false"
     return headers
 
 
 def explanation(
-    job: Job,
+    served: ServedRequest,
     decision: Decision | None,
     candidates: Sequence[Candidate],
     estimates: Sequence[Estimate],
@@ -62,7 +62,7 @@ def explanation(
     thinking: Thinking | None = None,
 ) -> dict[str, Any]:
     """The decision for a request and the numbers it rests on, every model included."""
-    features = job.features
+    features = served.features
     return {
         "chosen": decision.chosen.model if decision else None,
         "reason": decision.reason.value if decision else None,
@@ -75,7 +75,7 @@ def explanation(
             "task": features.task,
         },
         "candidates": [
-            _candidate_object(candidate, estimate, edges) | {"thinking": _thinking_object(job, candidate, thinking)}
+            _candidate_object(candidate, estimate, edges) | {"thinking": _thinking_object(served, candidate, thinking)}
             for candidate, estimate in zip(candidates, estimates, strict=True)
         ],
     }
@@ -91,13 +91,13 @@ def _attempt_object(attempt: Attempt) -> dict[str, Any]:
     return told if attempt.thinking_budget is None else told | {"thinking_budget": attempt.thinking_budget}
 
 
-def _thinking_object(job: Job, candidate: Candidate, thinking: Thinking | None) -> dict[str, Any] | None:
+def _thinking_object(served: ServedRequest, candidate: Candidate, thinking: Thinking | None) -> dict[str, Any] | None:
     if thinking is None:
         return None
     return thinking.explain(
         candidate.model,
-        job.request,
-        job.features,
+        served.request,
+        served.features,
         bucket=candidate.bucket,
         budget=candidate.thinking_budget,
     )

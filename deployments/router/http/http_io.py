@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from deployments.contract.errors import BodyTooLargeError, EngineRefusalError, LaarError, error_body
-from deployments.router.attempt.served_request import Job
+from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.http import sse
 from profiles.measures.goodput import Meter
 
@@ -23,11 +23,11 @@ CLIENT_LEFT = 499
 
 
 @dataclass(slots=True)
-class End:
+class Ending:
     """How a request ended, as an HTTP status, and what was delivered until then; streams may still learn better."""
 
     meter: Meter
-    job: Job | None = None
+    served: ServedRequest | None = None
     status: int = 200
 
 
@@ -37,7 +37,7 @@ class GuardedStream(StreamingResponse):
     def __init__(
         self,
         events: AsyncGenerator[bytes, None],
-        end: End,
+        end: Ending,
         guard: AsyncExitStack,
         headers: dict[str, str],
         *,
@@ -73,7 +73,7 @@ def status_of(error: LaarError) -> int:
     return error.status if isinstance(error, EngineRefusalError) else error.http_status
 
 
-async def with_late_errors(events: AsyncGenerator[bytes, None], end: End) -> AsyncGenerator[bytes, None]:
+async def with_late_errors(events: AsyncGenerator[bytes, None], end: Ending) -> AsyncGenerator[bytes, None]:
     """The events; an error among them comes too late for the answer's status: it is told by an event, and counted."""
     try:
         async with aclosing(events):

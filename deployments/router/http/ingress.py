@@ -38,7 +38,7 @@ from deployments.log.settings import LogPlan
 from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.backend import ServeBackend
 from deployments.router.attempt.runner import Runner
-from deployments.router.attempt.served_request import Job
+from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt
 from deployments.router.choice.budgets import thinking_of
 from deployments.router.choice.model import Model
@@ -49,7 +49,7 @@ from deployments.router.http.http_io import (
     CLIENT_LEFT,
     EXCEPTION_HANDLERS,
     JSON,
-    End,
+    Ending,
     GuardedStream,
     read_body,
     status_of,
@@ -61,7 +61,7 @@ from deployments.router.text.language import FastTextDetector
 from deployments.router.upkeep.learn_from_log import Follower, keep_following, replay
 from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
-from deployments.router.upkeep.request_logger import NoRecorder, Recorder
+from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
 from deployments.verifier.spec import refusal
 from profiles.measures.goodput import Meter
 from profiles.profile import Profile
@@ -115,7 +115,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         self._remote = {plan.name: RemoteModel(plan) for plan in remote}
         self._metrics = RouterMetrics(settings.goodput.reader)
         self._log: ReplicaLog | None = None
-        self._recorder: Recorder | NoRecorder = NoRecorder()
+        self._recorder: RequestLogger | NoRequestLog = NoRequestLog()
         self._learner: asyncio.Task[None] | None = None
         if log is not None:
             self._open_log(log, replica=serve.get_replica_context().replica_id.unique_id)
@@ -156,8 +156,8 @@ class Router(OpenAiIngress):  # type: ignore[misc]
     async def check_health(self) -> None:
         """Decide on a canned request, so that a broken language model or profile shows."""
         request = self._parse(b'{"model":"auto","prompt":"Is everything well?"}', Endpoint.COMPLETIONS)
-        job = self._runner.open(request, request_id="health", arrived_s=self._clock())
-        if not self._routing.candidates(request, job.features, job.log, self._clock()):
+        served = self._runner.open(request, request_id="health", arrived_s=self._clock())
+        if not self._routing.candidates(request, served.features, served.log, self._clock()):
             raise RuntimeError("the router has no model to choose from")
         if any(watcher.done() for watcher in self._watchers):
             raise RuntimeError("the router no longer follows the replica counts")
@@ -182,7 +182,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             async with AsyncExitStack() as guard:
                 end = guard.enter_context(self._counted(arrived_s))
                 api_key_hash, request = await self._read(http, endpoint)
-                job = end.job = self._runner.open(
+                served = end.served = self._runner.open(
                     request,
                     request_id=f"laar-{uuid.uuid4().hex}",
                     arrived_s=arrived_s,
@@ -190,49 +190,56 @@ class Router(OpenAiIngress):  # type: ignore[misc]
                     api_key_hash=api_key_hash,
                 )
                 if not request.stream:
-                    return await self._answer(job, end)
+                    return await self._answer(served, end)
                 send = self._hold if request.wants_verification else self._pass
-                return await send(job, end, guard)
+                return await send(served, end, guard)
 
         return handle
 
-    async def _answer(self, job: Job, end: End) -> Response:
-        answer = await self._runner.answer(job)
+    async def _answer(self, served: ServedRequest, end: Ending) -> Response:
+        answer = await self._runner.answer(served)
         now_s = self._clock()
-        body = sse.json_with_laar(_body_of(answer), laar_json(job, now_s))
-        end.meter.add(now_s - job.arrived_s, _num_tokens(answer))
+        body = sse.json_with_laar(_body_of(answer), laar_json(served, now_s))
+        end.meter.add(now_s - served.arrived_s, _num_tokens(answer))
         end.meter.is_complete = True
-        return Response(body, media_type=JSON, headers=answer_headers(job, answer, now_s))
+        return Response(body, media_type=JSON, headers=answer_headers(served, answer, now_s))
 
-    async def _hold(self, job: Job, end: End, guard: AsyncExitStack) -> Response:
+    async def _hold(self, served: ServedRequest, end: Ending, guard: AsyncExitStack) -> Response:
         """A stream whose tokens wait for the verdict; what fails within the first wait still gets its status."""
-        task = await guard.enter_async_context(_running(self._runner.answer(job)))
+        task = await guard.enter_async_context(_running(self._runner.answer(served)))
         await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
         if task.done():
             await task
-        return self._stream(self._held(job, task), job, end, guard, start_headers(job))
+        return self._stream(self._held(served, task), served, end, guard, start_headers(served))
 
-    async def _held(self, job: Job, task: "asyncio.Task[Attempt]") -> AsyncGenerator[bytes, None]:
+    async def _held(self, served: ServedRequest, task: "asyncio.Task[Attempt]") -> AsyncGenerator[bytes, None]:
         """Comments while attempts run and are verified, then the chunks of the answer."""
         while not task.done():
             yield sse.KEEP_ALIVE
             await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
         answer = await task
-        laar = laar_json(job, self._clock())
+        laar = laar_json(served, self._clock())
         for event in sse.events(_body_of(answer)):
             yield sse.with_laar(event, laar)
 
-    async def _pass(self, job: Job, end: End, guard: AsyncExitStack) -> Response:
+    async def _pass(self, served: ServedRequest, end: Ending, guard: AsyncExitStack) -> Response:
         """Tokens straight through."""
-        model, pieces = await self._runner.pass_through(job)
+        model, pieces = await self._runner.pass_through(served)
         guard.push_async_callback(pieces.aclose)
-        return self._stream(pieces, job, end, guard, start_headers(job) | {"x-laar-model": model})
+        return self._stream(pieces, served, end, guard, start_headers(served) | {"x-laar-model": model})
 
     def _stream(
-        self, events: AsyncGenerator[bytes, None], job: Job, end: End, guard: AsyncExitStack, headers: dict[str, str]
+        self,
+        events: AsyncGenerator[bytes, None],
+        served: ServedRequest,
+        end: Ending,
+        guard: AsyncExitStack,
+        headers: dict[str, str],
     ) -> Response:
         told = with_late_errors(events, end)
-        return GuardedStream(told, end, guard.pop_all(), headers, since_arrival_s=lambda: self._clock() - job.arrived_s)
+        return GuardedStream(
+            told, end, guard.pop_all(), headers, since_arrival_s=lambda: self._clock() - served.arrived_s
+        )
 
     async def _explain(self, http: Request) -> Response:
         """The decision for a request and its numbers, without running it."""
@@ -240,15 +247,15 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         body = await self._body(http)
         request = self._parse(body, endpoint_of(body))
         now_s = self._clock()
-        job = self._runner.open(request, request_id="explain", arrived_s=now_s)
-        decision = self._runner.decide(job)
-        candidates = self._routing.candidates(request, job.features, job.log, now_s)
-        order = self._routing.rank(request, job.features, candidates, turn=job.turn) or (
+        served = self._runner.open(request, request_id="explain", arrived_s=now_s)
+        decision = self._runner.decide(served)
+        candidates = self._routing.candidates(request, served.features, served.log, now_s)
+        order = self._routing.rank(request, served.features, candidates, turn=served.turn) or (
             [decision.chosen] if decision else []
         )
-        estimates = [self._routing.estimate(job.features, candidate) for candidate in candidates]
+        estimates = [self._routing.estimate(served.features, candidate) for candidate in candidates]
         edges, thinking = self._routing.bucket_edges, self._routing.thinking
-        return JSONResponse(explanation(job, decision, candidates, estimates, order, edges, thinking))
+        return JSONResponse(explanation(served, decision, candidates, estimates, order, edges, thinking))
 
     async def _feedback(self, http: Request) -> Response:
         """What a client found of an answer; a 200 means that the log has it."""
@@ -271,7 +278,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
 
     def _open_log(self, plan: LogPlan, replica: str) -> None:
         self._log = ReplicaLog(plan, replica=replica, metrics=self._metrics)
-        self._recorder = Recorder(
+        self._recorder = RequestLogger(
             record=self._log.record,
             replica=replica,
             policy=self._settings.policy,
@@ -287,7 +294,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         learning = self._settings.learning
         follower = Follower(
             log.history(replay_days=learning.replay_days),
-            self._routing.beliefs,
+            self._routing.chances,
             replica=replica,
             edges=self._routing.bucket_edges,
             half_life_verdicts=learning.half_life_verdicts,
@@ -349,9 +356,9 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         return key_hash
 
     @contextmanager
-    def _counted(self, arrived_s: float) -> Iterator[End]:
+    def _counted(self, arrived_s: float) -> Iterator[Ending]:
         """Count a request as active until it ends, unless too many are, and report how it ended."""
-        end = End(Meter(self._settings.goodput.pace_s))
+        end = Ending(Meter(self._settings.goodput.pace_s))
         self._active += 1
         try:
             if self._active > (limit := self._limits.max_concurrent_requests):
@@ -368,10 +375,10 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             raise
         finally:
             self._active -= 1
-            if end.job is not None:
+            if end.served is not None:
                 with suppress(LogUnavailableError):  # it has been counted
-                    self._recorder.request_ended(end.job, end.status)
-            self._metrics.request_ended(end.job, end.status, self._clock() - arrived_s, end.meter)
+                    self._recorder.request_ended(end.served, end.status)
+            self._metrics.request_ended(end.served, end.status, self._clock() - arrived_s, end.meter)
 
     async def _watch_replicas(self, handles: Mapping[str, DeploymentHandle]) -> None:
         """Follow how many replicas of each model run, as the Serve controller sees it.
@@ -404,7 +411,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         """Book how many of each model run, and tell who drifts."""
         for name, number in running.items():
             self._routing.tracker.set_replicas(name, number)
-        self._metrics.drifting(running, self._routing.beliefs.drifting)
+        self._metrics.drifting(running, self._routing.chances.drifting)
 
 
 async def _replicas(handles: Mapping[str, DeploymentHandle]) -> dict[str, int]:

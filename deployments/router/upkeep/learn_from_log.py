@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.log.reading.lessons import Batch, Lesson
-from deployments.router.choice.chances import Beliefs, warn_of
+from deployments.router.choice.chances import Chances, warn_of
 from deployments.router.text.features import bucket_label
 
 logger = logging.getLogger("ray.serve")
@@ -34,11 +34,11 @@ class Follower:
     """Takes in the log's lessons once each, but for the verdicts of its own replica, which were learned at once."""
 
     def __init__(
-        self, source: LessonLog, beliefs: Beliefs, *, replica: str, edges: Sequence[int], half_life_verdicts: float
+        self, source: LessonLog, chances: Chances, *, replica: str, edges: Sequence[int], half_life_verdicts: float
     ) -> None:
-        self._source, self._beliefs, self._replica = source, beliefs, replica
+        self._source, self._beliefs, self._replica = source, chances, replica
         self._buckets = {bucket_label(index, edges): index for index in range(len(edges) + 1)}
-        self._most = int(min(MAX_REPLAYED, REPLAYED_HALF_LIVES * half_life_verdicts * len(beliefs.models)))
+        self._most = int(min(MAX_REPLAYED, REPLAYED_HALF_LIVES * half_life_verdicts * len(chances.models)))
         self._position: int | None = None
 
     def read(self) -> Batch:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.budgets.controller import Controller
-from deployments.router.attempt.served_request import Job, Way
+from deployments.router.attempt.served_request import DeliveryMode, ServedRequest
 from deployments.router.attempt.tries import Attempt
 from profiles.measures.goodput import Meter, Reader
 
@@ -107,7 +107,7 @@ class RouterMetrics:
         for model in models:
             self._drift.set(float(model in drifting), tags={"model": model})
 
-    def attempt_ended(self, job: Job, attempt: Attempt) -> None:
+    def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})
         self._attempt_seconds.observe(attempt.latency_s, tags={"model": attempt.model})
 
@@ -122,24 +122,24 @@ class RouterMetrics:
                 tags = {"model": model, "task": curve.task, "language": curve.language or _EVERY, "bucket": bucket}
                 self._thinking_budget.set(budget, tags=tags)
 
-    def request_ended(self, job: Job | None, status: int, duration_s: float, meter: Meter) -> None:
-        """Count a request; `job` is None for one that was refused before it could be routed."""
-        if job is not None:
-            self._delivered(job, meter)
-        is_verified = job is not None and job.log.is_verified
+    def request_ended(self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter) -> None:
+        """Count a request; `served` is None for one that was refused before it could be routed."""
+        if served is not None:
+            self._delivered(served, meter)
+        is_verified = served is not None and served.log.is_verified
         self._requests.inc(tags={"status": str(status), "verified": "true" if is_verified else "false"})
         if is_verified:
             self._ttca_seconds.observe(duration_s)
 
-    def _delivered(self, job: Job, meter: Meter) -> None:
-        way = job.way
+    def _delivered(self, served: ServedRequest, meter: Meter) -> None:
+        mode = served.delivery_mode
         if (ttft_s := meter.ttft_s) is not None:
-            self._ttft_seconds.observe(ttft_s, tags={"way": way.value})
-        if way is not Way.WHOLE and (tpot_s := meter.tpot_s) is not None:
-            self._tpot_seconds.observe(tpot_s, tags={"way": way.value})
+            self._ttft_seconds.observe(ttft_s, tags={"way": mode.value})
+        if mode is not DeliveryMode.WHOLE and (tpot_s := meter.tpot_s) is not None:
+            self._tpot_seconds.observe(tpot_s, tags={"way": mode.value})
         # a counter of Ray's refuses 0
         if (benefit := meter.benefit(self._reader)) > 0:
-            tags = {"way": way.value, "verified": "true" if job.log.is_verified else "false"}
+            tags = {"way": mode.value, "verified": "true" if served.log.is_verified else "false"}
             self._benefit.inc(benefit, tags=tags)
 
     def log_written(self, num_records: int) -> None:

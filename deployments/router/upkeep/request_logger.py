@@ -6,7 +6,7 @@ from typing import Protocol
 
 from deployments.contract.reply import Reply
 from deployments.log.writing.log_records import AttemptRecord, RequestRecord, storable
-from deployments.router.attempt.served_request import Job
+from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt
 from deployments.router.choice.policy import PolicyName
 from deployments.router.http.request import AUTO
@@ -14,16 +14,16 @@ from deployments.router.http.request import AUTO
 _NO_REPLY = Reply(0, b"")
 
 
-class Ledger(Protocol):
+class RequestLedger(Protocol):
     """Is told of an answer before the client is: what a client was told is in the log.
 
     Raises LogUnavailableError where the client must not be told.
     """
 
-    def answer_ready(self, job: Job, answer: Attempt) -> None: ...
+    def answer_ready(self, served: ServedRequest, answer: Attempt) -> None: ...
 
 
-class Recorder:
+class RequestLogger:
     """Hands each request to the log once: with its answer, or at its end if it got none.
 
     `policy` chooses for requests that name neither a policy nor a model.
@@ -43,24 +43,24 @@ class Recorder:
         self._clock, self._wall = clock, wall
         self._answered: set[str] = set()
 
-    def answer_ready(self, job: Job, answer: Attempt) -> None:
-        if job.request_id not in self._answered:
-            self._record(self._entry(job, status=200, answer=answer))
-            self._answered.add(job.request_id)
+    def answer_ready(self, served: ServedRequest, answer: Attempt) -> None:
+        if served.request_id not in self._answered:
+            self._record(self._entry(served, status=200, answer=answer))
+            self._answered.add(served.request_id)
 
-    def request_ended(self, job: Job, status: int) -> None:
-        if job.request_id in self._answered:
-            self._answered.discard(job.request_id)
+    def request_ended(self, served: ServedRequest, status: int) -> None:
+        if served.request_id in self._answered:
+            self._answered.discard(served.request_id)
         else:
-            self._record(self._entry(job, status=status, answer=None))
+            self._record(self._entry(served, status=status, answer=None))
 
-    def _entry(self, job: Job, *, status: int, answer: Attempt | None) -> RequestRecord:
-        request, features, attempts = job.request, job.features, job.log.attempts
-        duration_s = self._clock() - job.arrived_s
+    def _entry(self, served: ServedRequest, *, status: int, answer: Attempt | None) -> RequestRecord:
+        request, features, attempts = served.request, served.features, served.log.attempts
+        duration_s = self._clock() - served.arrived_s
         prompt = "\n".join(request.texts)
-        is_verified = job.log.is_verified
+        is_verified = served.log.is_verified
         return RequestRecord(
-            request_id=job.request_id,
+            request_id=served.request_id,
             arrived_at_s=self._wall() - duration_s,
             duration_s=duration_s,
             status=status,
@@ -72,11 +72,11 @@ class Recorder:
             model=request.model,
             task=features.task,
             language=features.language,
-            bucket=job.bucket_label,
+            bucket=served.bucket_label,
             prompt_chars=features.num_chars,
             body_bytes=len(request.body),
             prompt_hash=hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest(),
-            api_key_hash=job.api_key_hash,
+            api_key_hash=served.api_key_hash,
             replica=self._replica,
             retry_of=request.options.retry_of,
             policy=(request.options.policy or self._policy) if request.model == AUTO else None,
@@ -99,11 +99,11 @@ class Recorder:
         )
 
 
-class NoRecorder:
+class NoRequestLog:
     """Where the attempt log is off."""
 
-    def answer_ready(self, job: Job, answer: Attempt) -> None:
+    def answer_ready(self, served: ServedRequest, answer: Attempt) -> None:
         """Keeps nothing."""
 
-    def request_ended(self, job: Job, status: int) -> None:
+    def request_ended(self, served: ServedRequest, status: int) -> None:
         """Keeps nothing."""

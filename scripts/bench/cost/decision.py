@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from deployments.router.attempt.tries import AttemptLog
+from deployments.router.attempt.tries import Tries
 from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import RoutedRequest
@@ -53,7 +53,7 @@ def run(*, rounds: int, seed: int) -> Report:
 
 
 def _time_us(routing: Routing, request: RoutedRequest) -> float:
-    log = AttemptLog(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
+    log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
     started_ns = time.perf_counter_ns()
     features = routing.features(request)
     decision = routing.decide(request, features, log, turn=0, now_s=0.0)

@@ -8,10 +8,10 @@ from typing import Any
 from deployments.contract.reply import Reply
 from deployments.log.writing.journal import Journal
 from deployments.log.writing.log_records import RequestRecord, frame
-from deployments.router.attempt.served_request import Job
-from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.attempt.served_request import ServedRequest
+from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.text.features import Features
-from deployments.router.upkeep.request_logger import Recorder
+from deployments.router.upkeep.request_logger import RequestLogger
 from scripts.bench.report import Bar, Report, median_and_spread, quantile
 from scripts.bench.requests import chat_request
 
@@ -51,7 +51,7 @@ def run(*, rounds: int) -> Report:
     )
 
 
-def _time_us(recorder: Recorder, job: Job) -> float:
+def _time_us(recorder: RequestLogger, job: ServedRequest) -> float:
     answer = job.log.attempts[-1]
     started_ns = time.perf_counter_ns()
     recorder.answer_ready(job, answer)
@@ -59,24 +59,24 @@ def _time_us(recorder: Recorder, job: Job) -> float:
     return (time.perf_counter_ns() - started_ns) / 1000
 
 
-def _recorder(journal: Journal, sizes_bytes: list[int]) -> Recorder:
+def _recorder(journal: Journal, sizes_bytes: list[int]) -> RequestLogger:
     def record(found: RequestRecord) -> None:
         if not journal.is_full:
             data = frame(found)
             journal.append(data)
             sizes_bytes.append(len(data))
 
-    return Recorder(
+    return RequestLogger(
         record=record, replica="bench", policy="laar", stores_prompts=False, clock=time.monotonic, wall=time.time
     )
 
 
-def _job(tokens: int, number: int) -> Job:
+def _job(tokens: int, number: int) -> ServedRequest:
     text = "x" * (tokens * CHARS_PER_TOKEN)
     request = chat_request(text, max_tokens=256)
     features = Features(language="en", language_confidence=1.0, num_chars=len(text), symbol_share=0.0, task="default")
-    log = AttemptLog(max_attempts=10, deadline_at_s=1e9, is_repeatable=True, attempts=list(_attempts()))
-    return Job(
+    log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=True, attempts=list(_attempts()))
+    return ServedRequest(
         request_id=f"laar-{number:032x}",
         request=request,
         features=features,

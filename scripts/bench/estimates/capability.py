@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deployments.router.choice.chances import Beliefs
+from deployments.router.choice.chances import Chances
 from deployments.router.choice.joint_order import MAX_ORDERED, best_order
 from deployments.router.settings import Learning
 from profiles.chances.capability import Capability
@@ -117,7 +117,7 @@ def _ttca(profile: Profile, known: Sequence[Record], asked: Sequence[Record], ed
     Replayed on the recorded outcomes; prompts that no model gets right count with the time of all.
     """
     models = sorted(profile.models)
-    beliefs = Beliefs(profile, models, Learning(enabled=False))
+    beliefs = Chances(profile, models, Learning(enabled=False))
     latency_s = _cell_latency_s(known, edges)
     prompts = [answers for answers in _prompts(asked) if {r.model for r in answers} <= set(models)]
     times = {
@@ -129,7 +129,7 @@ def _ttca(profile: Profile, known: Sequence[Record], asked: Sequence[Record], ed
 
 def _replay(
     answers: Sequence[Record],
-    beliefs: Beliefs,
+    beliefs: Chances,
     latency_s: Callable[[Record], float],
     edges: Sequence[int],
     *,
@@ -151,7 +151,7 @@ def _replay(
 def _next(
     left: Mapping[str, Record],
     failed: Sequence[str],
-    beliefs: Beliefs,
+    beliefs: Chances,
     latency_s: Callable[[Record], float],
     edges: Sequence[int],
     *,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from deployments.contract.reply import Reply
-from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.text.language import FastTextDetector
@@ -51,7 +51,7 @@ class World:
         language, bucket = int(self.rng.integers(len(LANGUAGES))), int(self.rng.integers(len(LENGTHS)))
         request = chat_request("a" * LENGTHS[bucket], max_tokens=16, language=LANGUAGES[language])
         features = self.routing.features(request)
-        log = AttemptLog(max_attempts=2, deadline_at_s=1e9, is_repeatable=True)
+        log = Tries(max_attempts=2, deadline_at_s=1e9, is_repeatable=True)
         while decision := self.routing.decide(request, features, log, turn=0, now_s=0.0, may_explore=True):
             row = NAMES.index(decision.chosen.model)
             if not log.attempts:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deployments.router.attempt.tries import AttemptLog
-from deployments.router.choice.policy import Candidate, Decision, Reason
+from deployments.router.attempt.tries import Tries
+from deployments.router.choice.policy import Candidate, ChoiceReason, Decision
 from profiles.measures.trial import Trial, Try
 from profiles.measuring.measurement import Record
 from scripts.simulate.core.cluster import Cluster
@@ -33,21 +33,19 @@ class ScriptedRouter:
     def __init__(self, scripts: Sequence[Script]) -> None:
         self._scripts = scripts
 
-    def choose(
-        self, prompt: Prompt, log: AttemptLog | None, *, session: str, turn: int, now_s: float
-    ) -> Decision | None:
+    def choose(self, prompt: Prompt, log: Tries | None, *, session: str, turn: int, now_s: float) -> Decision | None:
         done = len(log.attempts) if log is not None else 0
         script = self._scripts[int(session)]
         if done == len(script):
             return None
         chosen = Candidate(script[done].model, 0.5, 0.0, 0.0, script[done].prompt_tokens, 0, 0)
-        return Decision(chosen=chosen, reason=Reason.NAMED)
+        return Decision(chosen=chosen, reason=ChoiceReason.NAMED)
 
     def started(self, chosen: Candidate) -> None: ...
 
     def finished(self, chosen: Candidate) -> None: ...
 
-    def answered(self, prompt: Prompt, chosen: Candidate, log: AttemptLog | None, *, correct: bool) -> None: ...
+    def answered(self, prompt: Prompt, chosen: Candidate, log: Tries | None, *, correct: bool) -> None: ...
 
     def broke(self, model: str, now_s: float) -> None: ...
 

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.router.attempt.tries import Attempt, AttemptLog, Status
-from deployments.router.choice.chances import Beliefs
+from deployments.router.attempt.tries import Attempt, Status, Tries
+from deployments.router.choice.chances import Chances
 from deployments.router.choice.joint_order import Joint
 from deployments.router.choice.latency import Floats, Speeds, idle_latency_s, loaded_latency_s
 from deployments.router.choice.load import LoadTracker
@@ -74,7 +74,7 @@ class Router:
         self.tracker = LoadTracker(self.names)
         for name, running in zip(self.names, replicas, strict=True):
             self.tracker.set_replicas(name, running)
-        self.beliefs = Beliefs(profile, self.names, learning, capability=capability)
+        self.chances = Chances(profile, self.names, learning, capability=capability)
         self.is_learning = learning.enabled
         self._edges = profile.bucket_edges
         self._profiles = [profile.models.get(name, UNPROFILED) for name in self.names]
@@ -86,9 +86,7 @@ class Router:
         self._zeros = [0] * len(self.names)
         self._is_all_well = True
 
-    def choose(
-        self, prompt: Prompt, log: AttemptLog | None, *, session: str, turn: int, now_s: float
-    ) -> Decision | None:
+    def choose(self, prompt: Prompt, log: Tries | None, *, session: str, turn: int, now_s: float) -> Decision | None:
         """The next model; None when none is left that may be asked. Without a log the router knows of no attempt."""
         view = self.view(prompt)
         if log is None:
@@ -98,7 +96,7 @@ class Router:
             candidates = self._again(view, log, chances, now_s)
         return decide(self._policy, candidates, session=session, turn=turn, joint=joint)
 
-    def candidates(self, prompt: Prompt, log: AttemptLog | None, now_s: float) -> list[Candidate]:
+    def candidates(self, prompt: Prompt, log: Tries | None, now_s: float) -> list[Candidate]:
         """Every model with its numbers and what speaks against it, as `Routing.candidates` has it.
 
         But for what a model would still have to read that has answered: at temperature 0 it is not asked again.
@@ -115,7 +113,7 @@ class Router:
         exclusions = self._none if self._is_all_well else self._unhealthy(now_s)
         return self._line_up(view, chances, self._zeros, exclusions)
 
-    def _again(self, view: _View, log: AttemptLog, chances: list[float], now_s: float) -> list[Candidate]:
+    def _again(self, view: _View, log: Tries, chances: list[float], now_s: float) -> list[Candidate]:
         """The candidates once some have been asked."""
         exclusions, tries = self._unhealthy(now_s), [0] * len(self.names)
         for attempt in log.attempts:
@@ -149,13 +147,13 @@ class Router:
     def finished(self, chosen: Candidate) -> None:
         self.tracker.finish(chosen.model, chosen.prompt_tokens)
 
-    def answered(self, prompt: Prompt, chosen: Candidate, log: AttemptLog | None, *, correct: bool) -> None:
+    def answered(self, prompt: Prompt, chosen: Candidate, log: Tries | None, *, correct: bool) -> None:
         """Book a verdict, and learn from it if told to."""
         if not self._is_all_well:
             self.tracker.succeeded(chosen.model)
         if self.is_learning:
             view = self.view(prompt)
-            self.beliefs.learn(
+            self.chances.learn(
                 chosen.model,
                 task=view.task,
                 language=view.language,
@@ -185,7 +183,7 @@ class Router:
         task = prompt.task if prompt.task in self._tasks else DEFAULT_TASK
         output = np.array([known.output_tokens.get(task, DEFAULT_OUTPUT_TOKENS) for known in self._profiles])
         language = UNKNOWN_LANGUAGE if self._ablation.no_language else prompt.language
-        chances = None if self.is_learning else self.beliefs.probabilities(prompt.task, language, buckets)
+        chances = None if self.is_learning else self.chances.probabilities(prompt.task, language, buckets)
         return _View(
             task=prompt.task,
             language=language,
@@ -196,21 +194,21 @@ class Router:
             idle_s=idle_latency_s(self._speeds, prompt_tokens=tokens, output_tokens=output).tolist(),
             chances=chances,
             chance_list=[] if chances is None else chances.tolist(),
-            joint=self.beliefs.joint(prompt.task),
+            joint=self.chances.joint(prompt.task),
         )
 
     def _chances(self, view: _View) -> Floats:
         if view.chances is not None:
             return view.chances
-        return self.beliefs.probabilities(view.task, view.language, view.buckets)
+        return self.chances.probabilities(view.task, view.language, view.buckets)
 
     def _after(self, view: _View, failed: tuple[str, ...]) -> tuple[list[float], Joint | None]:
         """Chances after these failures and how further ones go together; the same each time, unless it learns."""
         failed = tuple(sorted(failed))
         found = view.after.get(failed)
         if found is None:
-            chances = self.beliefs.after_failures(self._chances(view), view.task, failed).tolist()
-            found = chances, self.beliefs.joint(view.task, failed)
+            chances = self.chances.after_failures(self._chances(view), view.task, failed).tolist()
+            found = chances, self.chances.joint(view.task, failed)
             if not self.is_learning:
                 view.after[failed] = found
         return found
@@ -221,12 +219,12 @@ class Router:
         return [None if well else Exclusion.UNHEALTHY for well in self.tracker.healthy(now_s).tolist()]
 
 
-def new_log(cap: int) -> AttemptLog:
+def new_log(cap: int) -> Tries:
     """A log for a request at temperature 0 without a deadline."""
-    return AttemptLog(max_attempts=cap, deadline_at_s=float("inf"), is_repeatable=True)
+    return Tries(max_attempts=cap, deadline_at_s=float("inf"), is_repeatable=True)
 
 
-def note(log: AttemptLog, chosen: Candidate, status: Status, latency_s: float) -> None:
+def note(log: Tries, chosen: Candidate, status: Status, latency_s: float) -> None:
     """Write down how an attempt ended."""
     log.add(
         Attempt(

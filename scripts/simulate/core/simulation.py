@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.router.attempt.tries import AttemptLog, Status
+from deployments.router.attempt.tries import Status, Tries
 from deployments.router.choice.policy import Candidate, Decision
 from scripts.simulate.core.cluster import Cluster, Fleet
 from scripts.simulate.core.engine import Call, Host, Replica
@@ -29,14 +29,14 @@ class Chooser(Protocol):
     """What `Router` does for a simulation: choose a model, and be told what became of it."""
 
     def choose(
-        self, prompt: Prompt, log: AttemptLog | None, *, session: str, turn: int, now_s: float
+        self, prompt: Prompt, log: Tries | None, *, session: str, turn: int, now_s: float
     ) -> Decision | None: ...
 
     def started(self, chosen: Candidate) -> None: ...
 
     def finished(self, chosen: Candidate) -> None: ...
 
-    def answered(self, prompt: Prompt, chosen: Candidate, log: AttemptLog | None, *, correct: bool) -> None: ...
+    def answered(self, prompt: Prompt, chosen: Candidate, log: Tries | None, *, correct: bool) -> None: ...
 
     def broke(self, model: str, now_s: float) -> None: ...
 
@@ -50,7 +50,7 @@ class Request:
 
     def __init__(self, index: int, prompt: Prompt, *, arrival_s: float, session: str) -> None:
         self.index, self.prompt, self.arrival_s, self.session = index, prompt, arrival_s, session
-        self.log: AttemptLog | None = None
+        self.log: Tries | None = None
         self.read_at: list[Replica] = []
         self.chosen: Candidate | None = None
         self.attempts = self.turn = 0

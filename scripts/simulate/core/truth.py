@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from deployments.router.choice.chances import Beliefs
+from deployments.router.choice.chances import Chances
 from profiles.chances.capability import Capability
 from profiles.chances.joint import after
 from profiles.measuring.measurement import Record
@@ -61,7 +61,7 @@ class Drawn:
         seed: int,
         capability: Capability | None = None,
     ) -> None:
-        beliefs = Beliefs(profile, models, FROZEN, capability=capability)
+        beliefs = Chances(profile, models, FROZEN, capability=capability)
         wrong, together = _failures(beliefs, profile.bucket_edges, traffic.prompts)
         by_ease = _by_ease(wrong, _common_b(wrong, together), _EASES)
         places = {name: 1 + place for place, name in enumerate(profile.models)}
@@ -79,7 +79,7 @@ class Drawn:
         return bool(self.right[request, model])
 
 
-def _failures(beliefs: Beliefs, edges: Sequence[int], prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+def _failures(beliefs: Chances, edges: Sequence[int], prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
     """For each prompt the chance of each model to be wrong, and those of two to be wrong added up over all pairs."""
     count = len(beliefs.models)
     wrong, together = np.empty((len(prompts), count)), np.empty(len(prompts))

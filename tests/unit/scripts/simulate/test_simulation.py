@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.settings import Learning
@@ -102,7 +102,7 @@ def test_router_builds_the_candidates_that_production_builds() -> None:
         tracker.start(FAST, 50)
     request = replace(routed_request(), is_repeatable=True)
     for tried in ((), ((FAST, Status.WRONG),), ((GOOD, Status.ERROR),)):
-        log = AttemptLog(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
+        log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
         for name, status in tried:
             log.add(Attempt(model=name, status=status, reason="", latency_s=1.0, probability=0.5))
         expected = {c.model: c for c in real.candidates(request, features, log, 0.0) if c.exclusion is None}
@@ -118,7 +118,7 @@ def test_router_builds_the_candidates_that_production_builds() -> None:
 def test_router_remembers_chances_by_who_failed_and_not_by_the_order() -> None:
     router, asked = Router(policy="laar", models=(FAST, GOOD), profile=profile(TOGETHER), replicas=(1, 1)), prompt(2)
     for names in ((FAST, GOOD), (GOOD, FAST)):
-        log = AttemptLog(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
+        log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
         for name in names:
             log.add(Attempt(model=name, status=Status.WRONG, reason="", latency_s=1.0, probability=0.5))
         router.candidates(asked, log, 0.0)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from deployments.router.choice.chances import Beliefs
+from deployments.router.choice.chances import Chances
 from deployments.router.settings import Learning
 from profiles.profile import NO_PROFILE, Cell, PairCell, Profile
 from scripts.simulate.core.traffic import Traffic
@@ -69,7 +69,7 @@ def test_unlike_models_are_right_as_often_as_the_profile_says_and_fail_together_
     }
     pairs = tuple(pair.model_copy(update={"correct": halved[pair.model]}) for pair in found.pairs)
     found = found.model_copy(update={"models": models, "pairs": pairs})
-    beliefs = Beliefs(found, NAMES, Learning(enabled=False))
+    beliefs = Chances(found, NAMES, Learning(enabled=False))
     chances = beliefs.probabilities("t", "en", np.zeros(4, dtype=np.intp))
     then = np.array([beliefs.after_failures(chances, "t", [name]) for name in NAMES])
     unlike = ~np.eye(4, dtype=np.bool_)

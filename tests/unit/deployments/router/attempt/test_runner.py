@@ -21,7 +21,7 @@ from deployments.contract.errors import (
 )
 from deployments.contract.reply import Reply
 from deployments.router.attempt.runner import BackendError, Runner
-from deployments.router.attempt.served_request import Job
+from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
@@ -145,7 +145,7 @@ class Seen:
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
 
-    def attempt_ended(self, job: Job, attempt: Attempt) -> None:
+    def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self.attempts.append(attempt)
 
 
@@ -156,11 +156,11 @@ class SeenAnswers:
         self.answers: list[list[str]] = []
         self.is_full = False
 
-    def answer_ready(self, job: Job, answer: Attempt) -> None:
+    def answer_ready(self, served: ServedRequest, answer: Attempt) -> None:
         if self.is_full:
             raise LogUnavailableError("full")
-        assert job.log.attempts[-1] is answer or answer in job.log.attempts
-        self.answers.append([attempt.model for attempt in job.log.attempts])
+        assert served.log.attempts[-1] is answer or answer in served.log.attempts
+        self.answers.append([attempt.model for attempt in served.log.attempts])
 
 
 class NoDetector:
@@ -196,7 +196,7 @@ class Bench:
             clock=asyncio.get_running_loop().time,
         )
 
-    def job(self, laar: Mapping[str, object] | None = None, **fields: object) -> Job:
+    def served(self, laar: Mapping[str, object] | None = None, **fields: object) -> ServedRequest:
         body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0, **fields}
         body["laar"] = laar or {}
         allowed = frozenset({"model", "messages", "temperature", "stream", "tools"})
@@ -206,8 +206,8 @@ class Bench:
         return self.runner.open(request, request_id="r", arrived_s=now_s)
 
     def prompt_tokens(self, text: str = "Hi") -> int:
-        job = self.job(messages=[{"role": "user", "content": text}])
-        return self.routing.candidates(job.request, job.features, job.log, 0.0)[0].prompt_tokens
+        served = self.served(messages=[{"role": "user", "content": text}])
+        return self.routing.candidates(served.request, served.features, served.log, 0.0)[0].prompt_tokens
 
     def assert_nothing_left(self) -> None:
         assert self.backend.open == 0
@@ -233,56 +233,56 @@ def _profile(names: Mapping[str, object], latency_s: float) -> Profile:
     return Profile(version=1, measured=NO_PROFILE.measured, bucket_edges=(128,), models=models)
 
 
-def outcome(job: Job) -> list[tuple[str, str]]:
-    return [(a.model, a.status.value) for a in job.log.attempts]
+def outcome(served: ServedRequest) -> list[tuple[str, str]]:
+    return [(a.model, a.status.value) for a in served.log.attempts]
 
 
 async def test_first_answer_is_taken_when_nobody_asked_for_verification() -> None:
     bench = Bench(a=says("anything"), b=says("right"))
-    job = bench.job()
-    answer = await bench.runner.answer(job)
+    served = bench.served()
+    answer = await bench.runner.answer(served)
     assert answer.model == "a"
-    assert outcome(job) == [("a", "unverified")]
+    assert outcome(served) == [("a", "unverified")]
     bench.assert_nothing_left()
 
 
 async def test_wrong_answer_is_retried_on_the_next_model() -> None:
     bench = Bench(a=says("no"), b=says("right"))
-    job = bench.job(RIGHT)
-    answer = await bench.runner.answer(job)
+    served = bench.served(RIGHT)
+    answer = await bench.runner.answer(served)
     assert answer.model == "b"
-    assert outcome(job) == [("a", "wrong"), ("b", "correct")]
-    assert job.log.is_verified
+    assert outcome(served) == [("a", "wrong"), ("b", "correct")]
+    assert served.log.is_verified
     assert [a.model for a in bench.seen.attempts] == ["a", "b"]
     bench.assert_nothing_left()
 
 
 async def test_greedy_models_are_not_asked_twice() -> None:
     bench = Bench(a=says("no"), b=says("nor this"))
-    job = bench.job(RIGHT)
-    answer = await bench.runner.answer(job)
+    served = bench.served(RIGHT)
+    answer = await bench.runner.answer(served)
     assert bench.backend.asked == ["a", "b"]
     assert answer.status is Status.WRONG
 
 
 async def test_sampling_models_are_asked_again_until_the_limit() -> None:
     bench = Bench(a=says("no"), b=says("nor this"))
-    job = bench.job(RIGHT | {"max_attempts": 5}, temperature=0.7)
-    await bench.runner.answer(job)
+    served = bench.served(RIGHT | {"max_attempts": 5}, temperature=0.7)
+    await bench.runner.answer(served)
     assert bench.backend.asked == ["a", "b", "a", "b", "a"]
 
 
 async def test_operator_caps_the_attempts() -> None:
     bench = Bench(a=says("no"), b=says("no"), limits=Limits(max_attempts=1))
-    job = bench.job(RIGHT | {"max_attempts": 9})
-    await bench.runner.answer(job)
+    served = bench.served(RIGHT | {"max_attempts": 9})
+    await bench.runner.answer(served)
     assert bench.backend.asked == ["a"]
 
 
 async def test_nothing_verified_is_an_error_where_the_operator_wants_one() -> None:
     bench = Bench(unverified="error", a=says("no"))
     with pytest.raises(NotVerifiedError, match="none of 1 attempts could be verified; stopped by no_model_left"):
-        await bench.runner.answer(bench.job(RIGHT))
+        await bench.runner.answer(bench.served(RIGHT))
 
 
 @pytest.mark.parametrize(
@@ -296,36 +296,36 @@ async def test_nothing_verified_is_an_error_where_the_operator_wants_one() -> No
 async def test_loop_gives_up_when_the_models_left_are_hardly_right(give_up_below: float, asked: list[str]) -> None:
     # each is right half the time: after one wrong answer 0.75 are left, after two 0.5
     bench = Bench(give_up_below=give_up_below, a=says("no"), b=says("no"), c=says("no"))
-    await bench.runner.answer(bench.job(RIGHT))
+    await bench.runner.answer(bench.served(RIGHT))
     assert bench.backend.asked == asked
 
 
 async def test_first_attempt_is_made_however_small_the_hope() -> None:
     bench = Bench(unverified="error", give_up_below=0.99, a=says("no"), b=says("no"))
     with pytest.raises(NotVerifiedError, match="none of 1 attempts could be verified; stopped by unlikely"):
-        await bench.runner.answer(bench.job(RIGHT))
+        await bench.runner.answer(bench.served(RIGHT))
 
 
 async def test_model_whose_answers_turn_wrong_is_no_longer_asked_first() -> None:
     bench = Bench(a=says("no"), b=says("right"))
     for _ in range(30):
-        await bench.runner.answer(bench.job(RIGHT))
+        await bench.runner.answer(bench.served(RIGHT))
     bench.backend.asked.clear()
-    await bench.runner.answer(bench.job(RIGHT))
+    await bench.runner.answer(bench.served(RIGHT))
     assert bench.backend.asked == ["b"]
 
 
 async def test_answers_that_nobody_verified_teach_nothing() -> None:
     bench = Bench(a=says("no"), b=says("right"))
-    before = bench.routing.beliefs.probabilities("default", "en", np.array([0, 0])).tolist()
-    await bench.runner.answer(bench.job())
-    assert bench.routing.beliefs.probabilities("default", "en", np.array([0, 0])).tolist() == before
+    before = bench.routing.chances.probabilities("default", "en", np.array([0, 0])).tolist()
+    await bench.runner.answer(bench.served())
+    assert bench.routing.chances.probabilities("default", "en", np.array([0, 0])).tolist() == before
 
 
 async def test_drift_is_logged_with_model_and_direction(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(a=says("no"))
     for _ in range(200):
-        await bench.runner.answer(bench.job(RIGHT))
+        await bench.runner.answer(bench.served(RIGHT))
     drifts = [record.__dict__ for record in caplog.records if "otherwise than profiled" in record.message]
     assert [(drift["model"], drift["task"], drift["direction"]) for drift in drifts] == [
         ("a", None, "worse"),
@@ -339,75 +339,75 @@ async def test_drift_is_logged_with_model_and_direction(caplog: pytest.LogCaptur
 )
 async def test_next_model_takes_over_from_one_that_breaks(fault: Behaviour) -> None:
     bench = Bench(a=fault, b=says("fine"))
-    job = bench.job()
-    answer = await bench.runner.answer(job)
+    served = bench.served()
+    answer = await bench.runner.answer(served)
     assert answer.model == "b"
-    assert outcome(job) == [("a", "error"), ("b", "unverified")]
+    assert outcome(served) == [("a", "error"), ("b", "unverified")]
     bench.assert_nothing_left()
 
 
 async def test_next_model_takes_over_from_one_that_hangs() -> None:
     bench = Bench(a=hangs, b=says("fine"), limits=Limits(attempt_timeout_s=0.02))
-    job = bench.job()
-    answer = await bench.runner.answer(job)
+    served = bench.served()
+    answer = await bench.runner.answer(served)
     assert answer.model == "b"
-    assert outcome(job) == [("a", "timeout"), ("b", "unverified")]
+    assert outcome(served) == [("a", "timeout"), ("b", "unverified")]
     bench.assert_nothing_left()
 
 
 async def test_hanging_model_leaves_time_for_the_next_before_the_deadline() -> None:
     bench = Bench(a=hangs, b=says("fine"), latency_s=0.0001)
-    job = bench.job({"deadline_s": 0.1})
-    assert (await bench.runner.answer(job)).model == "b"
-    assert outcome(job) == [("a", "timeout"), ("b", "unverified")]
+    served = bench.served({"deadline_s": 0.1})
+    assert (await bench.runner.answer(served)).model == "b"
+    assert outcome(served) == [("a", "timeout"), ("b", "unverified")]
 
 
 async def test_hanging_stream_leaves_time_for_the_next_before_the_deadline() -> None:
     bench = Bench(a=hangs, b=says("fine"), latency_s=0.0001)
-    model, pieces = await bench.runner.pass_through(bench.job({"deadline_s": 0.1}, stream=True))
+    model, pieces = await bench.runner.pass_through(bench.served({"deadline_s": 0.1}, stream=True))
     assert model == "b"
     assert b"[DONE]" in [piece async for piece in pieces][-1]
 
 
 async def test_last_attempt_is_not_cut_short_for_a_next_one_that_is_not_allowed() -> None:
     bench = Bench(a=takes(0.08), b=takes(0.08), latency_s=0.0001)
-    job = bench.job({"deadline_s": 0.12, "max_attempts": 1})
-    assert (await bench.runner.answer(job)).model == "a"
+    served = bench.served({"deadline_s": 0.12, "max_attempts": 1})
+    assert (await bench.runner.answer(served)).model == "a"
 
 
 async def test_held_stream_that_lives_keeps_the_time_up_to_the_deadline() -> None:
     # words after 4.8, 7.2 and 9.6 s: the first within half of the time, the last needs more than half of what is left
     bench = Bench(a=trickles(2.4, 3), b=says("right"), latency_s=0.0001)
-    job = bench.job({"deadline_s": 10.0, "verify": {"type": "contains", "value": "right"}}, stream=True)
-    await bench.runner.answer(job)
-    assert outcome(job)[0] == ("a", "correct")
+    served = bench.served({"deadline_s": 10.0, "verify": {"type": "contains", "value": "right"}}, stream=True)
+    await bench.runner.answer(served)
+    assert outcome(served)[0] == ("a", "correct")
 
 
 async def test_model_that_writes_when_the_deadline_comes_is_not_at_fault() -> None:
     bench = Bench(a=trickles(0.01, 100), latency_s=0.0001)
     for _ in range(4):
         with pytest.raises(DeadlineError):
-            await bench.runner.answer(bench.job(RIGHT | {"deadline_s": 0.05}, stream=True))
+            await bench.runner.answer(bench.served(RIGHT | {"deadline_s": 0.05}, stream=True))
     assert bench.is_healthy()
 
 
 async def test_full_engine_is_passed_over_and_not_at_fault() -> None:
     bench = Bench(a=refuses(429), b=says("fine"))
     for _ in range(4):
-        assert (await bench.runner.answer(bench.job())).model == "b"
+        assert (await bench.runner.answer(bench.served())).model == "b"
     assert bench.is_healthy()
 
 
 async def test_model_silent_far_beyond_its_time_becomes_unhealthy_by_deadlines_and_leaving_clients() -> None:
     bench = Bench(a=hangs, latency_s=0.0001)
     with pytest.raises(DeadlineError):
-        await bench.runner.answer(bench.job({"deadline_s": 0.01}))
+        await bench.runner.answer(bench.served({"deadline_s": 0.01}))
     for stream in (False, True):
-        job = bench.job(stream=stream)
+        served = bench.served(stream=stream)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
-                await (bench.runner.pass_through(job) if stream else bench.runner.answer(job))
-        assert outcome(job) == [("a", "cancelled")]
+                await (bench.runner.pass_through(served) if stream else bench.runner.answer(served))
+        assert outcome(served) == [("a", "cancelled")]
     assert not bench.is_healthy()
     bench.assert_nothing_left()
 
@@ -415,41 +415,41 @@ async def test_model_silent_far_beyond_its_time_becomes_unhealthy_by_deadlines_a
 async def test_deadline_ends_a_hanging_request() -> None:
     bench = Bench(a=hangs)
     with pytest.raises(DeadlineError, match="no answer in time; attempts: 1, stopped by deadline"):
-        await bench.runner.answer(bench.job({"deadline_s": 0.02}))
+        await bench.runner.answer(bench.served({"deadline_s": 0.02}))
     bench.assert_nothing_left()
 
 
 async def test_all_models_broken_is_a_503_with_a_time_to_retry() -> None:
     bench = Bench(a=breaks, b=breaks)
     with pytest.raises(ModelsUnavailableError, match="no model answered; 4 attempts failed") as caught:
-        await bench.runner.answer(bench.job())
+        await bench.runner.answer(bench.served())
     assert caught.value.retry_after_s == 1
 
 
 async def test_request_that_no_model_would_take_is_not_tried_elsewhere() -> None:
     bench = Bench(a=refuses(400, invalid=True), b=says("fine"))
     with pytest.raises(EngineRefusalError, match="status 400") as caught:
-        await bench.runner.answer(bench.job())
+        await bench.runner.answer(bench.served())
     assert caught.value.status == 400
     assert bench.backend.asked == ["a"]
 
 
 async def test_refusal_of_one_model_is_tried_on_the_next() -> None:
     bench = Bench(a=refuses(400), b=says("fine"))
-    assert (await bench.runner.answer(bench.job())).model == "b"
+    assert (await bench.runner.answer(bench.served())).model == "b"
 
 
 async def test_model_that_refused_is_not_asked_again() -> None:
     bench = Bench(a=refuses(400), b=refuses(400), c=breaks)
     with pytest.raises(EngineRefusalError, match="status 400"):
-        await bench.runner.answer(bench.job())
+        await bench.runner.answer(bench.served())
     assert bench.backend.asked == ["a", "b", "c", "c"]
 
 
 async def test_refusal_does_not_make_a_model_unhealthy() -> None:
     bench = Bench(a=refuses(400), b=says("fine"))
     for _ in range(5):
-        await bench.runner.answer(bench.job())
+        await bench.runner.answer(bench.served())
     assert bench.is_healthy()
 
 
@@ -457,16 +457,16 @@ async def test_short_deadlines_of_clients_do_not_make_a_model_unhealthy() -> Non
     bench = Bench(a=hangs)
     for _ in range(5):
         with pytest.raises(DeadlineError):
-            await bench.runner.answer(bench.job({"deadline_s": 0.005}))
+            await bench.runner.answer(bench.served({"deadline_s": 0.005}))
     assert bench.is_healthy()
 
 
 async def test_model_that_is_late_again_and_again_becomes_unhealthy() -> None:
     bench = Bench(a=hangs, b=says("fine"), limits=Limits(attempt_timeout_s=0.005))
     for _ in range(3):
-        await bench.runner.answer(bench.job())
+        await bench.runner.answer(bench.served())
     assert not bench.is_healthy()
-    await bench.runner.answer(bench.job())
+    await bench.runner.answer(bench.served())
     assert bench.backend.asked[-1] == "b"
 
 
@@ -478,39 +478,39 @@ async def test_stream_that_succeeds_closes_the_account_of_failures() -> None:
 
     bench = Bench(a=one_after_the_other, b=says("other"))
     for _ in range(4):
-        _, pieces = await bench.runner.pass_through(bench.job(stream=True))
+        _, pieces = await bench.runner.pass_through(bench.served(stream=True))
         assert [piece async for piece in pieces]
     assert bench.is_healthy()
 
 
 async def test_prompt_far_too_long_for_every_context_is_refused_by_name() -> None:
     bench = Bench(a=says("fine"))
-    job = bench.job(messages=[{"role": "user", "content": "word " * 16_000}])
+    served = bench.served(messages=[{"role": "user", "content": "word " * 16_000}])
     with pytest.raises(ContextLengthError, match=r"messages: about 20000 tokens; the longest context .* holds 1000"):
-        await bench.runner.answer(job)
+        await bench.runner.answer(served)
     assert bench.backend.asked == []
 
 
 async def test_prompt_that_may_fit_is_left_to_the_tokenizer_of_the_longest_context() -> None:
     """An estimate can be far off, as for a run of one sign, and only the engine can tell."""
     bench = Bench(a=says("fine"), b=says("fine"))
-    job = bench.job(messages=[{"role": "user", "content": "Repeat: " + "-" * 6500}])
-    await bench.runner.answer(job)
-    assert outcome(job) == [("a", "unverified")]
+    served = bench.served(messages=[{"role": "user", "content": "Repeat: " + "-" * 6500}])
+    await bench.runner.answer(served)
+    assert outcome(served) == [("a", "unverified")]
 
 
 async def test_named_model_is_the_only_one_asked() -> None:
     bench = Bench(a=says("right"), b=says("no"))
-    job = bench.job(RIGHT, model="b")
-    await bench.runner.answer(job)
+    served = bench.served(RIGHT, model="b")
+    await bench.runner.answer(served)
     assert bench.backend.asked == ["b"]
 
 
 async def test_verifier_that_stays_broken_makes_the_verdict_unknown_and_ends_the_attempts() -> None:
     bench = Bench(a=says("right"), b=says("right"))
     bench.backend.verifier_breaks = 9
-    job = bench.job(RIGHT, temperature=0.7)
-    answer = await bench.runner.answer(job)
+    served = bench.served(RIGHT, temperature=0.7)
+    answer = await bench.runner.answer(served)
     assert (answer.status, answer.reason) == (Status.UNKNOWN, "verifier_failed")
     assert bench.backend.asked == ["a"]
 
@@ -518,20 +518,20 @@ async def test_verifier_that_stays_broken_makes_the_verdict_unknown_and_ends_the
 async def test_verifier_that_breaks_once_is_asked_again() -> None:
     bench = Bench(a=says("right"))
     bench.backend.verifier_breaks = 1
-    assert (await bench.runner.answer(bench.job(RIGHT))).status is Status.CORRECT
+    assert (await bench.runner.answer(bench.served(RIGHT))).status is Status.CORRECT
 
 
 async def test_agreement_needs_a_second_model_and_then_holds() -> None:
     bench = Bench(a=says("Paris"), b=says("paris."), c=says("Rome"))
-    job = bench.job({"verify": {"type": "agreement"}})
-    answer = await bench.runner.answer(job)
-    assert outcome(job) == [("a", "unknown"), ("b", "correct")]
+    served = bench.served({"verify": {"type": "agreement"}})
+    answer = await bench.runner.answer(served)
+    assert outcome(served) == [("a", "unknown"), ("b", "correct")]
     assert answer.model == "b"
 
 
 async def test_client_that_leaves_cancels_the_attempt() -> None:
     bench = Bench(a=hangs)
-    task = asyncio.create_task(bench.runner.answer(bench.job()))
+    task = asyncio.create_task(bench.runner.answer(bench.served()))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert bench.backend.open == 1
@@ -544,8 +544,8 @@ async def test_client_that_leaves_cancels_the_attempt() -> None:
 
 async def test_held_stream_carries_only_the_right_attempt() -> None:
     bench = Bench(a=says("no good"), b=says("quite right"))
-    job = bench.job(RIGHT, stream=True)
-    answer = await bench.runner.answer(job)
+    served = bench.served(RIGHT, stream=True)
+    answer = await bench.runner.answer(served)
     assert answer.reply is not None
     assert answer.reply.text == "quiteright"
     assert b"no" not in answer.reply.body
@@ -554,42 +554,42 @@ async def test_held_stream_carries_only_the_right_attempt() -> None:
 
 async def test_stream_passes_through_with_laar_in_its_last_chunk() -> None:
     bench = Bench(a=says("one two"))
-    job = bench.job(stream=True)
-    model, pieces = await bench.runner.pass_through(job)
+    served = bench.served(stream=True)
+    model, pieces = await bench.runner.pass_through(served)
     got = [piece async for piece in pieces]
     assert model == "a"
     assert len(got) == 4
     last = json.loads(got[2].removeprefix(b"data: "))
     assert last["laar"]["attempts"][0]["model"] == "a"
     assert last["laar"]["verified"] is None
-    assert outcome(job) == [("a", "unverified")]
+    assert outcome(served) == [("a", "unverified")]
     bench.assert_nothing_left()
 
 
 async def test_stream_that_breaks_before_it_begins_goes_to_the_next_model() -> None:
     bench = Bench(a=breaks, b=says("fine"))
-    job = bench.job(stream=True)
-    model, pieces = await bench.runner.pass_through(job)
+    served = bench.served(stream=True)
+    model, pieces = await bench.runner.pass_through(served)
     assert model == "b"
     assert [piece async for piece in pieces]
-    assert outcome(job) == [("a", "error"), ("b", "unverified")]
+    assert outcome(served) == [("a", "error"), ("b", "unverified")]
     bench.assert_nothing_left()
 
 
 async def test_stream_that_nobody_begins_is_an_error_before_the_first_byte() -> None:
     bench = Bench(a=breaks)
     with pytest.raises(ModelsUnavailableError, match="no model answered; 2 attempts failed"):
-        await bench.runner.pass_through(bench.job(stream=True))
+        await bench.runner.pass_through(bench.served(stream=True))
     bench.assert_nothing_left()
 
 
 async def test_error_event_before_the_first_token_goes_to_the_next_model() -> None:
     bench = Bench(a=streams(ERROR_EVENT), b=says("fine"))
-    job = bench.job(stream=True)
-    model, pieces = await bench.runner.pass_through(job)
+    served = bench.served(stream=True)
+    model, pieces = await bench.runner.pass_through(served)
     assert [piece async for piece in pieces]
     assert model == "b"
-    assert [(a.status.value, a.reason) for a in job.log.attempts] == [
+    assert [(a.status.value, a.reason) for a in served.log.attempts] == [
         ("error", "engine_500"),
         ("unverified", "not_requested"),
     ]
@@ -597,7 +597,7 @@ async def test_error_event_before_the_first_token_goes_to_the_next_model() -> No
 
 async def test_error_event_midway_ends_the_stream_with_one_error() -> None:
     bench = Bench(a=streams(_chunk("some", "null"), ERROR_EVENT, b"data: [DONE]\n\n"))
-    _, pieces = await bench.runner.pass_through(bench.job(stream=True))
+    _, pieces = await bench.runner.pass_through(bench.served(stream=True))
     got: list[bytes] = []
     with pytest.raises(BrokenStreamError, match="the stream broke off: engine_500") as found:
         await read_into(got, pieces)
@@ -608,7 +608,7 @@ async def test_error_event_midway_ends_the_stream_with_one_error() -> None:
 
 async def test_stream_that_outlives_the_deadline_is_late() -> None:
     bench = Bench(a=trickles(0.03, 9), latency_s=0.0001)
-    _, pieces = await bench.runner.pass_through(bench.job({"deadline_s": 0.1}, stream=True))
+    _, pieces = await bench.runner.pass_through(bench.served({"deadline_s": 0.1}, stream=True))
     with pytest.raises(LateStreamError, match="the stream broke off: timed_out"):
         assert [piece async for piece in pieces]
     bench.assert_nothing_left()
@@ -616,8 +616,8 @@ async def test_stream_that_outlives_the_deadline_is_late() -> None:
 
 async def test_reader_that_leaves_a_stream_stops_the_generation() -> None:
     bench = Bench(a=says("one two three"))
-    job = bench.job(stream=True)
-    _, pieces = await bench.runner.pass_through(job)
+    served = bench.served(stream=True)
+    _, pieces = await bench.runner.pass_through(served)
     assert await anext(pieces)
     await pieces.aclose()
     bench.assert_nothing_left()
@@ -628,7 +628,7 @@ async def test_prompt_tokens_are_learned_from_the_engine() -> None:
     text = "word " * 100
     assert bench.prompt_tokens(text) == 125
     for _ in range(60):
-        await bench.runner.answer(bench.job(messages=[{"role": "user", "content": text}]))
+        await bench.runner.answer(bench.served(messages=[{"role": "user", "content": text}]))
     assert bench.prompt_tokens(text) == pytest.approx(200, abs=2)
 
 
@@ -636,30 +636,30 @@ async def test_one_request_can_hardly_move_the_token_estimate() -> None:
     bench = Bench(a=lambda: Reply(200, b"{}", text="ok", prompt_tokens=50_000))
     text = "word " * 200
     assert bench.prompt_tokens(text) == 250
-    await bench.runner.answer(bench.job(messages=[{"role": "user", "content": text}]))
+    await bench.runner.answer(bench.served(messages=[{"role": "user", "content": text}]))
     assert bench.prompt_tokens(text) == 275
 
 
 async def test_tools_count_as_prompt_tokens_and_teach_nothing() -> None:
     tools = [{"type": "function", "function": {"name": "find", "description": "d" * 400}}]
     bench = Bench(a=lambda: Reply(200, b"{}", text="ok", prompt_tokens=900))
-    job = bench.job(tools=tools)
-    assert bench.routing.candidates(job.request, job.features, job.log, 0.0)[0].prompt_tokens > 100
+    served = bench.served(tools=tools)
+    assert bench.routing.candidates(served.request, served.features, served.log, 0.0)[0].prompt_tokens > 100
     before = bench.prompt_tokens()
     for _ in range(30):
-        await bench.runner.answer(bench.job(tools=tools))
+        await bench.runner.answer(bench.served(tools=tools))
     assert bench.prompt_tokens() == before
 
 
 async def test_log_has_the_attempts_before_the_client_has_the_answer() -> None:
     bench = Bench(a=says("no"), b=says("right"))
-    await bench.runner.answer(bench.job(RIGHT))
+    await bench.runner.answer(bench.served(RIGHT))
     assert bench.ledger.answers == [["a", "b"]]
 
 
 async def test_log_has_the_attempt_before_the_end_of_a_stream_is_sent() -> None:
     bench = Bench(a=says("right"))
-    _, pieces = await bench.runner.pass_through(bench.job(stream=True))
+    _, pieces = await bench.runner.pass_through(bench.served(stream=True))
     seen = [(b"laar" in piece, list(bench.ledger.answers)) async for piece in pieces]
     assert [answers for has_laar, answers in seen if has_laar] == [[["a"]]]
     assert seen[0] == (False, [])
@@ -668,7 +668,7 @@ async def test_log_has_the_attempt_before_the_end_of_a_stream_is_sent() -> None:
 async def test_request_without_an_answer_is_not_announced_to_the_log() -> None:
     bench = Bench(a=breaks)
     with pytest.raises(ModelsUnavailableError):
-        await bench.runner.answer(bench.job())
+        await bench.runner.answer(bench.served())
     assert bench.ledger.answers == []
 
 
@@ -676,8 +676,8 @@ async def test_answer_that_the_log_refuses_is_not_given() -> None:
     bench = Bench(a=says("right"))
     bench.ledger.is_full = True
     with pytest.raises(LogUnavailableError, match="full"):
-        await bench.runner.answer(bench.job())
-    _, pieces = await bench.runner.pass_through(bench.job(stream=True))
+        await bench.runner.answer(bench.served())
+    _, pieces = await bench.runner.pass_through(bench.served(stream=True))
     got: list[bytes] = []
     with pytest.raises(LogUnavailableError, match="full"):
         await read_into(got, pieces)

@@ -1,7 +1,7 @@
 import pytest
 
 from deployments.contract.reply import Reply
-from deployments.router.attempt.tries import Attempt, AttemptLog, Status, StopReason
+from deployments.router.attempt.tries import Attempt, Status, StopReason, Tries
 from deployments.router.choice.policy import Exclusion
 
 
@@ -16,8 +16,8 @@ def attempt(model: str, status: Status, *, probability: float = 0.5, answered: b
     )
 
 
-def log(*attempts: Attempt, max_attempts: int = 10, is_repeatable: bool = True) -> AttemptLog:
-    found = AttemptLog(max_attempts=max_attempts, deadline_at_s=100.0, is_repeatable=is_repeatable)
+def log(*attempts: Attempt, max_attempts: int = 10, is_repeatable: bool = True) -> Tries:
+    found = Tries(max_attempts=max_attempts, deadline_at_s=100.0, is_repeatable=is_repeatable)
     for one in attempts:
         found.add(one)
     return found

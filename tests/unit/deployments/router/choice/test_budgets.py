@@ -12,7 +12,7 @@ from deployments.budgets.settings import TaskRule, ThinkingSettings
 from deployments.budgets.tasks import TaskRules
 from deployments.contract.errors import ClientError
 from deployments.router.attempt.runner import Runner
-from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.budgets import Thinking, thinking_of
 from deployments.router.choice.model import Model
 from deployments.router.choice.policy import Candidate
@@ -22,7 +22,7 @@ from deployments.router.http.request import Endpoint, RoutedRequest, parse_reque
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import Detection
 from deployments.router.upkeep.planning import keep_planning, plan_once
-from deployments.router.upkeep.request_logger import NoRecorder
+from deployments.router.upkeep.request_logger import NoRequestLog
 from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile, ThinkingCurve
 from tests.unit.deployments.router.attempt.test_runner import FakeBackend, says
 from tests.unit.deployments.router.attempt.test_runner import Seen as Attempts
@@ -70,7 +70,7 @@ class Bench:
         assert thinking is not None
         self.thinking: Thinking = thinking
         self.seen = Seen()
-        self.log = AttemptLog(max_attempts=10, deadline_at_s=1e9, is_repeatable=False)
+        self.log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=False)
         self.routing = Routing(
             models=models,
             profile=profile,
@@ -342,20 +342,20 @@ async def test_budget_of_an_attempt_is_sent_and_shown(stream: bool) -> None:
         routing=bench.routing,
         backend=backend,
         observer=Attempts(),
-        ledger=NoRecorder(),
+        ledger=NoRequestLog(),
         settings=RouterSettings(),
         limits=Limits(),
         clock=lambda: 0.0,
     )
-    job = runner.open(ask(model="thinker", stream=stream), request_id="r", arrived_s=0.0)
+    served = runner.open(ask(model="thinker", stream=stream), request_id="r", arrived_s=0.0)
     if stream:
-        _, pieces = await runner.pass_through(job)
+        _, pieces = await runner.pass_through(served)
         async for _ in pieces:
             pass
     else:
-        await runner.answer(job)
+        await runner.answer(served)
     assert backend.overrides == [{"thinking_token_budget": 45}]
-    assert [attempt["thinking_budget"] for attempt in laar_object(job, 0.0)["attempts"]] == [45]
+    assert [attempt["thinking_budget"] for attempt in laar_object(served, 0.0)["attempts"]] == [45]
     assert not bench.routing.tracker.load.in_flight.any()
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deployments.router.choice.chances import Beliefs
+from deployments.router.choice.chances import Chances
 from deployments.router.settings import Learning
 from profiles.profile import NO_PROFILE, PairCell
 from tests.unit.profiles.chances.test_capability import cell, profile
@@ -11,13 +11,13 @@ PROFILE = profile({"a": [cell("en", 0, 25, 50)], "b": [cell("en", 0, 25, 50)]}, 
 FIRST = np.array([0, 0, 0])
 
 
-def beliefs(models: tuple[str, ...] = ("a", "b", "new"), **learning: object) -> Beliefs:
-    return Beliefs(PROFILE, models, Learning.model_validate(learning))
+def chances(models: tuple[str, ...] = ("a", "b", "new"), **learning: object) -> Chances:
+    return Chances(PROFILE, models, Learning.model_validate(learning))
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_chances_are_those_of_the_profile_in_the_order_of_the_models(enabled: bool) -> None:
-    found = beliefs(enabled=enabled)
+    found = chances(enabled=enabled)
     expected = [
         found.capability.probability(model, task="default", language="en", bucket=0) for model in ("a", "b", "new")
     ]
@@ -25,7 +25,7 @@ def test_chances_are_those_of_the_profile_in_the_order_of_the_models(enabled: bo
 
 
 def test_failure_lowers_the_chance_of_models_that_fail_with_it() -> None:
-    found = beliefs()
+    found = chances()
     before = found.probabilities("default", "en", FIRST)
     after = found.after_failures(before, "default", ["a"])
     assert after[1] < 0.5 * before[1]
@@ -33,12 +33,12 @@ def test_failure_lowers_the_chance_of_models_that_fail_with_it() -> None:
 
 
 def test_without_paired_outcomes_failures_are_not_joint() -> None:
-    assert Beliefs(NO_PROFILE, ("a", "b"), Learning()).joint("default") is None
-    assert beliefs().joint("default") is not None
+    assert Chances(NO_PROFILE, ("a", "b"), Learning()).joint("default") is None
+    assert chances().joint("default") is not None
 
 
 def test_burdens_after_a_failure_are_relative_to_the_odds_then() -> None:
-    found = beliefs()
+    found = chances()
     before, after = found.joint("default"), found.joint("default", ["a"])
     assert before is not None
     assert after is not None
@@ -48,7 +48,7 @@ def test_burdens_after_a_failure_are_relative_to_the_odds_then() -> None:
 
 
 def test_burdens_are_remembered_by_who_failed() -> None:
-    found = beliefs()
+    found = chances()
     after = {failed: found.joint("default", failed) for failed in ("a", "b")}
     for failed, other in (("a", "b"), ("b", "a")):
         assert found.joint("default", [failed]) is after[failed]
@@ -57,14 +57,14 @@ def test_burdens_are_remembered_by_who_failed() -> None:
 
 def test_verdicts_change_the_chances_only_where_learning_is_on() -> None:
     for enabled in (True, False):
-        found = beliefs(enabled=enabled)
+        found = chances(enabled=enabled)
         before = found.probabilities("default", "en", FIRST).tolist()
         found.learn("a", task="default", language="en", bucket=0, correct=False)
         assert (found.probabilities("default", "en", FIRST).tolist() != before) is enabled
 
 
 def test_model_whose_verdicts_leave_its_interval_is_drifting_until_they_return() -> None:
-    found = beliefs()
+    found = chances()
     for correct, drifting in ((False, {"a"}), (True, set())):
         for _ in range(60):
             found.learn("a", task="default", language="en", bucket=0, correct=correct)
@@ -72,23 +72,23 @@ def test_model_whose_verdicts_leave_its_interval_is_drifting_until_they_return()
         for index in range(60 if correct else 0):
             found.learn("a", task="default", language="en", bucket=0, correct=index % 2 == 0)
         assert found.drifting == drifting
-    assert beliefs(enabled=False).drifting == set()
+    assert chances(enabled=False).drifting == set()
 
 
 def test_exploration_keeps_to_its_budget_and_uses_it() -> None:
-    found = beliefs(explore_share=0.01)
+    found = chances(explore_share=0.01)
     spent = [found.spend_exploration() for _ in range(10_000)]
     assert all(sum(spent[: index + 1]) <= 0.01 * (index + 1) for index in range(len(spent)))
     assert sum(spent) > 90
 
 
 def test_without_a_budget_nothing_is_explored() -> None:
-    for found in (beliefs(), beliefs(explore_share=0.1, enabled=False)):
+    for found in (chances(), chances(explore_share=0.1, enabled=False)):
         assert not any(found.spend_exploration() for _ in range(1000))
 
 
 def test_drawn_chances_differ_from_draw_to_draw_and_are_the_same_for_a_seed() -> None:
-    one, same, other = (beliefs(seed=seed) for seed in (1, 1, 2))
+    one, same, other = (chances(seed=seed) for seed in (1, 1, 2))
     first = one.drawn("default", "en", FIRST).tolist()
     assert first == same.drawn("default", "en", FIRST).tolist()
     assert first != one.drawn("default", "en", FIRST).tolist()
@@ -97,7 +97,7 @@ def test_drawn_chances_differ_from_draw_to_draw_and_are_the_same_for_a_seed() ->
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_estimate_of_a_length_that_was_never_measured_is_marked(enabled: bool) -> None:
-    found = beliefs(enabled=enabled)
+    found = chances(enabled=enabled)
     known = found.estimate("a", task="default", language="en", bucket=0)
     assert known.low < 0.5 < known.high
     assert not known.is_extrapolated

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from deployments.router.choice.policy import POLICIES, Candidate, Exclusion, PolicyName, Reason, decide, rank
+from deployments.router.choice.policy import POLICIES, Candidate, ChoiceReason, Exclusion, PolicyName, decide, rank
 
 
 def candidate(model: str, *, latency_s: float = 1.0, probability: float = 0.5, **other: Any) -> Candidate:
@@ -138,7 +138,7 @@ def test_raising_the_latency_of_a_model_not_chosen_never_gets_it_chosen() -> Non
 def test_decision_names_its_reason() -> None:
     decision = decide(POLICIES["most-accurate"](()), [candidate("a")])
     assert decision is not None
-    assert decision.reason is Reason.MOST_ACCURATE
+    assert decision.reason is ChoiceReason.MOST_ACCURATE
 
 
 def test_threshold_takes_the_fastest_of_those_that_are_good_enough() -> None:

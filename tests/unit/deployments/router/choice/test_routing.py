@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from deployments.contract.reply import Reply
-from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.model import Model
-from deployments.router.choice.policy import Candidate, Decision, Reason
+from deployments.router.choice.policy import Candidate, ChoiceReason, Decision
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
 from deployments.router.settings import Learning
@@ -55,8 +55,8 @@ def request(model: str = AUTO, *, verified: bool = True) -> RoutedRequest:
     )
 
 
-def log(*failed: str) -> AttemptLog:
-    found = AttemptLog(max_attempts=10, deadline_at_s=100.0, is_repeatable=False)
+def log(*failed: str) -> Tries:
+    found = Tries(max_attempts=10, deadline_at_s=100.0, is_repeatable=False)
     for model in failed:
         found.add(Attempt(model=model, status=Status.WRONG, reason="", latency_s=1.0, probability=0.5, reply=WRONG))
     return found
@@ -110,19 +110,19 @@ def test_chance_left_counts_all_models_that_may_still_be_asked() -> None:
 def test_named_model_is_only_compared_with_itself() -> None:
     found = routing(correct={"a": 50, "b": 90})
     made = decision(found, "a", model="a")
-    assert (made.chosen.model, made.reason, made.has_alternative) == ("a", Reason.NAMED, False)
+    assert (made.chosen.model, made.reason, made.has_alternative) == ("a", ChoiceReason.NAMED, False)
     assert made.chance_left == pytest.approx(0.5, abs=0.02)
 
 
 def test_exploration_only_starts_requests_that_are_verified_and_free_to_choose() -> None:
     found = routing(correct={"a": 50, "b": 50}, explore_share=0.1)
     for _ in range(200):
-        assert decision(found).reason is not Reason.EXPLORATION
-        assert decision(found, verified=False, may_explore=True).reason is not Reason.EXPLORATION
-        assert decision(found, model="a", may_explore=True).reason is Reason.NAMED
-        assert decision(found, "a", may_explore=True).reason is not Reason.EXPLORATION
+        assert decision(found).reason is not ChoiceReason.EXPLORATION
+        assert decision(found, verified=False, may_explore=True).reason is not ChoiceReason.EXPLORATION
+        assert decision(found, model="a", may_explore=True).reason is ChoiceReason.NAMED
+        assert decision(found, "a", may_explore=True).reason is not ChoiceReason.EXPLORATION
     reasons = [decision(found, may_explore=True).reason for _ in range(200)]
-    assert 10 < reasons.count(Reason.EXPLORATION) <= 20
+    assert 10 < reasons.count(ChoiceReason.EXPLORATION) <= 20
 
 
 def test_exploration_leaves_requests_alone_that_name_another_policy() -> None:
@@ -132,14 +132,14 @@ def test_exploration_leaves_requests_alone_that_name_another_policy() -> None:
     for _ in range(200):
         made = found.decide(fastest, found.features(fastest), log(), turn=0, now_s=0.0, may_explore=True)
         assert made is not None
-        assert made.reason is Reason.FASTEST
+        assert made.reason is ChoiceReason.FASTEST
 
 
 def test_exploration_tries_models_that_are_not_thought_best() -> None:
     found = routing(correct={"a": 60, "b": 50}, explore_share=0.1)
     made = [decision(found, may_explore=True) for _ in range(1000)]
-    explored = {one.chosen.model for one in made if one.reason is Reason.EXPLORATION}
-    usual = {one.chosen.model for one in made if one.reason is not Reason.EXPLORATION}
+    explored = {one.chosen.model for one in made if one.reason is ChoiceReason.EXPLORATION}
+    usual = {one.chosen.model for one in made if one.reason is not ChoiceReason.EXPLORATION}
     assert (explored, usual) == ({"a", "b"}, {"a"})
 
 
@@ -149,5 +149,5 @@ def test_request_may_name_another_policy_than_the_configured_one() -> None:
     turned = replace(asked, options=LaarOptions(verify=asked.options.verify, policy="round-robin"))
     made = found.decide(turned, found.features(turned), log(), turn=1, now_s=0.0)
     assert made is not None
-    assert (made.chosen.model, made.reason) == ("b", Reason.ROUND_ROBIN)
+    assert (made.chosen.model, made.reason) == ("b", ChoiceReason.ROUND_ROBIN)
     assert decision(found).chosen.model == "a"

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect
 
 from deployments.contract.errors import BrokenStreamError, LaarError, LateStreamError, LogUnavailableError
 from deployments.router.http import sse
-from deployments.router.http.http_io import End, GuardedStream, with_late_errors
+from deployments.router.http.http_io import Ending, GuardedStream, with_late_errors
 from profiles.measures.goodput import Meter
 
 TOKEN = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
@@ -38,13 +38,13 @@ async def pieces(*parts: bytes) -> AsyncGenerator[bytes, None]:
         yield part
 
 
-async def send(client: Client, end: End, *parts: bytes) -> None:
+async def send(client: Client, end: Ending, *parts: bytes) -> None:
     stream = GuardedStream(pieces(*parts), end, AsyncExitStack(), {}, since_arrival_s=lambda: client.now_s)
     await stream({"type": "http", "asgi": {"spec_version": "2.4"}}, client.receive, client.send)
 
 
-async def sent(client: Client, *parts: bytes) -> End:
-    end = End(Meter(pace_s=0.5))
+async def sent(client: Client, *parts: bytes) -> Ending:
+    end = Ending(Meter(pace_s=0.5))
     await send(client, end, *parts)
     return end
 
@@ -62,7 +62,7 @@ async def test_stream_that_breaks_off_is_not_complete() -> None:
 
 
 async def test_what_a_client_that_left_was_not_sent_does_not_count() -> None:
-    client, end = Client(stays_for=1), End(Meter(pace_s=0.5))
+    client, end = Client(stays_for=1), Ending(Meter(pace_s=0.5))
     with pytest.raises(ClientDisconnect, match=r"^$"):
         await send(client, end, TOKEN, TOKEN, LAST)
     assert (end.meter.num_tokens, end.meter.is_complete) == (1, False)
@@ -79,7 +79,7 @@ async def pieces_or_error(*found: bytes | LaarError) -> AsyncGenerator[bytes, No
         yield piece
 
 
-async def delivered(end: End, *found: bytes | LaarError, is_client_gone: bool = False) -> bytes:
+async def delivered(end: Ending, *found: bytes | LaarError, is_client_gone: bool = False) -> bytes:
     """What a client is sent of a stream; one that has gone takes nothing."""
     got: list[bytes] = []
     never = asyncio.Event()
@@ -102,7 +102,7 @@ async def delivered(end: End, *found: bytes | LaarError, is_client_gone: bool = 
 
 
 async def test_whole_stream_ends_well() -> None:
-    end = End(Meter(pace_s=0.5))
+    end = Ending(Meter(pace_s=0.5))
     assert await delivered(end, b"data: {}\n\n", sse.DONE) == b"data: {}\n\n" + sse.DONE
     assert end.status == 200
 
@@ -118,7 +118,7 @@ async def test_whole_stream_ends_well() -> None:
 async def test_stream_that_breaks_midway_tells_so_and_counts_as_its_error(
     error: LaarError, status: int, code: bytes
 ) -> None:
-    end = End(Meter(pace_s=0.5))
+    end = Ending(Meter(pace_s=0.5))
     body = await delivered(end, b"data: {}\n\n", error)
     assert end.status == status
     assert code in body
@@ -126,6 +126,6 @@ async def test_stream_that_breaks_midway_tells_so_and_counts_as_its_error(
 
 
 async def test_client_that_left_counts_as_such() -> None:
-    end = End(Meter(pace_s=0.5))
+    end = Ending(Meter(pace_s=0.5))
     assert await delivered(end, b"data: {}\n\n", sse.DONE, is_client_gone=True) == b""
     assert end.status == 499

@@ -10,7 +10,7 @@ from deployments.log.database.store import Store
 from deployments.log.reading.lessons import Batch
 from deployments.log.writing.log_records import AttemptRecord, LogRecord
 from deployments.log.writing.replica_log import LogHistory
-from deployments.router.choice.chances import Beliefs
+from deployments.router.choice.chances import Chances
 from deployments.router.settings import Learning
 from deployments.router.upkeep.learn_from_log import Follower, follow_once, replay
 from tests.unit.logged import asked, request_id, said, tried
@@ -22,14 +22,14 @@ EDGES = PROFILE.bucket_edges
 
 
 class Replica:
-    """A router's beliefs; it learns its own verdicts at once, and writes them to the log."""
+    """A router's chances; it learns its own verdicts at once, and writes them to the log."""
 
     def __init__(self, store: Store, name: str, *, half_life_verdicts: float = 1000.0) -> None:
         self.store, self.name = store, name
-        self.beliefs = Beliefs(PROFILE, MODELS, Learning(half_life_verdicts=half_life_verdicts))
+        self.chances = Chances(PROFILE, MODELS, Learning(half_life_verdicts=half_life_verdicts))
         self.follower = Follower(
             LogHistory(store, replay_days=36500),
-            self.beliefs,
+            self.chances,
             replica=name,
             edges=EDGES,
             half_life_verdicts=half_life_verdicts,
@@ -45,17 +45,17 @@ class Replica:
     def learn(self, one: AttemptRecord, failed: list[str]) -> None:
         if one.verdict in ("correct", "wrong"):
             correct = one.verdict == "correct"
-            self.beliefs.learn(one.model, task="default", language="en", bucket=0, correct=correct, failed=failed)
+            self.chances.learn(one.model, task="default", language="en", bucket=0, correct=correct, failed=failed)
 
     async def sync(self) -> None:
         await follow_once(self.follower)
 
     def chance(self, model: str = "a") -> float:
-        return float(self.beliefs.probabilities("default", "en", np.zeros(2, np.intp))[MODELS.index(model)])
+        return float(self.chances.probabilities("default", "en", np.zeros(2, np.intp))[MODELS.index(model)])
 
     def state(self) -> object:
         """All that was learned of what is asked here, with intervals and the evidence of drift."""
-        learner = self.beliefs.learner
+        learner = self.chances.learner
         assert learner is not None
         estimates = [learner.estimate(m, task="default", language="en", bucket=b) for m in MODELS for b in (0, 1)]
         return estimates, {alarm: (t.evidence, t.is_alarmed) for alarm, t in learner.drift.sums.items()}
@@ -178,7 +178,7 @@ async def test_drift_that_others_saw_is_told_once(store: Store, caplog: pytest.L
     alarms = [vars(r) for r in caplog.records if r.message == "model answers otherwise than profiled"]
     told = [(alarm["model"], alarm["task"]) for alarm in alarms]
     assert sorted(told, key=str) == [("a", "default"), ("a", None)]
-    assert replica.beliefs.drifting == {"a"}
+    assert replica.chances.drifting == {"a"}
 
 
 class Away:
@@ -201,7 +201,7 @@ async def test_log_that_is_away_at_the_start_is_caught_up_with_and_own_verdicts_
 ) -> None:
     one, late = Replica(store, "r1"), Replica(store, "r2")
     away = Away(LogHistory(store, replay_days=36500))
-    late.follower = Follower(away, late.beliefs, replica="r2", edges=EDGES, half_life_verdicts=1000)
+    late.follower = Follower(away, late.chances, replica="r2", edges=EDGES, half_life_verdicts=1000)
     one.serve(1, tried("a", "wrong"))
     replay(late.follower, timeout_s=60, clock=lambda: 0.0)
     assert "verdicts could not be replayed" in caplog.text

@@ -5,12 +5,12 @@ import pytest
 from deployments.contract.errors import LogUnavailableError
 from deployments.contract.reply import Reply
 from deployments.log.writing.log_records import RequestRecord
-from deployments.router.attempt.served_request import Job
-from deployments.router.attempt.tries import Attempt, AttemptLog, Status
+from deployments.router.attempt.served_request import ServedRequest
+from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.policy import PolicyName
 from deployments.router.http.request import Endpoint, LaarOptions, RoutedRequest
 from deployments.router.text.features import Features
-from deployments.router.upkeep.request_logger import Recorder
+from deployments.router.upkeep.request_logger import RequestLogger
 from deployments.verifier.spec import Contains
 
 WRONG = Attempt(model="a", status=Status.WRONG, reason="missing", latency_s=1.0, probability=0.9, bucket="<=128")
@@ -26,7 +26,7 @@ RIGHT = Attempt(
 EARLIER = "laar-" + "0" * 32
 
 
-def job(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = None) -> Job:
+def served(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = None) -> ServedRequest:
     options = LaarOptions(verify=Contains(type="contains", value="right"), retry_of=EARLIER, policy=policy)
     request = RoutedRequest(
         endpoint=Endpoint.CHAT,
@@ -39,8 +39,8 @@ def job(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = Non
         options=options,
     )
     features = Features(language="de", language_confidence=1.0, num_chars=11, symbol_share=0.0, task="sums")
-    log = AttemptLog(max_attempts=9, deadline_at_s=99.0, is_repeatable=True, attempts=list(attempts))
-    return Job(
+    log = Tries(max_attempts=9, deadline_at_s=99.0, is_repeatable=True, attempts=list(attempts))
+    return ServedRequest(
         request_id="laar-1",
         request=request,
         features=features,
@@ -58,7 +58,7 @@ class Bench:
     def __init__(self, *, stores_prompts: bool = False) -> None:
         self.records: list[RequestRecord] = []
         self.is_full = False
-        self.recorder = Recorder(
+        self.recorder = RequestLogger(
             record=self.record,
             replica="r1",
             policy="fastest",
@@ -75,7 +75,7 @@ class Bench:
 
 def test_request_with_an_answer_is_recorded_in_full() -> None:
     bench = Bench()
-    bench.recorder.answer_ready(job(WRONG, RIGHT), RIGHT)
+    bench.recorder.answer_ready(served(WRONG, RIGHT), RIGHT)
     (found,) = bench.records
     assert (found.arrived_at_s, found.duration_s, found.ttca_s, found.status) == (996.5, 3.5, 3.5, 200)
     assert (found.verified, found.answer_index, found.retry_of, found.api_key_hash) == (True, 1, EARLIER, "hash")
@@ -98,20 +98,20 @@ def test_request_with_an_answer_is_recorded_in_full() -> None:
 )
 def test_policy_that_chose_is_recorded(model: str, named: PolicyName | None, expected: str | None) -> None:
     bench = Bench()
-    bench.recorder.request_ended(job(model=model, policy=named), 503)
+    bench.recorder.request_ended(served(model=model, policy=named), 503)
     assert [record.policy for record in bench.records] == [expected]
 
 
 def test_tokens_are_those_that_the_engine_counted_else_the_estimate() -> None:
     bench = Bench()
-    bench.recorder.answer_ready(job(WRONG, RIGHT), RIGHT)
+    bench.recorder.answer_ready(served(WRONG, RIGHT), RIGHT)
     assert [(a.prompt_tokens, a.output_tokens) for a in bench.records[0].attempts] == [(0, None), (8, 3)]
 
 
 def test_texts_are_kept_only_where_the_operator_wants_them() -> None:
     without, with_texts = Bench(), Bench(stores_prompts=True)
     for bench in (without, with_texts):
-        bench.recorder.answer_ready(job(WRONG, RIGHT), RIGHT)
+        bench.recorder.answer_ready(served(WRONG, RIGHT), RIGHT)
     assert (without.records[0].prompt_text, without.records[0].attempts[1].answer_text) == (None, None)
     assert with_texts.records[0].prompt_text == "Be brief.\nHi"
     assert [a.answer_text for a in with_texts.records[0].attempts] == [None, "right\ufffd"]
@@ -119,7 +119,7 @@ def test_texts_are_kept_only_where_the_operator_wants_them() -> None:
 
 def test_answered_request_is_recorded_once() -> None:
     bench = Bench()
-    found = job(RIGHT)
+    found = served(RIGHT)
     for _ in range(2):
         bench.recorder.answer_ready(found, RIGHT)
     bench.recorder.request_ended(found, 200)
@@ -129,7 +129,7 @@ def test_answered_request_is_recorded_once() -> None:
 @pytest.mark.parametrize("status", [pytest.param(499, id="client-left"), pytest.param(503, id="no-model")])
 def test_request_without_an_answer_is_recorded_when_it_ends(status: int) -> None:
     bench = Bench()
-    bench.recorder.request_ended(job(WRONG), status)
+    bench.recorder.request_ended(served(WRONG), status)
     (found,) = bench.records
     assert (found.status, found.verified, found.answer_index, found.ttca_s) == (status, False, None, None)
 
@@ -138,7 +138,7 @@ def test_answer_that_could_not_be_recorded_is_not_taken_for_recorded() -> None:
     bench = Bench()
     bench.is_full = True
     with pytest.raises(LogUnavailableError, match="full"):
-        bench.recorder.answer_ready(job(RIGHT), RIGHT)
+        bench.recorder.answer_ready(served(RIGHT), RIGHT)
     bench.is_full = False
-    bench.recorder.request_ended(job(RIGHT), 503)
+    bench.recorder.request_ended(served(RIGHT), 503)
     assert [record.status for record in bench.records] == [503]
