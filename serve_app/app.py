@@ -14,7 +14,7 @@ from deployments.engines.simulated import simulated_engine
 from deployments.log.settings import plan_log
 from deployments.router.choice.model import Model
 from deployments.router.http.ingress import Router
-from deployments.verifier.checks import load_custom_checks
+from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from deployments.verifier.deployment import Verifier
 from profiles.profile import load_profile
 from serve_app.config import AppConfig, ModelConfig, api_key_hashes, remote_plans

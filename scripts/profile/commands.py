@@ -212,7 +212,7 @@ def _refuse_unused(workloads: Sequence[str], given: Mapping[str, str | int | Non
 
 
 def _own_prompts(path: Path) -> Any:
-    from deployments.verifier.spec import SPEC
+    from deployments.verifier.checks import SPEC
     from profiles.workloads.own import OwnPromptsError, load_prompts
 
     try:

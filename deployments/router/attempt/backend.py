@@ -9,10 +9,10 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from deployments.contract.reply import Reply
+from deployments.contract.verdict import Evidence, Verdict
 from deployments.engines.remote import RemoteModel
 from deployments.engines.remote_protocol import RemoteError
 from deployments.router.attempt.runner import BackendError
-from deployments.verifier.checks import Evidence, Verdict
 
 # all that goes over these handles has a type of a module's own; cloudpickle, the default, takes some 20 us longer
 _PLAIN = {"request_serialization": "pickle", "response_serialization": "pickle"}

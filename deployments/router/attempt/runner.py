@@ -25,6 +25,7 @@ from deployments.contract.errors import (
     status_in,
 )
 from deployments.contract.reply import Reply
+from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Status, StopReason, Tries
 from deployments.router.choice.chances import warn_of
@@ -36,8 +37,6 @@ from deployments.router.http.request import Endpoint, RoutedRequest
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.features import bucket_label
 from deployments.router.upkeep.request_logger import RequestLedger
-from deployments.verifier.checks import Evidence, OtherAnswer, Outcome, Reason, Verdict
-from deployments.verifier.spec import Agreement, Custom, Grounded, Judge
 
 logger = logging.getLogger("ray.serve")
 
@@ -410,10 +409,10 @@ def _evidence(served: ServedRequest, model: str, reply: Reply) -> Evidence:
     )
     return Evidence(
         answer=reply.text,
-        prompt="\n".join(served.request.texts) if isinstance(spec, Grounded | Judge | Custom) else "",
+        prompt="\n".join(served.request.texts) if spec.needs_prompt else "",
         language=served.features.language,
         model=model,
-        others=others if isinstance(spec, Agreement | Custom) else (),
+        others=others if spec.needs_others else (),
     )
 
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 import msgspec
 
 from deployments.contract.reply import Reply
+from deployments.contract.verdict import Outcome, Reason
 from deployments.router.choice.policy import Exclusion
-from deployments.verifier.checks import Outcome, Reason
 
 MAX_FAULTS_PER_MODEL = 2
 

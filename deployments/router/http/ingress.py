@@ -62,7 +62,7 @@ from deployments.router.upkeep.learn_from_log import Follower, keep_following, r
 from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
 from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
-from deployments.verifier.spec import refusal
+from deployments.verifier.checks import Catalogue
 from profiles.measures.goodput import Meter
 from profiles.profile import Profile
 
@@ -332,12 +332,12 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         return request
 
     def _refuse_impossible_check(self, request: RoutedRequest) -> None:
-        spec = request.options.verify
         models = self._routing.models
         answering = models if request.model == AUTO else (request.model,)
-        reason = refusal(spec, models=models, answering=answering, custom_checks=self._custom_checks)
-        if reason is not None:
-            raise ClientError(f"laar.verify.{reason}", param=f"laar.verify.{reason.partition(':')[0]}")
+        has = Catalogue(models=models, answering=answering, custom_checks=self._custom_checks)
+        if (refusal := request.options.verify.refusal(has)) is not None:
+            field = f"laar.verify.{refusal.field}"
+            raise ClientError(f"{field}: {refusal.message}", param=field)
 
     def _known(self, model: str) -> str:
         if model != AUTO and model not in self._routing.models:

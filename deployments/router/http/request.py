@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
 from deployments.router.choice.policy import PolicyName
-from deployments.verifier.spec import NoVerify, VerifySpec
+from deployments.verifier.checks import NoVerify, VerifySpec
 
 AUTO = "auto"
 MAX_MESSAGES = 4096

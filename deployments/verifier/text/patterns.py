@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import re2
-
 MAX_PATTERN_CHARS = 1024
 MAX_MEMORY_BYTES = 2 << 20
 MAX_PROGRAM_SIZE = 10_000
@@ -21,6 +19,9 @@ class TooMuchWorkError(Exception):
 
 def compile_pattern(pattern: str, *, ignore_case: bool = False) -> Any:
     """Compile with RE2 (which keeps the last 128), or raise a PatternError."""
+    # here, since most requests have no pattern
+    import re2
+
     if len(pattern) > MAX_PATTERN_CHARS:
         raise PatternError(f"pattern of {len(pattern)} characters; at most {MAX_PATTERN_CHARS} are allowed")
     options = re2.Options()

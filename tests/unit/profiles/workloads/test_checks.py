@@ -10,8 +10,7 @@ import pytest
 from deployments.engines.embedded import default_cache_dir
 from deployments.router.text.features import extract
 from deployments.router.text.language import FastTextDetector
-from deployments.verifier.checks import Evidence, Outcome, check
-from deployments.verifier.spec import SPEC
+from deployments.verifier.checks import SPEC, Evidence, Outcome, check
 from profiles.workloads import LANGUAGES, Prompt, workload
 from profiles.workloads.kv_lookup import kv_lookup, kv_needles
 from profiles.workloads.patterns import in_order, named_first, worked_out

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deployments.verifier.spec import SPEC
+from deployments.verifier.checks import SPEC
 from profiles.workloads import Prompt, own
 from profiles.workloads.own import OwnPromptsError, load_prompts
 

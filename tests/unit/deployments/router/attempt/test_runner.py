@@ -28,8 +28,7 @@ from deployments.router.choice.routing import Routing
 from deployments.router.http.request import Endpoint, parse_request
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import Detection
-from deployments.verifier.checks import Evidence, Verdict, check
-from deployments.verifier.spec import SPEC
+from deployments.verifier.checks import SPEC, Evidence, Verdict, check
 from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, Profile
 
 pytestmark = pytest.mark.virtual_time

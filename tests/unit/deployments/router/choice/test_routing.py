@@ -11,7 +11,7 @@ from deployments.router.choice.policy import Candidate, ChoiceReason, Decision
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
 from deployments.router.settings import Learning
-from deployments.verifier.spec import SPEC
+from deployments.verifier.checks import SPEC
 from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
 from tests.unit.deployments.router.attempt.test_runner import NoDetector
 

@@ -11,7 +11,7 @@ from deployments.router.choice.policy import PolicyName
 from deployments.router.http.request import Endpoint, LaarOptions, RoutedRequest
 from deployments.router.text.features import Features
 from deployments.router.upkeep.request_logger import RequestLogger
-from deployments.verifier.spec import Contains
+from deployments.verifier.checks.values.contains import Contains
 
 WRONG = Attempt(model="a", status=Status.WRONG, reason="missing", latency_s=1.0, probability=0.9, bucket="<=128")
 RIGHT = Attempt(

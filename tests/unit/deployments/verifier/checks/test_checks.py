@@ -1,10 +1,69 @@
 import json
-from typing import Any
+import subprocess
+import sys
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from deployments.verifier.spec import SPEC, NoVerify, VerifySpec, refusal
+from deployments.contract.verdict import Evidence, Reason, Verdict
+from deployments.verifier.checks import SPEC, Catalogue, Check, NoVerify, VerifySpec, settled
+from tests.unit.deployments.verifier.asked import U, W, evidence, outcome
+
+
+@pytest.mark.parametrize(
+    ("spec", "answer", "prompt"),
+    [
+        pytest.param({"type": "contains", "value": "1"}, "1" * 250_000, "", id="contains"),
+        pytest.param({"type": "grounded"}, 'It says "aaa" there somewhere.', "a" * 250_000, id="grounded"),
+    ],
+)
+def test_a_search_with_too_many_false_starts_cannot_tell(spec: dict[str, Any], answer: str, prompt: str) -> None:
+    assert outcome(spec, evidence(answer, prompt=prompt)) == (U, "too_complex")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"type": "exact", "value": "a"}, id="exact"),
+        pytest.param({"type": "contains", "value": "a"}, id="contains"),
+        pytest.param({"type": "regex", "pattern": ".*"}, id="regex"),
+        pytest.param({"type": "numeric", "value": 1}, id="numeric"),
+        pytest.param({"type": "json_schema", "schema": {}}, id="json_schema"),
+        pytest.param({"type": "grounded"}, id="grounded"),
+        pytest.param({"type": "agreement"}, id="agreement"),
+        pytest.param({"type": "judge"}, id="judge"),
+        pytest.param({"type": "custom", "name": "x"}, id="custom"),
+    ],
+)
+@pytest.mark.parametrize("answer", [pytest.param("", id="empty"), pytest.param(" \u200b\n", id="invisible")])
+def test_an_empty_answer_is_wrong(spec: dict[str, Any], answer: str) -> None:
+    found = Evidence(answer=answer, prompt="a", language="en", model="m")
+    assert settled(SPEC.validate_python(spec), found) == Verdict(outcome=W, reason=Reason.EMPTY_ANSWER)
+
+
+def test_without_verification_nothing_is_known() -> None:
+    assert outcome({"type": "none"}, evidence("")) == (U, "not_requested")
+
+
+def test_an_answer_beyond_the_bound_cannot_be_told() -> None:
+    assert outcome({"type": "exact", "value": "a"}, evidence("a" * (2**20 + 1))) == (U, "too_long")
+
+
+def test_requests_are_read_without_loading_what_only_a_check_needs() -> None:
+    program = (
+        "import sys, deployments.verifier.checks;"
+        "print({'ray', 'vllm', 'torch', 'fastapi', 'jsonschema', 're2', 'sympy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_type_that_lacks_its_check_stops_the_start() -> None:
+    with pytest.raises(TypeError, match=r"Half lacks \['check'\]"):
+
+        class Half(Check):
+            type: Literal["half"]
 
 
 class Holder(BaseModel):
@@ -154,6 +213,11 @@ def test_a_spec_cannot_be_changed() -> None:
         SPEC.validate_python({"type": "exact", "value": "a"}).value = "b"
 
 
+def refused(spec: dict[str, Any], **has: list[str]) -> str | None:
+    refusal = SPEC.validate_python(spec).refusal(Catalogue(**has))
+    return refusal and f"{refusal.field}: {refusal.message}"
+
+
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
@@ -168,21 +232,14 @@ def test_a_spec_cannot_be_changed() -> None:
     ],
 )
 def test_names_that_nobody_configured_are_refused(spec: dict[str, Any], expected: str | None) -> None:
-    assert (
-        refusal(
-            SPEC.validate_python(spec), models=["small", "large"], answering=["small", "large"], custom_checks=["sql"]
-        )
-        == expected
-    )
+    assert refused(spec, models=["small", "large"], answering=["small", "large"], custom_checks=["sql"]) == expected
 
 
 @pytest.mark.parametrize(
     "spec", [pytest.param({}, id="any-judge"), pytest.param({"model": "large"}, id="the-only-model-as-judge")]
 )
 def test_a_judge_is_refused_where_only_one_model_answers(spec: dict[str, Any]) -> None:
-    found = refusal(
-        SPEC.validate_python({"type": "judge", **spec}), models=["large"], answering=["large"], custom_checks=[]
-    )
+    found = refused({"type": "judge", **spec}, models=["large"], answering=["large"], custom_checks=[])
     assert found == "model: no model can judge, as none judges its own answer; known: ['large']"
 
 
@@ -203,4 +260,4 @@ def test_a_judge_is_refused_where_only_one_model_answers(spec: dict[str, Any]) -
 )
 def test_check_that_a_named_model_can_never_pass_is_refused(spec: dict[str, str], expected: str | None) -> None:
     models = ["small", "large"]
-    assert refusal(SPEC.validate_python(spec), models=models, answering=["small"], custom_checks=[]) == expected
+    assert refused(spec, models=models, answering=["small"], custom_checks=[]) == expected

@@ -1,0 +1,118 @@
+"""What a check is told about an answer, and what it says of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_READ_CHARS = 256
+
+
+class Outcome(StrEnum):
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why a verdict came out as it did; the same word stands in answers, logs and metrics."""
+
+    NOT_REQUESTED = "not_requested"
+    MATCHED = "matched"
+    DIFFERS = "differs"
+    MISSING = "missing"
+    EMPTY_ANSWER = "empty_answer"
+    TOO_LONG = "too_long"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    NO_NUMBER = "no_number"
+    NO_CHOICE = "no_choice"
+    OUT_OF_TOLERANCE = "out_of_tolerance"
+    NOT_JSON = "not_json"
+    SCHEMA_VIOLATION = "schema_violation"
+    TOO_COMPLEX = "too_complex"
+    GROUNDED = "grounded"
+    NOT_GROUNDED = "not_grounded"
+    NO_SPANS = "no_spans"
+    AGREES = "agrees"
+    DISAGREES = "disagrees"
+    NEEDS_ANOTHER_ANSWER = "needs_another_answer"
+    JUDGED_CORRECT = "judged_correct"
+    JUDGED_WRONG = "judged_wrong"
+    JUDGE_UNCLEAR = "judge_unclear"
+    JUDGE_FAILED = "judge_failed"
+    JUDGE_ANSWERED = "judge_answered"
+    NO_JUDGE = "no_judge"
+    CHECK_PASSED = "check_passed"
+    CHECK_REFUSED = "check_refused"
+    CHECK_FAILED = "check_failed"
+    NO_CHECK = "no_check"
+    TIMED_OUT = "timed_out"
+    VERIFIER_FAILED = "verifier_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`read` is what the check took for the answer, cut to MAX_READ_CHARS, so that a person can see why."""
+
+    outcome: Outcome
+    reason: Reason
+    read: str | None = None
+
+
+def correct(reason: Reason, read: str | None = None) -> Verdict:
+    return Verdict(outcome=Outcome.CORRECT, reason=reason, read=bounded(read))
+
+
+def wrong(reason: Reason, read: str | None = None) -> Verdict:
+    return Verdict(outcome=Outcome.WRONG, reason=reason, read=bounded(read))
+
+
+def unknown(reason: Reason, read: str | None = None) -> Verdict:
+    return Verdict(outcome=Outcome.UNKNOWN, reason=reason, read=bounded(read))
+
+
+def bounded(read: str | None) -> str | None:
+    """At most MAX_READ_CHARS characters, the last of which says that something was left out."""
+    return read if read is None or len(read) <= MAX_READ_CHARS else read[: MAX_READ_CHARS - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A call that an answer asks for; `arguments` is JSON text as the model wrote it, which may be broken."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherAnswer:
+    """What another attempt at the same request said."""
+
+    model: str
+    answer: str
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that a check may look at; `language` is an ISO 639 code or 'unknown'.
+
+    `refusal` is the text with which the model declined to answer, where its server keeps that apart. `prompt` and
+    `others` are empty for a type that does not say it needs them.
+    """
+
+    answer: str
+    prompt: str
+    language: str
+    model: str
+    others: tuple[OtherAnswer, ...] = ()
+    finish_reason: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: str | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the answer ended by its token limit, so that its last word may go on."""
+        return self.finish_reason == "length"
+
+    @property
+    def size_chars(self) -> int:
+        return len(self.answer) + len(self.prompt) + sum(len(other.answer) for other in self.others)

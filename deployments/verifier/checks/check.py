@@ -1,0 +1,107 @@
+"""What every verification type has: a strict specification, what it needs, where it may run, and its check."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from inspect import isabstract
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from deployments.contract.reply import Reply
+from deployments.contract.verdict import Evidence, Verdict
+
+# below this a check of text is over sooner than a thread has taken it up
+INLINE_CHARS = 20_000
+
+CustomCheck = Callable[[Evidence], Verdict | bool]
+# A judge asked with the bytes of a chat request.
+Ask = Callable[[bytes], Awaitable[Reply]]
+
+
+class Place(StrEnum):
+    """Where a check may run.
+
+    `inline`: over in less than a millisecond, so in the event loop; `thread`: bounded, in a thread of the verifier
+    deployment; `process`: in a process that is killed when its time is up.
+    """
+
+    INLINE = "inline"
+    THREAD = "thread"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """What the application has; `answering` are the models that may answer this request, out of all `models`."""
+
+    models: Collection[str]
+    answering: Collection[str]
+    custom_checks: Collection[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why this application cannot make the check that a request asks for; `field` is one of its specification."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aids:
+    """Whom a delegated check may ask; `in_thread` runs the operator's code beside the event loop."""
+
+    judges: Mapping[str, Ask]
+    default_judge: str | None
+    custom_checks: Mapping[str, CustomCheck]
+    in_thread: Callable[[Callable[[], Verdict]], Awaitable[Verdict]]
+
+
+class Spec(BaseModel):
+    """A verification as a request asks for it. A type is one class derived from Check or Delegated."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        ignored_types=(cached_property,),
+        populate_by_name=True,
+        serialize_by_alias=True,
+    )
+    needs_prompt: ClassVar[bool] = False
+    needs_others: ClassVar[bool] = False
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """A type that lacks a part stops the start, not the first request for it."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "type" in cls.model_fields and isabstract(cls):
+            raise TypeError(f"{cls.__name__} lacks {sorted(cls.__abstractmethods__)}")
+
+    def refusal(self, catalogue: Catalogue) -> Refusal | None:
+        """Why the application cannot make this check, naming what it could; None if it can."""
+        del catalogue
+        return None
+
+
+class Check(Spec, ABC):
+    """A type whose verdict follows from the evidence alone."""
+
+    @abstractmethod
+    def check(self, evidence: Evidence) -> Verdict:
+        """The verdict on an answer that is not blank and is within MAX_ANSWER_CHARS."""
+
+    def place(self, evidence: Evidence) -> Place:
+        """Where this check of this evidence may run; by its size alone unless a type says otherwise."""
+        return Place.INLINE if evidence.size_chars < INLINE_CHARS else Place.THREAD
+
+
+class Delegated(Spec, ABC):
+    """A type for which the verifier deployment asks someone: a judge model, the operator's code."""
+
+    @abstractmethod
+    async def delegate(self, evidence: Evidence, aids: Aids) -> Verdict:
+        """The verdict on an answer that is not blank; the caller bounds the time."""

@@ -1,0 +1,40 @@
+"""The values that a request gives to be compared with, bounded in number and size."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
+
+from deployments.verifier.checks.check import Check
+from deployments.verifier.text.normalise import normalise
+
+MAX_VALUES = 64
+MAX_VALUES_CHARS = 65536
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=16384)]
+Values = Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_VALUES)]
+
+
+class WithValues(Check):
+    """A type that compares with one text or several."""
+
+    value: Values
+    ignore_case: bool = True
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return (self.value,) if isinstance(self.value, str) else self.value
+
+    def normalised(self, language: str) -> list[str]:
+        return [normalise(value, language, ignore_case=self.ignore_case) for value in self.values]
+
+    @field_validator("value")
+    @classmethod
+    def _can_be_found(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        values = (value,) if isinstance(value, str) else value
+        blank = [index for index, text in enumerate(values) if not normalise(text)]
+        if blank:
+            raise ValueError(f"value {blank[0]} has no visible character; every answer would contain it")
+        size_chars = sum(map(len, values))
+        if size_chars > MAX_VALUES_CHARS:
+            raise ValueError(f"{size_chars} characters in all; at most {MAX_VALUES_CHARS} are allowed")
+        return value
