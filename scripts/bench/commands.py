@@ -197,6 +197,9 @@ def bench_ttca(
         Path | None,
         typer.Option("--from", exists=True, file_okay=False, help="Compute everything anew from a folder's raw data."),
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The page with the tables; else FOLDER.md beside the folder.")
+    ] = None,
     json_path: JsonPath = None,
     check: Check = False,
     url: Annotated[str, typer.Option(help="A running laar application.")] = "http://127.0.0.1:8000",
@@ -218,7 +221,7 @@ def bench_ttca(
         refuse_given(context, ("policies", "budget_s", "url", "api_key_env"), "only with --plan: --from asks nobody")
     try:
         if source is not None:
-            raise typer.Exit(finish(recompute(source), json_path=json_path, check=check))
+            raise typer.Exit(finish(recompute(source, page=page), json_path=json_path, check=check))
         assert plan is not None
         assert out is not None
         undone = _ask_application(plan, out, url, policies, budget_s, api_key_env)
@@ -226,7 +229,7 @@ def bench_ttca(
             for line in undone:
                 print(f"not done: {line}")
             raise typer.Exit(3)
-        raise typer.Exit(finish(publish(out), json_path=json_path, check=check))
+        raise typer.Exit(finish(publish(out, page=page), json_path=json_path, check=check))
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error), param_hint="--plan, --out or --from") from error
 

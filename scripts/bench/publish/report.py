@@ -2,12 +2,13 @@
 
 `outcomes.jsonl` and `trials.jsonl` in FOLDER are raw, compressed or not, and so is `before.jsonl` where there is one:
 trials of the same plan that were served once more, earlier. `ttca.json`, `policies.csv`, `trials.csv` and
-the plots are written beside them, and `FOLDER.md` is the page with the tables. Of simulations there may be
-`ablation.json` (`{"rows": [{...}, ...]}`) and `goodput.json` (`Goodput`).
+the plots are written beside them. The page with the tables is `FOLDER.md` unless another is named. Of simulations there
+may be `ablation.json` (`{"rows": [{...}, ...]}`) and `goodput.json` (`Goodput`).
 """
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ PLOTS = {
 }
 
 
-def publish(folder: Path, *, resamples: int = RESAMPLES) -> Report:
+def publish(folder: Path, *, page: Path | None = None, resamples: int = RESAMPLES) -> Report:
     """Write figures, tables, plots and page; ValueError where the raw data are not what they should be."""
     compared = read_compared(folder)
     report = _report(compared, resamples)
@@ -44,33 +45,30 @@ def publish(folder: Path, *, resamples: int = RESAMPLES) -> Report:
     draw(compared, report.figures, folder)
     if (folder / GOODPUT).exists():
         draw_goodput(msgspec.json.decode((folder / GOODPUT).read_bytes(), type=Goodput), folder / "goodput.png")
-    write_results_page(folder, report)
+    page = page or page_of(folder)
+    write_blocks(page, blocks_of(folder, page, report))
     return report
 
 
-def recompute(folder: Path, *, resamples: int = RESAMPLES) -> Report:
+def recompute(folder: Path, *, page: Path | None = None, resamples: int = RESAMPLES) -> Report:
     """All figures and bars from the raw data, and two bars more: that what is published says the same."""
     report = _report(read_compared(folder), resamples)
     published = [
         _none_of("published_figures_match", _figures_that_differ(folder / PUBLISHED, report.figures)),
-        _none_of("published_tables_match", _tables_that_differ(folder, report)),
+        _none_of("published_tables_match", _tables_that_differ(folder, page or page_of(folder), report)),
     ]
     return replace(report, bars=[*report.bars, *published])
-
-
-def write_results_page(folder: Path, report: Report) -> None:
-    """Put the tables of a report into the page beside the folder, which bears its name."""
-    write_blocks(page_of(folder), blocks_of(folder, report))
 
 
 def page_of(folder: Path) -> Path:
     return folder.with_name(folder.name + ".md")
 
 
-def blocks_of(folder: Path, report: Report) -> dict[str, str]:
+def blocks_of(folder: Path, page: Path, report: Report) -> dict[str, str]:
     """What stands in the page: tables and plots; empty what nothing was measured for."""
-    images = "\n\n".join(f"![{what}]({folder.name}/{name}.png)" for name, what in PLOTS.items())
-    goodput = f"![goodput by load]({folder.name}/goodput.png)" if (folder / GOODPUT).exists() else ""
+    way = Path(os.path.relpath(folder, page.parent)).as_posix()
+    images = "\n\n".join(f"![{what}]({way}/{name}.png)" for name, what in PLOTS.items())
+    goodput = f"![goodput by load]({way}/goodput.png)" if (folder / GOODPUT).exists() else ""
     return {**tables_of(report), "plots": images, "ablation": _ablation(folder / ABLATION), "goodput": goodput}
 
 
@@ -99,9 +97,8 @@ def _figures_that_differ(path: Path, figures: Mapping[str, Any]) -> float:
     return len(published.keys() ^ found.keys()) + sum(not _same(published[key], found[key]) for key in both)
 
 
-def _tables_that_differ(folder: Path, report: Report) -> float:
-    page = page_of(folder)
-    return len(stale_blocks(page, blocks_of(folder, report))) if page.exists() else math.nan
+def _tables_that_differ(folder: Path, page: Path, report: Report) -> float:
+    return len(stale_blocks(page, blocks_of(folder, page, report))) if page.exists() else math.nan
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

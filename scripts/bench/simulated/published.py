@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -100,50 +99,18 @@ def goodput(study: Study, engines: Engines) -> dict[str, Any]:
     }
 
 
-def validation_table(validation: Mapping[str, Any], within: float) -> str:
-    """Simulated over real for the page, in bold what is further off than `within`; from the figures of the bench."""
-    servings = [_ratios(found) for found in validation["each_serving"].values()]
-    published = _ratios(validation["published_run"])
-    head = ["policy", "answerable prompts", "mean", "p95", "attempts, simulated / real"]
-    head += ["mean by serving", "p95 by serving", "the published run: mean", "p95"]
-    lines = [head, ["---"] * len(head)]
-    for row in validation["other_blocks"]["policies"]:
-        name, real, spread = row["name"], row["real"], row["spread"]
-        lines.append(
-            [
-                name,
-                str(row["requests"]),
-                _told(row["mean_ratio"], within, spread["mean_s"] / real["mean_s"]),
-                _told(row["p95_ratio"], within, spread["p95_s"] / real["p95_s"]),
-                f"{row['simulated']['attempts']:.2f} / {real['attempts']:.2f}",
-                *(", ".join(f"{found[name][which]:.2f}" for found in servings) for which in (0, 1)),
-                *(_told(ratio, within) for ratio in published[name]),
-            ]
-        )
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _ratios(found: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    return {row["name"]: (row["mean_ratio"], row["p95_ratio"]) for row in found["policies"]}
-
-
-def _told(ratio: float, within: float, spread: float = 0.0) -> str:
-    told = f"{ratio:.2f}" if abs(ratio - 1) <= within else f"**{ratio:.2f}**"
-    return told if spread < _LEAST_SPREAD else f"{told} ± {spread:.2f}"
-
-
 def _difference(path: Path, content: Any) -> float:
-    """The largest relative difference between numbers of the file and of the content; NaN where the rest differs."""
-    return _off(json.loads(path.read_bytes()), json.loads(json.dumps(content))) if path.exists() else math.nan
+    return difference(json.loads(path.read_bytes()), json.loads(json.dumps(content))) if path.exists() else math.nan
 
 
-def _off(one: Any, other: Any) -> float:
+def difference(one: Any, other: Any) -> float:
+    """The largest relative difference between the numbers of two JSON values; NaN where anything else differs."""
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) / max(abs(one), abs(other), 1.0)
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        return _worst([_off(one[key], other[key]) for key in one])
+        return _worst([difference(one[key], other[key]) for key in one])
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return _worst([_off(mine, its) for mine, its in zip(one, other, strict=True)])
+        return _worst([difference(mine, its) for mine, its in zip(one, other, strict=True)])
     return 0.0 if one == other else math.nan
 
 

@@ -22,11 +22,6 @@ def drawn(seed: int, *, floor: float, gain: float, rate: float, tried: int) -> A
     return fit_accuracy(BUDGETS, correct.tolist(), [tried] * len(BUDGETS))
 
 
-def is_held(value: float, fit: AccuracyFit, parameter: str) -> bool:
-    low, high = {str(name): interval for name, interval in fit.intervals.items()}[parameter]
-    return low <= value <= high
-
-
 def counted(correct: Sequence[int]) -> AccuracyFit:
     return fit_accuracy((0, 64, 256), correct, (50, 50, 50))
 
@@ -35,21 +30,6 @@ def test_parameters_are_found_again() -> None:
     found = drawn(1, floor=0.3, gain=0.5, rate=0.01, tried=20_000)
     assert (found.floor, found.gain) == pytest.approx((0.3, 0.5), abs=0.01)
     assert found.rate == pytest.approx(0.01, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("truth", "tried"),
-    [
-        pytest.param({"floor": 0.3, "gain": 0.5, "rate": 0.01}, 100, id="bent"),
-        pytest.param({"floor": 0.2, "gain": 0.6, "rate": 0.002}, 400, id="still rising at the end"),
-    ],
-)
-def test_intervals_hold_the_truth_nineteen_times_of_twenty(truth: dict[str, float], tried: int) -> None:
-    fits = [drawn(seed, **truth, tried=tried) for seed in range(40)]
-    # 114 of 120 are expected, and fewer than 106 less often than once in a hundred
-    assert sum(is_held(value, fit, name) for fit in fits for name, value in truth.items()) >= 106
-    widths = [fit.intervals["floor"][1] - fit.intervals["floor"][0] for fit in fits]
-    assert max(widths) < 0.3
 
 
 def test_interval_is_that_of_the_profile_likelihood_by_another_search() -> None:
@@ -90,16 +70,6 @@ def test_time_is_a_line_in_the_budget() -> None:
     assert (found.base_s, found.token_s) == pytest.approx((1.0, 0.01), rel=1e-3)
     assert intervals["base_s"][0] < 1.0 < intervals["base_s"][1]
     assert intervals["token_s"][0] < 0.01 < intervals["token_s"][1]
-
-
-def test_time_intervals_hold_the_truth_nineteen_times_of_twenty() -> None:
-    held = 0
-    for seed in range(200):
-        budgets = np.repeat(BUDGETS, 20)
-        mean = 0.5 + 0.02 * budgets
-        found = fit_time(budgets.tolist(), np.random.default_rng(seed).normal(mean, 0.1 * mean).tolist())
-        held += found.intervals["token_s"][0] <= 0.02 <= found.intervals["token_s"][1]
-    assert 180 <= held <= 198
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from profiles.measures.trial import Trial
 from profiles.measuring.measurement import Record
 from scripts.bench.publish.page import stale_blocks, write_blocks
 from scripts.bench.publish.plots import Goodput, InTime, plot_goodput, plot_success
-from scripts.bench.publish.report import blocks_of, page_of, publish, recompute
+from scripts.bench.publish.report import page_of, publish, recompute
 from scripts.bench.report import Bar
 from scripts.bench.ttca.data import compare
 from tests.unit.ttca_data import PARAMETERS, records, trials
@@ -217,17 +217,3 @@ def test_place_for_something_unknown_is_refused(tmp_path: Path) -> None:
 
 
 # -- what this repository publishes -------------------------------------------------------------------------------
-
-
-def test_page_of_this_repository_has_a_place_for_everything(folder: Path) -> None:
-    shutil.copy(page_of(RESULTS), page_of(folder))
-    publish(folder, resamples=200)
-    page = page_of(folder).read_text()
-    assert all(f"<!-- begin {name} -->\n" in page for name in blocks_of(folder, recompute(folder, resamples=200)))
-    assert bar(folder, "published_tables_match").value == 0
-
-
-def test_results_of_this_repository_follow_from_their_raw_data() -> None:
-    report = recompute(RESULTS)
-    published = {bar.name: bar.value for bar in report.bars if bar.name.startswith("published_")}
-    assert published == {"published_figures_match": 0, "published_tables_match": 0}

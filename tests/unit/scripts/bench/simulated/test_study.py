@@ -1,10 +1,8 @@
 """The bench of the simulator: what it judges at full size only, what of a run it fits to and is held against."""
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from copy import copy
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,8 @@ from profiles.measures.trial import Trial
 from scripts.bench.commands import bench
 from scripts.bench.simulated import calibrate
 from scripts.bench.simulated import run as simulated_run
-from scripts.bench.simulated.published import validation_table
 from scripts.bench.simulated.run import WAYS, Split, Study, load_study, read_engines
-from scripts.bench.simulated.study import WITHIN_RUN, size_bars
-from scripts.bench.ttca.plan import blocks_of, prompts_of, read_plan
+from scripts.bench.simulated.study import size_bars
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.replay import Asked, Replay, play_policy, trials_of
 from tests.unit.scripts.bench.simulated.test_replay import ENGINES, MIXED, PLAN, world
@@ -281,51 +277,4 @@ def test_a_run_to_fit_to_is_a_closed_loop_and_has_laar(tmp_path: Path) -> None:
         study(tmp_path, {("cascade", 0): 0.5, ("cascade", 1): 0.5}).calibrated()
 
 
-def test_page_has_the_figures_that_the_bench_found() -> None:
-    docs = Path(__file__).parents[5] / "docs"
-    figures = json.loads((docs / "benchmarks/simulate.json").read_text())["figures"]
-    assert validation_table(figures["validation"], WITHIN_RUN) in (docs / "simulator.md").read_text()
-
-
-def test_table_sets_in_bold_what_is_too_far_off() -> None:
-    def beside(mean: float, p95: float) -> dict[str, Any]:
-        side = {"mean_s": 2.0, "p95_s": 4.0, "attempts": 1.5}
-        spread = {"mean_s": 0.1, "p95_s": 0.01, "attempts": 0.0}
-        row = {"name": "laar", "requests": 9, "mean_ratio": mean, "p95_ratio": p95}
-        return {"policies": [{**row, "simulated": side, "real": side, "spread": spread}]}
-
-    found = {
-        "other_blocks": beside(1.04, 1.11),
-        "each_serving": {"one": beside(0.97, 1.0), "other": beside(1.2, 1.3)},
-        "published_run": beside(0.89, 1.0),
-    }
-    assert validation_table(found, 0.1).splitlines()[2] == (
-        "| laar | 9 | 1.04 ± 0.05 | **1.11** | 1.50 / 1.50 | 0.97, 1.20 | 1.00, 1.30 | **0.89** | 1.00 |"
-    )
-
-
 SERVED = {"interleaved": [*range(12)], "interleaved-again": [1, 2, 3, 4, 5], "interleaved-third": [0, 1, 2, 3, 4]}
-
-
-def test_study_of_this_repository_comes_back_from_another_process() -> None:
-    study = load_study(Path(__file__).parents[5] / "docs/results")
-    with ProcessPoolExecutor(1) as pool:
-        assert pool.submit(copy, study).result() == study
-
-
-def test_run_of_this_repository_is_what_its_plan_asked_for() -> None:
-    folder = Path(__file__).parents[5] / "docs/results"
-    found = load_study(folder)
-    made = read_plan(folder / found.facts.runs[0] / "plan.yaml")
-    wanted = [{sending.prompt.id for sending in block} for block in blocks_of(made, prompts_of(made))]
-    for run in found.facts.runs:
-        served: dict[tuple[str, int], list[str]] = defaultdict(list)
-        for split in found.splits:
-            if split.serving == run:
-                for trial in split.held_out:
-                    served[trial.policy, trial.block].append(trial.prompt_id)
-        blocks_of_run = sorted({block for _, block in served})
-        assert {key: sorted(prompts) for key, prompts in served.items()} == {
-            (policy, block): sorted(wanted[block]) for policy in made.policies for block in blocks_of_run
-        }
-        assert blocks_of_run == SERVED[run]
