@@ -11,6 +11,7 @@ from scripts.log.commands import log
 from scripts.options import JsonPath
 from scripts.profile.commands import profile
 from scripts.simulate.commands import simulate
+from scripts.verify.commands import verify
 from serve_app.environment import prepare_environment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -39,6 +40,7 @@ def demo(
 
 
 app.command()(allocate)
+app.command()(verify)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     """Why a verdict came out as it did; the same word stands in answers, logs and metrics."""
 
     NOT_REQUESTED = "not_requested"
+    SPEC_REFUSED = "spec_refused"
     MATCHED = "matched"
     DIFFERS = "differs"
     MISSING = "missing"

@@ -9,16 +9,19 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from deployments.contract.reply import Reply
-from deployments.contract.verdict import Evidence, Outcome, Reason, Verdict, unknown
+from deployments.contract.verdict import Evidence, Outcome, Verdict
 from deployments.engines.remote import RemoteModel
 from deployments.engines.settings import RemotePlan
-from deployments.verifier.checks import SPEC, Delegated, Place, VerifySpec, check, settled
-from deployments.verifier.checks.answer import readable
+from deployments.verifier.checker import Checker
+from deployments.verifier.checks import SPEC, VerifySpec, check
 from deployments.verifier.checks.check import Aids, Ask
 from deployments.verifier.checks.values.exact import Exact
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
+from deployments.verifier.processes import CheckProcesses
 
 CUSTOM_THREADS = 4
+CHECK_PROCESSES = 2
+PROCESS_TIMEOUT_S = 5.0
 
 
 class Verifier:
@@ -35,23 +38,22 @@ class Verifier:
     ) -> None:
         asks: dict[str, Ask] = {name: partial(_ask_deployment, handle) for name, handle in judges.items()}
         asks |= {plan.name: partial(_ask_remote, RemoteModel(plan)) for plan in remote_judges}
-        self._aids = Aids(
+        aids = Aids(
             judges=asks,
             default_judge=default_judge,
             custom_checks=load_custom_checks(custom_checks),
             in_thread=self._in_custom_thread,
         )
-        self._timeout_s = judge_timeout_s
+        self._checker = Checker(
+            aids=aids,
+            delegate_timeout_s=judge_timeout_s,
+            processes=CheckProcesses(count=CHECK_PROCESSES, check_timeout_s=PROCESS_TIMEOUT_S),
+        )
         # threads of their own: a check that never returns must not take those of the others
         self._custom_threads = ThreadPoolExecutor(CUSTOM_THREADS, thread_name_prefix="custom-check")
 
     async def check(self, spec_json: bytes, evidence: Evidence) -> Verdict:
-        spec = _parse(spec_json)
-        if isinstance(spec, Delegated):
-            return settled(spec, evidence) or await self._delegate(spec, evidence)
-        if spec.place(evidence) is Place.INLINE:
-            return check(spec, evidence)
-        return await asyncio.to_thread(check, spec, evidence)
+        return await self._checker.verdict(_parse(spec_json), evidence)
 
     async def check_health(self) -> None:
         """One real check with a known outcome."""
@@ -59,13 +61,6 @@ class Verifier:
         verdict = check(Exact(type="exact", value="four"), evidence)
         if verdict.outcome is not Outcome.CORRECT:
             raise RuntimeError(f"a right answer was found {verdict.outcome}")
-
-    async def _delegate(self, spec: Delegated, evidence: Evidence) -> Verdict:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await spec.delegate(readable(evidence), self._aids)
-        except TimeoutError:
-            return unknown(Reason.TIMED_OUT)
 
     async def _in_custom_thread(self, work: Callable[[], Verdict]) -> Verdict:
         return await asyncio.get_running_loop().run_in_executor(self._custom_threads, work)

@@ -35,6 +35,8 @@ SHELLS = frozenset(
         "deployments.router.http.ingress",
         "deployments.router.upkeep.metrics",
         "deployments.verifier.deployment",
+        "deployments.verifier.processes",
+        "deployments.verifier.worker",
         "serve_app.app",
     }
 )

@@ -94,6 +94,9 @@ class Check(Spec, ABC):
     def check(self, evidence: Evidence) -> Verdict:
         """The verdict on an answer that is not blank and is within MAX_ANSWER_CHARS."""
 
+    def prepare(self) -> None:
+        """Load what the check needs; in a process of its own that is not part of the time a check may take."""
+
     def place(self, evidence: Evidence) -> Place:
         """Where this check of this evidence may run; by its size alone unless a type says otherwise."""
         return Place.INLINE if evidence.size_chars < INLINE_CHARS else Place.THREAD
