@@ -5,7 +5,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -14,7 +14,6 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.llm.ingress import OpenAiIngress
-from ray.serve.llm.openai_api_models import ChatCompletionRequest, CompletionRequest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -68,10 +67,6 @@ from profiles.profile import Profile
 
 logger = logging.getLogger("ray.serve")
 
-_FIELDS: dict[Endpoint, Collection[str]] = {
-    Endpoint.CHAT: frozenset(ChatCompletionRequest.model_fields),
-    Endpoint.COMPLETIONS: frozenset(CompletionRequest.model_fields),
-}
 STARTING_PERIOD_S = 1.0
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -318,12 +313,7 @@ class Router(OpenAiIngress):  # type: ignore[misc]
             raise SlowBodyError(f"body: not here within {limits.body_timeout_s} s", param="body") from None
 
     def _parse(self, body: bytes, endpoint: Endpoint) -> RoutedRequest:
-        request = parse_request(
-            body,
-            endpoint=endpoint,
-            allowed_fields=_FIELDS[endpoint],
-            max_body_bytes=self._limits.max_body_bytes,
-        )
+        request = parse_request(body, endpoint=endpoint, max_body_bytes=self._limits.max_body_bytes)
         self._known(request.model)
         self._routing.refuse_impossible_budget(request)
         if request.options.retry_of is not None and self._log is None:

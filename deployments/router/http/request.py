@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
 from deployments.router.choice.policy import PolicyName
+from deployments.router.http.fields import CLOSED_FIELDS, OPEN_FIELDS
 from deployments.verifier.checks import NoVerify, VerifySpec
 
 AUTO = "auto"
@@ -28,18 +29,6 @@ MAX_SHOWN_CHARS = 64
 _ARM = re.compile(r"constrained-str$|tuple\[")
 # vLLM's word for thinking without a budget.
 UNLIMITED = -1
-# Fields of vLLM's requests that reach into the engine itself; they are the operator's, not a caller's.
-CLOSED_FIELDS = frozenset(
-    {
-        "chat_template",
-        "ec_transfer_params",
-        "kv_transfer_params",
-        "priority",
-        "prompt_embeds",
-        "request_id",
-        "vllm_xargs",
-    }
-)
 _PROMPT_EXTRAS = ("tools", "documents", "chat_template_kwargs")
 _CHARS_PER_TOKEN = 4
 _NEEDS_CONTENT = frozenset({"user", "system", "developer"})
@@ -164,14 +153,12 @@ _NO_OPTIONS = LaarOptions()
 _VERIFY_TYPES = ", ".join(arm.model_fields["type"].annotation.__args__[0] for arm in get_args(get_args(VerifySpec)[0]))
 
 
-def parse_request(
-    body: bytes, *, endpoint: Endpoint, allowed_fields: Collection[str], max_body_bytes: int
-) -> RoutedRequest:
+def parse_request(body: bytes, *, endpoint: Endpoint, max_body_bytes: int) -> RoutedRequest:
     """Decode a body; raise a ClientError with status 400 or 413 that names the field at fault."""
     if len(body) > max_body_bytes:
         raise BodyTooLargeError(f"body: {len(body)} bytes; at most {max_body_bytes} are allowed", param="body")
     fields = _decode(_FIELDS, body)
-    _refuse_fields(fields, allowed_fields)
+    _refuse_fields(fields, OPEN_FIELDS[endpoint])
     scalars = _decode(_SCALARS, body)
     options = parse_options(fields.get("laar"))
     if options.policy is not None and scalars.model != AUTO:
@@ -238,15 +225,12 @@ def _decode(decoder: "msgspec.json.Decoder[_T]", data: bytes | msgspec.Raw, fiel
         raise ClientError(f"{field or 'body'}: not valid JSON: {error}", param=field or "body") from None
 
 
-def _refuse_fields(fields: dict[str, msgspec.Raw], allowed: Collection[str]) -> None:
+def _refuse_fields(fields: dict[str, msgspec.Raw], open_: Collection[str]) -> None:
     for name in fields:
-        if name != "laar" and (name not in allowed or name in CLOSED_FIELDS):
+        if name != "laar" and name not in open_:
             shown = name[:MAX_SHOWN_CHARS]
-            what = (
-                "is not open to callers"
-                if name in CLOSED_FIELDS
-                else "is unknown; laar takes the fields that vLLM takes"
-            )
+            is_closed = name in CLOSED_FIELDS
+            what = "is not open to callers" if is_closed else "is unknown; laar takes the fields that vLLM takes"
             raise UnknownFieldError(f"{shown}: this field {what}", param=shown)
     for name, limit in MAX_GRAMMAR_BYTES.items():
         size = len(bytes(fields[name])) if name in fields else 0

@@ -198,9 +198,8 @@ class Bench:
     def served(self, laar: Mapping[str, object] | None = None, **fields: object) -> ServedRequest:
         body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0, **fields}
         body["laar"] = laar or {}
-        allowed = frozenset({"model", "messages", "temperature", "stream", "tools"})
         raw = json.dumps(body).encode()
-        request = parse_request(raw, endpoint=Endpoint.CHAT, allowed_fields=allowed, max_body_bytes=100_000)
+        request = parse_request(raw, endpoint=Endpoint.CHAT, max_body_bytes=100_000)
         now_s = asyncio.get_running_loop().time()
         return self.runner.open(request, request_id="r", arrived_s=now_s)
 
