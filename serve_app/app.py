@@ -6,11 +6,8 @@ from typing import Any
 
 from ray import serve
 from ray.serve import Application
-from ray.serve.llm import LLMConfig, build_llm_deployment
 
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir, prepare_embedded_models
-from deployments.engines.ray_llm import ModelServer
-from deployments.engines.simulated import simulated_engine
 from deployments.log.settings import plan_log
 from deployments.router.choice.model import Model
 from deployments.router.http.ingress import Router
@@ -83,9 +80,12 @@ def _verifier(config: AppConfig) -> serve.Deployment:
 
 
 def _model_deployment(model: ModelConfig) -> Application:
-    llm_config = LLMConfig.model_validate(_with_embedded_source(model.llm_config))
-    bind_kwargs = {"engine_cls": simulated_engine(model.simulated)} if model.simulated else {}
-    return build_llm_deployment(llm_config, bind_kwargs=bind_kwargs, deployment_cls=ModelServer)
+    # they load vLLM, which an application of remote models need not have
+    from deployments.engines.ray_llm import model_deployment
+    from deployments.engines.simulated import simulated_engine
+
+    engine = simulated_engine(model.simulated) if model.simulated else None
+    return model_deployment(_with_embedded_source(model.llm_config), engine)
 
 
 def _check_simulated_profiles(config: AppConfig) -> None:

@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from ray.serve import Application
+from ray.serve.llm import LLMConfig, build_llm_deployment
 from ray.serve.llm.deployment import LLMServer
 from ray.serve.llm.openai_api_models import ChatCompletionRequest, CompletionRequest
 
@@ -65,6 +67,14 @@ class ModelServer(LLMServer):  # type: ignore[misc]
         method = self.chat if endpoint == "chat" else self.completions
         responses: AsyncGenerator[Any, None] = await method(request)
         return responses
+
+
+def model_deployment(llm_config: Mapping[str, Any], engine_cls: Any = None) -> Application:
+    """A deployment of one model; `engine_cls` takes the place of vLLM."""
+    bind_kwargs = {"engine_cls": engine_cls} if engine_cls is not None else {}
+    return build_llm_deployment(
+        LLMConfig.model_validate(llm_config), bind_kwargs=bind_kwargs, deployment_cls=ModelServer
+    )
 
 
 def _to_reply(response: Any) -> Reply:

@@ -13,7 +13,6 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
-from ray.serve.llm.ingress import OpenAiIngress
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -71,7 +70,7 @@ STARTING_PERIOD_S = 1.0
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Router(OpenAiIngress):  # type: ignore[misc]
+class Router:
     """Chat, completions, models, `/v1/laar/explain` and `/v1/laar/feedback`; one instance per router replica."""
 
     def __init__(
@@ -89,7 +88,6 @@ class Router(OpenAiIngress):  # type: ignore[misc]
         api_key_hashes: frozenset[str],
         log: LogPlan | None,
     ) -> None:
-        super().__init__(llm_deployments, {name: _card(name) for name in llm_deployments})
         self._settings, self._limits, self._clock = settings, limits, time.monotonic
         self._custom_checks, self._key_hashes = custom_checks, api_key_hashes
         budgets = thinking_of(

@@ -1,0 +1,47 @@
+"""What an application loads that starts no engine of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+HEAVY = ("vllm", "torch", "transformers", "ray.llm")
+PROGRAM = f"""
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    loaded = sorted(found for found in {HEAVY} if found in sys.modules)
+    if loaded:
+        sys.exit(f"{{name}} loads {{loaded}}")
+"""
+BUILD = """
+import os, yaml
+os.environ['QWEN_KEY'] = 'k'
+config = yaml.safe_load(open("serve_app/remote.yaml"))["applications"][0]["args"]
+sys.modules["serve_app.app"].build_app(config)
+sys.exit(", ".join(sorted(found for found in HEAVY if found in sys.modules)) or 0)
+""".replace("HEAVY", repr(HEAVY))
+
+
+def run(program: str, *args: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, *args],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stderr
+
+
+def test_replicas_of_router_and_verifier_load_no_engine() -> None:
+    assert run(PROGRAM, "deployments.router.http.ingress", "deployments.verifier.deployment") == (0, "")
+
+
+def test_an_application_of_remote_models_is_built_without_engines() -> None:
+    assert run(PROGRAM + BUILD, "serve_app.app") == (0, "")
+
+
+def test_an_engine_that_is_loaded_is_seen() -> None:
+    assert run(PROGRAM, "torch") == (1, "torch loads ['torch']\n")
