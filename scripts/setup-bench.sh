@@ -8,7 +8,7 @@ pip follows its own PIP_* variables and configuration."
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=$PWD/.venv-bench
-pins=requirements/bench.txt
+pins=requirements/peers.txt
 
 case ${1-} in
     "") ;;

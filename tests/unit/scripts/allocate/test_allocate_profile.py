@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from deployments.log.database.store import Store
 from profiles.profile import load_profile
-from scripts import cli
+from scripts.commands import app
 from tests.unit.logged import NOON, asked, tried
 
 MODEL = "smollm2-135m-thinking"
@@ -17,7 +17,7 @@ QUEUE = ("--profile", "embedded_thinking", "--worth-s", "30")
 
 
 def allocate(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli.app, ["allocate", *map(str, arguments)], env={"COLUMNS": "400", "LAAR_LOG_URL": ""})
+    return CliRunner().invoke(app, ["allocate", *map(str, arguments)], env={"COLUMNS": "400", "LAAR_LOG_URL": ""})
 
 
 def written(tmp_path: Path, *arguments: str | Path) -> dict[str, Any]:

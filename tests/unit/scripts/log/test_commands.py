@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from deployments.log.database.store import Store
 from deployments.log.writing.log_records import FeedbackRecord
-from scripts import cli
+from scripts import commands
 from scripts.log.actions import Wanted, moment, show_new
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
@@ -40,7 +40,7 @@ def url(tmp_path: Path) -> str:
 
 
 def laar(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, ["log", *arguments], env={"LAAR_LOG_URL": "", "COLUMNS": "200"})
+    return CliRunner().invoke(commands.app, ["log", *arguments], env={"LAAR_LOG_URL": "", "COLUMNS": "200"})
 
 
 def answer(*arguments: str) -> Any:
@@ -126,7 +126,7 @@ def test_prune_deletes_what_is_older(url: str) -> None:
 
 
 def test_url_may_come_from_the_environment(url: str) -> None:
-    result = CliRunner().invoke(cli.app, ["log", "list", "--json"], env={"LAAR_LOG_URL": url})
+    result = CliRunner().invoke(commands.app, ["log", "list", "--json"], env={"LAAR_LOG_URL": url})
     assert len(json.loads(result.stdout)) == 5
 
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from profiles.workloads import Prompt
-from scripts import cli
+from scripts.commands import app as laar
 from scripts.profile import commands
 from scripts.profile.measuring import run as running
 from scripts.profile.measuring.plan import ProfilePlan
@@ -40,8 +40,8 @@ def test_file_of_prompts_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
         return 0
 
     monkeypatch.setattr(running, "run_profile", measured)
-    monkeypatch.setattr(cli, "prepare_environment", lambda environ: None)
-    result = CliRunner().invoke(cli.app, ["profile", "--out", "p.json", "--jsonl", str(path)])
+    monkeypatch.setattr("scripts.commands.prepare_environment", lambda environ: None)
+    result = CliRunner().invoke(laar, ["profile", "--out", "p.json", "--jsonl", str(path)])
     assert result.exit_code == 0, result.output
     prompt, digest = asked
     assert (prompt.text, digest[:7]) == ("1 + 1?", "sha256:")
@@ -59,7 +59,7 @@ def test_file_of_prompts_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path:
     ],
 )
 def test_option_that_would_change_nothing_is_refused(arguments: list[str], told: str) -> None:
-    result = CliRunner().invoke(cli.app, ["profile", "--out", "p.json", *arguments], env={"COLUMNS": "500"})
+    result = CliRunner().invoke(laar, ["profile", "--out", "p.json", *arguments], env={"COLUMNS": "500"})
     assert (result.exit_code, told in result.output) == (2, True), result.output
 
 
@@ -72,7 +72,7 @@ def test_path_is_not_taken_for_the_name_of_a_profile_that_ships_with_laar(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("embedded").write_text("no profile")
-    result = CliRunner().invoke(cli.app, ["profile", *arguments, "./embedded"], env={"COLUMNS": "500"})
+    result = CliRunner().invoke(laar, ["profile", *arguments, "./embedded"], env={"COLUMNS": "500"})
     assert result.exit_code == 2
     assert "Invalid value for ./embedded: 1 validation error for Profile" in result.stderr
 

@@ -11,7 +11,7 @@ from deployments.log.database.store import Store
 from deployments.log.writing.log_records import FeedbackRecord, LogRecord
 from profiles.measuring.from_log import company
 from profiles.profile import Latency, ModelProfile, PairCell, Profile, load_profile
-from scripts import cli
+from scripts import commands
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
 AGO_S = (datetime.now(UTC) - NOON).total_seconds() - 3600
@@ -20,7 +20,7 @@ Fit = Callable[..., Profile]
 
 def laar(*arguments: str | Path) -> Result:
     return CliRunner().invoke(
-        cli.app, ["profile", "from-log", *map(str, arguments)], env={"LAAR_LOG_URL": "", "COLUMNS": "400"}
+        commands.app, ["profile", "from-log", *map(str, arguments)], env={"LAAR_LOG_URL": "", "COLUMNS": "400"}
     )
 
 
@@ -226,7 +226,7 @@ def test_profile_merges_with_its_base(fit: Fit, base: Path, tmp_path: Path) -> N
     fit(lately(1, tried("a")))
     merged = tmp_path / "merged.json"
     done = CliRunner().invoke(
-        cli.app, ["profile", "merge", str(base), str(tmp_path / "out.json"), "--out", str(merged)]
+        commands.app, ["profile", "merge", str(base), str(tmp_path / "out.json"), "--out", str(merged)]
     )
     assert done.exit_code == 0, done.output
     assert sorted(load_profile(str(merged)).models) == ["a", "b", "c"]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from profiles.profile import Profile
 from profiles.workloads import Prompt
-from scripts import cli
+from scripts import commands
 from scripts.profile.measuring import run as running
 from scripts.profile.measuring.asking import KEY_HELP
 from scripts.profile.measuring.journal import journal_path
@@ -536,12 +536,12 @@ def test_key_is_read_from_the_environment(
         return 0
 
     monkeypatch.setattr(running, "run_profile", keep)
-    monkeypatch.setattr(cli, "prepare_environment", lambda environ: None)
+    monkeypatch.setattr(commands, "prepare_environment", lambda environ: None)
     for name in ("LAAR_API_KEY", "LAAR_API_KEYS", "MY_KEY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    result = CliRunner().invoke(cli.app, [*command, "--out", "p.json", *arguments])
+    result = CliRunner().invoke(commands.app, [*command, "--out", "p.json", *arguments])
     assert (result.exit_code, [plan.api_key for plan in plans]) == (0, [key])
 
 
@@ -561,7 +561,7 @@ def test_key_is_read_from_the_environment(
     ],
 )
 def test_wrong_option_is_refused_before_anything_is_asked(arguments: list[str], told: str) -> None:
-    result = CliRunner().invoke(cli.app, ["profile", "--out", "p.json", *arguments], env={"COLUMNS": "500"})
+    result = CliRunner().invoke(commands.app, ["profile", "--out", "p.json", *arguments], env={"COLUMNS": "500"})
     assert result.exit_code == 2
     assert told in result.output
 

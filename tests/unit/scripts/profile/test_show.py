@@ -6,7 +6,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from profiles.profile import load_profile
-from scripts import cli
+from scripts import commands
 from scripts.profile.show import grids_of, show_profile, typical_tokens
 
 EDGES = (128, 512)
@@ -57,12 +57,12 @@ def test_picture_is_a_png(tmp_path: Path) -> None:
 
 
 def test_command_shows_a_packaged_profile_by_name() -> None:
-    result = CliRunner().invoke(cli.app, ["profile", "show", "embedded"])
+    result = CliRunner().invoke(commands.app, ["profile", "show", "embedded"])
     assert result.exit_code == 0
     assert "lookup: accuracy" in result.output
 
 
 def test_missing_profile_is_told_with_those_there_are() -> None:
-    result = CliRunner().invoke(cli.app, ["profile", "show", "absent"], env={"COLUMNS": "500"})
+    result = CliRunner().invoke(commands.app, ["profile", "show", "absent"], env={"COLUMNS": "500"})
     assert result.exit_code == 2
     assert "'absent' is neither a file nor one that ships with laar" in result.output

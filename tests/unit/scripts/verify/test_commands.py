@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from scripts import cli
+from scripts import commands
 
 ROWS: list[dict[str, Any]] = [
     {"class": "b", "verify": {"type": "exact", "value": "Paris"}, "answer": "paris.", "allowed": ["correct"]},
@@ -22,7 +22,7 @@ EXPECTED = ["correct", "wrong", "correct", "unknown", "wrong", "correct", "unkno
 
 
 def laar(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, ["verify", *arguments])
+    return CliRunner().invoke(commands.app, ["verify", *arguments])
 
 
 def written(path: Path, lines: list[str]) -> str:

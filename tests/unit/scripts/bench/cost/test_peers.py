@@ -19,7 +19,7 @@ from scripts.bench.cost.instant_backend import app
 from scripts.bench.cost.peer_processes import litellm_config, served_by
 from scripts.bench.cost.peers import bars_of, compare, with_added
 from scripts.bench.cost.where_time_goes import NATIVE, OTHERS, owner_of, processes_of, shares_s, summary
-from scripts.cli import app as laar
+from scripts.commands import app as laar
 
 ROOT = Path(__file__).parents[5]
 
@@ -136,12 +136,12 @@ def test_peer_is_not_started_where_another_process_answers(monkeypatch: pytest.M
     assert not started.exists()
 
 
-def test_bench_pins_meet_what_the_extra_asks_for() -> None:
-    lines = (ROOT / "requirements" / "bench.txt").read_text().splitlines()
+def test_pins_of_peers_meet_what_the_extra_asks_for() -> None:
+    lines = (ROOT / "requirements" / "peers.txt").read_text().splitlines()
     listed = [line for line in lines if not line.startswith("#")]
     pins = {canonicalize_name(r.name): r for r in map(Requirement, listed)}
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    asked = list(map(Requirement, settings["project"]["optional-dependencies"]["bench"]))
+    asked = list(map(Requirement, settings["project"]["optional-dependencies"]["peers"]))
     versions = {r.name: next(iter(pins[canonicalize_name(r.name)].specifier)).version for r in asked}
     assert [r.name for r in asked if not r.specifier.contains(versions[r.name])] == []
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line) for line in listed)

@@ -1,0 +1,43 @@
+"""The commands of `laar` together."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from scripts.allocate.commands import allocate
+from scripts.bench.commands import bench
+from scripts.log.commands import log
+from scripts.options import JsonPath
+from scripts.profile.commands import profile
+from scripts.simulate.commands import simulate
+from scripts.verify.commands import verify
+from serve_app.environment import prepare_environment
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(bench, name="bench")
+app.add_typer(log, name="log")
+app.add_typer(profile, name="profile")
+app.add_typer(simulate, name="simulate")
+
+
+@app.callback()
+def main_options() -> None:
+    """Accuracy-aware LLM serving on Ray Serve."""
+    prepare_environment(os.environ)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop after the table.")] = False,
+    json_path: JsonPath = None,
+    port: int = 8000,
+) -> None:
+    """Start the embedded models, ask the demo questions and print who answered them."""
+    from scripts.demo.run import run_demo
+
+    raise typer.Exit(run_demo(once=once, json_path=json_path, port=port))
+
+
+app.command()(allocate)
+app.command()(verify)
