@@ -2,11 +2,15 @@
 
 import msgspec
 
+from deployments.contract.verdict import ToolCall
+
 
 class Reply(msgspec.Struct, frozen=True):
     """The end of one attempt: an OpenAI JSON body, or with a status from 400 up an OpenAI error body.
 
-    `invalid_request` marks a body that no model would take, so that nobody tries it elsewhere.
+    `text` is what the model said, without what its engine keeps apart: its reasoning, its calls of tools, and the
+    `refusal` with which it declined to answer. `finish_reason` says why it stopped. `invalid_request` marks a body that
+    no model would take, so that it is not tried elsewhere.
     """
 
     status: int
@@ -15,3 +19,6 @@ class Reply(msgspec.Struct, frozen=True):
     prompt_tokens: int = 0
     output_tokens: int | None = None
     invalid_request: bool = False
+    finish_reason: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: str | None = None

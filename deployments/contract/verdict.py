@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_READ_CHARS = 256
+# the finish reason of an answer that its token limit ended
+CUT = "length"
 
 
 class Outcome(StrEnum):
@@ -21,6 +23,10 @@ class Reason(StrEnum):
     DIFFERS = "differs"
     MISSING = "missing"
     EMPTY_ANSWER = "empty_answer"
+    THINKING_UNFINISHED = "thinking_unfinished"
+    CUT_OFF = "cut_off"
+    TOOL_CALLS = "tool_calls"
+    REFUSED = "refused"
     TOO_LONG = "too_long"
     PROMPT_TOO_LONG = "prompt_too_long"
     NO_NUMBER = "no_number"
@@ -91,10 +97,16 @@ class OtherAnswer:
     answer: str
     finish_reason: str | None = None
 
+    @property
+    def is_cut(self) -> bool:
+        return self.finish_reason == CUT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All that a check may look at; `language` is an ISO 639 code or 'unknown'.
+
+    A check gets the answers of the model and of the others without their thinking.
 
     `refusal` is the text with which the model declined to answer, where its server keeps that apart. `prompt` and
     `others` are empty for a type that does not say it needs them.
@@ -112,7 +124,7 @@ class Evidence:
     @property
     def is_cut(self) -> bool:
         """Whether the answer ended by its token limit, so that its last word may go on."""
-        return self.finish_reason == "length"
+        return self.finish_reason == CUT
 
     @property
     def size_chars(self) -> int:

@@ -16,6 +16,7 @@ from ray.serve.llm.openai_api_models import ChatCompletionRequest, CompletionReq
 
 from deployments.contract.errors import error_body
 from deployments.contract.reply import Reply
+from deployments.contract.verdict import ToolCall
 
 _ARM = re.compile(r"[A-Z]|.*\[|(str|int|float|bool|dict|list|none)$")
 REQUEST_TYPES = {"chat": ChatCompletionRequest, "completions": CompletionRequest}
@@ -82,20 +83,19 @@ def _to_reply(response: Any) -> Reply:
     if hasattr(response, "error"):
         error = response.error
         return Reply(error.code, error_body(error.message, type_=error.type, param=error.param, code=error.code))
-    usage = response.usage
+    usage, choice = response.usage, response.choices[0]
+    message = getattr(choice, "message", None)
+    calls = getattr(message, "tool_calls", None) or ()
     return Reply(
         status=200,
         body=response.model_dump_json().encode(),
-        text=_text(response),
+        text=(message.content if message else choice.text) or "",
         prompt_tokens=usage.prompt_tokens if usage else 0,
         output_tokens=usage.completion_tokens if usage else None,
+        finish_reason=choice.finish_reason,
+        tool_calls=tuple(ToolCall(name=call.function.name, arguments=call.function.arguments) for call in calls),
+        refusal=getattr(message, "refusal", None),
     )
-
-
-def _text(response: Any) -> str:
-    choice = response.choices[0]
-    text: str | None = choice.message.content if hasattr(choice, "message") else choice.text
-    return text or ""
 
 
 def _invalid(error: ValidationError) -> Reply:

@@ -11,6 +11,7 @@ import msgspec
 
 from deployments.contract.errors import error_body, status_in
 from deployments.contract.reply import Reply
+from deployments.contract.verdict import ToolCall
 
 DONE = b"[DONE]"
 # What says something of the request. Other 4xx are between laar and the server: a wrong key, an unknown model.
@@ -22,8 +23,19 @@ class RemoteError(Exception):
     """The server could not be reached, broke off, or answered what is no OpenAI answer."""
 
 
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(msgspec.Struct):
+    function: _Function | None = None
+
+
 class _Message(msgspec.Struct):
     content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_Call] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -67,13 +79,22 @@ def reply(answer: bytes, model: str) -> Reply:
     if not found.choices:
         raise RemoteError("no OpenAI answer: it has no choices")
     first, usage = found.choices[0], found.usage or _Usage()
+    message = first.message or _Message()
     return Reply(
         status=200,
         body=_written(fields, model),
-        text=(first.message.content if first.message else first.text) or "",
+        text=(message.content if first.message else first.text) or "",
         prompt_tokens=usage.prompt_tokens or 0,
         output_tokens=usage.completion_tokens,
+        finish_reason=first.finish_reason,
+        tool_calls=_calls(message),
+        refusal=message.refusal,
     )
+
+
+def _calls(message: _Message) -> tuple[ToolCall, ...]:
+    functions = [call.function or _Function() for call in message.tool_calls or ()]
+    return tuple(ToolCall(name=called.name or "", arguments=called.arguments or "") for called in functions)
 
 
 def event(payload: bytes, model: str) -> bytes | Reply:

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, unknown
-from deployments.verifier.checks import Check, Delegated, Place, VerifySpec, check, settled
-from deployments.verifier.checks.answer import readable
+from deployments.verifier.checks import Check, Delegated, Place, VerifySpec, check
+from deployments.verifier.checks.answer import shown
 from deployments.verifier.checks.check import Aids
 from deployments.verifier.processes import CheckProcesses
 
@@ -19,22 +19,20 @@ class Checker:
     processes: CheckProcesses
 
     async def verdict(self, spec: VerifySpec, evidence: Evidence) -> Verdict:
-        if isinstance(spec, Delegated):
-            return settled(spec, evidence) or await self._delegate(spec, evidence)
-        match spec.place(evidence):
-            case Place.INLINE:
-                return check(spec, evidence)
-            case Place.THREAD:
-                return await asyncio.to_thread(check, spec, evidence)
-            case Place.PROCESS:
-                return settled(spec, evidence) or await self._in_process(spec, evidence)
+        if isinstance(spec, Check) and (place := spec.place(evidence)) is not Place.PROCESS:
+            return check(spec, evidence) if place is Place.INLINE else await asyncio.to_thread(check, spec, evidence)
+        found = await asyncio.to_thread(spec.read, evidence)
+        if isinstance(found, Verdict):
+            return found
+        ask = self._delegate(spec, found) if isinstance(spec, Delegated) else self._in_process(spec, found)
+        return shown(await ask, found)
 
     async def _in_process(self, spec: Check, evidence: Evidence) -> Verdict:
-        return await self.processes.check(spec.model_dump_json().encode(), readable(evidence))
+        return await self.processes.check(spec.model_dump_json().encode(), evidence)
 
     async def _delegate(self, spec: Delegated, evidence: Evidence) -> Verdict:
         try:
             async with asyncio.timeout(self.delegate_timeout_s):
-                return await spec.delegate(readable(evidence), self.aids)
+                return await spec.delegate(evidence, self.aids)
         except TimeoutError:
             return unknown(Reason.TIMED_OUT)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from deployments.contract.verdict import Evidence
-from deployments.verifier.checks import SPEC, check
+from deployments.verifier.checks import SPEC
 
 MAX_MEMORY_BYTES = 2 << 30
 _LENGTH_BYTES = 4
@@ -26,7 +26,7 @@ def serve(requests: BinaryIO, verdicts: BinaryIO) -> None:
         spec: Any = SPEC.validate_json(spec_json)
         spec.prepare()
         _write(verdicts, b"")
-        _write(verdicts, msgspec.msgpack.encode(check(spec, evidence)))
+        _write(verdicts, msgspec.msgpack.encode(spec.check(evidence)))
 
 
 def _write(stream: BinaryIO, frame: bytes) -> None:

@@ -166,7 +166,9 @@ class Runner:
                 return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply, watch)
             verdict = await self._verify(served, chosen.model, reply)
             self._learn(served, chosen, verdict)
-            return self._ended(chosen, sent_s, FROM_OUTCOME[verdict.outcome], verdict.reason.value, reply, watch)
+            status = FROM_OUTCOME[verdict.outcome]
+            ended = self._ended(chosen, sent_s, status, verdict.reason.value, reply, watch)
+            return msgspec.structs.replace(ended, read=verdict.read)
         except asyncio.CancelledError:
             self._book(served, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply, watch))
             raise
@@ -204,7 +206,7 @@ class Runner:
         body = b"".join(pieces)
         if error := sse.read_error(body):
             return _broken(error)
-        return Reply(200, body, text=sse.read_text(body))
+        return sse.read_answer(body)
 
     def _stream(self, served: ServedRequest, chosen: Candidate) -> AsyncGenerator[bytes | Reply, None]:
         request, overrides = served.request, self._routing.overrides(served.request, chosen)
@@ -403,7 +405,7 @@ def _evidence(served: ServedRequest, model: str, reply: Reply) -> Evidence:
     """What the check may look at; what it has no use for stays here, as prompts can be long."""
     spec = served.request.options.verify
     others = tuple(
-        OtherAnswer(model=a.model, answer=a.reply.text)
+        OtherAnswer(model=a.model, answer=a.reply.text, finish_reason=a.reply.finish_reason)
         for a in served.log.attempts
         if a.reply is not None and a.status not in FAULTS
     )
@@ -413,6 +415,9 @@ def _evidence(served: ServedRequest, model: str, reply: Reply) -> Evidence:
         language=served.features.language,
         model=model,
         others=others if spec.needs_others else (),
+        finish_reason=reply.finish_reason,
+        tool_calls=reply.tool_calls,
+        refusal=reply.refusal,
     )
 
 

@@ -88,7 +88,8 @@ def _attempt_object(attempt: Attempt) -> dict[str, Any]:
         "verdict": attempt.status.value,
         "reason": attempt.reason,
     }
-    return told if attempt.thinking_budget is None else told | {"thinking_budget": attempt.thinking_budget}
+    optional = {"read": attempt.read, "thinking_budget": attempt.thinking_budget}
+    return told | {name: value for name, value in optional.items() if value is not None}
 
 
 def _thinking_object(served: ServedRequest, candidate: Candidate, thinking: Thinking | None) -> dict[str, Any] | None:

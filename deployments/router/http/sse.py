@@ -6,19 +6,35 @@ from typing import Any
 
 import msgspec
 
+from deployments.contract.reply import Reply
+from deployments.contract.verdict import ToolCall
+
 KEEP_ALIVE = b": laar is still verifying\n\n"
 DONE = b"data: [DONE]\n\n"
 _FINISH = b'"finish_reason":"'
 _TOKEN = re.compile(rb'"(?:content|text|reasoning|reasoning_content|arguments)":"(?!")')
 
 
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(msgspec.Struct):
+    index: int = 0
+    function: _Function | None = None
+
+
 class _Delta(msgspec.Struct):
     content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_Call] | None = None
 
 
 class _Choice(msgspec.Struct):
     delta: _Delta | None = None
     text: str | None = None
+    finish_reason: str | None = None
 
 
 class _Chunk(msgspec.Struct):
@@ -34,16 +50,37 @@ def events(data: bytes) -> Iterable[bytes]:
     return (part + b"\n\n" for part in data.split(b"\n\n") if part.strip())
 
 
-def read_text(data: bytes) -> str:
-    """The text that a whole stream of chunks spells out for the first choice."""
-    pieces: list[str] = []
+def read_answer(data: bytes) -> Reply:
+    """What a whole stream of chunks spells out for the first choice, with the stream as its body."""
+    text: list[str] = []
+    refusal: list[str] = []
+    finish_reason: str | None = None
+    calls: dict[int, _Function] = {}
+    for choice in _first_choices(data):
+        delta = choice.delta or _Delta()
+        text.append((delta.content if choice.delta else choice.text) or "")
+        refusal.append(delta.refusal or "")
+        finish_reason = choice.finish_reason or finish_reason
+        for call in delta.tool_calls or ():
+            said, piece = calls.setdefault(call.index, _Function()), call.function or _Function()
+            said.name = (said.name or "") + (piece.name or "")
+            said.arguments = (said.arguments or "") + (piece.arguments or "")
+    tool_calls = tuple(ToolCall(name=said.name or "", arguments=said.arguments or "") for said in calls.values())
+    return Reply(
+        200,
+        data,
+        text="".join(text),
+        finish_reason=finish_reason,
+        tool_calls=tool_calls,
+        refusal="".join(refusal) or None,
+    )
+
+
+def _first_choices(data: bytes) -> Iterable[_Choice]:
     for event in events(data):
         payload = event.removeprefix(b"data: ").strip()
-        if not event.startswith(b"data: ") or payload == b"[DONE]":
-            continue
-        for choice in _CHUNK.decode(payload).choices[:1]:
-            pieces.append((choice.delta.content if choice.delta else choice.text) or "")
-    return "".join(pieces)
+        if event.startswith(b"data: ") and payload != b"[DONE]":
+            yield from _CHUNK.decode(payload).choices[:1]
 
 
 def read_error(data: bytes) -> Any:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, ToolCall, Verdict, unknown
-from deployments.verifier.checks.answer import readable, settle
+from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, ToolCall, Verdict
+from deployments.verifier.checks.answer import shown
 from deployments.verifier.checks.check import Catalogue, Check, Delegated, Place, Refusal, Spec
 from deployments.verifier.checks.none import NoVerify
 from deployments.verifier.checks.structure.json_schema import JsonSchema
@@ -38,7 +38,6 @@ __all__ = [
     "Verdict",
     "VerifySpec",
     "check",
-    "settled",
 ]
 
 VerifySpec = Annotated[
@@ -48,11 +47,7 @@ VerifySpec = Annotated[
 SPEC: TypeAdapter[Any] = TypeAdapter(VerifySpec)
 
 
-def settled(spec: Spec, evidence: Evidence) -> Verdict | None:
-    """The verdict where any check would say the same, so that nobody need be asked; else None."""
-    return unknown(Reason.NOT_REQUESTED) if isinstance(spec, NoVerify) else settle(evidence)
-
-
 def check(spec: Check, evidence: Evidence) -> Verdict:
     """The verdict of a check that needs nobody else."""
-    return settled(spec, evidence) or spec.check(readable(evidence))
+    found = spec.read(evidence)
+    return found if isinstance(found, Verdict) else shown(spec.check(found), found)

@@ -2,27 +2,63 @@
 
 from dataclasses import replace
 
-from deployments.contract.verdict import Evidence, Reason, Verdict, unknown, wrong
+from deployments.contract.verdict import Evidence, OtherAnswer, Reason, Verdict, bounded, unknown, wrong
 from deployments.verifier.text.normalise import fold
+from deployments.verifier.text.thinking import after_thinking
 
 MAX_ANSWER_CHARS = 1 << 20
 
 
-def settle(evidence: Evidence) -> Verdict | None:
-    """The verdict where any check would say the same; else None."""
-    if len(evidence.answer) > MAX_ANSWER_CHARS:
-        return unknown(Reason.TOO_LONG)
-    return wrong(Reason.EMPTY_ANSWER) if is_blank(evidence.answer) else None
+def read_answer(evidence: Evidence, *, cut_too: bool, calls_too: bool) -> Evidence | Verdict:
+    """The evidence with the answer as the check reads it, or the verdict where there is no answer to be read.
+
+    Thinking is taken off, from the others' answers too; those of the others that cannot be read are left out. An answer
+    that its token limit cut is unknown without `cut_too`, one that is nothing but tool calls without `calls_too`.
+    """
+    text = _read_text(evidence.answer)
+    if isinstance(text, Verdict):
+        return text
+    if is_blank(text):
+        if evidence.tool_calls and not calls_too:
+            return unknown(Reason.TOOL_CALLS)
+        if not evidence.tool_calls:
+            return _without_text(evidence)
+    if evidence.is_cut and not cut_too:
+        return unknown(Reason.CUT_OFF, read=text)
+    others = tuple(filter(None, (_readable_other(other, cut_too) for other in evidence.others)))
+    return replace(evidence, answer=text, others=others)
 
 
-def readable(evidence: Evidence) -> Evidence:
-    """The evidence with the answer as checks read it."""
-    return replace(evidence, answer=_encodable(evidence.answer))
+def shown(verdict: Verdict, evidence: Evidence) -> Verdict:
+    """The verdict with what was read, for a check that does not say itself which part of the answer it took."""
+    return verdict if verdict.read is not None else replace(verdict, read=bounded(evidence.answer))
 
 
 def is_blank(text: str) -> bool:
     """Empty, or made of characters that nobody sees."""
     return not any(map(str.isalnum, text)) and not fold(text)
+
+
+def _read_text(answer: str) -> str | Verdict:
+    if len(answer) > MAX_ANSWER_CHARS:
+        return unknown(Reason.TOO_LONG)
+    text = after_thinking(answer)
+    return unknown(Reason.THINKING_UNFINISHED) if text is None else _encodable(text)
+
+
+def _without_text(evidence: Evidence) -> Verdict:
+    if evidence.is_cut:
+        return unknown(Reason.CUT_OFF)
+    if evidence.refusal:
+        return wrong(Reason.REFUSED, read=evidence.refusal)
+    return wrong(Reason.EMPTY_ANSWER)
+
+
+def _readable_other(other: OtherAnswer, cut_too: bool) -> OtherAnswer | None:
+    text = _read_text(other.answer)
+    if isinstance(text, Verdict) or is_blank(text) or (other.is_cut and not cut_too):
+        return None
+    return replace(other, answer=text)
 
 
 def _encodable(text: str) -> str:

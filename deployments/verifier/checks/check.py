@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from deployments.contract.reply import Reply
 from deployments.contract.verdict import Evidence, Verdict
+from deployments.verifier.checks.answer import read_answer
 
 # below this a check of text is over sooner than a thread has taken it up
 INLINE_CHARS = 20_000
@@ -73,6 +74,10 @@ class Spec(BaseModel):
     )
     needs_prompt: ClassVar[bool] = False
     needs_others: ClassVar[bool] = False
+    # whether it knows what to make of an answer that its token limit cut; else such a one is unknown
+    reads_cut: ClassVar[bool] = False
+    # whether it looks at tool calls; else an answer that is nothing else is unknown
+    reads_calls: ClassVar[bool] = False
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -80,6 +85,10 @@ class Spec(BaseModel):
         super().__pydantic_init_subclass__(**kwargs)
         if "type" in cls.model_fields and isabstract(cls):
             raise TypeError(f"{cls.__name__} lacks {sorted(cls.__abstractmethods__)}")
+
+    def read(self, evidence: Evidence) -> Evidence | Verdict:
+        """The evidence as this type reads it, or the verdict where there is no answer that it could read."""
+        return read_answer(evidence, cut_too=self.reads_cut, calls_too=self.reads_calls)
 
     def refusal(self, catalogue: Catalogue) -> Refusal | None:
         """Why the application cannot make this check, naming what it could; None if it can."""
@@ -92,7 +101,7 @@ class Check(Spec, ABC):
 
     @abstractmethod
     def check(self, evidence: Evidence) -> Verdict:
-        """The verdict on an answer that is not blank and is within MAX_ANSWER_CHARS."""
+        """The verdict on what `read` made of an answer, which is not blank and within MAX_ANSWER_CHARS."""
 
     def prepare(self) -> None:
         """Load what the check needs; in a process of its own that is not part of the time a check may take."""
@@ -107,4 +116,4 @@ class Delegated(Spec, ABC):
 
     @abstractmethod
     async def delegate(self, evidence: Evidence, aids: Aids) -> Verdict:
-        """The verdict on an answer that is not blank; the caller bounds the time."""
+        """The verdict on what `read` made of an answer; the caller bounds the time."""

@@ -19,6 +19,9 @@ class Custom(Delegated):
 
     needs_prompt = True
     needs_others = True
+    # operators may know more of cut answers and calls than we do
+    reads_cut = True
+    reads_calls = True
 
     type: Literal["custom"]
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]

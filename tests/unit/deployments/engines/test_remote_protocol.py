@@ -128,3 +128,12 @@ def test_other_failures_are_the_servers_and_tell_the_client_nothing(status: int,
 )
 def test_refusal_of_another_shape_gets_openais(told: bytes) -> None:
     assert json.loads(failure(400, told, "big").body)["error"]["type"] == "invalid_request_error"
+
+
+def test_why_it_ended_what_it_calls_and_what_it_declines_are_read() -> None:
+    function = {"name": "find", "arguments": '{"a": 1}'}
+    message = {"content": None, "refusal": "no", "tool_calls": [{"id": "1", "type": "function", "function": function}]}
+    told = {"choices": [{"message": message, "finish_reason": "tool_calls"}]}
+    found = reply(json.dumps(told).encode(), "big")
+    assert (found.text, found.refusal, found.finish_reason) == ("", "no", "tool_calls")
+    assert [(call.name, call.arguments) for call in found.tool_calls] == [("find", '{"a": 1}')]

@@ -255,6 +255,17 @@ async def test_wrong_answer_is_retried_on_the_next_model() -> None:
     bench.assert_nothing_left()
 
 
+@pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="held")])
+async def test_an_answer_that_its_token_limit_cut_is_unknown_and_the_next_model_asked(stream: bool) -> None:
+    cut = b'data: {"choices":[{"delta":{"content":"right"},"finish_reason":"length"}]}\n'
+    reply = Reply(RAW, cut) if stream else Reply(200, b"{}", text="right", finish_reason="length")
+    bench = Bench(a=lambda: reply, b=says("right"))
+    served = bench.served(RIGHT, stream=stream)
+    await bench.runner.answer(served)
+    assert outcome(served) == [("a", "unknown"), ("b", "correct")]
+    assert [(a.reason, a.read) for a in served.log.attempts] == [("cut_off", "right"), ("matched", "right")]
+
+
 async def test_greedy_models_are_not_asked_twice() -> None:
     bench = Bench(a=says("no"), b=says("nor this"))
     served = bench.served(RIGHT)

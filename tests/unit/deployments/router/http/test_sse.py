@@ -10,11 +10,25 @@ QUOTING = b'data: {"choices":[{"delta":{"content":"\\"finish_reason\\":\\"stop\\
 
 
 def test_text_is_spelled_out_over_all_chunks() -> None:
-    assert sse.read_text(CHUNK + LAST + sse.DONE) == "Paris"
+    assert sse.read_answer(CHUNK + LAST + sse.DONE).text == "Paris"
+
+
+def test_why_a_stream_ended_what_it_calls_and_what_it_declines_are_read() -> None:
+    deltas = [
+        {"tool_calls": [{"index": 0, "function": {"name": "find", "arguments": ""}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a":'}}]},
+        {"tool_calls": [{"index": 1, "function": {"name": "stop", "arguments": "{}"}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}], "refusal": "no"},
+    ]
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    found = sse.read_answer(b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in [*chunks, last]))
+    assert (found.text, found.refusal, found.finish_reason) == ("", "no", "tool_calls")
+    assert [(call.name, call.arguments) for call in found.tool_calls] == [("find", '{"a":1}'), ("stop", "{}")]
 
 
 def test_completion_chunks_are_read_too() -> None:
-    assert sse.read_text(b'data: {"choices":[{"text":"Paris"}]}\n\n') == "Paris"
+    assert sse.read_answer(b'data: {"choices":[{"text":"Paris"}]}\n\n').text == "Paris"
 
 
 def test_laar_goes_into_the_chunk_that_closes_the_choice() -> None:

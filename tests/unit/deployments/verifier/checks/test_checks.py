@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from deployments.contract.verdict import Evidence, Reason, Verdict
-from deployments.verifier.checks import SPEC, Catalogue, Check, NoVerify, VerifySpec, settled
+from deployments.verifier.checks import SPEC, Catalogue, Check, NoVerify, VerifySpec
 from tests.unit.deployments.verifier.asked import U, W, evidence, outcome
 
 
@@ -39,7 +39,7 @@ def test_a_search_with_too_many_false_starts_cannot_tell(spec: dict[str, Any], a
 @pytest.mark.parametrize("answer", [pytest.param("", id="empty"), pytest.param(" \u200b\n", id="invisible")])
 def test_an_empty_answer_is_wrong(spec: dict[str, Any], answer: str) -> None:
     found = Evidence(answer=answer, prompt="a", language="en", model="m")
-    assert settled(SPEC.validate_python(spec), found) == Verdict(outcome=W, reason=Reason.EMPTY_ANSWER)
+    assert SPEC.validate_python(spec).read(found) == Verdict(outcome=W, reason=Reason.EMPTY_ANSWER)
 
 
 def test_without_verification_nothing_is_known() -> None:
