@@ -1,6 +1,5 @@
 """The capability profile: what was measured of each model, as a versioned JSON document."""
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,8 @@ from pydantic import (
     PositiveInt,
     model_validator,
 )
+
+from profiles.cell import Buckets, Cell
 
 UNKNOWN_LANGUAGE = "unknown"
 DEFAULT_TASK = "default"
@@ -57,15 +58,19 @@ class Counts(_Strict):
         return self
 
 
-class Cell(Counts):
-    """One model on one task, language and prompt-length bucket."""
+class CellCounts(Counts):
+    """One model in one cell."""
 
     task: str = DEFAULT_TASK
     language: str
     bucket: NonNegativeInt
 
+    @property
+    def cell(self) -> Cell:
+        return Cell(self.task, self.language, self.bucket)
 
-class PairCell(Cell):
+
+class PairCounts(CellCounts):
     """Outcomes of `model` on just those prompts that `failed` answered wrongly."""
 
     failed: str
@@ -135,7 +140,7 @@ class ModelProfile(_Strict):
     output_tokens: Mapping[str, PositiveFloat] = Field(
         default_factory=dict, description="Mean number of generated tokens by task."
     )
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[CellCounts, ...] = ()
     thinking: tuple[ThinkingCurve, ...] = Field(
         default=(), description="What thinking costs and brings, for models whose engine limits it."
     )
@@ -181,7 +186,11 @@ class Profile(_Strict):
         min_length=1, description="Upper edges of the prompt-length buckets in tokens, inclusive, ascending."
     )
     models: Mapping[str, ModelProfile]
-    pairs: tuple[PairCell, ...] = ()
+    pairs: tuple[PairCounts, ...] = ()
+
+    @property
+    def buckets(self) -> Buckets:
+        return Buckets(self.bucket_edges)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -208,11 +217,6 @@ class Profile(_Strict):
 def _repeated(values: Sequence[Any]) -> list[Any]:
     """The values that stand there more than once, in the order of their first appearance."""
     return [value for value, count in Counter(values).items() if count > 1]
-
-
-def bucket_of(num_tokens: int, edges: Sequence[int]) -> int:
-    """The length bucket of a prompt: `edges` ascend, inclusive upper ends; above the last one it is `len(edges)`."""
-    return bisect_left(edges, num_tokens)
 
 
 # Stands in where nothing was measured yet: no model is known, so all are taken alike.

@@ -12,6 +12,7 @@ from deployments.budgets.arrivals import Arrivals, Window
 from deployments.budgets.curves import Curves
 from deployments.budgets.optimum.problem import Floats, Problem, UnstableError
 from deployments.budgets.settings import ThinkingSettings
+from profiles.cell import Cell
 from profiles.profile import ThinkingCurve
 
 
@@ -98,19 +99,19 @@ class Controller:
         watched = self._watched.get(model)
         return watched.curves.all if watched else ()
 
-    def observe(self, model: str, *, task: str, language: str, bucket: int, tries: int, now_s: float) -> None:
+    def observe(self, model: str, cell: Cell, *, tries: int, now_s: float) -> None:
         """Count an attempt that begins; `tries` is how often this request was at this model before."""
-        index = self.curve_index(model, task, language, bucket)
+        index = self.curve_index(model, cell)
         if index is not None and not (tries and self._settings.max_attempts > 1):
             self._watched[model].window.observe(index, now_s)
 
-    def curve_index(self, model: str, task: str, language: str, bucket: int) -> int | None:
+    def curve_index(self, model: str, cell: Cell) -> int | None:
         watched = self._watched.get(model)
-        return watched.curves.find(task, language, bucket) if watched else None
+        return watched.curves.find(cell) if watched else None
 
-    def budget(self, model: str, *, task: str, language: str, bucket: int) -> int | None:
+    def budget(self, model: str, cell: Cell) -> int | None:
         """The planned budget; None where there is no curve, or no plan yet."""
-        index = self.curve_index(model, task, language, bucket)
+        index = self.curve_index(model, cell)
         plan = self.plan.get(model)
         return None if index is None or plan is None else plan.budgets[index]
 

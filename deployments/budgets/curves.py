@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, ThinkingCurve
 
 Key = tuple[str, str | None, int | None]
@@ -16,16 +17,16 @@ class Curves:
         self._tasks, self._languages, self._buckets = ({curve.key[part] for curve in self.all} for part in range(3))
         self._found: dict[Key, int | None] = {}
 
-    def find(self, task: str, language: str, bucket: int) -> int | None:
+    def find(self, cell: Cell) -> int | None:
         """The index of the most specific curve, or None; a memo of bounded size, as unknown names fall together.
 
         The task counts more than the language and this more than the bucket; a task without curves of its own is
         answered by those of the default task.
         """
         key: Key = (
-            task if task in self._tasks else DEFAULT_TASK,
-            language if language in self._languages else None,
-            bucket if bucket in self._buckets else None,
+            cell.task if cell.task in self._tasks else DEFAULT_TASK,
+            cell.language if cell.language in self._languages else None,
+            cell.bucket if cell.bucket in self._buckets else None,
         )
         if key not in self._found:
             self._found[key] = next((self._index[k] for k in _wider(key) if k in self._index), None)

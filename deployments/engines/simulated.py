@@ -25,8 +25,9 @@ from ray.serve.llm.openai_api_models import (
 
 from deployments.engines.settings import SimulatedSettings
 from deployments.router.text.language import FastTextDetector
+from profiles.cell import Cell
 from profiles.chances.capability import Capability
-from profiles.profile import DEFAULT_TASK, Profile, bucket_of, load_profile
+from profiles.profile import DEFAULT_TASK, Profile, load_profile
 
 MARK = "[simulated]"
 # a test prompt says what the right answer is, and the engine gives it or a wrong one: <sim answer="42">
@@ -167,8 +168,7 @@ def _profiled_accuracy(profile: Profile, model: str) -> Callable[[str, int], flo
 
     def accuracy(prompt: str, tokens: int) -> float:
         language = detector.detect(prompt).language
-        bucket = bucket_of(tokens, profile.bucket_edges)
-        return capability.probability(model, task=DEFAULT_TASK, language=language, bucket=bucket)
+        return capability.probability(model, Cell(DEFAULT_TASK, language, profile.buckets.of(tokens)))
 
     return accuracy
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logit
 
+from profiles.cell import Cell
 from profiles.chances.estimator import Counts, Grid, estimate
 from profiles.chances.joint import Pairs, burdens
 from profiles.chances.logistic import Floats
-from profiles.profile import DEFAULT_TASK, PairCell, Profile
+from profiles.profile import DEFAULT_TASK, PairCounts, Profile
 
 # The key of every task and every language that has no figures; none is spelt so.
 UNSEEN = "*"
@@ -50,19 +51,19 @@ class Capability:
         shape = (len(self._models), len(self._tasks), len(self._languages), self.num_buckets)
         correct, tried = np.zeros(shape), np.zeros(shape)
         for name, cell in cells:
-            place = (*self._place(name, cell.task, cell.language), cell.bucket)
+            place = self._cell(name, cell.cell)
             correct[place] += cell.correct
             tried[place] += cell.tried
         self._grid: Grid = estimate(Counts(correct=correct, tried=tried, edges=profile.bucket_edges))
         self._burdens = burdens(self._pairs(profile.pairs), num_models=len(self._models), num_tasks=len(self._tasks))
 
-    def probability(self, model: str, *, task: str, language: str, bucket: int) -> float:
+    def probability(self, model: str, cell: Cell) -> float:
         """The chance in (0, 1) that `model` answers such a request correctly at the first attempt."""
-        return float(self._grid.probability[(*self._place(model, task, language), bucket)])
+        return float(self._grid.probability[self._cell(model, cell)])
 
-    def estimate(self, model: str, *, task: str, language: str, bucket: int) -> Estimate:
+    def estimate(self, model: str, cell: Cell) -> Estimate:
         """The same chance with what is known of its certainty."""
-        place, grid = (*self._place(model, task, language), bucket), self._grid
+        place, grid = self._cell(model, cell), self._grid
         return Estimate(
             probability=float(grid.probability[place]),
             low=float(grid.low[place]),
@@ -91,6 +92,9 @@ class Capability:
             task = DEFAULT_TASK if DEFAULT_TASK in self._tasks else UNSEEN
         return task, language if language in self._languages else UNSEEN
 
+    def _cell(self, model: str, cell: Cell) -> tuple[int, int, int, int]:
+        return (*self._place(model, cell.task, cell.language), cell.bucket)
+
     def _place(self, model: str, task: str, language: str) -> tuple[int, int, int]:
         task, language = self.known(task, language)
         return (
@@ -99,10 +103,10 @@ class Capability:
             self._languages.get(language, len(self._languages)),
         )
 
-    def _pairs(self, cells: Sequence[PairCell]) -> Pairs:
+    def _pairs(self, cells: Sequence[PairCounts]) -> Pairs:
         """Paired outcomes of models and tasks that have figures of their own, beside the chances by those."""
         cells = [c for c in cells if c.tried and c.task in self._tasks and {c.failed, c.model} <= self._models.keys()]
-        places = [(*self._place(cell.model, cell.task, cell.language), cell.bucket) for cell in cells]
+        places = [self._cell(pair.model, pair.cell) for pair in cells]
         return Pairs(
             failed=np.array([self._models[cell.failed] for cell in cells], dtype=np.intp),
             model=np.array([place[0] for place in places], dtype=np.intp),

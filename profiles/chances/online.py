@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from scipy.special import expit, logit
 
+from profiles.cell import Cell
 from profiles.chances.capability import Capability, Estimate
 from profiles.chances.drift import Alarm, Drift
 from profiles.chances.joint import after
@@ -65,7 +66,7 @@ class Learner:
         half_life_verdicts: float = DEFAULT_HALF_LIFE_VERDICTS,
     ) -> None:
         self._capability = capability
-        self._models = tuple(models)
+        self.models = tuple(models)
         self._rows = {model: row for row, model in enumerate(models)}
         self._forgotten = 1 - 0.5 ** (1 / half_life_verdicts)
         shape = (len(models), capability.num_buckets)
@@ -99,12 +100,12 @@ class Learner:
         scale = np.sqrt(self._variance(key))
         return np.asarray(expit(self._log_odds(key) + scale * rng.standard_normal(scale.shape)))
 
-    def estimate(self, model: str, *, task: str, language: str, bucket: int) -> Estimate:
+    def estimate(self, model: str, cell: Cell) -> Estimate:
         """One chance and its 95 % interval as of now."""
-        key, row = self._capability.known(task, language), self._rows[model]
-        log_odds = float(self._log_odds(key)[row, bucket])
-        reach = QUANTILE * float(np.sqrt(self._variance(key)[row, bucket]))
-        offline = self._capability.estimate(model, task=task, language=language, bucket=bucket)
+        key, row = self._capability.known(cell.task, cell.language), self._rows[model]
+        log_odds = float(self._log_odds(key)[row, cell.bucket])
+        reach = QUANTILE * float(np.sqrt(self._variance(key)[row, cell.bucket]))
+        offline = self._capability.estimate(model, cell)
         return Estimate(
             probability=float(expit(log_odds)),
             low=float(expit(log_odds - reach)),
@@ -112,17 +113,15 @@ class Learner:
             is_extrapolated=offline.is_extrapolated,
         )
 
-    def observe(
-        self, model: str, *, task: str, language: str, bucket: int, correct: bool, failed: Iterable[str] = ()
-    ) -> list[Alarm]:
+    def observe(self, model: str, cell: Cell, *, correct: bool, failed: Iterable[str] = ()) -> list[Alarm]:
         """Learn from a verdict; the drift alarms that start with it.
 
         `failed`: models that were wrong on the same request before, after which a wrong answer is no surprise.
         """
-        key, row = self._capability.known(task, language), self._rows[model]
-        burden = self._burden(model, failed, task)
-        offline = self._capability.estimate(model, task=task, language=language, bucket=bucket)
-        now = self.table(task=task, language=language)[row, bucket]
+        key, row, bucket = self._capability.known(cell.task, cell.language), self._rows[model], cell.bucket
+        burden = self._burden(model, failed, cell.task)
+        offline = self._capability.estimate(model, cell)
+        now = self.table(task=cell.task, language=cell.language)[row, bucket]
         expected, probability, low, high = after(
             np.array([now, offline.probability, offline.low, offline.high]), burden
         ).tolist()
@@ -166,7 +165,7 @@ class Learner:
     def _offline_log_odds(self, key: tuple[str, str]) -> Floats:
         found = self._offline.get(key)
         if found is None:
-            tables = self._capability.tables(self._models, task=key[0], language=key[1])
+            tables = self._capability.tables(self.models, task=key[0], language=key[1])
             found = self._offline[key] = logit(tables.probability)
         return found
 
@@ -184,7 +183,7 @@ class Learner:
         )
 
     def _level_of(self, task: str | None, language: str | None) -> _Level:
-        part = np.full((len(self._models), 1), PART_SCALE**2)
+        part = np.full((len(self.models), 1), PART_SCALE**2)
         if language is None:
             assert task is not None
             return self._by_task.get(task) or self._by_task.setdefault(task, _Level.of(part))
@@ -192,7 +191,7 @@ class Learner:
             return self._by_language.get(language) or self._by_language.setdefault(language, _Level.of(part))
         found = self._by_cell.get((task, language))
         if found is None:
-            tables = self._capability.tables(self._models, task=task, language=language)
+            tables = self._capability.tables(self.models, task=task, language=language)
             reach = logit(np.clip(tables.high, SURE, 1 - SURE)) - logit(np.clip(tables.low, SURE, 1 - SURE))
             found = _Level.of(np.clip(reach / (2 * QUANTILE), *CELL_SCALES) ** 2)
             self._by_cell[task, language] = found

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
+from profiles.cell import Buckets, Cell
 from profiles.measuring.measurement import Record
 from profiles.measuring.thinking_fit import fit_thinking
-from profiles.profile import UNKNOWN_LANGUAGE, Cell, Latency, Measured, ModelProfile, PairCell, Profile, bucket_of
+from profiles.profile import UNKNOWN_LANGUAGE, CellCounts, Latency, Measured, ModelProfile, PairCounts, Profile
 
 
 def fit_profile(records: Sequence[Record], *, bucket_edges: Sequence[int], measured: Measured) -> Profile:
@@ -17,12 +18,13 @@ def fit_profile(records: Sequence[Record], *, bucket_edges: Sequence[int], measu
     by_model: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_model[record.model].append(record)
+    buckets = Buckets(tuple(bucket_edges))
     return Profile(
         version=1,
         measured=measured,
-        bucket_edges=tuple(bucket_edges),
-        models={model: _model(mine, bucket_edges) for model, mine in sorted(by_model.items())},
-        pairs=tuple(count_pairs(_pairs(standing(records)), bucket_edges)),
+        bucket_edges=buckets.edges,
+        models={model: _model(mine, buckets) for model, mine in sorted(by_model.items())},
+        pairs=tuple(count_pairs(_pairs(standing(records)), buckets)),
     )
 
 
@@ -92,7 +94,7 @@ def fit_tokens(records: Sequence[Record]) -> TokenFit:
     return TokenFit(template=float(solution[-1]), prose=prose, symbols=symbols)
 
 
-def _model(records: Sequence[Record], edges: Sequence[int]) -> ModelProfile:
+def _model(records: Sequence[Record], buckets: Buckets) -> ModelProfile:
     tokens = fit_tokens(records)
     outputs: dict[str, list[int]] = defaultdict(list)
     counted = standing(records)
@@ -104,36 +106,35 @@ def _model(records: Sequence[Record], edges: Sequence[int]) -> ModelProfile:
         chars_per_symbol_token=tokens.symbols,
         template_tokens=round(tokens.template, 3),
         output_tokens={task: max(1.0, sum(n) / len(n)) for task, n in sorted(outputs.items())},
-        cells=tuple(count_cells(counted, edges)),
-        thinking=fit_thinking(records, edges),
+        cells=tuple(count_cells(counted, buckets)),
+        thinking=fit_thinking(records, buckets),
     )
 
 
-def count_cells(records: Iterable[Record], edges: Sequence[int]) -> list[Cell]:
-    counts: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+def count_cells(records: Iterable[Record], buckets: Buckets) -> list[CellCounts]:
+    counts: dict[Cell, list[int]] = defaultdict(lambda: [0, 0])
     for record in records:
-        count = counts[record.task, record.language, bucket_of(record.prompt_tokens, edges)]
+        count = counts[record.cell(buckets)]
         count[0] += record.correct
         count[1] += 1
     return [
-        Cell(task=task, language=language, bucket=bucket, correct=correct, tried=tried)
-        for (task, language, bucket), (correct, tried) in sorted(counts.items())
+        CellCounts(**cell._asdict(), correct=correct, tried=tried) for cell, (correct, tried) in sorted(counts.items())
     ]
 
 
-def count_pairs(pairs: Iterable[tuple[str, Record]], edges: Sequence[int]) -> list[PairCell]:
+def count_pairs(pairs: Iterable[tuple[str, Record]], buckets: Buckets) -> list[PairCounts]:
     """Outcomes of a second model beside the one that failed on the same prompt.
 
     The bucket is the second model's own, since it is asked with its own count of tokens.
     """
-    counts: dict[tuple[str, str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+    counts: dict[tuple[str, str, Cell], list[int]] = defaultdict(lambda: [0, 0])
     for failed, other in pairs:
-        count = counts[failed, other.model, other.task, other.language, bucket_of(other.prompt_tokens, edges)]
+        count = counts[failed, other.model, other.cell(buckets)]
         count[0] += other.correct
         count[1] += 1
     return [
-        PairCell(failed=failed, model=model, task=task, language=language, bucket=b, correct=c, tried=t)
-        for (failed, model, task, language, b), (c, t) in sorted(counts.items())
+        PairCounts(failed=failed, model=model, **cell._asdict(), correct=correct, tried=tried)
+        for (failed, model, cell), (correct, tried) in sorted(counts.items())
     ]
 
 

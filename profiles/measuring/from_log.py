@@ -8,9 +8,10 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from profiles.cell import Buckets
 from profiles.measuring.fitting import count_cells, count_pairs, fit_latency, fit_tokens
 from profiles.measuring.measurement import Record
-from profiles.profile import UNKNOWN_LANGUAGE, Latency, ModelProfile, PairCell, Profile
+from profiles.profile import UNKNOWN_LANGUAGE, Latency, ModelProfile, PairCounts, Profile
 
 # Attempts that a latency is fitted to at least, and how far their tokens must be apart: without spread in both, the
 # time of a request, of its prompt and of its answer cannot be told from each other.
@@ -62,7 +63,7 @@ class Refit:
     """What the log supports: `from_base` names figures that are the base's, by model; `left_out` says why one is."""
 
     models: dict[str, ModelProfile]
-    pairs: tuple[PairCell, ...]
+    pairs: tuple[PairCounts, ...]
     from_base: dict[str, list[str]]
     left_out: dict[str, str]
 
@@ -75,15 +76,16 @@ class Refit:
         return sum(pair.tried for pair in self.pairs)
 
 
-def refit(attempts: Sequence[LoggedAttempt], *, edges: Sequence[int], base: Profile | None) -> Refit:
+def refit(attempts: Sequence[LoggedAttempt], *, buckets: Buckets, base: Profile | None) -> Refit:
     """The models that the attempts tell enough of, where they do not with `base`; in any order."""
     by_model: dict[str, list[LoggedAttempt]] = defaultdict(list)
     for attempt in attempts:
         by_model[attempt.model].append(attempt)
     found = Refit(models={}, pairs=(), from_base={}, left_out={})
     for name, mine in sorted(by_model.items()):
-        _add_model(found, name, mine, edges, base.models.get(name) if base else None)
-    pairs = [pair for pair in count_pairs(paired(attempts), edges) if {pair.failed, pair.model} <= found.models.keys()]
+        _add_model(found, name, mine, buckets, base.models.get(name) if base else None)
+    counted = count_pairs(paired(attempts), buckets)
+    pairs = [pair for pair in counted if {pair.failed, pair.model} <= found.models.keys()]
     return Refit(models=found.models, pairs=tuple(pairs), from_base=found.from_base, left_out=found.left_out)
 
 
@@ -121,7 +123,7 @@ def company(began_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -> NDA
 
 
 def _add_model(
-    found: Refit, name: str, mine: Sequence[LoggedAttempt], edges: Sequence[int], base: ModelProfile | None
+    found: Refit, name: str, mine: Sequence[LoggedAttempt], buckets: Buckets, base: ModelProfile | None
 ) -> None:
     latency, counted = logged_latency(mine), [a for a in mine if a.output_tokens is not None]
     borrowed = [] if latency is not None else ["latency"]
@@ -141,7 +143,7 @@ def _add_model(
         update={
             "latency": latency,
             "output_tokens": {**tokens.output_tokens, **_output_tokens(counted)},
-            "cells": tuple(count_cells((a.record() for a in first), edges)),
+            "cells": tuple(count_cells((a.record() for a in first), buckets)),
         }
     )
 

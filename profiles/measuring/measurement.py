@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from profiles.cell import Buckets, Cell
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -24,3 +26,6 @@ class Record:
     num_chars: int
     symbol_share: float
     thinking_tokens: int | None = None
+
+    def cell(self, buckets: Buckets) -> Cell:
+        return Cell(self.task, self.language, buckets.of(self.prompt_tokens))

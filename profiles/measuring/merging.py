@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import product
 
-from profiles.profile import UNKNOWN_LANGUAGE, Cell, Measured, ModelProfile, PairCell, Profile
+from profiles.cell import Cell
+from profiles.profile import UNKNOWN_LANGUAGE, CellCounts, Measured, ModelProfile, PairCounts, Profile
 
-_CellKey = tuple[str, str, int]
 _Period = tuple[datetime, datetime]
 
 
@@ -67,7 +67,7 @@ def _overlap(older: Measured, newer: Measured) -> _Period | None:
     return min((found for found in both if found[0] < found[1]), default=None)
 
 
-def _shared_cells(older: Profile, newer: Profile) -> list[tuple[str, _CellKey]]:
+def _shared_cells(older: Profile, newer: Profile) -> list[tuple[str, Cell]]:
     return [
         (name, key)
         for name in sorted(older.models.keys() & newer.models.keys())
@@ -75,13 +75,13 @@ def _shared_cells(older: Profile, newer: Profile) -> list[tuple[str, _CellKey]]:
     ]
 
 
-def _told(cell: tuple[str, _CellKey]) -> str:
+def _told(cell: tuple[str, Cell]) -> str:
     model, (task, language, bucket) = cell
     return f"{model}'s {task}, {language}, bucket {bucket}"
 
 
-def _keys(model: ModelProfile) -> set[_CellKey]:
-    return {(cell.task, cell.language, cell.bucket) for cell in model.cells}
+def _keys(model: ModelProfile) -> set[Cell]:
+    return {counts.cell for counts in model.cells}
 
 
 def _model(older: ModelProfile | None, newer: ModelProfile | None) -> ModelProfile:
@@ -115,27 +115,26 @@ def _tried(model: ModelProfile, task: str) -> int:
     return sum(cell.tried for cell in model.cells if cell.task == task)
 
 
-def _cells(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    counts: dict[_CellKey, list[int]] = defaultdict(lambda: [0, 0])
-    for cell in cells:
-        _add(counts[cell.task, cell.language, cell.bucket], cell)
+def _cells(cells: Iterable[CellCounts]) -> tuple[CellCounts, ...]:
+    counts: dict[Cell, list[int]] = defaultdict(lambda: [0, 0])
+    for one in cells:
+        _add(counts[one.cell], one)
     return tuple(
-        Cell(task=task, language=language, bucket=bucket, correct=correct, tried=tried)
-        for (task, language, bucket), (correct, tried) in sorted(counts.items())
+        CellCounts(**cell._asdict(), correct=correct, tried=tried) for cell, (correct, tried) in sorted(counts.items())
     )
 
 
-def _pairs(pairs: Iterable[PairCell]) -> tuple[PairCell, ...]:
-    counts: dict[tuple[str, str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+def _pairs(pairs: Iterable[PairCounts]) -> tuple[PairCounts, ...]:
+    counts: dict[tuple[str, str, Cell], list[int]] = defaultdict(lambda: [0, 0])
     for pair in pairs:
-        _add(counts[pair.failed, pair.model, pair.task, pair.language, pair.bucket], pair)
+        _add(counts[pair.failed, pair.model, pair.cell], pair)
     return tuple(
-        PairCell(failed=failed, model=model, task=task, language=language, bucket=bucket, correct=correct, tried=tried)
-        for (failed, model, task, language, bucket), (correct, tried) in sorted(counts.items())
+        PairCounts(failed=failed, model=model, **cell._asdict(), correct=correct, tried=tried)
+        for (failed, model, cell), (correct, tried) in sorted(counts.items())
     )
 
 
-def _add(count: list[int], cell: Cell) -> None:
+def _add(count: list[int], cell: CellCounts) -> None:
     count[0] += cell.correct
     count[1] += cell.tried
 

@@ -16,8 +16,9 @@ from scipy.optimize import nnls
 from scipy.special import xlog1py, xlogy
 from scipy.stats import chi2, t
 
+from profiles.cell import Buckets
 from profiles.measuring.measurement import Record
-from profiles.profile import CurveParameter, ThinkingCurve, ThinkingPoint, bucket_of
+from profiles.profile import CurveParameter, ThinkingCurve, ThinkingPoint
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -35,15 +36,15 @@ _STEPS = 33
 _LOOKS = 4
 
 
-def fit_thinking(records: Iterable[Record], edges: Sequence[int]) -> tuple[ThinkingCurve, ...]:
+def fit_thinking(records: Iterable[Record], buckets: Buckets) -> tuple[ThinkingCurve, ...]:
     """The curves of one model: one a task, and one for each language, bucket and both with enough data of its own."""
     groups: dict[tuple[str, str | None, int | None], list[Record]] = defaultdict(list)
     for record in records:
         if record.thinking_tokens is not None:
-            bucket = bucket_of(record.prompt_tokens, edges)
-            for language in (None, record.language):
-                for some_bucket in (None, bucket):
-                    groups[record.task, language, some_bucket].append(record)
+            task, own_language, own_bucket = record.cell(buckets)
+            for language in (None, own_language):
+                for bucket in (None, own_bucket):
+                    groups[task, language, bucket].append(record)
     return tuple(
         _fit(task, language, bucket, groups[task, language, bucket])
         for task, language, bucket in sorted(groups, key=lambda k: (k[0], k[1] or "", -1 if k[2] is None else k[2]))

@@ -113,7 +113,7 @@ def _from_profile(
         raise typer.BadParameter(str(error), param_hint="--profile") from error
     name, thinking = thinking_model(known, model)
     traffic = by_hand(len(thinking.thinking), loads[0]) if loads else _logged(known, name, wish, log)
-    stated = profile_types(thinking, known.bucket_edges, traffic.arrivals, wish)
+    stated = profile_types(thinking, known.buckets, traffic.arrivals, wish)
     origin = f"types are the thinking curves of {name} in {source}; {traffic.origin}"
     return stated, loads or (traffic.arrivals.per_s,), origin
 

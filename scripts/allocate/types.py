@@ -1,6 +1,6 @@
 """Task types for `laar allocate` from a profile: a model's thinking curves, and how often each is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from deployments.budgets.arrivals import Arrivals, counted
 from deployments.budgets.curves import Curves
-from deployments.log.reading.queries import Kind, attempt_kinds
-from deployments.router.text.features import bucket_label
+from deployments.log.reading.queries import count_by_cell
+from profiles.cell import Buckets, Cell
 from profiles.profile import ModelProfile, Profile, ThinkingCurve
 from scripts.allocate.thinking_types import ThinkingTypes, TypesError, types_of
 
@@ -70,16 +70,16 @@ def logged(connection: Connection, profile: Profile, name: str, window: Window, 
     """
     if window.since >= window.before:
         raise TypesError(f"the window begins at {window.since:%F %T} UTC, which is yet to come")
-    kinds = attempt_kinds(
+    cells = count_by_cell(
         connection,
         name,
         since=window.since,
         before=window.before,
-        edges=profile.bucket_edges,
+        buckets=profile.buckets,
         is_first_only=max_attempts > 1,
     )
-    counts = count_by_curve(profile.models[name].thinking, kinds)
-    total = sum(kind.num_attempts for kind in kinds)
+    counts = count_by_curve(profile.models[name].thinking, cells)
+    total = sum(cells.values())
     since = f"since {window.since:%F %T} UTC"
     if not total:
         raise TypesError(f"the log has no attempt on '{name}' {since}; widen --window or give --arrivals")
@@ -92,17 +92,17 @@ def logged(connection: Connection, profile: Profile, name: str, window: Window, 
     return Traffic(arrivals=counted(counts, seconds=seconds, scale=1 / window.num_replicas), origin=told)
 
 
-def count_by_curve(curves: Sequence[ThinkingCurve], kinds: Sequence[Kind]) -> list[int]:
+def count_by_curve(curves: Sequence[ThinkingCurve], cells: Mapping[Cell, int]) -> list[int]:
     """Attempts under each curve; those under none are nobody's."""
     found, counts = Curves(curves), [0] * len(curves)
-    for kind in kinds:
-        index = found.find(kind.task, kind.language, kind.bucket)
+    for cell, count in cells.items():
+        index = found.find(cell)
         if index is not None:
-            counts[index] += kind.num_attempts
+            counts[index] += count
     return counts
 
 
-def profile_types(model: ModelProfile, edges: Sequence[int], arrivals: Arrivals, wish: Wish) -> ThinkingTypes:
+def profile_types(model: ModelProfile, buckets: Buckets, arrivals: Arrivals, wish: Wish) -> ThinkingTypes:
     """A type for each curve, named task/language/bucket; raises TypesError."""
     growth = min(model.latency.decode_growth, 1.0)
     return types_of(
@@ -112,14 +112,14 @@ def profile_types(model: ModelProfile, edges: Sequence[int], arrivals: Arrivals,
             "max_attempts": wish.max_attempts,
             "batching": None if wish.slots == 1 else {"growth": growth, "slots": wish.slots},
             "types": [
-                _stated(curve, edges, share) for curve, share in zip(model.thinking, arrivals.shares, strict=True)
+                _stated(curve, buckets, share) for curve, share in zip(model.thinking, arrivals.shares, strict=True)
             ],
         }
     )
 
 
-def _stated(curve: ThinkingCurve, edges: Sequence[int], share: float) -> dict[str, object]:
-    bucket = ALL if curve.bucket is None else bucket_label(curve.bucket, edges)
+def _stated(curve: ThinkingCurve, buckets: Buckets, share: float) -> dict[str, object]:
+    bucket = ALL if curve.bucket is None else buckets.label(curve.bucket)
     return {
         "name": f"{curve.task}/{curve.language or ALL}/{bucket}",
         "share": share,

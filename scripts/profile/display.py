@@ -10,11 +10,10 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from deployments.router.text.features import bucket_label
 from profiles.chances.intervals import wilson
 from profiles.profile import Profile
 from scripts.profile.measuring.journal import Outcome
-from scripts.profile.measuring.plan import Case, Cell
+from scripts.profile.measuring.plan import Case, PromptKind
 
 
 class Display:
@@ -26,7 +25,7 @@ class Display:
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         )
         self._bars: dict[str, TaskID] = {}
-        self._counts: dict[Cell, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+        self._counts: dict[PromptKind, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
         # renders at once
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
 
@@ -48,7 +47,7 @@ class Display:
 
     def done(self, case: Case, outcome: Outcome) -> None:
         if outcome.record is not None:
-            count = self._counts[case.cell][case.model]
+            count = self._counts[case.kind][case.model]
             count[0] += outcome.record.correct
             count[1] += 1
         self._progress.advance(self._bars[case.model])
@@ -64,7 +63,7 @@ class Display:
         return Group(live_table(self._counts, list(self._bars)), self._progress)
 
 
-def live_table(counts: Mapping[Cell, Mapping[str, Sequence[int]]], models: Sequence[str]) -> Table:
+def live_table(counts: Mapping[PromptKind, Mapping[str, Sequence[int]]], models: Sequence[str]) -> Table:
     """What each model got right so far; lengths are the intended ones."""
     table = Table("task", "language", "tokens", *models, title="correct / tried, 95 % interval")
     for cell in sorted(counts):
@@ -84,7 +83,7 @@ def profile_table(profile: Profile) -> Table:
     for task, language, bucket in sorted({key[:3] for key in found}):
         cells = [found.get((task, language, bucket, name)) for name in profile.models]
         shown = [share(cell.correct, cell.tried) if cell else "-" for cell in cells]
-        table.add_row(task, language, bucket_label(bucket, profile.bucket_edges), *shown)
+        table.add_row(task, language, profile.buckets.label(bucket), *shown)
     return table
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from deployments.log.database.store import Store
 from deployments.log.reading.outcomes import logged_attempts
+from profiles.cell import Buckets
 from profiles.measuring.from_log import Refit, refit
 from profiles.profile import Measured, Profile
 from scripts.log.actions import moment, run
@@ -30,7 +31,7 @@ def profile_from_log(
         if not attempts:
             raise ValueError(f"the log has no attempts since {began:%F %T} UTC; go further back with --since")
         edges = base.bucket_edges if base else BUCKET_EDGES
-        found = refit(attempts, edges=edges, base=base)
+        found = refit(attempts, buckets=Buckets(tuple(edges)), base=base)
         if not found.models:
             raise ValueError("; ".join(f"{name}: {why}" for name, why in found.left_out.items()))
         profile = Profile(

@@ -16,10 +16,10 @@ from rich.text import Text
 
 from deployments.router.choice.latency import Speeds, idle_latency_s
 from deployments.router.choice.routing import DEFAULT_OUTPUT_TOKENS
-from deployments.router.text.features import bucket_label
+from profiles.cell import Buckets
 from profiles.chances.capability import Capability
 from profiles.chances.intervals import wilson
-from profiles.profile import Cell, ModelProfile, Profile
+from profiles.profile import CellCounts, ModelProfile, Profile
 
 ACCURACY_COLOURS, TTCA_COLOURS = "RdYlGn", "RdYlGn_r"
 SHORTEST_S = 1e-6
@@ -75,10 +75,10 @@ def show_profile(profile: Profile, console: Console, *, png: Path | None) -> Non
     grids = grids_of(profile)
     # first, as the tables may go to a reader that stops reading
     if png is not None:
-        _picture(grids, profile.bucket_edges).savefig(png, dpi=120)
+        _picture(grids, profile.buckets).savefig(png, dpi=120)
     for grid in grids:
-        console.print(_table(grid, profile.bucket_edges, is_ttca=False))
-        console.print(_table(grid, profile.bucket_edges, is_ttca=True))
+        console.print(_table(grid, profile.buckets, is_ttca=False))
+        console.print(_table(grid, profile.buckets, is_ttca=True))
 
 
 def grids_of(profile: Profile) -> list[Grid]:
@@ -98,8 +98,8 @@ def grids_of(profile: Profile) -> list[Grid]:
     return grids
 
 
-def _figures(profile: Profile, capability: Capability, name: str, model: ModelProfile, cell: Cell) -> Figures:
-    chance = capability.probability(name, task=cell.task, language=cell.language, bucket=cell.bucket)
+def _figures(profile: Profile, capability: Capability, name: str, model: ModelProfile, cell: CellCounts) -> Figures:
+    chance = capability.probability(name, cell.cell)
     prompt = np.array([typical_tokens(cell.bucket, profile.bucket_edges)])
     output = np.array([model.output_tokens.get(cell.task, DEFAULT_OUTPUT_TOKENS)])
     latency_s = idle_latency_s(Speeds.of([model.latency]), prompt_tokens=prompt, output_tokens=output)
@@ -112,8 +112,8 @@ def typical_tokens(bucket: int, edges: Sequence[int]) -> float:
     return (low + edges[bucket]) / 2 if bucket < len(edges) else 1.5 * low
 
 
-def _table(grid: Grid, edges: Sequence[int], *, is_ttca: bool) -> Table:
-    labels = [bucket_label(bucket, edges) for bucket in grid.buckets]
+def _table(grid: Grid, buckets: Buckets, *, is_ttca: bool) -> Table:
+    labels = [buckets.label(bucket) for bucket in grid.buckets]
     what = "expected TTCA in seconds (L/Q, idle)" if is_ttca else "accuracy (95 % interval)"
     table = Table("language", "model", *labels, title=f"{grid.task}: {what}")
     shade = _shades(grid, is_ttca=is_ttca)
@@ -154,7 +154,7 @@ def ink(shade: Shades, value: float) -> str:
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > DARK else "white"
 
 
-def _picture(grids: Sequence[Grid], edges: Sequence[int]) -> Figure:
+def _picture(grids: Sequence[Grid], buckets: Buckets) -> Figure:
     """A row of two heat maps for each task: accuracy and expected time to a correct answer."""
     wide, high = PNG_INCHES_PER_CELL
     margin_wide, margin_high = MARGIN_INCHES
@@ -167,17 +167,17 @@ def _picture(grids: Sequence[Grid], edges: Sequence[int]) -> Figure:
         return figure
     axes = figure.subplots(len(grids), 2, squeeze=False, height_ratios=heights)
     for grid, (left, right) in zip(grids, axes, strict=True):
-        _heat_map(left, grid, edges, is_ttca=False)
-        _heat_map(right, grid, edges, is_ttca=True)
+        _heat_map(left, grid, buckets, is_ttca=False)
+        _heat_map(right, grid, buckets, is_ttca=True)
     return figure
 
 
-def _heat_map(axes: Axes, grid: Grid, edges: Sequence[int], *, is_ttca: bool) -> None:
+def _heat_map(axes: Axes, grid: Grid, buckets: Buckets, *, is_ttca: bool) -> None:
     values = grid.values((lambda f: f.ttca_s) if is_ttca else (lambda f: f.accuracy))
     shade = _shades(grid, is_ttca=is_ttca)
     axes.imshow(values, cmap=shade.colours, norm=shade.norm, aspect="auto")
     axes.set_title(f"{grid.task}: {'expected TTCA in s (L/Q, idle)' if is_ttca else 'accuracy'}")
-    axes.set_xticks(range(len(grid.buckets)), [bucket_label(bucket, edges) for bucket in grid.buckets], fontsize=8)
+    axes.set_xticks(range(len(grid.buckets)), [buckets.label(bucket) for bucket in grid.buckets], fontsize=8)
     axes.set_yticks(range(len(grid.rows)), [f"{language} {model}" for model, language in grid.rows], fontsize=8)
     axes.set_xlabel("prompt tokens")
     for (row, column), value in np.ndenumerate(values):

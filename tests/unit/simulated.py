@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from profiles.measuring.measurement import Record
-from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
 from scripts.simulate.core.router import Loop, Router
@@ -35,7 +35,7 @@ def engine(
     )
 
 
-def profile(*pairs: PairCell) -> Profile:
+def profile(*pairs: PairCounts) -> Profile:
     """A fast model that is right in half of the cases and a good one that is always right and five times slower."""
     return Profile(
         version=1,
@@ -52,7 +52,7 @@ def _model(decode: float, correct: int) -> ModelProfile:
         chars_per_token={"unknown": 4.0},
         chars_per_symbol_token=2.0,
         output_tokens={"t": 10.0},
-        cells=(Cell(task="t", language="en", bucket=0, correct=correct, tried=40),),
+        cells=(CellCounts(task="t", language="en", bucket=0, correct=correct, tried=40),),
     )
 
 

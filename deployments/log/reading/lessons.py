@@ -13,8 +13,9 @@ from deployments.log.writing.log_records import IS_RIGHT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """Whether a model was right; `bucket` is the label of its length, `failed` models were wrong on the request before.
+    """Whether a model was right; `failed` models were wrong on the request before.
 
+    `bucket` is the label that its length had in the router that asked it, `prompt_tokens` is the length.
     `replica` is the router that gave the verdict and so knows it already; None for a client's word.
     """
 
@@ -22,6 +23,7 @@ class Lesson:
     task: str
     language: str
     bucket: str
+    prompt_tokens: int
     correct: bool
     failed: tuple[str, ...] = ()
     replica: str | None = None
@@ -81,6 +83,7 @@ class Asked:
             task=attempt.task,
             language=attempt.language,
             bucket=attempt.bucket,
+            prompt_tokens=attempt.prompt_tokens,
             correct=correct,
             failed=tuple(dict.fromkeys(wrong)),
             replica=replica,
@@ -189,9 +192,8 @@ def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, Asked]:
     )
     found = {row["request_id"]: Asked(**row) for row in rows.mappings()}
     shown = attempts.c
-    tried = select(
-        shown.request_id, shown.attempt_index, shown.model, shown.task, shown.language, shown.bucket, shown.verdict
-    ).where(shown.request_id.in_(wanted))
+    names = ("request_id", "attempt_index", "model", "task", "language", "bucket", "prompt_tokens", "verdict")
+    tried = select(*(shown[name] for name in names)).where(shown.request_id.in_(wanted))
     for row in connection.execute(tried):
         if row.request_id in found:
             found[row.request_id].attempts[row.attempt_index] = row

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, 
 
 from deployments.log.database.tables import attempts, changes, feedback, requests
 from deployments.log.reading.chains import Chain, Link, chains
+from profiles.cell import Buckets, Cell
 from profiles.chances.intervals import wilson
 
 MAX_LINKS = 1_000_000
@@ -59,16 +60,6 @@ class Arrivals:
     num_requests: int
     rate_per_s: float
     task_shares: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """So many attempts of one task and language, with prompts of one length bucket."""
-
-    task: str
-    language: str
-    bucket: int
-    num_attempts: int
 
 
 def list_attempts(connection: Connection, wanted: Filter, *, limit: int) -> list[dict[str, Any]]:
@@ -140,17 +131,18 @@ def arrivals(connection: Connection, *, since: datetime, before: datetime) -> Ar
     )
 
 
-def attempt_kinds(
+def count_by_cell(
     connection: Connection,
     model: str,
     *,
     since: datetime,
     before: datetime,
-    edges: Sequence[int],
+    buckets: Buckets,
     is_first_only: bool = False,
-) -> list[Kind]:
-    """What one model was asked, by kind; of each request all attempts on it, or the first alone."""
-    bucket = case(*((attempts.c.prompt_tokens <= edge, index) for index, edge in enumerate(edges)), else_=len(edges))
+) -> dict[Cell, int]:
+    """What one model was asked, by cell; of each request all attempts on it, or the first alone."""
+    tokens, edges = attempts.c.prompt_tokens, buckets.edges
+    bucket = case(*((tokens <= edge, index) for index, edge in enumerate(edges)), else_=len(edges))
     asked = select(attempts.c.task, attempts.c.language, bucket.label("bucket")).where(
         attempts.c.model == model, attempts.c.arrived_at >= since, attempts.c.arrived_at < before
     )
@@ -164,9 +156,9 @@ def attempt_kinds(
             )
         )
     # a subquery, as PostgreSQL does not see that an expression with parameters is the one it groups by
-    kinds = asked.subquery("kinds")
-    counted = select(*kinds.c, func.count().label("num_attempts")).group_by(*kinds.c).order_by(*kinds.c)
-    return [Kind(**row) for row in connection.execute(counted).mappings()]
+    cells = asked.subquery("cells")
+    counted = select(*cells.c, func.count()).group_by(*cells.c).order_by(*cells.c)
+    return {Cell(*cell): count for *cell, count in connection.execute(counted)}
 
 
 def _judged() -> Subquery:

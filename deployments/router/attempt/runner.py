@@ -35,7 +35,6 @@ from deployments.router.http import sse
 from deployments.router.http.answers import laar_json
 from deployments.router.http.request import Endpoint, RoutedRequest
 from deployments.router.settings import Limits, RouterSettings
-from deployments.router.text.features import bucket_label
 from deployments.router.upkeep.request_logger import RequestLedger
 
 logger = logging.getLogger("ray.serve")
@@ -115,7 +114,7 @@ class Runner:
             served.request, served.features, served.log, turn=served.turn, now_s=self._clock(), may_explore=may_explore
         )
         if decision is not None and not served.log.attempts:
-            served.bucket_label = bucket_label(decision.chosen.bucket, self._routing.bucket_edges)
+            served.bucket_label = self._routing.buckets.label(decision.chosen.bucket)
         return decision
 
     async def answer(self, served: ServedRequest) -> Attempt:
@@ -317,7 +316,7 @@ class Runner:
             is_silent=not watch.has_begun and latency_s >= watch.patience_s,
             thinking_budget=chosen.thinking_budget,
             prompt_tokens=chosen.prompt_tokens,
-            bucket=bucket_label(chosen.bucket, self._routing.bucket_edges),
+            bucket=self._routing.buckets.label(chosen.bucket),
             reply=reply,
         )
 
@@ -332,10 +331,11 @@ class Runner:
 
     def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict) -> None:
         """Let a verdict that says right or wrong change what is believed of the model."""
-        if verdict.outcome is Outcome.UNKNOWN:
+        learner = self._routing.chances.learner
+        if learner is None or verdict.outcome is Outcome.UNKNOWN:
             return
-        correct = verdict.outcome is Outcome.CORRECT
-        warn_of(self._routing.learn(served.features, chosen, served.log, correct=correct))
+        correct, cell = verdict.outcome is Outcome.CORRECT, served.features.cell(chosen.bucket)
+        warn_of(learner.observe(chosen.model, cell, correct=correct, failed=served.log.failed_models))
 
     def _settle(self, served: ServedRequest, stop: StopReason) -> Attempt:
         best = served.log.best_answer()

@@ -14,6 +14,7 @@ from deployments.router.choice.latency import Floats
 from deployments.router.choice.model import Model
 from deployments.router.http.request import UNLIMITED, RoutedRequest
 from deployments.router.text.features import Features
+from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, Profile
 
 # A curve is a fit, and never so certain that a model should count as infallible or be ruled out.
@@ -63,7 +64,7 @@ class Thinking:
         curves = [curve for name in thinkers for curve in controller.curves(name)]
         self._tasks = {curve.task for curve in curves}
         self._languages = {curve.language for curve in curves}
-        # (curve parameter or budget, model, bucket), see `_cell`
+        # (curve parameter or budget, model, bucket), see `_known`
         self._tables: dict[tuple[str, str], Floats] = {}
 
     def plan_changed(self) -> None:
@@ -85,19 +86,11 @@ class Thinking:
             service_s=base_s + token_s * tokens,
         )
 
-    def observe(self, model: str, features: Features, *, bucket: int, tries: int, now_s: float) -> None:
-        """Count an attempt that begins."""
-        self.controller.observe(
-            model, task=features.task, language=features.language, bucket=bucket, tries=tries, now_s=now_s
-        )
-
-    def explain(
-        self, model: str, request: RoutedRequest, features: Features, *, bucket: int, budget: int | None
-    ) -> dict[str, Any] | None:
+    def explain(self, model: str, request: RoutedRequest, cell: Cell, *, budget: int | None) -> dict[str, Any] | None:
         """The budget of a candidate and what it rests on; None for a model that cannot be limited."""
         if model not in self.models:
             return None
-        index = self.controller.curve_index(model, features.task, features.language, bucket)
+        index = self.controller.curve_index(model, cell)
         plan = self.controller.plan.get(model)
         source: Source | None = "default" if budget is not None else None
         if request.thinking_token_budget is not None:
@@ -127,20 +120,21 @@ class Thinking:
         language = features.language if features.language in self._languages else _NO_LANGUAGE
         key = (task, language)
         if key not in self._tables:
-            cells = [[self._cell(name, task, language, b) for b in range(self._num_buckets)] for name in self._names]
-            self._tables[key] = np.array(np.moveaxis(np.array(cells), 2, 0), order="C")
+            cells = [Cell(task, language, bucket) for bucket in range(self._num_buckets)]
+            known = np.array([[self._known(name, cell) for cell in cells] for name in self._names])
+            self._tables[key] = np.array(np.moveaxis(known, 2, 0), order="C")
         return self._tables[key]
 
-    def _cell(self, model: str, task: str, language: str, bucket: int) -> list[float]:
+    def _known(self, model: str, cell: Cell) -> list[float]:
         """A curve's parameters, its largest budget and the present one; NaN for what there is not."""
         nothing = float("nan")
         if model not in self.models:
             return [nothing] * 7
-        index = self.controller.curve_index(model, task, language, bucket)
+        index = self.controller.curve_index(model, cell)
         if index is None:
             return [nothing] * 6 + [nothing if self._default_tokens is None else float(self._default_tokens)]
         curve = self.controller.curves(model)[index]
-        budget = self.controller.budget(model, task=task, language=language, bucket=bucket)
+        budget = self.controller.budget(model, cell)
         planned = nothing if budget is None else float(budget)
         return [curve.base_s, curve.token_s, curve.gain, curve.rate, curve.floor, float(curve.max_tokens), planned]
 

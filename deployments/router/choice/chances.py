@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deployments.router.choice.joint_order import Joint
 from deployments.router.settings import Learning
-from profiles.chances.capability import Capability, Estimate
+from profiles.chances.capability import Capability
 from profiles.chances.drift import Alarm
 from profiles.chances.joint import MIN_DIVISOR, after
 from profiles.chances.online import Learner
@@ -59,10 +59,10 @@ class Chances:
         found: Floats = self._table(task, language)[self._rows, buckets]
         return found
 
-    def estimate(self, model: str, *, task: str, language: str, bucket: int) -> Estimate:
-        """One model's Q with its interval, and whether it rests on any length like this."""
-        source = self.capability if self.learner is None else self.learner
-        return source.estimate(model, task=task, language=language, bucket=bucket)
+    @property
+    def source(self) -> Capability | Learner:
+        """What is believed now of each model in each cell."""
+        return self.learner or self.capability
 
     def after_failures(self, chances: Floats, task: str, failed: Sequence[str]) -> Floats:
         """The same chances, given that the `failed` models were wrong on this request."""
@@ -86,14 +86,6 @@ class Chances:
         """How a further wrong answer changes the chances after these; None where none changes any."""
         joint = self._joint(task)
         return self._joint_after(joint, tuple(failed)) if failed and joint is not None else joint
-
-    def learn(
-        self, model: str, *, task: str, language: str, bucket: int, correct: bool, failed: Sequence[str] = ()
-    ) -> list[Alarm]:
-        """Take in a verdict that came after the `failed` models' wrong answers; the drift alarms it starts."""
-        if self.learner is None:
-            return []
-        return self.learner.observe(model, task=task, language=language, bucket=bucket, correct=correct, failed=failed)
 
     @property
     def drifting(self) -> set[str]:

@@ -30,10 +30,8 @@ from deployments.router.choice.policy import (
 )
 from deployments.router.http.request import AUTO, RoutedRequest
 from deployments.router.settings import Learning
-from deployments.router.text.features import Features, bucket_index, estimate_tokens, extract
+from deployments.router.text.features import Features, estimate_tokens, extract
 from deployments.router.text.language import LanguageDetector
-from profiles.chances.capability import Estimate
-from profiles.chances.drift import Alarm
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
 
 # A model that nobody has profiled yet: plausible for a mid-size model, so that it is asked and can be measured.
@@ -73,8 +71,7 @@ class Routing:
         self.tracker = LoadTracker(self.models)
         self._names = tuple(self.models)
         self.chances = Chances(profile, self._names, learning or Learning())
-        self.bucket_edges = profile.bucket_edges
-        self._edges = np.array(profile.bucket_edges)
+        self.buckets = profile.buckets
         self._profiles = [profile.models.get(name, UNPROFILED) for name in self._names]
         self._speeds = Speeds.of([known.latency for known in self._profiles])
         self._context_tokens = np.array([model.context_tokens for model in models])
@@ -116,7 +113,7 @@ class Routing:
         With `explore` chances are drawn from what is believed of them instead of being its mean.
         """
         tokens = self._prompt_tokens(request, features)
-        buckets = bucket_index(tokens, self._edges)
+        buckets = self.buckets.of_all(tokens)
         output = self._expected_output(request, features)
         idle_s = idle_latency_s(self._speeds, prompt_tokens=self._unread(tokens, log), output_tokens=output)
         believed = self.chances.drawn if explore else self.chances.probabilities
@@ -177,23 +174,6 @@ class Routing:
         joint = self.chances.joint(features.task)
         return rank(self._policy_of(request), candidates, session=_session(request), turn=turn, joint=joint)
 
-    def estimate(self, features: Features, candidate: Candidate) -> Estimate:
-        """How sure the candidate's chance of a first attempt is, where no curve of its thinking tells it."""
-        return self.chances.estimate(
-            candidate.model, task=features.task, language=features.language, bucket=candidate.bucket
-        )
-
-    def learn(self, features: Features, chosen: Candidate, log: Tries, *, correct: bool) -> list[Alarm]:
-        """Take in the verdict on an attempt that is not in the log yet; the drift alarms that start with it."""
-        return self.chances.learn(
-            chosen.model,
-            task=features.task,
-            language=features.language,
-            bucket=chosen.bucket,
-            correct=correct,
-            failed=log.failed_models,
-        )
-
     def longest_s(self, request: RoutedRequest, candidate: Candidate) -> float:
         """Expected seconds of the longest answer that the candidate may give to the request now."""
         index = self._names.index(candidate.model)
@@ -227,8 +207,8 @@ class Routing:
         """Count an attempt as under way."""
         self.tracker.start(chosen.model, chosen.prompt_tokens)
         if self.thinking is not None:
-            tries = log.tries(chosen.model)
-            self.thinking.observe(chosen.model, features, bucket=chosen.bucket, tries=tries, now_s=now_s)
+            cell, tries = features.cell(chosen.bucket), log.tries(chosen.model)
+            self.thinking.controller.observe(chosen.model, cell, tries=tries, now_s=now_s)
 
     def learn_prompt_tokens(self, request: RoutedRequest, candidate: Candidate, language: str, actual: int) -> None:
         """Correct the characters-per-token figure of a model and language by what its tokenizer counted."""

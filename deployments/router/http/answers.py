@@ -9,7 +9,7 @@ from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.choice.budgets import Thinking
 from deployments.router.choice.policy import Candidate, Decision
-from deployments.router.text.features import bucket_label
+from profiles.cell import Buckets
 from profiles.chances.capability import Estimate
 
 
@@ -58,7 +58,7 @@ def explanation(
     candidates: Sequence[Candidate],
     estimates: Sequence[Estimate],
     order: Sequence[Candidate],
-    edges: Sequence[int],
+    buckets: Buckets,
     thinking: Thinking | None = None,
 ) -> dict[str, Any]:
     """The decision for a request and the numbers it rests on, every model included."""
@@ -75,8 +75,8 @@ def explanation(
             "task": features.task,
         },
         "candidates": [
-            _candidate_object(candidate, estimate, edges) | {"thinking": _thinking_object(served, candidate, thinking)}
-            for candidate, estimate in zip(candidates, estimates, strict=True)
+            _candidate_object(c, estimate, buckets) | {"thinking": _thinking_object(served, c, thinking)}
+            for c, estimate in zip(candidates, estimates, strict=True)
         ],
     }
 
@@ -98,13 +98,12 @@ def _thinking_object(served: ServedRequest, candidate: Candidate, thinking: Thin
     return thinking.explain(
         candidate.model,
         served.request,
-        served.features,
-        bucket=candidate.bucket,
+        served.features.cell(candidate.bucket),
         budget=candidate.thinking_budget,
     )
 
 
-def _candidate_object(candidate: Candidate, estimate: Estimate, edges: Sequence[int]) -> dict[str, Any]:
+def _candidate_object(candidate: Candidate, estimate: Estimate, buckets: Buckets) -> dict[str, Any]:
     return {
         "model": candidate.model,
         "probability": round(candidate.probability, 4),
@@ -113,7 +112,7 @@ def _candidate_object(candidate: Candidate, estimate: Estimate, edges: Sequence[
         "expected_latency_s": round(candidate.latency_s, 6),
         "score_s": round(candidate.score_s, 6),
         "prompt_tokens": candidate.prompt_tokens,
-        "bucket": bucket_label(candidate.bucket, edges),
+        "bucket": buckets.label(candidate.bucket),
         "in_flight": candidate.in_flight,
         "exclusion": candidate.exclusion.value if candidate.exclusion else None,
     }

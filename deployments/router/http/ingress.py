@@ -61,6 +61,7 @@ from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
 from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
 from deployments.verifier.checks import Catalogue
+from profiles.chances.online import Learner
 from profiles.measures.goodput import Meter
 from profiles.profile import Profile
 
@@ -246,9 +247,10 @@ class Router:
         order = self._routing.rank(request, served.features, candidates, turn=served.turn) or (
             [decision.chosen] if decision else []
         )
-        estimates = [self._routing.estimate(served.features, candidate) for candidate in candidates]
-        edges, thinking = self._routing.bucket_edges, self._routing.thinking
-        return JSONResponse(explanation(served, decision, candidates, estimates, order, edges, thinking))
+        believed = self._routing.chances.source
+        estimates = [believed.estimate(c.model, served.features.cell(c.bucket)) for c in candidates]
+        buckets, thinking = self._routing.buckets, self._routing.thinking
+        return JSONResponse(explanation(served, decision, candidates, estimates, order, buckets, thinking))
 
     async def _feedback(self, http: Request) -> Response:
         """What a client found of an answer; a 200 means that the log has it."""
@@ -279,17 +281,17 @@ class Router:
             clock=self._clock,
             wall=time.time,
         )
-        if self._settings.learning.enabled:
-            self._follow(self._log, replica)
+        if (learner := self._routing.chances.learner) is not None:
+            self._follow(self._log, learner, replica)
 
-    def _follow(self, log: ReplicaLog, replica: str) -> None:
+    def _follow(self, log: ReplicaLog, learner: Learner, replica: str) -> None:
         """Learn what was learned before, holding up the start for a while, and then what the others learn."""
         learning = self._settings.learning
         follower = Follower(
             log.history(replay_days=learning.replay_days),
-            self._routing.chances,
+            learner,
             replica=replica,
-            edges=self._routing.bucket_edges,
+            buckets=self._routing.buckets,
             half_life_verdicts=learning.half_life_verdicts,
         )
         replay(follower, timeout_s=learning.replay_timeout_s, clock=self._clock)

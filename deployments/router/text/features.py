@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.router.text.language import UNDETECTED, Detection, LanguageDetector, ends
+from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE
 
 # The latest message counts for the language; where it is data or code alone, at most so many are looked at.
@@ -35,6 +36,10 @@ class Features:
     num_chars: int
     symbol_share: float
     task: str
+
+    def cell(self, bucket: int) -> Cell:
+        """The cell of such a request on a model for which its length falls into `bucket`."""
+        return Cell(self.task, self.language, bucket)
 
 
 def extract(
@@ -63,20 +68,6 @@ def estimate_tokens(
     symbols = features.num_chars * features.symbol_share
     prose = features.num_chars - symbols
     return prose / chars_per_token + symbols / chars_per_symbol_token
-
-
-def bucket_index(num_tokens: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The length buckets: `edges` ascend and are inclusive upper ends; above the last one it is `len(edges)`."""
-    return edges.searchsorted(num_tokens)
-
-
-def bucket_label(index: int, edges: Sequence[int]) -> str:
-    """A bucket as people write it: '<=128', '129-512', '>512'."""
-    if index == 0:
-        return f"<={edges[0]}"
-    if index == len(edges):
-        return f">{edges[-1]}"
-    return f"{edges[index - 1] + 1}-{edges[index]}"
 
 
 def _detect(texts: Sequence[str], detector: LanguageDetector) -> Detection:

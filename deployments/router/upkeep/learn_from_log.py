@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.log.reading.lessons import Batch, Lesson
-from deployments.router.choice.chances import Chances, warn_of
-from deployments.router.text.features import bucket_label
+from deployments.router.choice.chances import warn_of
+from profiles.cell import Buckets, Cell
+from profiles.chances.online import Learner
 
 logger = logging.getLogger("ray.serve")
 
@@ -34,11 +35,10 @@ class Follower:
     """Takes in the log's lessons once each, but for the verdicts of its own replica, which were learned at once."""
 
     def __init__(
-        self, source: LessonLog, chances: Chances, *, replica: str, edges: Sequence[int], half_life_verdicts: float
+        self, source: LessonLog, learner: Learner, *, replica: str, buckets: Buckets, half_life_verdicts: float
     ) -> None:
-        self._source, self._beliefs, self._replica = source, chances, replica
-        self._buckets = {bucket_label(index, edges): index for index in range(len(edges) + 1)}
-        self._most = int(min(MAX_REPLAYED, REPLAYED_HALF_LIVES * half_life_verdicts * len(chances.models)))
+        self._source, self._learner, self._replica, self._buckets = source, learner, replica, buckets
+        self._most = int(min(MAX_REPLAYED, REPLAYED_HALF_LIVES * half_life_verdicts * len(learner.models)))
         self._position: int | None = None
 
     def read(self) -> Batch:
@@ -52,7 +52,10 @@ class Follower:
         self._position = batch.position
 
     def learn(self, lessons: Iterable[Lesson]) -> None:
-        """Lessons about models or lengths that are no longer configured are left out."""
+        """Lessons about models that are no longer configured are left out.
+
+        Where the bucket edges have changed since, the number of prompt tokens says which bucket a lesson is for.
+        """
         for lesson in lessons:
             if lesson.replica != self._replica:
                 self._learn(lesson)
@@ -69,18 +72,13 @@ class Follower:
         return False
 
     def _learn(self, lesson: Lesson) -> None:
-        bucket = self._buckets.get(lesson.bucket)
-        if bucket is None or lesson.model not in self._beliefs.models:
+        known = self._learner.models
+        if lesson.model not in known:
             return
-        alarms = self._beliefs.learn(
-            lesson.model,
-            task=lesson.task,
-            language=lesson.language,
-            bucket=bucket,
-            correct=lesson.correct,
-            failed=[model for model in lesson.failed if model in self._beliefs.models],
-        )
-        warn_of(alarms)
+        bucket = self._buckets.labelled(lesson.bucket, num_tokens=lesson.prompt_tokens)
+        cell = Cell(lesson.task, lesson.language, bucket)
+        failed = [model for model in lesson.failed if model in known]
+        warn_of(self._learner.observe(lesson.model, cell, correct=lesson.correct, failed=failed))
 
 
 def replay(follower: Follower, *, timeout_s: float, clock: Callable[[], float]) -> None:

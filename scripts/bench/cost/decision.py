@@ -11,7 +11,7 @@ from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import RoutedRequest
 from deployments.router.text.language import FastTextDetector
-from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from scripts.bench.report import Bar, Report, quantile
 from scripts.bench.requests import chat_request
 
@@ -94,11 +94,11 @@ def _routing(num_models: int) -> Routing:
     return Routing(models=models, profile=profile, policy="laar", detector=FastTextDetector())
 
 
-def _pairs(names: Sequence[str]) -> Iterator[PairCell]:
+def _pairs(names: Sequence[str]) -> Iterator[PairCounts]:
     """Neighbours fail together, so that the order of attempts is worked out and not only L/Q."""
     for failed, model in pairwise(names):
         for language in PROSE:
-            yield PairCell(failed=failed, model=model, language=language, bucket=0, correct=1, tried=20)
+            yield PairCounts(failed=failed, model=model, language=language, bucket=0, correct=1, tried=20)
 
 
 def _profile(index: int) -> ModelProfile:
@@ -110,7 +110,7 @@ def _profile(index: int) -> ModelProfile:
     )
 
 
-def _cells(index: int) -> Iterator[Cell]:
+def _cells(index: int) -> Iterator[CellCounts]:
     for language in PROSE:
         for bucket in range(len(EDGES) + 1):
-            yield Cell(language=language, bucket=bucket, correct=(index + bucket) % 20, tried=20)
+            yield CellCounts(language=language, bucket=bucket, correct=(index + bucket) % 20, tried=20)

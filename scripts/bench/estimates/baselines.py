@@ -7,9 +7,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from profiles.cell import Buckets
 from profiles.chances.logistic import Floats
 from profiles.measuring.measurement import Record
-from profiles.profile import bucket_of
 
 Chance = Callable[[Record], float]
 # Keeps the maximum finite where a language was always or never right.
@@ -22,11 +22,11 @@ def overall_rates(known: Sequence[Record]) -> Chance:
     return lambda r: rates[r.model]
 
 
-def cell_rates(known: Sequence[Record], edges: Sequence[int]) -> Chance:
+def cell_rates(known: Sequence[Record], buckets: Buckets) -> Chance:
     """The share in the cell of model, task, language and length; in an empty one the model's."""
 
     def cell(r: Record) -> tuple[object, ...]:
-        return r.model, r.task, r.language, bucket_of(r.prompt_tokens, edges)
+        return r.model, *r.cell(buckets)
 
     rates, overall = _rates(known, cell), overall_rates(known)
     return lambda r: rates[cell(r)] if cell(r) in rates else overall(r)

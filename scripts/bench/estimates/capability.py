@@ -10,11 +10,12 @@ import numpy as np
 from deployments.router.choice.chances import Chances
 from deployments.router.choice.joint_order import MAX_ORDERED, best_order
 from deployments.router.settings import Learning
+from profiles.cell import Buckets
 from profiles.chances.capability import Capability
 from profiles.chances.logistic import Floats
 from profiles.measuring.fitting import fit_profile
 from profiles.measuring.measurement import Record
-from profiles.profile import NO_PROFILE, Profile, bucket_of
+from profiles.profile import NO_PROFILE, Profile
 from scripts.bench.estimates.baselines import Chance, cell_rates, logistic_per_model, overall_rates
 from scripts.bench.estimates.read_measurements import read_records
 from scripts.bench.report import Bar, Report
@@ -28,42 +29,42 @@ def run(*, train: Path, held_out: Path, edges: Sequence[int]) -> Report:
     """Fit on one file and score on the other, apart for what the first has seen and what it has not."""
     known, asked = read_records(train), read_records(held_out)
     profile = fit_profile(known, bucket_edges=edges, measured=NO_PROFILE.measured)
-    chances = _chances(profile, known, edges)
-    parts = _parts(known, asked, edges)
+    buckets = profile.buckets
+    chances = _chances(profile, known, buckets)
+    parts = _parts(known, asked, buckets)
     scores = {
         part: {name: _scores(chance, records) for name, chance in chances.items()} for part, records in parts.items()
     }
     figures: dict[str, Any] = {
         "parts": {part: {"records": len(parts[part]), **scores[part]} for part in parts},
-        "picks_as_oracle": _picks(chances, asked, edges),
-        "ttca": _ttca(profile, known, asked, edges),
+        "picks_as_oracle": _picks(chances, asked, buckets),
+        "ttca": _ttca(profile, known, asked, buckets),
     }
     parameters = {"train": train.name, "held_out": held_out.name, "bucket_edges": list(edges)}
     return Report(bench="capability", parameters=parameters, figures=figures, bars=_bars(scores))
 
 
-def _chances(profile: Profile, known: Sequence[Record], edges: Sequence[int]) -> Mapping[str, Chance]:
+def _chances(profile: Profile, known: Sequence[Record], buckets: Buckets) -> Mapping[str, Chance]:
     capability = Capability(profile)
 
     def ours(record: Record) -> float:
-        bucket = bucket_of(record.prompt_tokens, edges)
-        return capability.probability(record.model, task=record.task, language=record.language, bucket=bucket)
+        return capability.probability(record.model, record.cell(buckets))
 
     return {
         "overall_rate": overall_rates(known),
-        "cell_rate": cell_rates(known, edges),
+        "cell_rate": cell_rates(known, buckets),
         "logistic_per_model": logistic_per_model(known),
         OURS: ours,
     }
 
 
-def _parts(known: Sequence[Record], asked: Sequence[Record], edges: Sequence[int]) -> Mapping[str, list[Record]]:
+def _parts(known: Sequence[Record], asked: Sequence[Record], buckets: Buckets) -> Mapping[str, list[Record]]:
     """What was asked in languages and at lengths that were profiled, and what was not; both must be there."""
     languages = {r.language for r in known}
-    lengths = {(r.model, r.task, bucket_of(r.prompt_tokens, edges)) for r in known}
+    lengths = {(r.model, r.task, buckets.of(r.prompt_tokens)) for r in known}
     parts: dict[str, list[Record]] = {"seen": [], "unseen": []}
     for r in asked:
-        is_seen = r.language in languages and (r.model, r.task, bucket_of(r.prompt_tokens, edges)) in lengths
+        is_seen = r.language in languages and (r.model, r.task, buckets.of(r.prompt_tokens)) in lengths
         parts["seen" if is_seen else "unseen"].append(r)
     if missing := [part for part, records in parts.items() if not records]:
         raise ValueError(f"the held-out file has no {' and no '.join(missing)} language or length; it needs both")
@@ -92,13 +93,13 @@ def _bars(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Bar]:
     return [*bars, Bar(name="ece_seen", value=scores["seen"][OURS]["ece"], limit=MOST_ECE, kind="max")]
 
 
-def _picks(chances: Mapping[str, Chance], asked: Sequence[Record], edges: Sequence[int]) -> dict[str, float]:
+def _picks(chances: Mapping[str, Chance], asked: Sequence[Record], buckets: Buckets) -> dict[str, float]:
     """Share of prompts for which the lowest L/Q is the oracle's, which knows the held-out cells' rates.
 
     L is the held-out cells' mean latency for all of them, so that only Q differs; what is as good as the oracle's
     choice by its own measure counts as that.
     """
-    rate, latency_s = cell_rates(asked, edges), _cell_latency_s(asked, edges)
+    rate, latency_s = cell_rates(asked, buckets), _cell_latency_s(asked, buckets)
     prompts = _prompts(asked)
 
     def is_right(chance: Chance, answers: Sequence[Record]) -> bool:
@@ -111,17 +112,17 @@ def _picks(chances: Mapping[str, Chance], asked: Sequence[Record], edges: Sequen
     }
 
 
-def _ttca(profile: Profile, known: Sequence[Record], asked: Sequence[Record], edges: Sequence[int]) -> dict[str, float]:
+def _ttca(profile: Profile, known: Sequence[Record], asked: Sequence[Record], buckets: Buckets) -> dict[str, float]:
     """Mean seconds to the right answer, all models once at most, where failures are joint and where they are not.
 
     Replayed on the recorded outcomes; prompts that no model gets right count with the time of all.
     """
     models = sorted(profile.models)
     beliefs = Chances(profile, models, Learning(enabled=False))
-    latency_s = _cell_latency_s(known, edges)
+    latency_s = _cell_latency_s(known, buckets)
     prompts = [answers for answers in _prompts(asked) if {r.model for r in answers} <= set(models)]
     times = {
-        name: [_replay(answers, beliefs, latency_s, edges, is_joint=is_joint) for answers in prompts]
+        name: [_replay(answers, beliefs, latency_s, buckets, is_joint=is_joint) for answers in prompts]
         for name, is_joint in (("joint", True), ("independent", False))
     }
     return {"prompts": len(prompts)} | {f"{name}_mean_s": float(np.mean(found)) for name, found in times.items()}
@@ -131,7 +132,7 @@ def _replay(
     answers: Sequence[Record],
     beliefs: Chances,
     latency_s: Callable[[Record], float],
-    edges: Sequence[int],
+    buckets: Buckets,
     *,
     is_joint: bool,
 ) -> float:
@@ -140,7 +141,7 @@ def _replay(
     failed: list[str] = []
     total_s = 0.0
     while left:
-        chosen = left.pop(_next(left, failed if is_joint else [], beliefs, latency_s, edges, is_joint=is_joint))
+        chosen = left.pop(_next(left, failed if is_joint else [], beliefs, latency_s, buckets, is_joint=is_joint))
         total_s += chosen.latency_s
         if chosen.correct:
             break
@@ -153,14 +154,14 @@ def _next(
     failed: Sequence[str],
     beliefs: Chances,
     latency_s: Callable[[Record], float],
-    edges: Sequence[int],
+    buckets: Buckets,
     *,
     is_joint: bool,
 ) -> str:
     any_record = next(iter(left.values()))
     task, language = any_record.task, any_record.language
-    buckets = np.array([bucket_of(left[m].prompt_tokens, edges) if m in left else 0 for m in beliefs.models])
-    first = beliefs.probabilities(task, language, buckets)
+    lengths = np.array([buckets.of(left[m].prompt_tokens) if m in left else 0 for m in beliefs.models])
+    first = beliefs.probabilities(task, language, lengths)
     chances = dict(zip(beliefs.models, beliefs.after_failures(first, task, failed).tolist(), strict=True))
     by_score = sorted(left, key=lambda m: _score(latency_s(left[m]), chances[m]))[:MAX_ORDERED]
     joint = beliefs.joint(task, failed) if is_joint else None
@@ -170,15 +171,15 @@ def _next(
     return by_score[order[0]]
 
 
-def _cell_latency_s(records: Sequence[Record], edges: Sequence[int]) -> Callable[[Record], float]:
+def _cell_latency_s(records: Sequence[Record], buckets: Buckets) -> Callable[[Record], float]:
     """Mean latency of a model on a task at a length; where there is none, of the model."""
     found: dict[tuple[object, ...], list[float]] = defaultdict(list)
     for r in records:
-        found[r.model, r.task, bucket_of(r.prompt_tokens, edges)].append(r.latency_s)
+        found[r.model, r.task, buckets.of(r.prompt_tokens)].append(r.latency_s)
         found[r.model,].append(r.latency_s)
 
     means = {key: float(np.mean(values)) for key, values in found.items()}
-    return lambda r: means.get((r.model, r.task, bucket_of(r.prompt_tokens, edges)), means[r.model,])
+    return lambda r: means.get((r.model, r.task, buckets.of(r.prompt_tokens)), means[r.model,])
 
 
 def _prompts(records: Sequence[Record]) -> list[list[Record]]:

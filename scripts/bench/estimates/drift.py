@@ -12,7 +12,7 @@ from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.text.language import FastTextDetector
 from profiles.chances.drift import Alarm
-from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, Profile
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile
 from scripts.bench.report import Bar, Report, median_and_spread
 from scripts.bench.requests import chat_request
 
@@ -59,7 +59,9 @@ class World:
                 self.choices.append((self.verdicts, row == best))
             correct = bool(self.rng.random() < self.truth[row, language, bucket])
             self.verdicts += 1
-            alarms = self.routing.learn(features, decision.chosen, log, correct=correct)
+            learner, cell = self.routing.chances.learner, features.cell(decision.chosen.bucket)
+            assert learner is not None
+            alarms = learner.observe(decision.chosen.model, cell, correct=correct, failed=log.failed_models)
             self.alarms += [(self.verdicts, alarm) for alarm in alarms]
             if correct:
                 return
@@ -167,7 +169,7 @@ def _profile(correct: np.ndarray[Any, np.dtype[np.int64]]) -> ModelProfile:
         chars_per_token={"unknown": 4.0},
         chars_per_symbol_token=4.0,
         cells=tuple(
-            Cell(language=language, bucket=bucket, correct=int(correct[row, bucket]), tried=PROMPTS_PER_CELL)
+            CellCounts(language=language, bucket=bucket, correct=int(correct[row, bucket]), tried=PROMPTS_PER_CELL)
             for row, language in enumerate(LANGUAGES)
             for bucket in range(len(LENGTHS))
         ),

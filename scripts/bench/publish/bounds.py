@@ -19,7 +19,7 @@ from profiles.measuring.measurement import Record
 from scripts.bench.ttca.data import LAAR, Compared, Prompt
 
 Order = tuple[str, ...]
-Cell = tuple[str, str, int]
+PromptKind = tuple[str, str, int]
 # All orders of so many models are tried; 720 a cell.
 MOST_MODELS = 6
 
@@ -50,7 +50,7 @@ class Bounds:
     """
 
     times: AttemptTimes
-    orders: Mapping[Cell, Order]
+    orders: Mapping[PromptKind, Order]
     oracle: Mapping[str, float]
     static: Mapping[str, float]
     replayed: Mapping[str, float]
@@ -83,11 +83,11 @@ def replay_s(prompt: Prompt, order: Sequence[str], seconds: Mapping[tuple[str, s
 
 def best_orders(
     prompts: Iterable[Prompt], models: Sequence[str], seconds: Mapping[tuple[str, str], float]
-) -> dict[Cell, Order]:
+) -> dict[PromptKind, Order]:
     """For each cell the order of least mean time over its prompts; a tie goes to the smaller names."""
     if len(models) > MOST_MODELS:
         raise ValueError(f"{len(models)} models; all orders of at most {MOST_MODELS} can be tried")
-    cells: dict[Cell, list[Prompt]] = defaultdict(list)
+    cells: dict[PromptKind, list[Prompt]] = defaultdict(list)
     for prompt in prompts:
         cells[prompt.cell].append(prompt)
 

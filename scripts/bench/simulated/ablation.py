@@ -8,7 +8,7 @@ import numpy as np
 from deployments.router.settings import Learning
 from profiles.measures.ttca import answerable
 from profiles.measuring.measurement import Record
-from profiles.profile import UNKNOWN_LANGUAGE, Cell, PairCell, Profile
+from profiles.profile import UNKNOWN_LANGUAGE, CellCounts, PairCounts, Profile
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.router import FROZEN, Ablation, Loop
 from scripts.simulate.core.traffic import Floats
@@ -143,7 +143,7 @@ def _row(name: str, means: Floats, full: Floats, gain_s: float, solved: float) -
 
 
 def _merged(profile: Profile, *, languages: bool, buckets: bool) -> Profile:
-    def cell(found: Cell) -> Cell:
+    def cell(found: CellCounts) -> CellCounts:
         place = {"language": UNKNOWN_LANGUAGE} if languages else {}
         return found.model_copy(update=place | ({"bucket": 0} if buckets else {}))
 
@@ -156,11 +156,11 @@ def _merged(profile: Profile, *, languages: bool, buckets: bool) -> Profile:
     return profile.model_copy(update={"models": models, "pairs": pairs, "bucket_edges": edges})
 
 
-def _added(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+def _added(cells: Sequence[CellCounts]) -> tuple[CellCounts, ...]:
     """Cells of the same place made one."""
-    found: dict[tuple[str, ...], Cell] = {}
+    found: dict[tuple[str, ...], CellCounts] = {}
     for cell in cells:
-        ends = (cell.failed, cell.model) if isinstance(cell, PairCell) else ()
+        ends = (cell.failed, cell.model) if isinstance(cell, PairCounts) else ()
         key = (cell.task, cell.language, str(cell.bucket), *ends)
         seen = found.get(key)
         counts = {} if seen is None else {"correct": seen.correct + cell.correct, "tried": seen.tried + cell.tried}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import minimize
 
+from profiles.cell import Buckets
 from profiles.measures.trial import Trial
 from profiles.measuring.measurement import Record
-from profiles.profile import bucket_of
 from scripts.bench.simulated.scripted import Step, of_trials, play, shaken
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.traffic import Floats
@@ -25,7 +25,7 @@ _REACHES, _LAST_REACH, _MOST_STEPS = (0.7, 0.4, 0.3), 0.02, 300
 # In a closed loop a little more work, and requests meet others: the mean over so many plays moves less by that.
 _PLAYS = 4
 # Prompts and answers of about the same length, in tokens, share a group.
-_PROMPT_EDGES, _ANSWER_EDGES = (200, 600), (8, 16)
+_PROMPT_BINS, _ANSWER_BINS = Buckets((200, 600)), Buckets((8, 16))
 
 # By model, task, bins of both lengths, and whether it was asked before: simulated and measured seconds of each attempt.
 Group = tuple[str, str, int, int, bool]
@@ -127,4 +127,4 @@ def _ratio(group: Sequence[tuple[float, float]]) -> float:
 
 def _lengths(step: Step) -> tuple[int, int]:
     """The bins of prompt and answer."""
-    return bucket_of(step.prompt_tokens, _PROMPT_EDGES), bucket_of(int(step.output_tokens), _ANSWER_EDGES)
+    return _PROMPT_BINS.of(step.prompt_tokens), _ANSWER_BINS.of(int(step.output_tokens))

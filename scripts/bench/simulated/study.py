@@ -13,7 +13,7 @@ import numpy as np
 from deployments.budgets.optimum.batching import Batching
 from profiles.chances.capability import Capability
 from profiles.measures.trial import Trial
-from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from scripts.bench.report import Bar, Report
 from scripts.bench.simulated.calibrate import Calibrated
 from scripts.bench.simulated.published import compared, dictionary, publish
@@ -148,7 +148,7 @@ def big_profile(seed: int) -> Profile:
     rng = np.random.default_rng(seed)
     names = [f"model-{index}" for index in range(MODELS)]
     pairs = [
-        PairCell(failed=failed, model=model, task=task, language=language, bucket=1, correct=45, tried=100)
+        PairCounts(failed=failed, model=model, task=task, language=language, bucket=1, correct=45, tried=100)
         for failed in names
         for model in names
         if failed != model
@@ -174,7 +174,7 @@ def _model(index: int, rng: np.random.Generator) -> ModelProfile:
         chars_per_symbol_token=2.0,
         output_tokens=dict.fromkeys(TASKS, OUTPUT_TOKENS),
         cells=tuple(
-            Cell(task=task, language=language, bucket=bucket, correct=correct(bucket), tried=100)
+            CellCounts(task=task, language=language, bucket=bucket, correct=correct(bucket), tried=100)
             for task in TASKS
             for language in LANGUAGES
             for bucket in range(len(EDGES) + 1)

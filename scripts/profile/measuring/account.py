@@ -61,8 +61,8 @@ class Tally:
 def account(cases: Iterable[Case], journal: Journal) -> list[Row]:
     rows: dict[tuple[object, ...], Row] = {}
     for case in cases:
-        key = (case.model, *case.cell, case.thinking_tokens)
-        task, language, tokens = case.cell
+        key = (case.model, *case.kind, case.thinking_tokens)
+        task, language, tokens = case.kind
         row = rows.setdefault(
             key,
             Row(

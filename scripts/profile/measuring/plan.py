@@ -18,7 +18,7 @@ class ProfileError(Exception):
     """The application cannot be measured, or not like this; the message says why."""
 
 
-class Cell(NamedTuple):
+class PromptKind(NamedTuple):
     """Prompts of one kind: what a workload makes for one task, language and intended length."""
 
     task: str
@@ -48,8 +48,8 @@ class Case:
         return Key(self.model, self.prompt.id, self.thinking_tokens)
 
     @property
-    def cell(self) -> Cell:
-        return cell_of(self.prompt)
+    def kind(self) -> PromptKind:
+        return kind_of(self.prompt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +115,8 @@ class ProfilePlan:
         }
 
 
-def cell_of(prompt: Prompt) -> Cell:
-    return Cell(prompt.task, prompt.language, prompt.target_tokens)
+def kind_of(prompt: Prompt) -> PromptKind:
+    return PromptKind(prompt.task, prompt.language, prompt.target_tokens)
 
 
 def _digest(prompts: Sequence[Prompt]) -> str:

@@ -12,7 +12,7 @@ from profiles.measuring.adaptive import Arm, Doubt, doubts, next_arms
 from profiles.measuring.fitting import fit_latency
 from profiles.measuring.measurement import Record
 from scripts.profile.measuring.journal import Journal
-from scripts.profile.measuring.plan import Case, Cell, Key, ProfileError
+from scripts.profile.measuring.plan import Case, Key, ProfileError, PromptKind
 
 # So many prompts of every cell are asked of every model before there is any doubt to go by.
 FIRST_PROMPTS = 3
@@ -47,9 +47,9 @@ class Adaptive:
     def __init__(self, cases: Sequence[Case], *, most: int, seed: int) -> None:
         """Raises ProfileError when `most` does not even suffice for the first round."""
         self._by_key = {case.key: case for case in cases}
-        self._arms: dict[tuple[Cell, str], list[Case]] = defaultdict(list)
+        self._arms: dict[tuple[PromptKind, str], list[Case]] = defaultdict(list)
         for case in cases:
-            self._arms[case.cell, case.model].append(case)
+            self._arms[case.kind, case.model].append(case)
         self._most, self._seed, self._replayed = most, seed, 0
         self._first = [case for arm in self._arms.values() for case in arm[:FIRST_PROMPTS]]
         if most < len(self._first):
@@ -81,25 +81,25 @@ class Adaptive:
         return [case for arm in chosen for case in left[arm][:STEP_PROMPTS]][: self._most - len(asked)]
 
 
-def doubts_of(cases: Iterable[Case], journal: Journal, *, seed: int) -> dict[Cell, Doubt]:
+def doubts_of(cases: Iterable[Case], journal: Journal, *, seed: int) -> dict[PromptKind, Doubt]:
     """How sure the choice of a model is in each cell that any has answered."""
     return doubts(arms_of(cases, journal), rng=np.random.default_rng((seed, len(journal.rounds))))
 
 
 def arms_of(
-    cases: Iterable[Case], journal: Journal, *, left: Mapping[tuple[Cell, str], Sequence[Case]] | None = None
-) -> dict[Cell, list[Arm]]:
+    cases: Iterable[Case], journal: Journal, *, left: Mapping[tuple[PromptKind, str], Sequence[Case]] | None = None
+) -> dict[PromptKind, list[Arm]]:
     """What is known of every model in every cell where it has answered; `left` are its prompts yet to be asked."""
-    found: dict[tuple[Cell, str], list[Record]] = defaultdict(list)
+    found: dict[tuple[PromptKind, str], list[Record]] = defaultdict(list)
     for case in cases:
         outcome = journal.outcomes.get(case.key)
         if outcome is not None and outcome.record is not None:
-            found[case.cell, case.model].append(outcome.record)
+            found[case.kind, case.model].append(outcome.record)
     by_model: dict[str, list[Record]] = defaultdict(list)
     for (_, model), records in found.items():
         by_model[model] += records
     speeds = {model: Speeds.of([fit_latency(records)]) for model, records in by_model.items()}
-    arms: dict[Cell, list[Arm]] = defaultdict(list)
+    arms: dict[PromptKind, list[Arm]] = defaultdict(list)
     for (cell, model), records in sorted(found.items()):
         can_be_asked = left is None or bool(left.get((cell, model)))
         arms[cell].append(_arm(model, records, speeds[model], can_be_asked=can_be_asked))

@@ -18,8 +18,9 @@ from deployments.router.choice.load import LoadTracker
 from deployments.router.choice.policy import POLICIES, Candidate, Decision, Exclusion, decide
 from deployments.router.choice.routing import DEFAULT_OUTPUT_TOKENS, UNPROFILED
 from deployments.router.settings import Learning
+from profiles.cell import Cell
 from profiles.chances.capability import Capability
-from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE, Profile, bucket_of
+from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE, Profile
 from scripts.simulate.core.traffic import Prompt
 
 # `server`: one request is retried where its attempts are known, as laar does; `client`: each attempt is a new request.
@@ -76,7 +77,7 @@ class Router:
             self.tracker.set_replicas(name, running)
         self.chances = Chances(profile, self.names, learning, capability=capability)
         self.is_learning = learning.enabled
-        self._edges = profile.bucket_edges
+        self._buckets = profile.buckets
         self._profiles = [profile.models.get(name, UNPROFILED) for name in self.names]
         self._tasks = {task for known in self._profiles for task in known.output_tokens}
         self._speeds = Speeds.of([known.latency for known in self._profiles])
@@ -153,14 +154,9 @@ class Router:
             self.tracker.succeeded(chosen.model)
         if self.is_learning:
             view = self.view(prompt)
-            self.chances.learn(
-                chosen.model,
-                task=view.task,
-                language=view.language,
-                bucket=chosen.bucket,
-                correct=correct,
-                failed=() if log is None else log.failed_models,
-            )
+            assert self.chances.learner is not None
+            cell, failed = Cell(view.task, view.language, chosen.bucket), () if log is None else log.failed_models
+            self.chances.learner.observe(chosen.model, cell, correct=correct, failed=failed)
 
     def broke(self, model: str, now_s: float) -> None:
         """Book an attempt that brought no answer."""
@@ -179,7 +175,7 @@ class Router:
 
     def _seen(self, prompt: Prompt) -> _View:
         tokens = np.maximum(np.rint(np.array(prompt.prompt_tokens, dtype=np.float64)), 1.0)
-        buckets = np.array([bucket_of(int(count), self._edges) for count in tokens])
+        buckets = np.array([self._buckets.of(int(count)) for count in tokens])
         task = prompt.task if prompt.task in self._tasks else DEFAULT_TASK
         output = np.array([known.output_tokens.get(task, DEFAULT_OUTPUT_TOKENS) for known in self._profiles])
         language = UNKNOWN_LANGUAGE if self._ablation.no_language else prompt.language

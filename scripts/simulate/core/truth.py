@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from deployments.router.choice.chances import Chances
+from profiles.cell import Buckets
 from profiles.chances.capability import Capability
 from profiles.chances.joint import after
 from profiles.measuring.measurement import Record
-from profiles.profile import Profile, bucket_of
+from profiles.profile import Profile
 from scripts.simulate.core.router import FROZEN
 from scripts.simulate.core.traffic import Floats, Prompt, Traffic
 
@@ -62,7 +63,7 @@ class Drawn:
         capability: Capability | None = None,
     ) -> None:
         beliefs = Chances(profile, models, FROZEN, capability=capability)
-        wrong, together = _failures(beliefs, profile.bucket_edges, traffic.prompts)
+        wrong, together = _failures(beliefs, profile.buckets, traffic.prompts)
         by_ease = _by_ease(wrong, _common_b(wrong, together), _EASES)
         places = {name: 1 + place for place, name in enumerate(profile.models)}
         columns = [places[name] for name in models]
@@ -79,12 +80,12 @@ class Drawn:
         return bool(self.right[request, model])
 
 
-def _failures(beliefs: Chances, edges: Sequence[int], prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+def _failures(beliefs: Chances, lengths: Buckets, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
     """For each prompt the chance of each model to be wrong, and those of two to be wrong added up over all pairs."""
     count = len(beliefs.models)
     wrong, together = np.empty((len(prompts), count)), np.empty(len(prompts))
     for row, prompt in enumerate(prompts):
-        buckets = np.array([bucket_of(int(tokens), edges) for tokens in prompt.prompt_tokens])
+        buckets = np.array([lengths.of(int(tokens)) for tokens in prompt.prompt_tokens])
         chances = beliefs.probabilities(prompt.task, prompt.language, buckets)
         joint = beliefs.joint(prompt.task)
         then_wrong = 1 - after(chances, np.zeros((count, 1)) if joint is None else joint.burdens)

@@ -10,6 +10,7 @@ from deployments.budgets.controller import Controller, Outcome, ThinkingModel, p
 from deployments.budgets.curves import Curves
 from deployments.budgets.optimum.problem import Floats, Problem
 from deployments.budgets.settings import ThinkingSettings
+from profiles.cell import Cell
 from profiles.profile import ThinkingCurve
 
 PERIOD_S = 10.0
@@ -61,7 +62,7 @@ class Bench:
     def arrive(self, per_s: float, *, seconds: float, task: str = "sums", tries: int = 0) -> None:
         for step in range(round(per_s * seconds)):
             at_s = self.now_s + step / per_s
-            self.controller.observe("m", task=task, language="en", bucket=0, tries=tries, now_s=at_s)
+            self.controller.observe("m", Cell(task, "en", 0), tries=tries, now_s=at_s)
         self.now_s += seconds
 
     def replan(self, replicas: float = 1.0) -> Outcome:
@@ -70,7 +71,7 @@ class Bench:
         return plan["m"].outcome
 
     def budget(self, task: str = "sums") -> int | None:
-        return self.controller.budget("m", task=task, language="en", bucket=0)
+        return self.controller.budget("m", Cell(task, "en", 0))
 
     @property
     def per_s(self) -> float:
@@ -198,7 +199,7 @@ def test_least_tokens_are_part_of_the_base() -> None:
 
 
 def test_model_without_curves_has_no_budget() -> None:
-    assert Bench().controller.budget("other", task="sums", language="en", bucket=0) is None
+    assert Bench().controller.budget("other", Cell("sums", "en", 0)) is None
 
 
 @pytest.mark.parametrize(
@@ -213,17 +214,17 @@ def test_model_without_curves_has_no_budget() -> None:
 )
 def test_most_specific_curve_counts(task: str, language: str, bucket: int, expected: int) -> None:
     curves = [curve(), curve(bucket=1), curve(language="de"), curve(language="de", bucket=1), curve("default")]
-    assert Curves(curves).find(task, language, bucket) == expected
+    assert Curves(curves).find(Cell(task, language, bucket)) == expected
 
 
 def test_task_without_any_curve_is_not_planned_for() -> None:
-    assert Curves([curve("sums")]).find("plays", "en", 0) is None
+    assert Curves([curve("sums")]).find(Cell("plays", "en", 0)) is None
 
 
 def test_unknown_names_take_no_memory() -> None:
     found = Curves([curve("sums", language="de")])
     for number in range(1000):
-        found.find(f"task-{number}", f"language-{number}", number)
+        found.find(Cell(f"task-{number}", f"language-{number}", number))
     assert len(found._found) == 1
 
 

@@ -1,16 +1,15 @@
-from typing import Any
-
 import numpy as np
 import pytest
 
+from profiles.cell import Cell
 from profiles.chances.capability import Capability
 from profiles.chances.joint import after as conditioned
-from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 
 MEASURED = NO_PROFILE.measured
 
 
-def profile(cells: dict[str, list[Cell]], pairs: tuple[PairCell, ...] = ()) -> Profile:
+def profile(cells: dict[str, list[CellCounts]], pairs: tuple[PairCounts, ...] = ()) -> Profile:
     models = {
         name: ModelProfile(
             latency=Latency(overhead_s=0, prefill_s_per_token=0, decode_s_per_token=0),
@@ -23,12 +22,12 @@ def profile(cells: dict[str, list[Cell]], pairs: tuple[PairCell, ...] = ()) -> P
     return Profile(version=1, measured=MEASURED, bucket_edges=(128, 512), models=models, pairs=pairs)
 
 
-def cell(language: str, bucket: int, correct: int, tried: int) -> Cell:
-    return Cell(language=language, bucket=bucket, correct=correct, tried=tried)
+def cell(language: str, bucket: int, correct: int, tried: int) -> CellCounts:
+    return CellCounts(language=language, bucket=bucket, correct=correct, tried=tried)
 
 
 def q(found: Capability, model: str, language: str, bucket: int = 0, task: str = "default") -> float:
-    return found.probability(model, task=task, language=language, bucket=bucket)
+    return found.probability(model, Cell(task, language, bucket))
 
 
 def test_model_without_any_figures_anywhere_is_right_half_the_time() -> None:
@@ -38,9 +37,7 @@ def test_model_without_any_figures_anywhere_is_right_half_the_time() -> None:
 
 def test_model_without_figures_is_taken_for_one_like_the_others_within_a_wide_interval() -> None:
     found = Capability(profile({"m": [cell("en", b, 38, 40) for b in (0, 1)], "n": [cell("en", 0, 36, 40)], "new": []}))
-    known, new, another = (
-        found.estimate(name, task="default", language="en", bucket=0) for name in ("m", "new", "another")
-    )
+    known, new, another = (found.estimate(name, Cell("default", "en", 0)) for name in ("m", "new", "another"))
     assert new == another
     assert new.probability > 0.7
     assert new.high - new.low > 2 * (known.high - known.low)
@@ -81,10 +78,9 @@ def test_probability_is_never_certain() -> None:
 
 
 def test_models_that_fail_together_lower_the_probability_after_a_failure() -> None:
-    pair = PairCell(failed="a", model="b", language="en", bucket=0, correct=0, tried=16)
+    pair = PairCounts(failed="a", model="b", language="en", bucket=0, correct=0, tried=16)
     found = Capability(profile({"a": [cell("en", 0, 10, 20)], "b": [cell("en", 0, 10, 20)]}, (pair,)))
-    where: dict[str, Any] = {"task": "default", "language": "en", "bucket": 0}
-    before = found.probability("b", **where)
+    before = found.probability("b", Cell("default", "en", 0))
     after = float(conditioned(np.array(before), found.burdens(["a", "b"], task="default")[0, 1]))
     assert before == pytest.approx(0.5, abs=0.02)
     # the paired rate is 0 of 16; the shift is shrunk twice, to the two models' and to one over all
@@ -99,7 +95,7 @@ def test_failure_of_a_model_without_paired_figures_changes_nothing() -> None:
 def test_task_without_figures_is_answered_by_the_default_task_where_that_has_some() -> None:
     found = Capability(profile({"m": [cell("en", 0, 18, 20)]}))
     assert found.known("poetry", "sw") == ("default", "*")
-    lookup = Cell(task="lookup", language="en", bucket=0, correct=18, tried=20)
+    lookup = CellCounts(task="lookup", language="en", bucket=0, correct=18, tried=20)
     assert Capability(profile({"m": [lookup]})).known("poetry", "en") == ("*", "en")
 
 

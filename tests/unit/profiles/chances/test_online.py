@@ -1,21 +1,22 @@
 import numpy as np
 import pytest
 
+from profiles.cell import Cell
 from profiles.chances.capability import Capability
 from profiles.chances.online import Learner
-from profiles.profile import Cell, PairCell, Profile
+from profiles.profile import CellCounts, PairCounts, Profile
 from tests.unit.profiles.chances.test_capability import profile
 
 MODELS = ("m", "n")
 
 
-def measured(*, tried: int = 100, pairs: tuple[PairCell, ...] = ()) -> Profile:
+def measured(*, tried: int = 100, pairs: tuple[PairCounts, ...] = ()) -> Profile:
     """`m` is right at 0.9, `n` at 0.3, in two languages, at two lengths and on two tasks."""
     tasks = ("default", "sums")
     return profile(
         {
             name: [
-                Cell(task=task, language=language, bucket=bucket, correct=round(share * tried), tried=tried)
+                CellCounts(task=task, language=language, bucket=bucket, correct=round(share * tried), tried=tried)
                 for task in tasks
                 for language in ("en", "de")
                 for bucket in (0, 1)
@@ -46,7 +47,7 @@ def feed(
 ) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(verdicts):
-        found.observe(model, task=task, language=language, bucket=0, correct=bool(rng.random() < share))
+        found.observe(model, Cell(task, language, 0), correct=bool(rng.random() < share))
 
 
 def test_without_verdicts_it_says_what_the_profile_says() -> None:
@@ -58,9 +59,9 @@ def test_without_verdicts_it_says_what_the_profile_says() -> None:
 def test_wrong_answer_lowers_the_chance_and_a_right_one_raises_it() -> None:
     found = learner()
     before = chance(found)
-    found.observe("m", task="default", language="en", bucket=0, correct=False)
+    found.observe("m", Cell("default", "en", 0), correct=False)
     lower = chance(found)
-    found.observe("m", task="default", language="en", bucket=0, correct=True)
+    found.observe("m", Cell("default", "en", 0), correct=True)
     assert lower < before
     assert lower < chance(found)
 
@@ -101,35 +102,35 @@ def test_shorter_half_life_follows_faster_after_long_stability() -> None:
     for found in (quick, slow):
         feed(found, 500, 0.9)
         for _ in range(5):
-            found.observe("m", task="default", language="en", bucket=0, correct=False)
+            found.observe("m", Cell("default", "en", 0), correct=False)
     assert chance(quick) < chance(slow) - 0.05
 
 
 def test_interval_narrows_with_verdicts_and_holds_the_chance() -> None:
     found = learner()
-    where = {"task": "default", "language": "en"}
-    before = found.estimate("m", **where, bucket=0)
+    where = Cell("default", "en", 0)
+    before = found.estimate("m", where)
     feed(found, 200, 0.9)
-    after = found.estimate("m", **where, bucket=0)
+    after = found.estimate("m", where)
     assert after.high - after.low < before.high - before.low
     assert after.low < chance(found) < after.high
 
 
 def test_wrong_answer_after_anothers_failure_is_less_of_a_surprise() -> None:
-    pairs = (PairCell(failed="n", model="m", language="en", bucket=0, correct=5, tried=100),)
+    pairs = (PairCounts(failed="n", model="m", language="en", bucket=0, correct=5, tried=100),)
     plain, conditioned = learner(found=measured(pairs=pairs)), learner(found=measured(pairs=pairs))
-    plain.observe("m", task="default", language="en", bucket=0, correct=False)
-    conditioned.observe("m", task="default", language="en", bucket=0, correct=False, failed=["n"])
+    plain.observe("m", Cell("default", "en", 0), correct=False)
+    conditioned.observe("m", Cell("default", "en", 0), correct=False, failed=["n"])
     assert chance(plain) < chance(conditioned) < chance(learner(found=measured(pairs=pairs)))
 
 
 def test_selection_by_earlier_failures_raises_no_alarm() -> None:
-    pairs = (PairCell(failed="n", model="m", language="en", bucket=0, correct=40, tried=100),)
+    pairs = (PairCounts(failed="n", model="m", language="en", bucket=0, correct=40, tried=100),)
     found = learner(found=measured(pairs=pairs))
     rng = np.random.default_rng(3)
     for _ in range(300):
         correct = bool(rng.random() < 0.4)
-        assert not found.observe("m", task="default", language="en", bucket=0, correct=correct, failed=["n"])
+        assert not found.observe("m", Cell("default", "en", 0), correct=correct, failed=["n"])
 
 
 def test_alarm_makes_it_learn_faster() -> None:
@@ -137,10 +138,10 @@ def test_alarm_makes_it_learn_faster() -> None:
     feed(found, 2000, 0.9)
     alarms = []
     for _ in range(100):
-        alarms += found.observe("m", task="default", language="en", bucket=0, correct=False)
+        alarms += found.observe("m", Cell("default", "en", 0), correct=False)
         if alarms:
             break
-    before = found.estimate("m", task="default", language="de", bucket=0)
+    before = found.estimate("m", Cell("default", "de", 0))
     assert alarms[0].model == "m"
     assert before.high - before.low > 0.5
 
@@ -149,7 +150,7 @@ def test_draws_spread_as_far_as_is_believed() -> None:
     found = learner()
     rng = np.random.default_rng(1)
     draws = np.array([found.draw(rng, task="default", language="en")[0, 0] for _ in range(500)])
-    estimate = found.estimate("m", task="default", language="en", bucket=0)
+    estimate = found.estimate("m", Cell("default", "en", 0))
     assert np.median(draws) == pytest.approx(estimate.probability, abs=0.02)
     assert 0.92 < ((draws > estimate.low) & (draws < estimate.high)).mean() < 0.98
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from profiles.cell import Buckets
 from profiles.measuring.measurement import Record
 from profiles.measuring.thinking_fit import LEAST_TOKEN_S, AccuracyFit, fit_accuracy, fit_thinking, fit_time
 from tests.unit.profiles.measuring.test_fitting import record as fitting_record
@@ -89,7 +90,7 @@ def test_time_that_does_not_grow_costs_the_least_there_is(latencies_s: list[floa
 
 def test_points_hold_what_was_seen_and_only_of_records_with_a_budget() -> None:
     records = [record(0, correct=False), record(0, latency_s=3.0), record(64), record(None, latency_s=99.0)]
-    (found,) = fit_thinking(records, (128,))
+    (found,) = fit_thinking(records, Buckets((128,)))
     assert (found.task, found.language, found.bucket, found.max_tokens) == ("maths", None, None, 64)
     points = [(p.budget, p.correct, p.tried, p.mean_latency_s) for p in found.points]
     assert points == [(0, 1, 2, 2.0), (64, 1, 1, 1.0)]
@@ -99,7 +100,7 @@ def test_points_hold_what_was_seen_and_only_of_records_with_a_budget() -> None:
 def test_time_is_fitted_to_what_was_asked_alone_where_there_is_enough_of_it() -> None:
     alone = [record(budget, latency_s=1.0 + budget) for budget in (0, 0, 64, 64)]
     crowded = [record(budget, latency_s=50.0, concurrency=4) for budget in (0, 64)]
-    (found,) = fit_thinking(alone + crowded, (128,))
+    (found,) = fit_thinking(alone + crowded, Buckets((128,)))
     assert (found.base_s, found.token_s) == pytest.approx((1.0, 1.0))
     assert [point.tried for point in found.points] == [3, 3]
 
@@ -107,9 +108,9 @@ def test_time_is_fitted_to_what_was_asked_alone_where_there_is_enough_of_it() ->
 def test_parts_of_a_task_get_curves_of_their_own_from_thirty_answers_at_each_of_three_budgets() -> None:
     enough = [record(budget, language="de", prompt_tokens=200) for budget in (0, 64, 256) for _ in range(30)]
     too_few = [record(budget, language="zh") for budget in (0, 64, 256) for _ in range(29)]
-    found = fit_thinking(enough + too_few, (128,))
+    found = fit_thinking(enough + too_few, Buckets((128,)))
     assert [(f.language, f.bucket) for f in found] == [(None, None), (None, 1), ("de", None), ("de", 1)]
 
 
 def test_one_budget_is_no_curve() -> None:
-    assert fit_thinking([record(64) for _ in range(50)], (128,)) == ()
+    assert fit_thinking([record(64) for _ in range(50)], Buckets((128,))) == ()

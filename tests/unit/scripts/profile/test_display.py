@@ -5,7 +5,7 @@ from rich.console import Console
 from profiles.workloads import Prompt
 from scripts.profile.display import Display, live_table, share
 from scripts.profile.measuring.journal import Outcome, Result
-from scripts.profile.measuring.plan import Case, Cell
+from scripts.profile.measuring.plan import Case, PromptKind
 from tests.unit.scripts.profile.test_journal import RECORD
 
 CASE = Case(
@@ -48,7 +48,7 @@ def test_log_has_a_line_for_every_tenth_part() -> None:
 
 def test_model_that_was_not_asked_has_a_dash() -> None:
     console = Console(file=io.StringIO(), width=100)
-    console.print(live_table({Cell("lookup", "en", 100): {"a": [1, 2]}}, ["a", "b"]))
+    console.print(live_table({PromptKind("lookup", "en", 100): {"a": [1, 2]}}, ["a", "b"]))
     assert isinstance(console.file, io.StringIO)
     assert [part.strip() for part in console.file.getvalue().splitlines()[4].strip("│").split("│")] == [
         "lookup",

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from deployments.log.database.store import Store
 from deployments.log.writing.log_records import FeedbackRecord, LogRecord
 from profiles.measuring.from_log import company
-from profiles.profile import Latency, ModelProfile, PairCell, Profile, load_profile
+from profiles.profile import Latency, ModelProfile, PairCounts, Profile, load_profile
 from scripts import commands
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
@@ -86,7 +86,7 @@ def test_later_attempts_count_in_pairs_alone(fit: Fit) -> None:
         lately(1, tried("a", "wrong"), tried("b", "correct")), lately(2, tried("a", "wrong"), tried("b", "wrong"))
     )
     assert cells(found, "b") == []
-    assert found.pairs == (PairCell(failed="a", model="b", language="en", bucket=0, correct=1, tried=2),)
+    assert found.pairs == (PairCounts(failed="a", model="b", language="en", bucket=0, correct=1, tried=2),)
 
 
 @pytest.mark.parametrize(

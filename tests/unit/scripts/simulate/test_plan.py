@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from profiles.profile import PairCell, Profile
+from profiles.profile import PairCounts, Profile
 from scripts.simulate.commands import simulate
 from scripts.simulate.core.trials import Counts, Target, Trials, is_growing
 from scripts.simulate.planning import NoPlan, Plan, exchanged, fewest, plan
@@ -17,7 +17,7 @@ from scripts.simulate.settings import SettingsError, SimulationSettings, setting
 from tests.unit.simulated import FAST, GOOD, profile
 
 NOTHING = NoPlan(why="no model solves any request", simulated=0)
-TOGETHER = PairCell(failed=FAST, model=GOOD, task="t", language="en", bucket=0, correct=5, tried=40)
+TOGETHER = PairCounts(failed=FAST, model=GOOD, task="t", language="en", bucket=0, correct=5, tried=40)
 SMALL = {"profile": "test", "requests": 300, "rate_per_s": 1.0, "policies": ["laar"]}
 
 

@@ -10,7 +10,7 @@ from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.settings import Learning
 from deployments.router.text.features import Features
-from profiles.profile import PairCell
+from profiles.profile import PairCounts
 from scripts.bench.simulated.study import big_profile, little_ratio, one_replica
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.router import Router
@@ -22,7 +22,7 @@ from tests.unit.deployments.router.choice.test_routing import request as routed_
 from tests.unit.simulated import FAST, GOOD, ask, engine, profile, prompt, record
 
 ENGINES = {FAST: engine(prefill=0.001, decode=0.1), GOOD: engine(prefill=0.001, decode=0.5)}
-TOGETHER = PairCell(failed=FAST, model=GOOD, task="t", language="en", bucket=0, correct=5, tried=40)
+TOGETHER = PairCounts(failed=FAST, model=GOOD, task="t", language="en", bucket=0, correct=5, tried=40)
 
 
 def models_asked(found: Outcome, request: int = 0) -> list[int]:

@@ -7,7 +7,7 @@ import pytest
 
 from deployments.router.choice.chances import Chances
 from deployments.router.settings import Learning
-from profiles.profile import NO_PROFILE, Cell, PairCell, Profile
+from profiles.profile import NO_PROFILE, CellCounts, PairCounts, Profile
 from scripts.simulate.core.traffic import Traffic
 from scripts.simulate.core.truth import Drawn
 from tests.unit.simulated import profile, prompt
@@ -18,9 +18,9 @@ REQUESTS = 200_000
 
 def known(correct: int, *, together: int | None, names: tuple[str, ...] = NAMES) -> Profile:
     """Models that are right in so many of 1000 cases, and of 1000 in so many where another was wrong."""
-    cell = Cell(task="t", language="en", bucket=0, correct=correct, tried=1000)
+    cell = CellCounts(task="t", language="en", bucket=0, correct=correct, tried=1000)
     pairs = [
-        PairCell(failed=one, model=other, task="t", language="en", bucket=0, correct=together, tried=1000)
+        PairCounts(failed=one, model=other, task="t", language="en", bucket=0, correct=together, tried=1000)
         for one in names
         for other in names
         if one != other and together is not None

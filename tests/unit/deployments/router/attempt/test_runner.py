@@ -29,7 +29,7 @@ from deployments.router.http.request import Endpoint, parse_request
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import Detection
 from deployments.verifier.checks import SPEC, Evidence, Verdict, check
-from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, Profile
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile
 
 pytestmark = pytest.mark.virtual_time
 
@@ -224,7 +224,7 @@ def _profile(names: Mapping[str, object], latency_s: float) -> Profile:
             latency=Latency(overhead_s=latency_s * (1 + index), prefill_s_per_token=0, decode_s_per_token=0),
             chars_per_token={"unknown": 4.0},
             chars_per_symbol_token=2.0,
-            cells=(Cell(language="en", bucket=0, correct=10, tried=20),),
+            cells=(CellCounts(language="en", bucket=0, correct=10, tried=20),),
         )
         for index, name in enumerate(sorted(names))
     }

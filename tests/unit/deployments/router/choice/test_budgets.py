@@ -23,7 +23,7 @@ from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import Detection
 from deployments.router.upkeep.planning import keep_planning, plan_once
 from deployments.router.upkeep.request_logger import NoRequestLog
-from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile, ThinkingCurve
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile, ThinkingCurve
 from tests.unit.deployments.router.attempt.test_runner import FakeBackend, says
 from tests.unit.deployments.router.attempt.test_runner import Seen as Attempts
 
@@ -48,11 +48,11 @@ class Seen:
 class Bench:
     """A router's view of "thinker", which has a curve for sums, and "plain", which cannot think."""
 
-    def __init__(self, *, plain_thinks: bool = False, pairs: tuple[PairCell, ...] = (), **settings: Any) -> None:
+    def __init__(self, *, plain_thinks: bool = False, pairs: tuple[PairCounts, ...] = (), **settings: Any) -> None:
         self.now_s = 0.0
         self.settings = ThinkingSettings.model_validate(settings)
         # pairs only tell of tasks that have figures of their own
-        cells = (Cell(task="sums", language="en", bucket=0, correct=20, tried=40),) if pairs else ()
+        cells = (CellCounts(task="sums", language="en", bucket=0, correct=20, tried=40),) if pairs else ()
         known = ModelProfile(latency=LATENCY, chars_per_token={"unknown": 4.0}, chars_per_symbol_token=2.0, cells=cells)
         profile = Profile(
             version=1,
@@ -227,7 +227,7 @@ def test_attempts_move_the_budgets_and_the_tables_follow() -> None:
 
 
 def test_wrong_answers_of_others_count_against_the_curve() -> None:
-    pairs = (PairCell(failed="plain", model="thinker", task="sums", language="en", bucket=0, correct=0, tried=20),)
+    pairs = (PairCounts(failed="plain", model="thinker", task="sums", language="en", bucket=0, correct=0, tried=20),)
     bench = Bench(pairs=pairs)
     bench.plan()
     wrong = Attempt(model="plain", status=Status.WRONG, reason="missing", latency_s=1.0, probability=0.5)
@@ -240,8 +240,8 @@ def test_explanation_tells_budget_source_and_arrivals() -> None:
     bench = Bench()
     bench.plan()
     request = ask()
-    features = bench.routing.features(request)
-    assert bench.thinking.explain("thinker", request, features, bucket=0, budget=45) == {
+    cell = bench.routing.features(request).cell(0)
+    assert bench.thinking.explain("thinker", request, cell, budget=45) == {
         "budget": 45,
         "source": "plan",
         "has_curve": True,
@@ -249,14 +249,14 @@ def test_explanation_tells_budget_source_and_arrivals() -> None:
         "mix": [{"task": "sums", "language": None, "bucket": None, "share": 1.0, "budget": 45}],
         "outcome": "taken",
     }
-    assert bench.thinking.explain("plain", request, features, bucket=0, budget=None) is None
+    assert bench.thinking.explain("plain", request, cell, budget=None) is None
 
 
 def test_explanation_tells_that_there_is_no_curve() -> None:
     bench = Bench(plain_thinks=True)
     bench.plan()
     request = ask()
-    told = bench.thinking.explain("plain", request, bench.routing.features(request), bucket=0, budget=None)
+    told = bench.thinking.explain("plain", request, bench.routing.features(request).cell(0), budget=None)
     assert told == {"budget": None, "source": None, "has_curve": False}
 
 

@@ -3,10 +3,11 @@ import pytest
 
 from deployments.router.choice.chances import Chances
 from deployments.router.settings import Learning
-from profiles.profile import NO_PROFILE, PairCell
+from profiles.cell import Cell
+from profiles.profile import NO_PROFILE, PairCounts
 from tests.unit.profiles.chances.test_capability import cell, profile
 
-PAIR = PairCell(failed="a", model="b", language="en", bucket=0, correct=2, tried=50)
+PAIR = PairCounts(failed="a", model="b", language="en", bucket=0, correct=2, tried=50)
 PROFILE = profile({"a": [cell("en", 0, 25, 50)], "b": [cell("en", 0, 25, 50)]}, (PAIR,))
 FIRST = np.array([0, 0, 0])
 
@@ -15,12 +16,15 @@ def chances(models: tuple[str, ...] = ("a", "b", "new"), **learning: object) -> 
     return Chances(PROFILE, models, Learning.model_validate(learning))
 
 
+def learn(found: Chances, *, correct: bool) -> None:
+    if found.learner is not None:
+        found.learner.observe("a", Cell("default", "en", 0), correct=correct)
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_chances_are_those_of_the_profile_in_the_order_of_the_models(enabled: bool) -> None:
     found = chances(enabled=enabled)
-    expected = [
-        found.capability.probability(model, task="default", language="en", bucket=0) for model in ("a", "b", "new")
-    ]
+    expected = [found.capability.probability(model, Cell("default", "en", 0)) for model in ("a", "b", "new")]
     assert found.probabilities("default", "en", FIRST) == pytest.approx(expected)
 
 
@@ -59,7 +63,7 @@ def test_verdicts_change_the_chances_only_where_learning_is_on() -> None:
     for enabled in (True, False):
         found = chances(enabled=enabled)
         before = found.probabilities("default", "en", FIRST).tolist()
-        found.learn("a", task="default", language="en", bucket=0, correct=False)
+        learn(found, correct=False)
         assert (found.probabilities("default", "en", FIRST).tolist() != before) is enabled
 
 
@@ -67,10 +71,10 @@ def test_model_whose_verdicts_leave_its_interval_is_drifting_until_they_return()
     found = chances()
     for correct, drifting in ((False, {"a"}), (True, set())):
         for _ in range(60):
-            found.learn("a", task="default", language="en", bucket=0, correct=correct)
+            learn(found, correct=correct)
         # as many right ones as wrong ones are what was profiled
         for index in range(60 if correct else 0):
-            found.learn("a", task="default", language="en", bucket=0, correct=index % 2 == 0)
+            learn(found, correct=index % 2 == 0)
         assert found.drifting == drifting
     assert chances(enabled=False).drifting == set()
 
@@ -98,7 +102,7 @@ def test_drawn_chances_differ_from_draw_to_draw_and_are_the_same_for_a_seed() ->
 @pytest.mark.parametrize("enabled", [True, False])
 def test_estimate_of_a_length_that_was_never_measured_is_marked(enabled: bool) -> None:
     found = chances(enabled=enabled)
-    known = found.estimate("a", task="default", language="en", bucket=0)
+    known = found.source.estimate("a", Cell("default", "en", 0))
     assert known.low < 0.5 < known.high
     assert not known.is_extrapolated
-    assert found.estimate("a", task="default", language="en", bucket=1).is_extrapolated
+    assert found.source.estimate("a", Cell("default", "en", 1)).is_extrapolated

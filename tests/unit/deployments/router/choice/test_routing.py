@@ -12,14 +12,14 @@ from deployments.router.choice.routing import Routing
 from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
 from deployments.router.settings import Learning
 from deployments.verifier.checks import SPEC
-from profiles.profile import NO_PROFILE, Cell, Latency, ModelProfile, PairCell, Profile
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from tests.unit.deployments.router.attempt.test_runner import NoDetector
 
 WRONG = Reply(200, b"{}", text="no")
 
 
 def routing(
-    *, correct: dict[str, int], pairs: tuple[PairCell, ...] = (), explore_share: float = 0.0, cache: bool = True
+    *, correct: dict[str, int], pairs: tuple[PairCounts, ...] = (), explore_share: float = 0.0, cache: bool = True
 ) -> Routing:
     """Models that read 100 tokens a second and are right so many times of 100, all as fast as each other."""
     models = {
@@ -27,7 +27,7 @@ def routing(
             latency=Latency(overhead_s=1, prefill_s_per_token=0.01, decode_s_per_token=0),
             chars_per_token={"unknown": 1.0},
             chars_per_symbol_token=1.0,
-            cells=(Cell(language="en", bucket=0, correct=count, tried=100),),
+            cells=(CellCounts(language="en", bucket=0, correct=count, tried=100),),
         )
         for name, count in correct.items()
     }
@@ -89,10 +89,10 @@ def test_prompt_is_read_once_by_an_engine_that_keeps_it(cache: bool, again_s: fl
 
 def test_model_that_fails_with_the_first_one_is_not_asked_second() -> None:
     twins = tuple(
-        PairCell(failed=one, model=other, language="en", bucket=0, correct=2, tried=40)
+        PairCounts(failed=one, model=other, language="en", bucket=0, correct=2, tried=40)
         for one, other in (("a", "b"), ("b", "a"))
     )
-    apart = PairCell(failed="a", model="c", language="en", bucket=0, correct=22, tried=40)
+    apart = PairCounts(failed="a", model="c", language="en", bucket=0, correct=22, tried=40)
     found = routing(correct={"a": 60, "b": 58, "c": 55}, pairs=(*twins, apart))
     asked = request()
     features = found.features(asked)

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from deployments.router.text.features import Features, bucket_index, bucket_label, estimate_tokens, extract
+from deployments.router.text.features import Features, estimate_tokens, extract
 from deployments.router.text.language import UNDETECTED, Detection
 
-EDGES = (128, 512, 2048, 8192)
 PLAIN = Features(language="en", language_confidence=0.9, num_chars=1000, symbol_share=0.0, task="default")
 
 
@@ -149,18 +148,3 @@ def test_prose_and_symbols_each_have_their_characters_per_token(
     features = replace(PLAIN, num_chars=num_chars, symbol_share=symbol_share)
     estimate = estimate_tokens(features, chars_per_token=np.array([4.0]), chars_per_symbol_token=np.array([2.0]))
     assert estimate == pytest.approx([tokens])
-
-
-@pytest.mark.parametrize(
-    ("num_tokens", "index", "label"),
-    [
-        pytest.param(1, 0, "<=128", id="smallest"),
-        pytest.param(128, 0, "<=128", id="edge-is-inclusive"),
-        pytest.param(129, 1, "129-512", id="above-an-edge"),
-        pytest.param(8192, 3, "2049-8192", id="last-edge"),
-        pytest.param(8193, 4, ">8192", id="above-the-last-edge"),
-    ],
-)
-def test_edges_are_inclusive_upper_ends(num_tokens: int, index: int, label: str) -> None:
-    assert bucket_index(np.array([float(num_tokens)]), np.array(EDGES)).tolist() == [index]
-    assert bucket_label(index, EDGES) == label

@@ -13,12 +13,12 @@ from deployments.log.writing.replica_log import LogHistory
 from deployments.router.choice.chances import Chances
 from deployments.router.settings import Learning
 from deployments.router.upkeep.learn_from_log import Follower, follow_once, replay
+from profiles.cell import Cell
 from tests.unit.logged import asked, request_id, said, tried
 from tests.unit.profiles.chances.test_capability import cell, profile
 
 MODELS = ("a", "b")
 PROFILE = profile({name: [cell("en", 0, 25, 50)] for name in MODELS})
-EDGES = PROFILE.bucket_edges
 
 
 class Replica:
@@ -27,11 +27,13 @@ class Replica:
     def __init__(self, store: Store, name: str, *, half_life_verdicts: float = 1000.0) -> None:
         self.store, self.name = store, name
         self.chances = Chances(PROFILE, MODELS, Learning(half_life_verdicts=half_life_verdicts))
+        assert self.chances.learner is not None
+        self.learner = self.chances.learner
         self.follower = Follower(
             LogHistory(store, replay_days=36500),
-            self.chances,
+            self.learner,
             replica=name,
-            edges=EDGES,
+            buckets=PROFILE.buckets,
             half_life_verdicts=half_life_verdicts,
         )
 
@@ -45,7 +47,7 @@ class Replica:
     def learn(self, one: AttemptRecord, failed: list[str]) -> None:
         if one.verdict in ("correct", "wrong"):
             correct = one.verdict == "correct"
-            self.chances.learn(one.model, task="default", language="en", bucket=0, correct=correct, failed=failed)
+            self.learner.observe(one.model, Cell("default", "en", 0), correct=correct, failed=failed)
 
     async def sync(self) -> None:
         await follow_once(self.follower)
@@ -55,10 +57,8 @@ class Replica:
 
     def state(self) -> object:
         """All that was learned of what is asked here, with intervals and the evidence of drift."""
-        learner = self.chances.learner
-        assert learner is not None
-        estimates = [learner.estimate(m, task="default", language="en", bucket=b) for m in MODELS for b in (0, 1)]
-        return estimates, {alarm: (t.evidence, t.is_alarmed) for alarm, t in learner.drift.sums.items()}
+        estimates = [self.learner.estimate(m, Cell("default", "en", b)) for m in MODELS for b in (0, 1)]
+        return estimates, {alarm: (t.evidence, t.is_alarmed) for alarm, t in self.learner.drift.sums.items()}
 
 
 def verdicts(count: int, seed: int) -> list[AttemptRecord]:
@@ -157,15 +157,23 @@ async def test_clients_word_counts_at_every_replica_also_that_which_answered(
     assert replicas[0].state() == replicas[1].state()
 
 
-async def test_models_and_lengths_that_are_no_longer_there_are_left_out(store: Store) -> None:
+async def test_models_that_are_no_longer_there_are_left_out(store: Store) -> None:
     replica = Replica(store, "r2")
     before = replica.state()
-    store.write([asked(1, tried("gone", "wrong")), asked(2, tried("a", "wrong", bucket="7-9"))])
+    store.write([asked(1, tried("gone", "wrong"))])
     await replica.sync()
     assert replica.state() == before
     store.write([asked(3, tried("gone", "wrong"), tried("a", "wrong"))])
     await replica.sync()
     assert replica.state() != before
+
+
+async def test_lessons_from_before_the_edges_changed_go_by_their_tokens(store: Store) -> None:
+    replica, expected = Replica(store, "r2"), Replica(store, "r3")
+    store.write([asked(1, tried("a", "wrong", bucket="7-9", prompt_tokens=9))])
+    await replica.sync()
+    expected.learner.observe("a", Cell("default", "en", PROFILE.buckets.of(9)), correct=False)
+    assert replica.state() == expected.state()
 
 
 async def test_drift_that_others_saw_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -201,7 +209,7 @@ async def test_log_that_is_away_at_the_start_is_caught_up_with_and_own_verdicts_
 ) -> None:
     one, late = Replica(store, "r1"), Replica(store, "r2")
     away = Away(LogHistory(store, replay_days=36500))
-    late.follower = Follower(away, late.chances, replica="r2", edges=EDGES, half_life_verdicts=1000)
+    late.follower = Follower(away, late.learner, replica="r2", buckets=PROFILE.buckets, half_life_verdicts=1000)
     one.serve(1, tried("a", "wrong"))
     replay(late.follower, timeout_s=60, clock=lambda: 0.0)
     assert "verdicts could not be replayed" in caplog.text

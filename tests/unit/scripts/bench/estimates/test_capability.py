@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from profiles.cell import Buckets
 from scripts.bench.estimates.baselines import cell_rates, logistic_per_model, overall_rates
 from scripts.bench.estimates.capability import calibration_error, run
 from scripts.bench.estimates.read_measurements import read_records
@@ -87,7 +88,7 @@ def test_baselines() -> None:
     known = [record(language="en", correct=True)] * 3 + [record(language="de", correct=False)]
     english, german, new = record(language="en"), record(language="de"), record(language="fr")
     assert [overall_rates(known)(r) for r in (english, german, new)] == [0.75, 0.75, 0.75]
-    assert [cell_rates(known, (128,))(r) for r in (english, german, new)] == [1.0, 0.0, 0.75]
+    assert [cell_rates(known, Buckets((128,)))(r) for r in (english, german, new)] == [1.0, 0.0, 0.75]
     logistic = [logistic_per_model(known)(r) for r in (english, german, new)]
     assert logistic[1] < 0.1 < logistic[2] < 0.9 < logistic[0]
 

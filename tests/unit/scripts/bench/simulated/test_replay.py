@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from profiles.measures.trial import Trial, Try
-from profiles.profile import NO_PROFILE, Cell, PairCell, Profile
+from profiles.profile import NO_PROFILE, CellCounts, PairCounts, Profile
 from scripts.bench.simulated.ablation import ablate, coarse, without_language, without_length
 from scripts.bench.simulated.calibrate import block_source, calibrate
 from scripts.bench.simulated.goodput import by_load, deliveries
@@ -156,12 +156,12 @@ def test_prompts_without_every_models_answer_are_refused() -> None:
 
 def test_merged_counts_add_up() -> None:
     cells = tuple(
-        Cell(task="t", language=language, bucket=bucket, correct=1 + bucket, tried=4)
+        CellCounts(task="t", language=language, bucket=bucket, correct=1 + bucket, tried=4)
         for language in ("en", "de")
         for bucket in (0, 1)
     )
     pairs = [
-        PairCell(failed=GOOD, model=FAST, task="t", language=c.language, bucket=c.bucket, correct=1, tried=2)
+        PairCounts(failed=GOOD, model=FAST, task="t", language=c.language, bucket=c.bucket, correct=1, tried=2)
         for c in cells
     ]
     base = profile(*pairs)
@@ -188,7 +188,7 @@ def test_ablation_sets_laar_to_nothing_lost_and_load_aware_to_all() -> None:
 def test_a_language_that_decides_is_missed_when_taken_out() -> None:
     """In English the fast model is always right, in German never; the good one always is."""
     cells = tuple(
-        Cell(task="t", language=language, bucket=0, correct=right, tried=40)
+        CellCounts(task="t", language=language, bucket=0, correct=right, tried=40)
         for language, right in (("en", 40), ("de", 0))
     )
     base = profile()
