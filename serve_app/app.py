@@ -11,6 +11,7 @@ from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir, pre
 from deployments.log.settings import plan_log
 from deployments.router.choice.model import Model
 from deployments.router.http.ingress import Router
+from deployments.verifier.checks.check import Judging
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from deployments.verifier.deployment import Verifier
 from profiles.profile import load_profile
@@ -51,6 +52,11 @@ def build_app(args: Mapping[str, Any]) -> Application:
             default_judge=config.verifier.judge_model,
             custom_checks=dict(config.verifier.custom_checks),
             judge_timeout_s=config.verifier.judge_timeout_s,
+            judging=Judging(
+                settings=config.verifier.judge,
+                thinkers=[m.name for m in config.models if m.can_think],
+                sources={m.name: m.source for m in config.models},
+            ),
         ),
         custom_checks=frozenset(config.verifier.custom_checks),
         api_key_hashes=api_key_hashes(config.auth, os.environ),

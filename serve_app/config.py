@@ -11,6 +11,7 @@ from deployments.engines.settings import DEFAULT_SLOTS, RemotePlan, RemoteSettin
 from deployments.log.settings import LogSettings
 from deployments.router.http.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
+from deployments.verifier.settings import JudgeSettings
 
 SIMULATED, REMOTE = "simulated", "remote"
 # No router replica learns later than 5 s after another; of these, one is for writing and reading.
@@ -48,6 +49,14 @@ class ModelConfig(_Strict):
             return self.remote.model_id
         loading = self.llm_config.get("model_loading_config") or {}
         return str(loading.get("model_id", ""))
+
+    @property
+    def source(self) -> str:
+        """What the model is called where it comes from, which tells its family better than its name here."""
+        if self.remote is not None:
+            return self.remote.served_model or self.name
+        loading = self.llm_config.get("model_loading_config") or {}
+        return str(loading.get("model_source") or self.name)
 
     @property
     def context_tokens(self) -> int:
@@ -105,12 +114,19 @@ class ModelConfig(_Strict):
 
 class VerifierConfig(_Strict):
     judge_model: str | None = Field(default=None, description="Model that judges when a request names none.")
+    judge: JudgeSettings = JudgeSettings()
     judge_timeout_s: PositiveFloat = 60.0
     custom_checks: Mapping[str, str] = Field(
         default_factory=dict, description="Checks of your own, by name: import path 'module:attribute'."
     )
     num_replicas: PositiveInt = 1
     num_cpus: float = Field(default=0.5, ge=0, description="Logical CPUs of one verifier replica.")
+
+    @property
+    def judges(self) -> list[tuple[str, str]]:
+        """Every model that is to judge, with the key that says so."""
+        default = [("judge_model", self.judge_model)] if self.judge_model is not None else []
+        return [*default, *(("judge.panel", judge) for judge in self.judge.panel)]
 
 
 class AuthConfig(_Strict):
@@ -140,9 +156,9 @@ class AppConfig(_Strict):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"model_id must be unique; more than once: {twice}")
-        judge = self.verifier.judge_model
-        if judge is not None and judge not in names:
-            raise ValueError(f"verifier.judge_model '{judge}' is not a configured model; known: {names}")
+        for key, judge in self.verifier.judges:
+            if judge not in names:
+                raise ValueError(f"verifier.{key} '{judge}' is not a configured model; known: {names}")
         return self
 
     @model_validator(mode="after")

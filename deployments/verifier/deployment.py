@@ -14,7 +14,7 @@ from deployments.engines.remote import RemoteModel
 from deployments.engines.settings import RemotePlan
 from deployments.verifier.checker import Checker
 from deployments.verifier.checks import SPEC, VerifySpec, check
-from deployments.verifier.checks.check import Aids, Ask
+from deployments.verifier.checks.check import Aids, Ask, Judging
 from deployments.verifier.checks.values.exact import Exact
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from deployments.verifier.processes import CheckProcesses
@@ -35,6 +35,7 @@ class Verifier:
         default_judge: str | None,
         custom_checks: Mapping[str, str],
         judge_timeout_s: float,
+        judging: Judging | None = None,
     ) -> None:
         asks: dict[str, Ask] = {name: partial(_ask_deployment, handle) for name, handle in judges.items()}
         asks |= {plan.name: partial(_ask_remote, RemoteModel(plan)) for plan in remote_judges}
@@ -43,6 +44,7 @@ class Verifier:
             default_judge=default_judge,
             custom_checks=load_custom_checks(custom_checks),
             in_thread=self._in_custom_thread,
+            judging=judging or Judging(),
         )
         self._checker = Checker(
             aids=aids,

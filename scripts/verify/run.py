@@ -9,12 +9,15 @@ from deployments.contract.reply import Reply
 from deployments.contract.verdict import Reason, Verdict, unknown
 from deployments.verifier.checker import Checker
 from deployments.verifier.checks import SPEC
-from deployments.verifier.checks.check import Aids, Ask
+from deployments.verifier.checks.check import Aids, Ask, Judging
 from deployments.verifier.processes import CheckProcesses
+from deployments.verifier.text.judgement import WORDS
 from scripts.verify.rows import Row
 
 CHECK_TIMEOUT_S = 5.0
 JUDGE = "judge"
+# a reply that is there already was asked for in the usual words
+RECORDED = Judging(words=WORDS[:1])
 
 
 def verdicts(rows: Sequence[Row]) -> list[Verdict]:
@@ -39,7 +42,7 @@ async def _verdict(row: Row, processes: CheckProcesses) -> Verdict:
     if row.judge_reply is not None:
         reply = Reply(200, b"", text=row.judge_reply)
         judges[getattr(spec, "model", None) or JUDGE] = _says(reply)
-    aids = Aids(judges=judges, default_judge=None, custom_checks={}, in_thread=_in_thread)
+    aids = Aids(judges=judges, default_judge=None, custom_checks={}, in_thread=_in_thread, judging=RECORDED)
     checker = Checker(aids=aids, delegate_timeout_s=CHECK_TIMEOUT_S, processes=processes)
     return await checker.verdict(spec, row.evidence())
 

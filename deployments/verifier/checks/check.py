@@ -1,11 +1,12 @@
 """What every verification type has: a strict specification, what it needs, where it may run, and its check."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from inspect import isabstract
+from secrets import token_hex
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from deployments.contract.reply import Reply
 from deployments.contract.verdict import Evidence, Verdict
 from deployments.verifier.checks.answer import read_answer
+from deployments.verifier.settings import JudgeSettings
+from deployments.verifier.text.judgement import WORDS, Words
 
 # below this a check of text is over sooner than a thread has taken it up
 INLINE_CHARS = 20_000
@@ -51,6 +54,26 @@ class Refusal:
     message: str
 
 
+def draw_fence() -> str:
+    """A mark that nobody can guess."""
+    return token_hex(8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """How judges are asked: `thinkers` are those whose thinking can be limited, `sources` where models come from.
+
+    `words` are what a judge may have to say, of which the first set that no text holds is taken. `draw_fence` gives a
+    mark that no text can hold, another one for each call.
+    """
+
+    settings: JudgeSettings = field(default_factory=JudgeSettings)
+    thinkers: Collection[str] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    words: Sequence[Words] = WORDS
+    draw_fence: Callable[[], str] = draw_fence
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aids:
     """Whom a delegated check may ask; `in_thread` runs the operator's code beside the event loop."""
@@ -59,6 +82,7 @@ class Aids:
     default_judge: str | None
     custom_checks: Mapping[str, CustomCheck]
     in_thread: Callable[[Callable[[], Verdict]], Awaitable[Verdict]]
+    judging: Judging = field(default_factory=Judging)
 
 
 class Spec(BaseModel):
