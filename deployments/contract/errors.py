@@ -16,12 +16,6 @@ def error_body(
     return msgspec.json.encode({"error": {"message": message, "type": type_, "param": param, "code": code}})
 
 
-def status_in(error: object) -> int:
-    """The HTTP status that the `error` object of a stream names as its code; 502 if it names none."""
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) and 400 <= code < 600 else 502
-
-
 class LaarError(Exception):
     """Base of all errors that reach a client; subclasses fix `http_status`, `type_` and `code`."""
 

@@ -15,8 +15,8 @@ from ray.serve.llm.deployment import LLMServer
 from ray.serve.llm.openai_api_models import ChatCompletionRequest, CompletionRequest
 
 from deployments.contract.errors import error_body
-from deployments.contract.reply import Reply
-from deployments.contract.verdict import ToolCall
+from deployments.contract.reply import Chunk, Reply
+from deployments.engines.openai_answers import StreamReader, failure, read, reply, unchanged
 
 _ARM = re.compile(r"[A-Z]|.*\[|(str|int|float|bool|dict|list|none)$")
 REQUEST_TYPES = {"chat": ChatCompletionRequest, "completions": CompletionRequest}
@@ -30,25 +30,29 @@ class ModelServer(LLMServer):  # type: ignore[misc]
         request = self._parse(endpoint, body, {**overrides, "stream": False, "stream_options": None})
         if isinstance(request, Reply):
             return request
-        reply = _failure(502, "the engine ended without an answer", "engine_error")
+        found = _failure(502, "the engine ended without an answer", "engine_error")
         async for response in await self._call(endpoint, request):
-            reply = _to_reply(response)
-        return reply
+            found = to_reply(response)
+        return found
 
     async def generate_stream(
         self, endpoint: str, body: bytes, overrides: Mapping[str, Any]
-    ) -> AsyncGenerator[bytes | Reply, None]:
-        """Yield server-sent events as bytes, or one error `Reply` when the engine refuses the request."""
+    ) -> AsyncGenerator[Chunk | Reply, None]:
+        """Yield the chunks, and an error `Reply` where the engine refuses the request or fails midway."""
         request = self._parse(endpoint, body, {**overrides, "stream": True})
         if isinstance(request, Reply):
             yield request
             return
+        reader = StreamReader(unchanged, failure)
         async for batch in await self._call(endpoint, request):
             first = batch[0] if isinstance(batch, list) else batch
-            if hasattr(first, "error"):
-                yield _to_reply(first)
+            if not isinstance(first, str):
+                yield to_reply(first)
                 return
-            yield ("".join(batch) if isinstance(batch, list) else batch).encode()
+            for chunk in reader.feed(("".join(batch) if isinstance(batch, list) else batch).encode()):
+                yield chunk
+        for chunk in reader.end():
+            yield chunk
 
     def _parse(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Any:
         try:
@@ -78,24 +82,13 @@ def model_deployment(llm_config: Mapping[str, Any], engine_cls: Any = None) -> A
     )
 
 
-def _to_reply(response: Any) -> Reply:
-    # told apart by what they carry: Ray Serve LLM exports the type of an error under no public name
+def to_reply(response: Any) -> Reply:
+    """What Ray Serve LLM gives in one piece: an answer, or what stands in the place of one or of a stream."""
+    # told apart by what they carry: what Ray exports as an ErrorResponse is a subclass of what its engine yields
     if hasattr(response, "error"):
-        error = response.error
-        return Reply(error.code, error_body(error.message, type_=error.type, param=error.param, code=error.code))
-    usage, choice = response.usage, response.choices[0]
-    message = getattr(choice, "message", None)
-    calls = getattr(message, "tool_calls", None) or ()
-    return Reply(
-        status=200,
-        body=response.model_dump_json().encode(),
-        text=(message.content if message else choice.text) or "",
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        output_tokens=usage.completion_tokens if usage else None,
-        finish_reason=choice.finish_reason,
-        tool_calls=tuple(ToolCall(name=call.function.name, arguments=call.function.arguments) for call in calls),
-        refusal=getattr(message, "refusal", None),
-    )
+        return failure(response.error.model_dump())
+    body = response.model_dump_json().encode()
+    return reply(body, read(body))
 
 
 def _invalid(error: ValidationError) -> Reply:

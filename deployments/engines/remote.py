@@ -11,9 +11,9 @@ from typing import Any
 
 import aiohttp
 
-from deployments.contract.reply import Reply
+from deployments.contract.reply import Chunk, Reply
 from deployments.engines import remote_protocol as wire
-from deployments.engines.remote_protocol import RemoteError
+from deployments.engines.openai_answers import EngineError
 from deployments.engines.settings import RemotePlan
 
 logger = logging.getLogger("ray.serve")
@@ -64,7 +64,7 @@ class RemoteModel:
         self._session: aiohttp.ClientSession | None = None
 
     async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
-        """Answer without streaming; `overrides` replace fields of the request. RemoteError says what failed."""
+        """Answer without streaming; `overrides` replace fields of the request. EngineError says what failed."""
         async with self._post(endpoint, self._request(body, overrides, stream=False)) as response:
             if response.status != 200:
                 return await self._failure(response)
@@ -72,19 +72,23 @@ class RemoteModel:
 
     async def generate_stream(
         self, endpoint: str, body: bytes, overrides: Mapping[str, Any]
-    ) -> AsyncGenerator[bytes | Reply, None]:
-        """Yield server-sent events, and an error `Reply` where the server refuses; RemoteError where it breaks off."""
+    ) -> AsyncGenerator[Chunk | Reply, None]:
+        """Yield the chunks, and an error `Reply` where the server refuses or fails; EngineError where it breaks off."""
         async with self._post(endpoint, self._request(body, overrides, stream=True)) as response:
             if response.status != 200:
                 yield await self._failure(response)
                 return
-            async for payload in _payloads(response):
-                if payload == wire.DONE:
-                    yield b"data: " + wire.DONE + b"\n\n"
+            reader = wire.stream_reader(self._plan.name, MAX_ANSWER_BYTES)
+            async for piece in response.content.iter_any():
+                for chunk in reader.feed(piece):
+                    yield chunk
+                if reader.is_done:
                     await _drain(response)
                     return
-                yield wire.event(payload, self._plan.name)
-            raise RemoteError("the stream ended before it was done")
+            for chunk in reader.end():
+                yield chunk
+            if not reader.is_done:
+                raise EngineError("the stream ended before it was done")
 
     async def num_running(self) -> int:
         """How many of the servers answer as one that can be asked: not 500 and up, nor for want of a key."""
@@ -121,17 +125,17 @@ class RemoteModel:
                     self._note(place, response.status)
                     yield response
                     return
-            except RemoteError:
+            except EngineError:
                 place.rests_until_s = time.monotonic() + RESTING_S
                 raise
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 place.rests_until_s = time.monotonic() + RESTING_S
                 reason = f"{place.url}: {type(error).__name__}"
                 if has_begun or not isinstance(error, _UNREACHABLE):
-                    raise RemoteError(reason) from error
+                    raise EngineError(reason) from error
             finally:
                 place.in_flight -= 1
-        raise RemoteError(f"no server can be reached; the last: {reason}")
+        raise EngineError(f"no server can be reached; the last: {reason}")
 
     def _http(self) -> aiohttp.ClientSession:
         """Made by the first request, on whose loop it then lives."""
@@ -175,18 +179,8 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > max_bytes:
-            raise RemoteError(f"an answer of more than {max_bytes} bytes")
+            raise EngineError(f"an answer of more than {max_bytes} bytes")
     return b"".join(pieces)
-
-
-async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The data of each server-sent event."""
-    reader = wire.EventReader(MAX_ANSWER_BYTES)
-    async for piece in response.content.iter_any():
-        for payload in reader.feed(piece):
-            yield payload
-    for payload in reader.end():
-        yield payload
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

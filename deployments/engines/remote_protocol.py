@@ -1,58 +1,21 @@
-"""What an OpenAI server that runs elsewhere says, made into what the rest of laar relies on.
+"""What goes to an OpenAI server that runs elsewhere, and what of its answer a client may see.
 
-That is compact JSON, an event a piece, the model under laar's name for it, and errors that tell a client nothing of
-what is between laar and the server.
+The model has laar's name there, and errors tell a client nothing of what is between laar and the server.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from deployments.contract.errors import error_body, status_in
+from deployments.contract.errors import error_body
 from deployments.contract.reply import Reply
-from deployments.contract.verdict import ToolCall
+from deployments.engines import openai_answers
+from deployments.engines.openai_answers import Answer, StreamReader, status_in
 
-DONE = b"[DONE]"
 # What says something of the request. Other 4xx are between laar and the server: a wrong key, an unknown model.
 REFUSALS = frozenset({400, 413, 422, 429})
 _MAX_MESSAGE_CHARS = 2000
-
-
-class RemoteError(Exception):
-    """The server could not be reached, broke off, or answered what is no OpenAI answer."""
-
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _Call(msgspec.Struct):
-    function: _Function | None = None
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_Call] | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message | None = None
-    delta: _Message | None = None
-    text: str | None = None
-    finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class _Answer(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: _Usage | None = None
 
 
 class _Error(msgspec.Struct):
@@ -62,50 +25,40 @@ class _Error(msgspec.Struct):
     code: int | str | None = None
 
 
-_FIELDS = msgspec.json.Decoder(dict[str, Any])
-_REQUEST = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_CHOICES = msgspec.json.Decoder(list[dict[str, Any]])
+
+
+class _Refusal(msgspec.Struct):
+    error: _Error
+
+
+_REFUSAL = msgspec.json.Decoder(_Refusal)
 
 
 def request(body: bytes, overrides: Mapping[str, Any], *, model: str, stream: bool) -> bytes:
     """The client's body under the server's name for the model, without what only laar reads; None takes a field out."""
     left_out = {"laar": None} | ({} if stream else {"stream_options": None})
-    fields = {**_REQUEST.decode(body), **overrides, **left_out, "model": model, "stream": stream}
+    fields = {**_FIELDS.decode(body), **overrides, **left_out, "model": model, "stream": stream}
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
 
 def reply(answer: bytes, model: str) -> Reply:
-    """A whole answer; RemoteError if it is none."""
-    fields, found = _read(answer)
-    if not found.choices:
-        raise RemoteError("no OpenAI answer: it has no choices")
-    first, usage = found.choices[0], found.usage or _Usage()
-    message = first.message or _Message()
-    return Reply(
-        status=200,
-        body=_written(fields, model),
-        text=(message.content if first.message else first.text) or "",
-        prompt_tokens=usage.prompt_tokens or 0,
-        output_tokens=usage.completion_tokens,
-        finish_reason=first.finish_reason,
-        tool_calls=_calls(message),
-        refusal=message.refusal,
-    )
+    """A whole answer; EngineError if it is none."""
+    found = openai_answers.read(answer)
+    return openai_answers.reply(_written(answer, found, model), found)
 
 
-def _calls(message: _Message) -> tuple[ToolCall, ...]:
-    functions = [call.function or _Function() for call in message.tool_calls or ()]
-    return tuple(ToolCall(name=called.name or "", arguments=called.arguments or "") for called in functions)
+def stream_reader(model: str, max_bytes: int) -> StreamReader:
+    """A reader of the server's stream, whose chunks have laar's name of the model."""
 
+    def write(payload: bytes, found: Answer) -> bytes:
+        return _written(payload, found, model)
 
-def event(payload: bytes, model: str) -> bytes | Reply:
-    """A chunk of a stream as an event, or what failed midway; RemoteError if it is neither."""
-    fields, found = _read(payload)
-    if error := fields.get("error"):
-        return failure(status_in(error), payload, model)
-    for choice, read in zip(fields.get("choices", ()), found.choices, strict=True):
-        if read.finish_reason == "":  # of a chunk that does not close the choice; null is OpenAI's word for it
-            choice["finish_reason"] = None
-    return b"data: " + _written(fields, model) + b"\n\n"
+    def fail(error: object) -> Reply:
+        return failure(status_in(error), msgspec.json.encode({"error": error}), model)
+
+    return StreamReader(write, fail, max_bytes=max_bytes)
 
 
 def failure(status: int, answer: bytes, model: str) -> Reply:
@@ -115,54 +68,23 @@ def failure(status: int, answer: bytes, model: str) -> Reply:
     return Reply(status if status >= 500 else 502, _error(status, model))
 
 
-class EventReader:
-    """Puts server-sent events together from bytes as they come; RemoteError beyond `max_bytes` in all."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._left = max_bytes
-        self._line = bytearray()
-        self._data: list[bytes] = []
-
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        """The data of each event that has now come to its end."""
-        self._left -= len(piece)
-        if self._left < 0:
-            raise RemoteError("the stream is too long")
-        *ended, rest = piece.split(b"\n")
-        for end in ended:
-            self._line += end
-            yield from self._next_line()
-        self._line += rest
-
-    def end(self) -> Iterator[bytes]:
-        """The data of an event that no blank line closes."""
-        yield from self._next_line()
-        yield from self._next_line()
-
-    def _next_line(self) -> Iterator[bytes]:
-        line = bytes(self._line).rstrip(b"\r")
-        self._line.clear()
-        if line.startswith(b"data:"):
-            self._data.append(line[5:].strip())
-        elif not line and self._data:
-            yield b"\n".join(self._data)
-            self._data.clear()
-
-
-def _read(answer: bytes) -> tuple[dict[str, Any], _Answer]:
-    try:
-        fields = _FIELDS.decode(answer)
-        return fields, msgspec.convert(fields, _Answer)
-    except msgspec.MsgspecError as error:
-        raise RemoteError(f"no OpenAI answer: {type(error).__name__}") from error
-
-
-def _written(fields: dict[str, Any], model: str) -> bytes:
+def _written(answer: bytes, found: Answer, model: str) -> bytes:
     """With laar's name of the model; its `laar` object is not the server's to give."""
+    fields = _FIELDS.decode(answer)
     fields.pop("laar", None)
     if "model" in fields:
-        fields["model"] = model
+        fields["model"] = msgspec.Raw(msgspec.json.encode(model))
+    if any(choice.finish_reason == "" for choice in found.choices):
+        fields["choices"] = _with_null_for_empty(fields["choices"])
     return msgspec.json.encode(fields)
+
+
+def _with_null_for_empty(raw: msgspec.Raw) -> msgspec.Raw:
+    """The choices of a chunk with OpenAI's word for one that is not closed."""
+    choices = _CHOICES.decode(raw)
+    for choice in choices:
+        choice["finish_reason"] = choice.get("finish_reason") or None
+    return msgspec.Raw(msgspec.json.encode(choices))
 
 
 def _error(status: int, model: str) -> bytes:
@@ -173,8 +95,8 @@ def _error(status: int, model: str) -> bytes:
 def _error_in(answer: bytes) -> bytes | None:
     """The OpenAI error in an answer, and nothing that stands beside it."""
     try:
-        found = msgspec.convert(_FIELDS.decode(answer).get("error"), _Error)
-    except msgspec.MsgspecError:
+        found = _REFUSAL.decode(answer).error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     message = found.message[:_MAX_MESSAGE_CHARS]
     return error_body(message, type_=found.type or "invalid_request_error", param=found.param, code=found.code)

@@ -42,6 +42,7 @@ class SimulatedSettings(BaseModel):
         default=0, description="Words thought before each answer, by a model with a reasoning_config."
     )
     padding_words: NonNegativeInt = Field(default=0, description="Words put behind each answer.")
+    spaced_json: bool = Field(default=False, description="Whether streams have blanks in their JSON, as some servers'.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

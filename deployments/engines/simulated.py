@@ -132,10 +132,11 @@ class SimulatedEngine:
         await _sleep(latency.overhead_s + latency.prefill_s_per_token * prompt_tokens)
         words = self._thoughts(request.thinking_token_budget) + self._words(prompt, prompt_tokens)
         if request.stream:
+            spaced = self._settings.spaced_json
             for index, word in enumerate(words):
                 await _sleep(self._decode_s())
-                yield shape.chunk(self._model, word if index == 0 else " " + word)
-            yield shape.chunk(self._model, "", finish="stop")
+                yield shape.chunk(self._model, word if index == 0 else " " + word, spaced=spaced)
+            yield shape.chunk(self._model, "", finish="stop", spaced=spaced)
             yield "data: [DONE]\n\n"
             return
         await _sleep(self._decode_s() * len(words))
@@ -188,12 +189,12 @@ class _Shape:
         }
         return self._type(id="simulated", created=0, model=model, choices=[choice], usage=usage)
 
-    def chunk(self, model: str, text: str, finish: str | None = None) -> str:
+    def chunk(self, model: str, text: str, finish: str | None = None, *, spaced: bool = False) -> str:
         choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
         choice |= {"delta": {"role": "assistant", "content": text}} if self._field == "message" else {"text": text}
         name = self._object + (".chunk" if self._field == "message" else "")
         data = {"id": "simulated", "object": name, "created": 0, "model": model, "choices": [choice]}
-        return f"data: {json.dumps(data, separators=(',', ':'))}\n\n"
+        return f"data: {json.dumps(data, separators=None if spaced else (',', ':'))}\n\n"
 
     def _carry(self, text: str) -> dict[str, Any]:
         return {"message": {"role": "assistant", "content": text}} if self._field == "message" else {"text": text}

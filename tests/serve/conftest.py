@@ -33,7 +33,8 @@ HEADERS = {"authorization": f"Bearer {KEY}"}
 MODELS: dict[str, dict[str, Any]] = {
     # by its profile the first choice for tasks without a name, and always wrong
     "simulated-wrong": {"accuracy": 0.0},
-    "simulated-right": {"accuracy": 1.0},
+    # with blanks in the JSON of its streams
+    "simulated-right": {"accuracy": 1.0, "spaced_json": True},
     # first choices of the tasks "broken" and "hanging", the last ones of all others
     "simulated-broken": {"error_rate": 1.0},
     "simulated-hanging": {"hang_rate": 1.0},

@@ -113,6 +113,15 @@ def test_verified_stream_shows_only_the_right_answer(client: httpx.Client) -> No
     assert len(chunks[-1]["laar"]["attempts"]) == 2
 
 
+def test_stream_of_an_engine_that_spaces_its_json_passes_with_laar_at_its_end(client: httpx.Client) -> None:
+    with client.stream("POST", PATH, json=chat(model="simulated-right", stream=True)) as response:
+        lines = [line for line in response.iter_lines() if line.startswith("data: ")]
+    assert lines[-1] == "data: [DONE]"
+    assert '"finish_reason": "stop"' in lines[-2]
+    closing = json.loads(lines[-2].removeprefix("data: "))
+    assert tried(closing) == [("simulated-right", "unverified")]
+
+
 def test_held_stream_is_kept_alive_by_comments(client: httpx.Client) -> None:
     body = chat(model="simulated-slow", stream=True, laar=AT_HOME)
     with client.stream("POST", PATH, json=body) as response:

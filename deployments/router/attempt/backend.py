@@ -8,10 +8,10 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
-from deployments.contract.reply import Reply
+from deployments.contract.reply import Chunk, Reply
 from deployments.contract.verdict import Evidence, Verdict
+from deployments.engines.openai_answers import EngineError
 from deployments.engines.remote import RemoteModel
-from deployments.engines.remote_protocol import RemoteError
 from deployments.router.attempt.runner import BackendError
 
 # all that goes over these handles has a type of a module's own; cloudpickle, the default, takes some 20 us longer
@@ -19,7 +19,7 @@ _PLAIN = {"request_serialization": "pickle", "response_serialization": "pickle"}
 
 
 class ServeBackend:
-    """Calls with `generate` for one answer and `generate_stream` for server-sent events.
+    """Calls with `generate` for one answer and `generate_stream` for chunks of a stream.
 
     Whatever comes back raised is the other side's failure, from a dead replica to an engine's own error: which types
     those have depends on how Ray carried the call.
@@ -48,23 +48,23 @@ class ServeBackend:
 
     async def stream(
         self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]
-    ) -> AsyncGenerator[bytes | Reply, None]:
+    ) -> AsyncGenerator[Chunk | Reply, None]:
         if (remote := self._remote.get(model)) is not None:
             with _failure_of(f"model '{model}'"):
-                async with aclosing(remote.generate_stream(endpoint, body, overrides)) as events:
-                    async for event in events:
-                        yield event
+                async with aclosing(remote.generate_stream(endpoint, body, overrides)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
             return
-        pieces = self._stream[model].remote(endpoint, body, overrides)
+        chunks = self._stream[model].remote(endpoint, body, overrides)
         is_done = False
         try:
             with _failure_of(f"model '{model}'"):
-                async for piece in pieces:
-                    yield piece
+                async for chunk in chunks:
+                    yield chunk
             is_done = True
         finally:
             if not is_done:
-                pieces.cancel()
+                chunks.cancel()
 
     async def verify(self, spec_json: bytes, evidence: Evidence) -> Verdict:
         verdict: Verdict = await _finish(self._check.remote(spec_json, evidence), "the verifier")
@@ -84,7 +84,7 @@ async def _finish(response: DeploymentResponse, whose: str) -> Any:
 def _failure_of(whose: str) -> Iterator[None]:
     try:
         yield
-    except RemoteError as error:
+    except EngineError as error:
         raise BackendError(f"{whose}: {error}") from None
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and _has_given_up():

@@ -22,9 +22,8 @@ from deployments.contract.errors import (
     LateStreamError,
     ModelsUnavailableError,
     NotVerifiedError,
-    status_in,
 )
-from deployments.contract.reply import Reply
+from deployments.contract.reply import Chunk, Reply, reply_of
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Status, StopReason, Tries
@@ -57,8 +56,8 @@ class Backend(Protocol):
 
     def stream(
         self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]
-    ) -> AsyncGenerator[bytes | Reply, None]:
-        """Server-sent events, or one error Reply; closing it early stops the generation."""
+    ) -> AsyncGenerator[Chunk | Reply, None]:
+        """The chunks of a stream, or an error Reply where it fails; closing it early stops the generation."""
         ...
 
     async def verify(self, spec_json: bytes, evidence: Evidence) -> Verdict:
@@ -123,8 +122,8 @@ class Runner:
         self._ledger.answer_ready(served, answer)
         return answer
 
-    async def pass_through(self, served: ServedRequest) -> tuple[str, AsyncGenerator[bytes, None]]:
-        """The model that has begun to stream, and its pieces; a model that fails before is replaced."""
+    async def pass_through(self, served: ServedRequest) -> tuple[str, AsyncGenerator[Chunk, None]]:
+        """The model that has begun to stream, and its chunks; a model that fails before is replaced."""
         while (stop := served.log.stop_reason(self._clock())) is None:
             decision = self.decide(served)
             if decision is None:
@@ -196,18 +195,18 @@ class Runner:
 
     async def _collect(self, served: ServedRequest, decision: Decision, watch: "_Watch") -> Reply:
         """Hold a whole stream back as one reply, so that it can be verified before anyone sees it."""
-        pieces: list[bytes] = []
+        chunks: list[Chunk] = []
         async with aclosing(self._stream(served, decision.chosen)) as upstream:
-            while (piece := await self._next_piece(served, upstream, decision, watch)) is not None:
-                if isinstance(piece, Reply):
-                    return piece
-                pieces.append(piece)
-        body = b"".join(pieces)
-        if error := sse.read_error(body):
-            return _broken(error)
-        return sse.read_answer(body)
+            while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
+                if isinstance(chunk, Reply):
+                    return chunk
+                chunks.append(chunk)
+        reply = reply_of(chunks)
+        if reply.finish_reason is None:
+            raise BackendError(f"model '{decision.chosen.model}': the stream broke off")
+        return reply
 
-    def _stream(self, served: ServedRequest, chosen: Candidate) -> AsyncGenerator[bytes | Reply, None]:
+    def _stream(self, served: ServedRequest, chosen: Candidate) -> AsyncGenerator[Chunk | Reply, None]:
         request, overrides = served.request, self._routing.overrides(served.request, chosen)
         return self._backend.stream(chosen.model, request.endpoint.value, request.body, overrides)
 
@@ -228,8 +227,8 @@ class Runner:
             logger.warning("verifier failed", exc_info=True)
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.VERIFIER_FAILED)
 
-    async def _flow(self, served: ServedRequest, decision: Decision) -> AsyncGenerator[bytes, None]:
-        """The pieces of one attempt as they come; none at all if it fails before the first.
+    async def _flow(self, served: ServedRequest, decision: Decision) -> AsyncGenerator[Chunk, None]:
+        """The chunks of one attempt as they come; none at all if it fails before the first.
 
         Raises LaarError where the client cannot have the rest.
         """
@@ -238,17 +237,16 @@ class Runner:
         self._routing.started(served.features, chosen, served.log, sent_s)
         try:
             async with aclosing(self._stream(served, chosen)) as upstream:
-                while (piece := await self._next_piece(served, upstream, decision, watch)) is not None:
-                    if failed := _failure_in(piece):
-                        reason = _fault_reason(failed, None)
-                        attempt = self._ended(chosen, sent_s, Status.ERROR, reason, failed, watch)
+                while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
+                    if isinstance(chunk, Reply):
+                        reason = _fault_reason(chunk, None)
+                        attempt = self._ended(chosen, sent_s, Status.ERROR, reason, chunk, watch)
                         break
-                    assert isinstance(piece, bytes)
-                    if sse.has_finish(piece):
+                    if chunk.finish_reason is not None:
                         attempt = self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", None, watch)
-                        piece = self._finished(served.with_attempt(attempt), attempt, piece)
+                        chunk = self._finished(served.with_attempt(attempt), attempt, chunk)
                     has_yielded = True
-                    yield piece
+                    yield chunk
             attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None, watch)
         except TimeoutError:
             attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None, watch)
@@ -261,24 +259,24 @@ class Runner:
         if has_yielded and attempt is not None and attempt.status in FAULTS:
             raise (LateStreamError if attempt.status is Status.TIMEOUT else BrokenStreamError)(attempt.reason)
 
-    def _finished(self, served: ServedRequest, attempt: Attempt, piece: bytes) -> bytes:
-        """The piece that closes the answer, with the `laar` object; by then the log has what it says."""
+    def _finished(self, served: ServedRequest, attempt: Attempt, chunk: Chunk) -> Chunk:
+        """The chunk that closes the answer, with the `laar` object; by then the log has what it says."""
         self._ledger.answer_ready(served, attempt)
-        return sse.with_laar(piece, laar_json(served, self._clock()))
+        return sse.with_laar(chunk, laar_json(served, self._clock()))
 
-    async def _next_piece(
+    async def _next_chunk(
         self,
         served: ServedRequest,
-        upstream: AsyncGenerator[bytes | Reply, None],
+        upstream: AsyncGenerator[Chunk | Reply, None],
         decision: Decision,
         watch: "_Watch",
-    ) -> bytes | Reply | None:
-        """The first piece within the time of an attempt, later ones before the deadline."""
+    ) -> Chunk | Reply | None:
+        """The first chunk within the time of an attempt, later ones before the deadline."""
         time_s = self._time_left_s(served) if watch.has_begun else self._attempt_time_s(served, decision, watch)
         async with asyncio.timeout(time_s):
-            piece = await anext(upstream, None)
+            chunk = await anext(upstream, None)
         watch.has_begun = True
-        return piece
+        return chunk
 
     # -- bookkeeping --------------------------------------------------------------------------------------
 
@@ -388,19 +386,6 @@ def _fault_reason(reply: Reply | None, fault: Status | None) -> str:
     return f"engine_{reply.status}" if reply is not None else "replica_failed"
 
 
-def _failure_in(piece: bytes | Reply) -> Reply | None:
-    """What says in a stream that the engine has failed, before its first token or later."""
-    if isinstance(piece, Reply):
-        return piece
-    error = sse.read_error(piece)
-    return _broken(error) if error else None
-
-
-def _broken(error: Any) -> Reply:
-    """The reply in an `error` object of a stream; its status if it names one."""
-    return Reply(status_in(error), msgspec.json.encode({"error": error}))
-
-
 def _evidence(served: ServedRequest, model: str, reply: Reply) -> Evidence:
     """What the check may look at; what it has no use for stays here, as prompts can be long."""
     spec = served.request.options.verify
@@ -421,8 +406,8 @@ def _evidence(served: ServedRequest, model: str, reply: Reply) -> Evidence:
     )
 
 
-async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def _chain(first: Chunk, rest: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
     async with aclosing(rest):
         yield first
-        async for piece in rest:
-            yield piece
+        async for chunk in rest:
+            yield chunk

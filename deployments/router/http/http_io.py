@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from deployments.contract.errors import BodyTooLargeError, EngineRefusalError, LaarError, error_body
+from deployments.contract.reply import Chunk
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.http import sse
 from profiles.measures.goodput import Meter
@@ -36,14 +37,14 @@ class GuardedStream(StreamingResponse):
 
     def __init__(
         self,
-        events: AsyncGenerator[bytes, None],
+        chunks: AsyncGenerator[Chunk, None],
         end: Ending,
         guard: AsyncExitStack,
         headers: dict[str, str],
         *,
         since_arrival_s: Callable[[], float],
     ) -> None:
-        super().__init__(self._watched(events), media_type=_SSE, headers=headers)
+        super().__init__(self._watched(chunks), media_type=_SSE, headers=headers)
         self._guard, self._end, self._is_complete = guard, end, False
         self._since_arrival_s = since_arrival_s
 
@@ -54,34 +55,34 @@ class GuardedStream(StreamingResponse):
                 # Starlette takes a client that leaves for the end of its work
                 self._end.status = CLIENT_LEFT
 
-    async def _watched(self, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        async with aclosing(events):
-            async for event in events:
-                yield event
-                self._sent(event)
-                # after this a client may close at once, before the generator has ended
-                self._is_complete = sse.DONE in event
+    async def _watched(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk.events
+                self._sent(chunk)
 
-    def _sent(self, event: bytes) -> None:
+    def _sent(self, chunk: Chunk) -> None:
         """Meter what the client has been sent."""
         meter = self._end.meter
-        meter.add(self._since_arrival_s(), sse.num_tokens(event))
-        meter.is_complete = meter.is_complete or sse.has_finish(event)
+        meter.add(self._since_arrival_s(), chunk.num_tokens)
+        meter.is_complete = meter.is_complete or chunk.finish_reason is not None
+        # after this a client may close at once, before the generator has ended
+        self._is_complete = chunk.is_last
 
 
 def status_of(error: LaarError) -> int:
     return error.status if isinstance(error, EngineRefusalError) else error.http_status
 
 
-async def with_late_errors(events: AsyncGenerator[bytes, None], end: Ending) -> AsyncGenerator[bytes, None]:
-    """The events; an error among them comes too late for the answer's status: it is told by an event, and counted."""
+async def with_late_errors(chunks: AsyncGenerator[Chunk, None], end: Ending) -> AsyncGenerator[Chunk, None]:
+    """The chunks; an error among them comes too late for the answer's status: it is told by an event, and counted."""
     try:
-        async with aclosing(events):
-            async for event in events:
-                yield event
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
     except LaarError as error:
         end.status = status_of(error)
-        yield sse.error_event(error.body())
+        yield sse.error_chunk(error.body())
 
 
 def _laar_error(_http: Request, error: Exception) -> Response:

@@ -30,6 +30,7 @@ from deployments.contract.errors import (
     SlowBodyError,
     UnknownModelError,
 )
+from deployments.contract.reply import Chunk
 from deployments.engines.remote import RemoteModel
 from deployments.engines.settings import RemotePlan
 from deployments.log.settings import LogPlan
@@ -206,31 +207,32 @@ class Router:
             await task
         return self._stream(self._held(served, task), served, end, guard, start_headers(served))
 
-    async def _held(self, served: ServedRequest, task: "asyncio.Task[Attempt]") -> AsyncGenerator[bytes, None]:
+    async def _held(self, served: ServedRequest, task: "asyncio.Task[Attempt]") -> AsyncGenerator[Chunk, None]:
         """Comments while attempts run and are verified, then the chunks of the answer."""
         while not task.done():
             yield sse.KEEP_ALIVE
             await asyncio.wait((task,), timeout=self._settings.keep_alive_s)
         answer = await task
         laar = laar_json(served, self._clock())
-        for event in sse.events(_body_of(answer)):
-            yield sse.with_laar(event, laar)
+        assert answer.reply is not None
+        for chunk in answer.reply.chunks:
+            yield sse.with_laar(chunk, laar)
 
     async def _pass(self, served: ServedRequest, end: Ending, guard: AsyncExitStack) -> Response:
         """Tokens straight through."""
-        model, pieces = await self._runner.pass_through(served)
-        guard.push_async_callback(pieces.aclose)
-        return self._stream(pieces, served, end, guard, start_headers(served) | {"x-laar-model": model})
+        model, chunks = await self._runner.pass_through(served)
+        guard.push_async_callback(chunks.aclose)
+        return self._stream(chunks, served, end, guard, start_headers(served) | {"x-laar-model": model})
 
     def _stream(
         self,
-        events: AsyncGenerator[bytes, None],
+        chunks: AsyncGenerator[Chunk, None],
         served: ServedRequest,
         end: Ending,
         guard: AsyncExitStack,
         headers: dict[str, str],
     ) -> Response:
-        told = with_late_errors(events, end)
+        told = with_late_errors(chunks, end)
         return GuardedStream(
             told, end, guard.pop_all(), headers, since_arrival_s=lambda: self._clock() - served.arrived_s
         )

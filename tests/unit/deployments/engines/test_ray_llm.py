@@ -1,15 +1,68 @@
 """Contract with the installed Ray Serve LLM and vLLM: what laar relies on, held against their own classes."""
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ray.serve.llm.openai_api_models import ChatCompletionRequest, ChatCompletionResponse, CompletionRequest
+from ray.serve.llm import LLMConfig
+from ray.serve.llm.openai_api_models import (
+    ChatCompletionRequest,
+    ChatCompletionResponse,
+    ChatCompletionStreamResponse,
+    CompletionRequest,
+    CompletionResponse,
+    CompletionStreamResponse,
+    ErrorResponse,
+)
 
-from deployments.engines.ray_llm import _to_reply
+from deployments.contract.reply import Chunk, Reply, reply_of
+from deployments.contract.verdict import ToolCall
+from deployments.engines.openai_answers import StreamReader, failure, unchanged
+from deployments.engines.ray_llm import ModelServer, to_reply
 from deployments.router.http.fields import CLOSED_FIELDS, OPEN_FIELDS
 from deployments.router.http.request import Endpoint
 
 REQUEST_TYPES = {Endpoint.CHAT: ChatCompletionRequest, Endpoint.COMPLETIONS: CompletionRequest}
+USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+LOGPROBS = {"content": [{"token": "Par", "logprob": -0.1, "bytes": [80], "top_logprobs": []}]}
+CALL = {"id": "call-1", "type": "function", "function": {"name": "find", "arguments": '{"a":1}'}}
+
+Writing = Callable[[Any], str]
+WRITINGS = [
+    pytest.param(lambda model: model.model_dump_json(exclude_unset=True), id="as-vllm-does"),
+    pytest.param(lambda model: model.model_dump_json(), id="with-defaults"),
+    pytest.param(lambda model: json.dumps(model.model_dump(mode="json", exclude_unset=True)), id="spaced"),
+    pytest.param(lambda model: json.dumps(model.model_dump(mode="json"), separators=(" , ", " : ")), id="wide"),
+]
+
+
+def delta(finish_reason: str | None = None, logprobs: Any = None, **fields: Any) -> ChatCompletionStreamResponse:
+    choice = {"index": 0, "delta": fields, "finish_reason": finish_reason, "logprobs": logprobs}
+    return ChatCompletionStreamResponse.model_validate({"id": "x", "model": "m", "choices": [choice]})
+
+
+def piece(text: str, finish_reason: str | None = None) -> CompletionStreamResponse:
+    choice = {"index": 0, "text": text, "finish_reason": finish_reason}
+    return CompletionStreamResponse.model_validate({"id": "x", "model": "m", "choices": [choice]})
+
+
+def usage_of(response_type: Any) -> Any:
+    return response_type.model_validate({"id": "x", "model": "m", "choices": [], "usage": USAGE})
+
+
+def stream(writing: Writing, *responses: Any) -> list[Chunk | Reply]:
+    events = [f"data: {writing(response)}\n\n" for response in responses]
+    reader = StreamReader(unchanged, failure)
+    return reader.feed("".join([*events, "data: [DONE]\n\n"]).encode())
+
+
+def read(writing: Writing, *responses: Any) -> Reply:
+    chunks = [chunk for chunk in stream(writing, *responses) if isinstance(chunk, Chunk)]
+    assert [chunk.is_last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    closing = next(chunk for chunk in chunks if chunk.finish_reason is not None)
+    assert closing.events.endswith(b"}\n\n")
+    return reply_of(chunks)
 
 
 @pytest.mark.parametrize("endpoint", Endpoint)
@@ -25,19 +78,140 @@ def test_closed_fields_are_fields_of_the_engine_and_not_open() -> None:
     assert CLOSED_FIELDS & frozenset().union(*OPEN_FIELDS.values()) == set()
 
 
-def response(message: dict[str, Any], finish_reason: str) -> ChatCompletionResponse:
-    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish_reason}
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    return ChatCompletionResponse.model_validate({"model": "m", "choices": [choice], "usage": usage})
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_chat_stream_is_read(writing: Writing) -> None:
+    parts = [delta(role="assistant", content=""), delta(content="Par"), delta("stop", content="is")]
+    found = read(writing, *parts, usage_of(ChatCompletionStreamResponse))
+    assert (found.text, found.finish_reason, found.tool_calls) == ("Paris", "stop", ())
+    assert sum(chunk.num_tokens for chunk in found.chunks) == 2
 
 
-def test_why_an_answer_ended_and_what_it_calls_are_read() -> None:
-    call = {"id": "1", "type": "function", "function": {"name": "find", "arguments": '{"a": 1}'}}
-    found = _to_reply(response({"content": None, "tool_calls": [call]}, "tool_calls"))
-    assert (found.text, found.finish_reason, found.output_tokens) == ("", "tool_calls", 2)
-    assert [(said.name, said.arguments) for said in found.tool_calls] == [("find", '{"a": 1}')]
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_completion_stream_is_read(writing: Writing) -> None:
+    found = read(writing, piece("Par"), piece("is", "length"), usage_of(CompletionStreamResponse))
+    assert (found.text, found.finish_reason) == ("Paris", "length")
+    assert sum(chunk.num_tokens for chunk in found.chunks) == 2
 
 
-def test_an_answer_that_its_limit_cut_says_so() -> None:
-    found = _to_reply(response({"content": "It is 12"}, "length"))
-    assert (found.text, found.finish_reason, found.tool_calls) == ("It is 12", "length", ())
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_thoughts_and_logprobs_are_no_answer(writing: Writing) -> None:
+    found = read(writing, delta(reasoning="Hm."), delta("stop", LOGPROBS, content="Paris"))
+    assert (found.text, found.finish_reason) == ("Paris", "stop")
+    assert sum(chunk.num_tokens for chunk in found.chunks) == 2
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_tool_call_in_a_stream_is_read(writing: Writing) -> None:
+    begins = delta(tool_calls=[{"index": 0, "id": "x", "type": "function", "function": {"name": "find"}}])
+    goes_on = [delta(tool_calls=[{"index": 0, "function": {"arguments": part}}]) for part in ('{"a"', ":1}")]
+    found = read(writing, begins, *goes_on, delta("tool_calls"))
+    assert (found.text, found.finish_reason) == ("", "tool_calls")
+    assert found.tool_calls == (ToolCall(name="find", arguments='{"a":1}'),)
+    assert sum(chunk.num_tokens for chunk in found.chunks) == 2
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_error_in_a_stream_is_read(writing: Writing) -> None:
+    error = {"message": "out of memory", "type": "InternalServerError", "code": 500}
+    before, failed = stream(writing, delta(content="a"), ErrorResponse.model_validate({"error": error}))
+    assert isinstance(before, Chunk)
+    assert isinstance(failed, Reply)
+    assert (failed.status, json.loads(failed.body)["error"]["message"]) == (500, "out of memory")
+
+
+def test_whole_chat_answer_is_read() -> None:
+    message = {"role": "assistant", "content": "Paris", "reasoning": "Hm.", "tool_calls": [CALL]}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": LOGPROBS}
+    found = to_reply(
+        ChatCompletionResponse.model_validate({"id": "x", "model": "m", "choices": [choice], "usage": USAGE})
+    )
+    assert (found.status, found.text, found.finish_reason) == (200, "Paris", "stop")
+    assert (found.prompt_tokens, found.output_tokens) == (7, 2)
+    assert found.tool_calls == (ToolCall(name="find", arguments='{"a":1}'),)
+    assert json.loads(found.body)["choices"][0]["message"]["content"] == "Paris"
+
+
+def test_whole_completion_is_read() -> None:
+    choice = {"index": 0, "text": "Paris", "finish_reason": "length"}
+    found = to_reply(CompletionResponse.model_validate({"id": "x", "model": "m", "choices": [choice], "usage": USAGE}))
+    assert (found.text, found.finish_reason, found.output_tokens) == ("Paris", "length", 2)
+
+
+def test_error_in_the_place_of_an_answer_is_read() -> None:
+    error = {"message": "too long", "type": "BadRequestError", "param": "messages", "code": 400}
+    found = to_reply(ErrorResponse.model_validate({"error": error}))
+    assert (found.status, json.loads(found.body)) == (400, {"error": error})
+
+
+class Server(ModelServer):
+    """A server whose engine gives what a test says; nothing of Ray is started."""
+
+    def __init__(self, *given: Any) -> None:
+        self._llm_config = type("Config", (), {"model_id": "m"})()
+        self.given = given
+        self.asked: list[Any] = []
+
+    def __del__(self) -> None:
+        """Ray's stops an engine."""
+
+    async def chat(self, request: Any, raw_request_info: Any = None) -> Any:
+        self.asked.append(request)
+
+        async def items() -> Any:
+            for item in self.given:
+                yield item
+
+        return items()
+
+
+BODY = b'{"model":"auto","messages":[{"role":"user","content":"Hi"}],"laar":{"task":"t"}}'
+
+
+def event(response: Any) -> str:
+    return f"data: {json.dumps(response.model_dump(mode='json'))}\n\n"
+
+
+async def test_server_reads_batches_of_events() -> None:
+    server = Server([event(delta(content="Par"))], [event(delta("stop", content="is")), "data: [DONE]\n\n"])
+    found = [chunk async for chunk in server.generate_stream("chat", BODY, {"thinking_token_budget": 5})]
+    assert [(chunk.text, chunk.finish_reason, chunk.is_last) for chunk in found if isinstance(chunk, Chunk)] == [
+        ("Par", None, False),
+        ("is", "stop", False),
+        ("", None, True),
+    ]
+    (asked,) = server.asked
+    assert (asked.model, asked.stream, asked.thinking_token_budget) == ("m", True, 5)
+    assert "laar" not in (asked.__pydantic_extra__ or {})
+
+
+async def test_server_hands_on_what_stands_in_the_place_of_a_stream() -> None:
+    error = ErrorResponse.model_validate({"error": {"message": "no", "type": "BadRequestError", "code": 400}})
+    (found,) = [chunk async for chunk in Server(error).generate_stream("chat", BODY, {})]
+    assert isinstance(found, Reply)
+    assert found.status == 400
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        pytest.param(b'"temperature":"hot"', "temperature", id="scalar"),
+        pytest.param(b'"stop":5', "stop", id="one of several types"),
+        pytest.param(b'"messages":[{"role":"user","content":5}]', "messages.0", id="message"),
+        pytest.param(b'"tool_choice":"find"', "tool_choice", id="choice"),
+    ],
+)
+async def test_field_at_fault_is_named_without_the_names_of_pydantics_arms(more: bytes, field: str) -> None:
+    body = b'{"model":"auto","messages":[{"role":"user","content":"Hi"}],' + more + b"}"
+    found = await Server().generate("chat", body, {})
+    assert (found.status, found.invalid_request) == (400, True)
+    told = json.loads(found.body)["error"]["param"]
+    assert told.startswith(field)
+    assert not any(character in told for character in "[]ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def test_server_of_ray_keeps_its_config_where_the_model_server_looks() -> None:
+    config = LLMConfig.model_validate(
+        {"model_loading_config": {"model_id": "m"}, "accelerator_config": {"kind": "cpu"}}
+    )
+    server = Server.sync_init(config, engine_cls=object)
+    assert server._llm_config.model_id == "m"

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from deployments.contract.reply import Reply
+from deployments.contract.reply import Chunk, Reply
 from deployments.engines import remote
+from deployments.engines.openai_answers import EngineError
 from deployments.engines.remote import RemoteModel
-from deployments.engines.remote_protocol import RemoteError
 from deployments.engines.settings import RemotePlan, RemoteSettings
 from deployments.router.attempt.backend import ServeBackend
 from deployments.router.attempt.runner import BackendError
@@ -103,9 +103,14 @@ def streams(*pieces: bytes, cut: bool = False) -> Handler:
     return answer
 
 
+def events(found: Chunk | Reply) -> bytes:
+    assert isinstance(found, Chunk)
+    return found.events
+
+
 async def read(model: RemoteModel) -> list[bytes | Reply]:
-    async with aclosing(model.generate_stream("chat", BODY, {})) as pieces:
-        return [piece async for piece in pieces]
+    async with aclosing(model.generate_stream("chat", BODY, {})) as chunks:
+        return [found.events if isinstance(found, Chunk) else found async for found in chunks]
 
 
 async def test_request_goes_on_under_the_servers_name_without_what_is_laars(stack: AsyncExitStack) -> None:
@@ -142,9 +147,9 @@ async def test_answer_without_end_is_a_failure(stack: AsyncExitStack, monkeypatc
     monkeypatch.setattr(remote, "MAX_ERROR_BYTES", 100)
     for status, size in ((200, 1001), (400, 101)):
         model = asks(stack, (await serve(stack, says(b"x" * size, status))).url)
-        with pytest.raises(RemoteError, match=f"more than {size - 1} bytes"):
+        with pytest.raises(EngineError, match=f"more than {size - 1} bytes"):
             await model.generate("chat", BODY, {})
-    with pytest.raises(RemoteError, match="too long"):
+    with pytest.raises(EngineError, match="too long"):
         await read(asks(stack, (await serve(stack, says(b"x" * 1001))).url))
 
 
@@ -167,8 +172,8 @@ async def test_streams_use_their_connection_again(stack: AsyncExitStack) -> None
 async def test_stream_that_ends_early_is_a_failure(stack: AsyncExitStack, cut: bool, told: str) -> None:
     server = await serve(stack, streams(CHUNK, cut=cut))
     pieces = asks(stack, server.url).generate_stream("chat", BODY, {})
-    assert await anext(pieces) == CHUNK
-    with pytest.raises(RemoteError, match=told):
+    assert events(await anext(pieces)) == CHUNK
+    with pytest.raises(EngineError, match=told):
         await anext(pieces)
 
 
@@ -281,7 +286,7 @@ async def test_address_that_no_host_can_have_is_down_and_passed_over(
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     model = asks(stack, "http://a..b/v1", "http://c..d/v1")
     assert await model.num_running() == 0
-    with pytest.raises(RemoteError, match="no server can be reached"):
+    with pytest.raises(EngineError, match="no server can be reached"):
         await model.generate("chat", BODY, {})
     # an address of numbers is not looked up
     server = await serve(stack, says(ANSWER))
@@ -359,7 +364,7 @@ async def test_who_leaves_a_stream_midway_closes_the_connection(stack: AsyncExit
 
     model = asks(stack, (await serve(stack, goes_on)).url)
     async with aclosing(ServeBackend({}, MagicMock(), {"big": model}).stream("big", "chat", BODY, {})) as pieces:
-        assert await anext(pieces) == CHUNK
+        assert events(await anext(pieces)) == CHUNK
     await asyncio.wait_for(has_left.wait(), 5)
     assert [place.in_flight for place in model._places] == [0]
 

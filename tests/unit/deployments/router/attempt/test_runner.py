@@ -19,7 +19,8 @@ from deployments.contract.errors import (
     ModelsUnavailableError,
     NotVerifiedError,
 )
-from deployments.contract.reply import Reply
+from deployments.contract.reply import Chunk, Reply
+from deployments.engines.openai_answers import StreamReader, failure, unchanged
 from deployments.router.attempt.runner import BackendError, Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
@@ -67,9 +68,9 @@ class Slow:
     count: int
 
 
-async def read_into(got: list[bytes], pieces: AsyncGenerator[bytes, None]) -> None:
-    async for piece in pieces:
-        got.append(piece)
+async def read_into(got: list[bytes], chunks: AsyncGenerator[Chunk, None]) -> None:
+    async for chunk in chunks:
+        got.append(chunk.events)
 
 
 def breaks() -> object:
@@ -110,22 +111,25 @@ class FakeBackend:
 
     async def stream(
         self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]
-    ) -> AsyncGenerator[bytes | Reply, None]:
+    ) -> AsyncGenerator[Chunk | Reply, None]:
+        reader = StreamReader(unchanged, failure)
         reply = await self.generate(model, endpoint, body, overrides)
         if reply.status >= 400:
             yield reply
             return
         if reply.status == RAW:
             for piece in reply.body.splitlines(keepends=True):
-                yield piece + b"\n"
+                for chunk in reader.feed(piece + b"\n"):
+                    yield chunk
             return
         self.open += 1
         try:
             for word in reply.text.split():
                 await asyncio.sleep(self.pause_s)
-                yield _chunk(word, "null")
-            yield _chunk("", '"stop"')
-            yield b"data: [DONE]\n\n"
+                for chunk in reader.feed(_chunk(word, "null")):
+                    yield chunk
+            for chunk in (*reader.feed(_chunk("", '"stop"')), *reader.feed(b"data: [DONE]\n\n")):
+                yield chunk
         finally:
             self.open -= 1
 
@@ -375,7 +379,7 @@ async def test_hanging_stream_leaves_time_for_the_next_before_the_deadline() -> 
     bench = Bench(a=hangs, b=says("fine"), latency_s=0.0001)
     model, pieces = await bench.runner.pass_through(bench.served({"deadline_s": 0.1}, stream=True))
     assert model == "b"
-    assert b"[DONE]" in [piece async for piece in pieces][-1]
+    assert [piece async for piece in pieces][-1].is_last
 
 
 async def test_last_attempt_is_not_cut_short_for_a_next_one_that_is_not_allowed() -> None:
@@ -557,7 +561,8 @@ async def test_held_stream_carries_only_the_right_attempt() -> None:
     answer = await bench.runner.answer(served)
     assert answer.reply is not None
     assert answer.reply.text == "quiteright"
-    assert b"no" not in answer.reply.body
+    assert not any(b"no" in chunk.events for chunk in answer.reply.chunks)
+    assert [chunk.finish_reason for chunk in answer.reply.chunks] == [None, None, "stop", None]
     bench.assert_nothing_left()
 
 
@@ -568,11 +573,33 @@ async def test_stream_passes_through_with_laar_in_its_last_chunk() -> None:
     got = [piece async for piece in pieces]
     assert model == "a"
     assert len(got) == 4
-    last = json.loads(got[2].removeprefix(b"data: "))
+    last = json.loads(got[2].events.removeprefix(b"data: "))
     assert last["laar"]["attempts"][0]["model"] == "a"
     assert last["laar"]["verified"] is None
     assert outcome(served) == [("a", "unverified")]
     bench.assert_nothing_left()
+
+
+async def test_stream_is_read_however_the_engine_spaces_its_json() -> None:
+    spaced = [
+        piece.replace(b":", b" : ").replace(b"data : ", b"data: ")
+        for piece in (_chunk("right", "null"), _chunk("", '"stop"'))
+    ]
+    bench = Bench(a=streams(*spaced, b"data: [DONE]\n\n"))
+    served = bench.served(stream=True)
+    _, pieces = await bench.runner.pass_through(served)
+    got = [piece async for piece in pieces]
+    assert json.loads(got[1].events.removeprefix(b"data: "))["laar"]["attempts"][0]["verdict"] == "unverified"
+    assert outcome(served) == [("a", "unverified")]
+    held = bench.served(RIGHT, stream=True)
+    assert (await bench.runner.answer(held)).status is Status.CORRECT
+
+
+async def test_held_stream_that_breaks_off_is_no_answer() -> None:
+    bench = Bench(a=streams(_chunk("right", "null")), b=says("right"))
+    served = bench.served(RIGHT, stream=True)
+    assert (await bench.runner.answer(served)).model == "b"
+    assert outcome(served) == [("a", "error"), ("b", "correct")]
 
 
 async def test_stream_that_breaks_before_it_begins_goes_to_the_next_model() -> None:
@@ -669,7 +696,7 @@ async def test_log_has_the_attempts_before_the_client_has_the_answer() -> None:
 async def test_log_has_the_attempt_before_the_end_of_a_stream_is_sent() -> None:
     bench = Bench(a=says("right"))
     _, pieces = await bench.runner.pass_through(bench.served(stream=True))
-    seen = [(b"laar" in piece, list(bench.ledger.answers)) async for piece in pieces]
+    seen = [(b"laar" in piece.events, list(bench.ledger.answers)) async for piece in pieces]
     assert [answers for has_laar, answers in seen if has_laar] == [[["a"]]]
     assert seen[0] == (False, [])
 

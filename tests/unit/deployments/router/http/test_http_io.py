@@ -7,12 +7,15 @@ import pytest
 from starlette.requests import ClientDisconnect
 
 from deployments.contract.errors import BrokenStreamError, LaarError, LateStreamError, LogUnavailableError
+from deployments.contract.reply import Chunk
 from deployments.router.http import sse
 from deployments.router.http.http_io import Ending, GuardedStream, with_late_errors
 from profiles.measures.goodput import Meter
 
-TOKEN = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
-LAST = b'data: {"choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}]}\n\n'
+TOKEN = Chunk(b"data: {}\n\n", "a", 1)
+TWO_TOKENS = Chunk(b"data: {}\n\ndata: {}\n\n", "aa", 2)
+LAST = Chunk(b"data: {}\n\n", finish_reason="stop")
+DONE = Chunk(b"data: [DONE]\n\n", is_last=True)
 
 
 class Client:
@@ -33,31 +36,31 @@ class Client:
         raise AssertionError("nothing more is read")
 
 
-async def pieces(*parts: bytes) -> AsyncGenerator[bytes, None]:
+async def pieces(*parts: Chunk) -> AsyncGenerator[Chunk, None]:
     for part in parts:
         yield part
 
 
-async def send(client: Client, end: Ending, *parts: bytes) -> None:
+async def send(client: Client, end: Ending, *parts: Chunk) -> None:
     stream = GuardedStream(pieces(*parts), end, AsyncExitStack(), {}, since_arrival_s=lambda: client.now_s)
     await stream({"type": "http", "asgi": {"spec_version": "2.4"}}, client.receive, client.send)
 
 
-async def sent(client: Client, *parts: bytes) -> Ending:
+async def sent(client: Client, *parts: Chunk) -> Ending:
     end = Ending(Meter(pace_s=0.5))
     await send(client, end, *parts)
     return end
 
 
 async def test_token_counts_from_when_it_has_been_sent() -> None:
-    end = await sent(Client(), sse.KEEP_ALIVE, TOKEN, TOKEN + TOKEN, LAST, sse.DONE)
+    end = await sent(Client(), sse.KEEP_ALIVE, TOKEN, TWO_TOKENS, LAST, DONE)
     # tokens at 2 s, 3 s and 3 s; due after 0.5, 1 and 1.5
     assert (end.meter.num_tokens, end.meter.ttft_s, end.meter.tpot_s, end.meter.idle_s) == (3, 2.0, 0.5, 2.0)
     assert end.meter.is_complete
 
 
 async def test_stream_that_breaks_off_is_not_complete() -> None:
-    end = await sent(Client(), TOKEN, sse.error_event(b'{"error":{"message":"broke off"}}'))
+    end = await sent(Client(), TOKEN, sse.error_chunk(b'{"error":{"message":"broke off"}}'))
     assert (end.meter.num_tokens, end.meter.is_complete) == (1, False)
 
 
@@ -71,7 +74,7 @@ async def test_what_a_client_that_left_was_not_sent_does_not_count() -> None:
 SCOPE: dict[str, Any] = {"type": "http", "asgi": {"spec_version": "2.3"}}
 
 
-async def pieces_or_error(*found: bytes | LaarError) -> AsyncGenerator[bytes, None]:
+async def pieces_or_error(*found: Chunk | LaarError) -> AsyncGenerator[Chunk, None]:
     for piece in found:
         await asyncio.sleep(0)
         if isinstance(piece, LaarError):
@@ -79,7 +82,7 @@ async def pieces_or_error(*found: bytes | LaarError) -> AsyncGenerator[bytes, No
         yield piece
 
 
-async def delivered(end: Ending, *found: bytes | LaarError, is_client_gone: bool = False) -> bytes:
+async def delivered(end: Ending, *found: Chunk | LaarError, is_client_gone: bool = False) -> bytes:
     """What a client is sent of a stream; one that has gone takes nothing."""
     got: list[bytes] = []
     never = asyncio.Event()
@@ -103,7 +106,7 @@ async def delivered(end: Ending, *found: bytes | LaarError, is_client_gone: bool
 
 async def test_whole_stream_ends_well() -> None:
     end = Ending(Meter(pace_s=0.5))
-    assert await delivered(end, b"data: {}\n\n", sse.DONE) == b"data: {}\n\n" + sse.DONE
+    assert await delivered(end, TOKEN, DONE) == TOKEN.events + DONE.events
     assert end.status == 200
 
 
@@ -119,13 +122,13 @@ async def test_stream_that_breaks_midway_tells_so_and_counts_as_its_error(
     error: LaarError, status: int, code: bytes
 ) -> None:
     end = Ending(Meter(pace_s=0.5))
-    body = await delivered(end, b"data: {}\n\n", error)
+    body = await delivered(end, TOKEN, error)
     assert end.status == status
     assert code in body
-    assert body.count(sse.DONE) == 1
+    assert body.count(DONE.events) == 1
 
 
 async def test_client_that_left_counts_as_such() -> None:
     end = Ending(Meter(pace_s=0.5))
-    assert await delivered(end, b"data: {}\n\n", sse.DONE, is_client_gone=True) == b""
+    assert await delivered(end, TOKEN, DONE, is_client_gone=True) == b""
     assert end.status == 499

@@ -1,55 +1,24 @@
 import json
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from deployments.contract.reply import Chunk
 from deployments.router.http import sse
 
-CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"Par"},"finish_reason":null}]}\n\n'
-LAST = b'data: {"choices":[{"index":0,"delta":{"content":"is"},"finish_reason":"stop"}]}\n\n'
-QUOTING = b'data: {"choices":[{"delta":{"content":"\\"finish_reason\\":\\"stop\\""},"finish_reason":null}]}\n\n'
+OPEN = Chunk(b'data: {"choices":[{"index":0,"delta":{"content":"Par"},"finish_reason":null}]}\n\n', text="Par")
+LAST = b'data: {"choices": [{"delta": {"content": "is"}, "finish_reason": "stop"}]}\n\n'
 
 
-def test_text_is_spelled_out_over_all_chunks() -> None:
-    assert sse.read_answer(CHUNK + LAST + sse.DONE).text == "Paris"
+def test_laar_goes_into_the_event_that_closes_the_choice() -> None:
+    chunk = Chunk(OPEN.events + LAST, finish_reason="stop")
+    before, after, _ = sse.with_laar(chunk, b'{"verified":true}').events.split(b"\n\n")
+    assert before + b"\n\n" == OPEN.events
+    assert json.loads(after.removeprefix(b"data: "))["laar"] == {"verified": True}
 
 
-def test_why_a_stream_ended_what_it_calls_and_what_it_declines_are_read() -> None:
-    deltas = [
-        {"tool_calls": [{"index": 0, "function": {"name": "find", "arguments": ""}}]},
-        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a":'}}]},
-        {"tool_calls": [{"index": 1, "function": {"name": "stop", "arguments": "{}"}}]},
-        {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}], "refusal": "no"},
-    ]
-    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
-    last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
-    found = sse.read_answer(b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in [*chunks, last]))
-    assert (found.text, found.refusal, found.finish_reason) == ("", "no", "tool_calls")
-    assert [(call.name, call.arguments) for call in found.tool_calls] == [("find", '{"a":1}'), ("stop", "{}")]
-
-
-def test_completion_chunks_are_read_too() -> None:
-    assert sse.read_answer(b'data: {"choices":[{"text":"Paris"}]}\n\n').text == "Paris"
-
-
-def test_laar_goes_into_the_chunk_that_closes_the_choice() -> None:
-    out = sse.with_laar(CHUNK + LAST + sse.DONE, b'{"verified":true}')
-    first, last, done, _ = out.split(b"\n\n")
-    assert first + b"\n\n" == CHUNK
-    assert json.loads(last.removeprefix(b"data: "))["laar"] == {"verified": True}
-    assert done + b"\n\n" == sse.DONE
-
-
-def test_text_that_quotes_the_mark_is_not_taken_for_it() -> None:
-    assert not sse.has_finish(QUOTING)
-    assert sse.with_laar(QUOTING, b"{}") == QUOTING
-
-
-def test_error_in_the_stream_is_found() -> None:
-    assert sse.read_error(b'data: {"error":{"message":"out of memory","code":500}}\n\n' + sse.DONE) == {
-        "message": "out of memory",
-        "code": 500,
-    }
-    assert sse.read_error(b'data: {"choices":[{"delta":{"content":"an \\"error\\" happened"}}]}\n\n') is None
+def test_chunk_that_closes_nothing_stays_as_it_is() -> None:
+    assert sse.with_laar(OPEN, b"{}") is OPEN
 
 
 def test_laar_is_appended_to_a_json_object() -> None:
@@ -59,20 +28,15 @@ def test_laar_is_appended_to_a_json_object() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("piece", "expected"),
-    [
-        pytest.param(CHUNK + LAST, 2, id="two chunks"),
-        pytest.param(b'data: {"choices":[{"text":"Paris"}]}\n\n', 1, id="completion"),
-        pytest.param(b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n', 0, id="opening"),
-        pytest.param(b'data: {"choices":[{"delta":{"reasoning":"Hm"}}]}\n\n', 1, id="thought"),
-        pytest.param(
-            b'data: {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"{"}}]}}]}\n\n', 1, id="call"
-        ),
-        pytest.param(b'data: {"choices":[{"delta":{"content":"\\"content\\":\\"x"}}]}\n\n', 1, id="quoting"),
-        pytest.param(sse.KEEP_ALIVE + sse.DONE, 0, id="no chunk"),
-        pytest.param(b'data: {"choices":[],"usage":{"completion_tokens":7}}\n\n', 0, id="usage"),
-    ],
-)
-def test_token_is_a_chunk_that_carries_something(piece: bytes, expected: int) -> None:
-    assert sse.num_tokens(piece) == expected
+def test_error_ends_the_stream() -> None:
+    found = sse.error_chunk(b'{"error":{}}')
+    assert (found.events, found.is_last) == (b'data: {"error":{}}\n\ndata: [DONE]\n\n', True)
+
+
+@given(fields=st.dictionaries(st.text(), st.text(), min_size=1), indent=st.sampled_from([None, 0]))
+def test_any_object_takes_the_laar_object(fields: dict[str, str], indent: int | None) -> None:
+    fields.pop("laar", None)
+    fields["id"] = "x"
+    event = b"data: " + json.dumps(fields, indent=indent).replace("\n", " ").encode() + b"\n\n"
+    out = sse.with_laar(Chunk(event, finish_reason="stop"), b'{"a":1}').events
+    assert json.loads(out.removeprefix(b"data: ")) == fields | {"laar": {"a": 1}}
