@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.router.choice.candidates import DEFAULT_OUTPUT_TOKENS
 from deployments.router.choice.latency import Speeds, idle_latency_s
-from deployments.router.choice.routing import DEFAULT_OUTPUT_TOKENS
 from profiles.cell import Buckets
 from profiles.chances.capability import Capability
 from profiles.chances.intervals import wilson

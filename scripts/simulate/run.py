@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deployments.router.choice.candidates import DEFAULT_OUTPUT_TOKENS
 from deployments.router.choice.latency import Floats
-from deployments.router.choice.routing import DEFAULT_OUTPUT_TOKENS
 from deployments.router.settings import Learning
 from profiles.chances.capability import Capability
 from profiles.profile import Profile

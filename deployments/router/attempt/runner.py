@@ -27,6 +27,7 @@ from deployments.contract.reply import Chunk, Reply, reply_of
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Status, StopReason, Tries
+from deployments.router.choice.budgets import overrides
 from deployments.router.choice.chances import warn_of
 from deployments.router.choice.policy import Candidate, Decision, Exclusion
 from deployments.router.choice.routing import Routing
@@ -92,7 +93,7 @@ class Runner:
         self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0, api_key_hash: str = ""
     ) -> ServedRequest:
         """A request about to be served; limits of the operator cap what the request asks for."""
-        options, limits = request.options, self._limits
+        options, limits, features = request.options, self._limits, self._routing.features(request)
         log = Tries(
             max_attempts=min(options.max_attempts or limits.max_attempts, limits.max_attempts),
             deadline_at_s=arrived_s + min(options.deadline_s or limits.deadline_s, limits.deadline_s),
@@ -101,7 +102,8 @@ class Runner:
         return ServedRequest(
             request_id=request_id,
             request=request,
-            features=self._routing.features(request),
+            features=features,
+            demand=self._routing.demand(request, features),
             log=log,
             turn=turn,
             arrived_s=arrived_s,
@@ -110,7 +112,7 @@ class Runner:
 
     def decide(self, served: ServedRequest, *, may_explore: bool = False) -> Decision | None:
         decision = self._routing.decide(
-            served.request, served.features, served.log, turn=served.turn, now_s=self._clock(), may_explore=may_explore
+            served.request, served.demand, served.log, turn=served.turn, now_s=self._clock(), may_explore=may_explore
         )
         if decision is not None and not served.log.attempts:
             served.bucket_label = self._routing.buckets.label(decision.chosen.bucket)
@@ -159,7 +161,7 @@ class Runner:
             if reply is None or reply.status >= 400:
                 reason = _fault_reason(reply, fault)
                 return self._ended(chosen, sent_s, fault or Status.ERROR, reason, reply, watch)
-            self._routing.learn_prompt_tokens(served.request, chosen, served.features.language, reply.prompt_tokens)
+            self._learn_tokens(served, chosen, reply)
             if not served.request.wants_verification:
                 return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply, watch)
             verdict = await self._verify(served, chosen.model, reply)
@@ -176,12 +178,12 @@ class Runner:
     ) -> tuple[Reply | None, Status | None]:
         """The reply, or in which way there was none."""
         chosen, request = decision.chosen, served.request
-        self._routing.started(served.features, chosen, served.log, self._clock())
+        self._start(served, chosen)
         try:
             if request.stream:
                 return await self._collect(served, decision, watch), None
             async with asyncio.timeout(self._attempt_time_s(served, decision, watch)):
-                overrides = self._routing.overrides(request, chosen)
+                overrides = self._overrides(request, chosen)
                 reply = await self._backend.generate(chosen.model, request.endpoint.value, request.body, overrides)
                 watch.has_begun = True
                 return reply, None
@@ -191,7 +193,7 @@ class Runner:
             logger.warning("attempt failed: %s", error, exc_info=error.__cause__)
             return None, Status.ERROR
         finally:
-            self._routing.tracker.finish(chosen.model, chosen.prompt_tokens)
+            self._routing.load.finish(chosen.model, chosen.prompt_tokens)
 
     async def _collect(self, served: ServedRequest, decision: Decision, watch: "_Watch") -> Reply:
         """Hold a whole stream back as one reply, so that it can be verified before anyone sees it."""
@@ -207,7 +209,7 @@ class Runner:
         return reply
 
     def _stream(self, served: ServedRequest, chosen: Candidate) -> AsyncGenerator[Chunk | Reply, None]:
-        request, overrides = served.request, self._routing.overrides(served.request, chosen)
+        request, overrides = served.request, self._overrides(served.request, chosen)
         return self._backend.stream(chosen.model, request.endpoint.value, request.body, overrides)
 
     async def _verify(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
@@ -234,7 +236,7 @@ class Runner:
         """
         chosen, sent_s, watch, has_yielded = decision.chosen, self._clock(), self._watch(served, decision), False
         attempt: Attempt | None = None
-        self._routing.started(served.features, chosen, served.log, sent_s)
+        self._start(served, chosen)
         try:
             async with aclosing(self._stream(served, chosen)) as upstream:
                 while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
@@ -254,7 +256,7 @@ class Runner:
             logger.warning("stream failed: %s", error, exc_info=error.__cause__)
             attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None, watch)
         finally:
-            self._routing.tracker.finish(chosen.model, chosen.prompt_tokens)
+            self._routing.load.finish(chosen.model, chosen.prompt_tokens)
             self._book(served, attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None, watch))
         if has_yielded and attempt is not None and attempt.status in FAULTS:
             raise (LateStreamError if attempt.status is Status.TIMEOUT else BrokenStreamError)(attempt.reason)
@@ -292,7 +294,7 @@ class Runner:
         return time_s
 
     def _watch(self, served: ServedRequest, decision: Decision) -> "_Watch":
-        longest_s = self._routing.longest_s(served.request, decision.chosen)
+        longest_s = self._routing.builder.longest_s(served.demand, decision.chosen)
         return _Watch(patience_s=min(self._limits.attempt_timeout_s, PATIENCE * longest_s))
 
     def _ended(
@@ -322,10 +324,26 @@ class Runner:
         """Log an attempt, and what it says of the model: nothing, if the engine is full or the client impatient."""
         served.log.add(attempt)
         if attempt.status not in FAULTS or attempt.is_refusal:
-            self._routing.tracker.succeeded(attempt.model)
+            self._routing.load.succeeded(attempt.model)
         elif attempt.is_silent or (attempt.status is Status.ERROR and not attempt.is_full):
-            self._routing.tracker.failed(attempt.model, self._clock())
+            self._routing.load.failed(attempt.model, self._clock())
         self._observer.attempt_ended(served, attempt)
+
+    def _start(self, served: ServedRequest, chosen: Candidate) -> None:
+        """Count an attempt as under way."""
+        self._routing.load.start(chosen.model, chosen.prompt_tokens)
+        if (thinking := self._routing.thinking) is not None:
+            cell, tries = served.features.cell(chosen.bucket), served.log.counts.get(chosen.model, 0)
+            thinking.controller.observe(chosen.model, cell, tries=tries, now_s=self._clock())
+
+    def _overrides(self, request: RoutedRequest, chosen: Candidate) -> dict[str, Any]:
+        return overrides(request, chosen.model, chosen.thinking_budget, self._routing.thinking)
+
+    def _learn_tokens(self, served: ServedRequest, chosen: Candidate, reply: Reply) -> None:
+        """Let the engine's count correct an estimate that rests on texts alone and on a detected language."""
+        if served.request.is_plain_text and served.request.options.language is None:
+            language, estimated = served.features.language, chosen.prompt_tokens
+            self._routing.tokens.learn(chosen.model, language, estimated=estimated, counted=reply.prompt_tokens)
 
     def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict) -> None:
         """Let a verdict that says right or wrong change what is believed of the model."""
@@ -356,7 +374,7 @@ class Runner:
         return ModelsUnavailableError(f"no model answered; {len(attempts)} attempts failed", retry_after_s=1)
 
     def _nobody_to_ask(self, served: ServedRequest) -> LaarError:
-        candidates = self._routing.candidates(served.request, served.features, served.log, self._clock())
+        candidates = self._routing.builder.candidates(served.demand, served.log, self._clock())
         if any(c.exclusion is not Exclusion.CONTEXT_EXCEEDED for c in candidates):
             return ModelsUnavailableError("no model can be asked now", retry_after_s=1)
         field = "messages" if served.request.endpoint is Endpoint.CHAT else "prompt"

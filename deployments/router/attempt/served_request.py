@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from deployments.router.attempt.tries import Attempt, Tries
+from deployments.router.choice.candidates import Demand
 from deployments.router.http.request import RoutedRequest
 from deployments.router.text.features import Features
 
@@ -26,6 +27,7 @@ class ServedRequest:
     request_id: str
     request: RoutedRequest
     features: Features
+    demand: Demand
     log: Tries
     turn: int
     arrived_s: float

@@ -1,5 +1,6 @@
 """The retry loop of one request as plain state: what was tried, what that means for the next choice."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -121,11 +122,18 @@ class Tries:
             return Exclusion.FAILED_REPEATEDLY
         return Exclusion.TRIED
 
-    def tries(self, model: str) -> int:
-        return sum(a.model == model for a in self.attempts)
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often each model has been asked, of those that were."""
+        found: dict[str, int] = {}
+        for attempt in self.attempts:
+            found[attempt.model] = found.get(attempt.model, 0) + 1
+        return found
 
-    def has_answered(self, model: str) -> bool:
-        return any(a.model == model and a.status not in FAULTS for a in self.attempts)
+    @property
+    def answered(self) -> set[str]:
+        """The models that gave an answer, right or not."""
+        return {attempt.model for attempt in self.attempts if attempt.status not in FAULTS}
 
     @property
     def is_verified(self) -> bool:

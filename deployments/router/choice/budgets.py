@@ -1,6 +1,6 @@
 """Thinking budgets as the choice of a model sees them: what each model would get, cost and bring for a request."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from deployments.budgets.controller import Controller, ThinkingModel
 from deployments.budgets.serving import Serving
 from deployments.budgets.settings import ThinkingSettings
+from deployments.contract.errors import ClientError
 from deployments.router.choice.latency import Floats
 from deployments.router.choice.model import Model
-from deployments.router.http.request import UNLIMITED, RoutedRequest
-from deployments.router.text.features import Features
+from deployments.router.http.request import AUTO, UNLIMITED, RoutedRequest
 from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, Profile
 
@@ -70,13 +70,15 @@ class Thinking:
     def plan_changed(self) -> None:
         self._tables.clear()
 
-    def of(self, request: RoutedRequest, features: Features, buckets: NDArray[np.intp]) -> BudgetEffect:
-        """What each model would think of a request; its own budget counts before the planned one."""
-        known = self._table(features)[:, self._rows, buckets]
-        base_s, token_s, gain, rate, floor, max_tokens, planned = known
-        budgets = self._budgets(request, planned)
+    def of(
+        self, *, task: str, language: str, buckets: NDArray[np.intp], own: int | None, max_tokens: int | None
+    ) -> BudgetEffect:
+        """What thinking means for a request; its `own` budget counts before the planned one."""
+        known = self._table(task, language)[:, self._rows, buckets]
+        base_s, token_s, gain, rate, floor, most, planned = known
+        budgets = self._budgets(planned, own=own, max_tokens=max_tokens)
         is_known = ~np.isnan(base_s)
-        tokens = np.where(is_known, np.fmin(budgets, max_tokens), 0.0)
+        tokens = np.where(is_known, np.fmin(budgets, most), 0.0)
         correct = floor - gain * np.expm1(-rate * tokens)
         return BudgetEffect(
             budgets=budgets,
@@ -106,18 +108,14 @@ class Thinking:
         ]
         return told | {"arrivals_per_s": round(plan.arrivals.per_s, 6), "mix": mix, "outcome": plan.outcome.value}
 
-    def _budgets(self, request: RoutedRequest, planned: Floats) -> Floats:
-        own = request.thinking_token_budget
+    def _budgets(self, planned: Floats, *, own: int | None, max_tokens: int | None) -> Floats:
         if own is None:
-            if request.max_tokens is None:
-                return planned
-            limited: Floats = np.minimum(planned, int(MOST_OF_OUTPUT * request.max_tokens))
-            return limited
+            return planned if max_tokens is None else np.minimum(planned, int(MOST_OF_OUTPUT * max_tokens))
         return np.where(self._thinks, np.nan if own == UNLIMITED else float(own), np.nan)
 
-    def _table(self, features: Features) -> Floats:
-        task = features.task if features.task in self._tasks else DEFAULT_TASK
-        language = features.language if features.language in self._languages else _NO_LANGUAGE
+    def _table(self, task: str, language: str) -> Floats:
+        task = task if task in self._tasks else DEFAULT_TASK
+        language = language if language in self._languages else _NO_LANGUAGE
         key = (task, language)
         if key not in self._tables:
             cells = [Cell(task, language, bucket) for bucket in range(self._num_buckets)]
@@ -137,6 +135,26 @@ class Thinking:
         budget = self.controller.budget(model, cell)
         planned = nothing if budget is None else float(budget)
         return [curve.base_s, curve.token_s, curve.gain, curve.rate, curve.floor, float(curve.max_tokens), planned]
+
+
+def overrides(request: RoutedRequest, model: str, budget: int | None, thinking: Thinking | None) -> dict[str, Any]:
+    """Fields that the chosen model is to take otherwise than the body has them.
+
+    A client's own budget stays, but a model that cannot honour it, one of several for `auto`, goes without.
+    """
+    if request.thinking_token_budget is None:
+        return {} if budget is None else {"thinking_token_budget": budget}
+    return {} if thinking is not None and model in thinking.models else {"thinking_token_budget": None}
+
+
+def refuse_impossible_budget(request: RoutedRequest, models: Collection[str], thinking: Thinking | None) -> None:
+    """Raise a ClientError for a budget that no model which may answer could honour."""
+    thinkers = thinking.models if thinking is not None else frozenset()
+    answering = set(models) if request.model == AUTO else {request.model}
+    if request.thinking_token_budget is not None and not answering & thinkers:
+        who = "no model" if request.model == AUTO else f"not '{request.model}'"
+        message = f"thinking_token_budget: {who} can be held to it; models that can: {sorted(thinkers)}"
+        raise ClientError(message, param="thinking_token_budget")
 
 
 def thinking_of(

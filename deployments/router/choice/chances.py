@@ -21,10 +21,7 @@ logger = logging.getLogger("ray.serve")
 Floats = NDArray[np.float64]
 Buckets = NDArray[np.intp]
 
-# Of the requests that the budget has room for so many explore, so that they do not come at equal distances.
-_SPENT_SHARE = 0.25
-_MOST_SAVED = 2.0
-# Sets of failures, in their order, of which it is known how further ones go together.
+# Sets of failures of which it is known how further ones go together.
 _REMEMBERED = 1 << 10
 
 
@@ -49,10 +46,8 @@ class Chances:
         self._tables: dict[tuple[str, str], Floats] = {}
         self._joints: dict[str, Joint | None] = {}
         # the same object each time, by which an order remembers what it made of the chances
+        self._burden = lru_cache(maxsize=_REMEMBERED)(self._added_burden)
         self._joint_after = lru_cache(maxsize=_REMEMBERED)(self._divided)
-        self._rng = np.random.default_rng(learning.seed)
-        self._explore_share = learning.explore_share if learning.enabled else 0.0
-        self._saved = 0.0
 
     def probabilities(self, task: str, language: str, buckets: Buckets) -> Floats:
         """Q of each model at a first attempt."""
@@ -66,26 +61,12 @@ class Chances:
 
     def after_failures(self, chances: Floats, task: str, failed: Sequence[str]) -> Floats:
         """The same chances, given that the `failed` models were wrong on this request."""
-        return after(chances, self._burden(task, failed)) if failed else chances
-
-    def drawn(self, task: str, language: str, buckets: Buckets) -> Floats:
-        """Chances drawn from what is believed, so that the less is known of a model the more it is tried."""
-        assert self.learner is not None
-        drawn: Floats = self.learner.draw(self._rng, task=task, language=language)[self._rows, buckets]
-        return drawn
-
-    def spend_exploration(self) -> bool:
-        """Whether to explore with one more request: for `explore_share` of the calls at most, at random among them."""
-        self._saved = min(_MOST_SAVED, self._saved + self._explore_share)
-        if self._saved < 1 or self._rng.random() >= _SPENT_SHARE:
-            return False
-        self._saved -= 1
-        return True
+        return after(chances, self._burden(task, tuple(sorted(failed)))) if failed else chances
 
     def joint(self, task: str, failed: Sequence[str] = ()) -> Joint | None:
         """How a further wrong answer changes the chances after these; None where none changes any."""
         joint = self._joint(task)
-        return self._joint_after(joint, tuple(failed)) if failed and joint is not None else joint
+        return self._joint_after(joint, tuple(sorted(failed))) if failed and joint is not None else joint
 
     @property
     def drifting(self) -> set[str]:
@@ -101,7 +82,7 @@ class Chances:
             table = self._tables[key] = self.capability.tables(self.models, task=task, language=language).probability
         return table
 
-    def _burden(self, task: str, failed: Sequence[str]) -> Floats:
+    def _added_burden(self, task: str, failed: tuple[str, ...]) -> Floats:
         joint = self._joint(task)
         return np.zeros(len(self.models)) if joint is None else _added(joint, failed)
 

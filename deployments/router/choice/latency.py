@@ -1,10 +1,9 @@
 """L(m, x): how long one attempt on each model takes now, from its profiled speed and what is queued there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import add
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from profiles.profile import Latency
 
 Floats = NDArray[np.float64]
 
-# Of the prompts that are under way so much is taken to be still unread.
+# Of the prompts that are under way, this share is taken to be still unread.
 UNREAD_SHARE = 0.5
 
 
@@ -39,45 +38,27 @@ class Speeds:
         )
 
     @cached_property
-    def reading_s(self) -> list[float]:
-        """Seconds for each token read."""
-        found: list[float] = self.prefill_s_per_token.tolist()
-        return found
-
-    @cached_property
-    def slowing_s(self) -> list[float]:
+    def slowing_s(self) -> Floats:
         """Seconds more for each token written, by each request that runs beside."""
-        found: list[float] = (self.decode_s_per_token * self.decode_growth).tolist()
-        return found
-
-
-class ReplicaLoad(Protocol):
-    """What one replica of each model has under way, if all have alike: requests, and prompt tokens not read yet."""
-
-    @property
-    def running(self) -> Sequence[float]: ...
-
-    @property
-    def unread(self) -> Sequence[float]: ...
+        return self.decode_s_per_token * self.decode_growth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What this router has under way on each model, shape (m,): requests and their prompt tokens, all replicas."""
+    """What is under way on each model, shape (m,): requests and their prompt tokens, on all of its replicas."""
 
-    in_flight: Floats
-    prompt_tokens: Floats
-    replicas: Floats
+    in_flight: NDArray[np.int64]
+    prompt_tokens: NDArray[np.int64]
+    replicas: NDArray[np.int64]
 
-    @property
-    def running(self) -> list[float]:
-        found: list[float] = (self.in_flight / self.replicas).tolist()
-        return found
+    @classmethod
+    def none(cls, count: int) -> Self:
+        """Nothing under way on so many models of one replica each."""
 
-    @property
-    def unread(self) -> list[float]:
-        found: list[float] = (UNREAD_SHARE * self.prompt_tokens / self.replicas).tolist()
-        return found
+        def every(number: int) -> NDArray[np.int64]:
+            return np.full(count, number, dtype=np.int64)
+
+        return cls(in_flight=every(0), prompt_tokens=every(0), replicas=every(1))
 
 
 def idle_latency_s(speeds: Speeds, *, prompt_tokens: Floats, output_tokens: Floats) -> Floats:
@@ -94,21 +75,16 @@ def unread_tokens(prompt_tokens: Floats, *, has_answered: NDArray[np.bool_], loa
     return prompt_tokens * (1.0 - has_answered / load.replicas)
 
 
-def queueing_s(speeds: Speeds, *, output_tokens: Iterable[float], load: ReplicaLoad) -> list[float]:
-    """Seconds more that an attempt takes for the company it has, by model.
+def queueing_s(speeds: Speeds, *, output_tokens: Floats, load: Load) -> Floats:
+    """Seconds that an attempt takes longer because of the other requests at its model, shape (m,).
 
     It waits for the prefill of what is already there, and each running request slows its decoding:
     `prefill * unread + decode * growth * n * output`, with n and the unread prompt tokens counted per replica.
     """
-    # numbers of Python: for a handful of models arrays take twice as long
-    columns = zip(speeds.reading_s, load.unread, speeds.slowing_s, load.running, output_tokens, strict=True)
-    return [
-        reading_s * unread + slowing_s * running * output for reading_s, unread, slowing_s, running, output in columns
-    ]
+    unread = UNREAD_SHARE * load.prompt_tokens / load.replicas
+    return speeds.prefill_s_per_token * unread + speeds.slowing_s * (load.in_flight / load.replicas) * output_tokens
 
 
-def loaded_latency_s(
-    speeds: Speeds, *, idle_s: Iterable[float], output_tokens: Iterable[float], load: ReplicaLoad
-) -> list[float]:
-    """Seconds that an attempt takes now, by model: those on idle engines and those for company."""
-    return list(map(add, idle_s, queueing_s(speeds, output_tokens=output_tokens, load=load)))
+def loaded_latency_s(speeds: Speeds, *, idle_s: Floats, output_tokens: Floats, load: Load) -> Floats:
+    """Seconds that an attempt takes now, shape (m,): those on an idle engine and those for the others there."""
+    return idle_s + queueing_s(speeds, output_tokens=output_tokens, load=load)

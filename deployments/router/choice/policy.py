@@ -110,18 +110,19 @@ class Laar(Policy):
     reason = ChoiceReason.LOWEST_EXPECTED_TIME
 
     def key_for(self, *, session: str, turn: int) -> Key:
-        # `score_s` written out: every candidate of every request is asked for it
-        return lambda c: (c.latency_s / c.probability, c.model)
+        return lambda c: (c.score_s, c.model)
 
     def arrange(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> list[Candidate]:
         ranked = sorted(members, key=key)
-        return _best_first(ranked[:MAX_ORDERED], joint) + ranked[MAX_ORDERED:]
+        head = ranked[:MAX_ORDERED]
+        if joint is None or len(head) < 2:
+            return ranked
+        names, latencies_s = [c.model for c in head], [c.latency_s for c in head]
+        order = joint.best_order(names, latencies_s, [c.probability for c in head])
+        return [head[index] for index in order] + ranked[MAX_ORDERED:]
 
     def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
-        if joint is None or len(members) == 1:
-            return min(members, key=key)
-        head = sorted(members, key=key)[:MAX_ORDERED]
-        return head[joint.best_first(*_columns(head))]
+        return min(members, key=key) if joint is None else self.arrange(members, key, joint)[0]
 
 
 class LoadAware(Policy):
@@ -243,16 +244,6 @@ def rank(
     untried, tried, unhealthy = ([c for c in candidates if c.exclusion is tier] for tier in TIERS)
     arranged = policy.arrange(untried, key, joint)
     return [*arranged, *sorted(tried, key=_least_tried(key)), *sorted(unhealthy, key=_least_tried(key))]
-
-
-def _best_first(ranked: list[Candidate], joint: Joint | None) -> list[Candidate]:
-    if joint is None or len(ranked) < 2:
-        return ranked
-    return [ranked[index] for index in joint.best_order(*_columns(ranked))]
-
-
-def _columns(members: Collection[Candidate]) -> tuple[list[str], list[float], list[float]]:
-    return [c.model for c in members], [c.latency_s for c in members], [c.probability for c in members]
 
 
 def _least_tried(key: Key) -> Key:

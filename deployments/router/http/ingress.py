@@ -39,7 +39,7 @@ from deployments.router.attempt.backend import ServeBackend
 from deployments.router.attempt.runner import Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt
-from deployments.router.choice.budgets import thinking_of
+from deployments.router.choice.budgets import refuse_impossible_budget, thinking_of
 from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.http import sse
@@ -106,7 +106,7 @@ class Router:
         )
         for model in models:
             # not known to run until the controller says so; until then it is asked only when nobody else can be
-            self._routing.tracker.set_replicas(model.name, 0)
+            self._routing.load.set_replicas(model.name, 0)
         self._remote = {plan.name: RemoteModel(plan) for plan in remote}
         self._metrics = RouterMetrics(settings.goodput.reader)
         self._log: ReplicaLog | None = None
@@ -131,7 +131,7 @@ class Router:
         self._planner: asyncio.Task[None] | None = None
         if budgets is not None:
             loop = keep_planning(
-                self._routing, budgets, observer=self._metrics, period_s=thinking.period_s, clock=self._clock
+                self._routing.load, budgets, observer=self._metrics, period_s=thinking.period_s, clock=self._clock
             )
             self._planner = asyncio.create_task(loop)
 
@@ -152,7 +152,7 @@ class Router:
         """Decide on a canned request, so that a broken language model or profile shows."""
         request = self._parse(b'{"model":"auto","prompt":"Is everything well?"}', Endpoint.COMPLETIONS)
         served = self._runner.open(request, request_id="health", arrived_s=self._clock())
-        if not self._routing.candidates(request, served.features, served.log, self._clock()):
+        if not self._routing.builder.candidates(served.demand, served.log, self._clock()):
             raise RuntimeError("the router has no model to choose from")
         if any(watcher.done() for watcher in self._watchers):
             raise RuntimeError("the router no longer follows the replica counts")
@@ -245,8 +245,8 @@ class Router:
         now_s = self._clock()
         served = self._runner.open(request, request_id="explain", arrived_s=now_s)
         decision = self._runner.decide(served)
-        candidates = self._routing.candidates(request, served.features, served.log, now_s)
-        order = self._routing.rank(request, served.features, candidates, turn=served.turn) or (
+        candidates = self._routing.builder.candidates(served.demand, served.log, now_s)
+        order = self._routing.rank(request, served.demand, candidates, turn=served.turn) or (
             [decision.chosen] if decision else []
         )
         believed = self._routing.chances.source
@@ -317,7 +317,7 @@ class Router:
     def _parse(self, body: bytes, endpoint: Endpoint) -> RoutedRequest:
         request = parse_request(body, endpoint=endpoint, max_body_bytes=self._limits.max_body_bytes)
         self._known(request.model)
-        self._routing.refuse_impossible_budget(request)
+        refuse_impossible_budget(request, self._routing.models, self._routing.thinking)
         if request.options.retry_of is not None and self._log is None:
             raise LogOffError("laar.retry_of: the operator has turned the attempt log off", param="laar.retry_of")
         self._refuse_impossible_check(request)
@@ -402,7 +402,7 @@ class Router:
     def _see_running(self, running: Mapping[str, int]) -> None:
         """Book how many of each model run, and tell who drifts."""
         for name, number in running.items():
-            self._routing.tracker.set_replicas(name, number)
+            self._routing.load.set_replicas(name, number)
         self._metrics.drifting(running, self._routing.chances.drifting)
 
 

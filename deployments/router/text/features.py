@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deployments.router.text.language import UNDETECTED, Detection, LanguageDetector, ends
 from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE
@@ -59,15 +56,6 @@ def extract(
         symbol_share=_symbol_share(_samples(texts, num_chars)),
         task=task,
     )
-
-
-def estimate_tokens(
-    features: Features, *, chars_per_token: NDArray[np.float64], chars_per_symbol_token: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Prompt tokens of each model, shape (m,): prose and symbols each at their own characters per token."""
-    symbols = features.num_chars * features.symbol_share
-    prose = features.num_chars - symbols
-    return prose / chars_per_token + symbols / chars_per_symbol_token
 
 
 def _detect(texts: Sequence[str], detector: LanguageDetector) -> Detection:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from deployments.budgets.controller import Controller, Outcome, Plan
 from deployments.router.choice.budgets import Thinking
-from deployments.router.choice.routing import Routing
+from deployments.router.choice.load import LoadTracker
 
 logger = logging.getLogger("ray.serve")
 
@@ -19,7 +19,7 @@ class PlanObserver(Protocol):
 
 
 async def keep_planning(
-    routing: Routing,
+    load: LoadTracker,
     thinking: Thinking,
     *,
     observer: PlanObserver,
@@ -29,18 +29,18 @@ async def keep_planning(
     """Plan at once and then every `period_s` seconds, for ever; a round that breaks leaves the budgets as they are."""
     while True:
         try:
-            await plan_once(routing, thinking, observer=observer, clock=clock)
+            await plan_once(load, thinking, observer=observer, clock=clock)
         except Exception:
             logger.exception("thinking budgets could not be planned")
         await asyncio.sleep(period_s)
 
 
 async def plan_once(
-    routing: Routing, thinking: Thinking, *, observer: PlanObserver, clock: Callable[[], float]
+    load: LoadTracker, thinking: Thinking, *, observer: PlanObserver, clock: Callable[[], float]
 ) -> None:
     controller, began_s = thinking.controller, clock()
     before = controller.plan
-    plan = await asyncio.to_thread(controller.solve, controller.arrivals(began_s, routing.tracker.replicas()))
+    plan = await asyncio.to_thread(controller.solve, controller.arrivals(began_s, load.replicas()))
     if controller.adopt(plan):
         thinking.plan_changed()
     _log_troubles(before, plan)

@@ -56,7 +56,8 @@ def _time_us(routing: Routing, request: RoutedRequest) -> float:
     log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
     started_ns = time.perf_counter_ns()
     features = routing.features(request)
-    decision = routing.decide(request, features, log, turn=0, now_s=0.0)
+    demand = routing.demand(request, features)
+    decision = routing.decide(request, demand, log, turn=0, now_s=0.0)
     ended_ns = time.perf_counter_ns()
     assert decision is not None
     return (ended_ns - started_ns) / 1000

@@ -5,11 +5,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deployments.contract.reply import Reply
 from deployments.log.writing.journal import Journal
 from deployments.log.writing.log_records import RequestRecord, frame
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status, Tries
+from deployments.router.choice.candidates import Demand
 from deployments.router.text.features import Features
 from deployments.router.upkeep.request_logger import RequestLogger
 from scripts.bench.report import Bar, Report, median_and_spread, quantile
@@ -80,6 +83,14 @@ def _job(tokens: int, number: int) -> ServedRequest:
         request_id=f"laar-{number:032x}",
         request=request,
         features=features,
+        demand=Demand(
+            task="default",
+            language="en",
+            prompt_tokens=np.zeros(0),
+            buckets=np.zeros(0, np.intp),
+            output_tokens=np.zeros(0),
+            idle_s=np.zeros(0),
+        ),
         log=log,
         turn=0,
         arrived_s=time.monotonic(),

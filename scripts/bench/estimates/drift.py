@@ -52,7 +52,8 @@ class World:
         request = chat_request("a" * LENGTHS[bucket], max_tokens=16, language=LANGUAGES[language])
         features = self.routing.features(request)
         log = Tries(max_attempts=2, deadline_at_s=1e9, is_repeatable=True)
-        while decision := self.routing.decide(request, features, log, turn=0, now_s=0.0, may_explore=True):
+        demand = self.routing.demand(request, features)
+        while decision := self.routing.decide(request, demand, log, turn=0, now_s=0.0, may_explore=True):
             row = NAMES.index(decision.chosen.model)
             if not log.attempts:
                 best = int(self.truth[:, language, bucket].argmax())

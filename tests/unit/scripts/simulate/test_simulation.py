@@ -97,32 +97,22 @@ def test_router_builds_the_candidates_that_production_builds() -> None:
     ours = Router(policy="laar", models=(FAST, GOOD), profile=known, replicas=(1, 1))
     features = Features(language="en", language_confidence=1.0, task="t", num_chars=400, symbol_share=0.0)
     asked = Prompt(id="p", task="t", language="en", prompt_tokens=(100.0, 100.0), output_tokens=(10.0, 10.0))
-    for tracker in (real.tracker, ours.tracker):
-        tracker.start(FAST, 100)
-        tracker.start(FAST, 50)
+    for load in (real.load, ours.load):
+        load.start(FAST, 100)
+        load.start(FAST, 50)
     request = replace(routed_request(), is_repeatable=True)
     for tried in ((), ((FAST, Status.WRONG),), ((GOOD, Status.ERROR),)):
         log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
         for name, status in tried:
             log.add(Attempt(model=name, status=status, reason="", latency_s=1.0, probability=0.5))
-        expected = {c.model: c for c in real.candidates(request, features, log, 0.0) if c.exclusion is None}
-        found = {c.model: c for c in ours.candidates(asked, log if tried else None, 0.0) if c.exclusion is None}
-        assert found == expected
-        decided = real.decide(request, features, log, turn=0, now_s=0.0)
+        demand = real.demand(request, features)
+        found = ours.builder.candidates(ours.demand(asked), log if tried else None, 0.0)
+        assert found == real.builder.candidates(demand, log, 0.0)
+        decided = real.decide(request, demand, log, turn=0, now_s=0.0)
         chosen = ours.choose(asked, log if tried else None, session="", turn=0, now_s=0.0)
         assert decided is not None
         assert chosen is not None
         assert chosen.chosen == decided.chosen
-
-
-def test_router_remembers_chances_by_who_failed_and_not_by_the_order() -> None:
-    router, asked = Router(policy="laar", models=(FAST, GOOD), profile=profile(TOGETHER), replicas=(1, 1)), prompt(2)
-    for names in ((FAST, GOOD), (GOOD, FAST)):
-        log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
-        for name in names:
-            log.add(Attempt(model=name, status=Status.WRONG, reason="", latency_s=1.0, probability=0.5))
-        router.candidates(asked, log, 0.0)
-    assert len(router.view(asked).after) == 1
 
 
 def drawn_run(*, seed: int = 0, requests: int = 400, policy: str = "laar", mtbf_s: float = 0.0) -> Outcome:

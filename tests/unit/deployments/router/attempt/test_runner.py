@@ -209,17 +209,17 @@ class Bench:
 
     def prompt_tokens(self, text: str = "Hi") -> int:
         served = self.served(messages=[{"role": "user", "content": text}])
-        return self.routing.candidates(served.request, served.features, served.log, 0.0)[0].prompt_tokens
+        return int(served.demand.prompt_tokens[0])
 
     def assert_nothing_left(self) -> None:
         assert self.backend.open == 0
-        load = self.routing.tracker.load
+        load = self.routing.load.load
         assert not load.in_flight.any()
         assert not load.prompt_tokens.any()
 
     def is_healthy(self) -> bool:
         """Whether the first model is."""
-        return bool(self.routing.tracker.healthy(asyncio.get_running_loop().time())[0])
+        return 0 not in self.routing.load.unhealthy(asyncio.get_running_loop().time())
 
 
 def _profile(names: Mapping[str, object], latency_s: float) -> Profile:
@@ -680,7 +680,7 @@ async def test_tools_count_as_prompt_tokens_and_teach_nothing() -> None:
     tools = [{"type": "function", "function": {"name": "find", "description": "d" * 400}}]
     bench = Bench(a=lambda: Reply(200, b"{}", text="ok", prompt_tokens=900))
     served = bench.served(tools=tools)
-    assert bench.routing.candidates(served.request, served.features, served.log, 0.0)[0].prompt_tokens > 100
+    assert served.demand.prompt_tokens[0] > 100
     before = bench.prompt_tokens()
     for _ in range(30):
         await bench.runner.answer(bench.served(tools=tools))

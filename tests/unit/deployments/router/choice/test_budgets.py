@@ -13,7 +13,7 @@ from deployments.budgets.tasks import TaskRules
 from deployments.contract.errors import ClientError
 from deployments.router.attempt.runner import Runner
 from deployments.router.attempt.tries import Attempt, Status, Tries
-from deployments.router.choice.budgets import Thinking, thinking_of
+from deployments.router.choice.budgets import Thinking, overrides, refuse_impossible_budget, thinking_of
 from deployments.router.choice.model import Model
 from deployments.router.choice.policy import Candidate
 from deployments.router.choice.routing import Routing
@@ -23,6 +23,7 @@ from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import Detection
 from deployments.router.upkeep.planning import keep_planning, plan_once
 from deployments.router.upkeep.request_logger import NoRequestLog
+from profiles.cell import Cell
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile, ThinkingCurve
 from tests.unit.deployments.router.attempt.test_runner import FakeBackend, says
 from tests.unit.deployments.router.attempt.test_runner import Seen as Attempts
@@ -80,15 +81,15 @@ class Bench:
         )
 
     def plan(self) -> None:
-        asyncio.run(plan_once(self.routing, self.thinking, observer=self.seen, clock=lambda: self.now_s))
+        asyncio.run(plan_once(self.routing.load, self.thinking, observer=self.seen, clock=lambda: self.now_s))
 
     def candidate(self, request: RoutedRequest, model: str = "thinker") -> Candidate:
-        features = self.routing.features(request)
-        found = self.routing.candidates(request, features, self.log, self.now_s)
+        demand = self.routing.demand(request, self.routing.features(request))
+        found = self.routing.builder.candidates(demand, self.log, self.now_s)
         return next(candidate for candidate in found if candidate.model == model)
 
     def sent(self, request: RoutedRequest, model: str = "thinker") -> dict[str, Any]:
-        return self.routing.overrides(request, self.candidate(request, model))
+        return overrides(request, model, self.candidate(request, model).thinking_budget, self.thinking)
 
 
 def ask(task: str | None = "sums", model: str = "auto", text: str = "2 + 2?", **fields: Any) -> RoutedRequest:
@@ -112,7 +113,7 @@ def test_planned_budget_is_sent_and_enters_accuracy_and_time() -> None:
 def test_company_slows_thinking_as_it_slows_answers() -> None:
     bench = Bench()
     bench.plan()
-    bench.routing.tracker.start("thinker", 0)
+    bench.routing.load.start("thinker", 0)
     found = bench.candidate(ask())
     # one more under way costs 0.1 of 0.01 s for each of 128 + 45 tokens
     assert found.latency_s - found.idle_latency_s == pytest.approx(0.173)
@@ -162,12 +163,12 @@ def test_model_of_our_choice_that_cannot_think_gets_no_budget() -> None:
 
 @pytest.mark.parametrize("model", [pytest.param("thinker", id="by name"), pytest.param("auto", id="auto")])
 def test_budget_that_some_model_can_honour_is_taken(model: str) -> None:
-    Bench().routing.refuse_impossible_budget(ask(model=model, thinking_token_budget=10))
+    refuse_impossible_budget(ask(model=model, thinking_token_budget=10), ("thinker", "plain"), Bench().thinking)
 
 
 def test_budget_for_a_model_that_cannot_think_is_refused() -> None:
     with pytest.raises(ClientError, match=r"thinking_token_budget: not 'plain' .* models that can: \['thinker'\]"):
-        Bench().routing.refuse_impossible_budget(ask(model="plain", thinking_token_budget=10))
+        refuse_impossible_budget(ask(model="plain", thinking_token_budget=10), ("thinker", "plain"), Bench().thinking)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +216,7 @@ def test_attempts_move_the_budgets_and_the_tables_follow() -> None:
     bench.plan()
     before = bench.candidate(ask())
     for second in range(60):
-        bench.routing.started(bench.routing.features(ask()), before, bench.log, float(second))
-        bench.routing.tracker.finish("thinker", before.prompt_tokens)
+        bench.thinking.controller.observe("thinker", Cell("sums", "en", before.bucket), tries=0, now_s=float(second))
     bench.now_s = 60.0
     bench.plan()
     after = bench.candidate(ask())
@@ -323,7 +323,7 @@ def test_round_that_breaks_is_not_the_last() -> None:
             finished.set()
 
     async def rounds() -> None:
-        loop = keep_planning(bench.routing, bench.thinking, observer=Fragile(), period_s=0.001, clock=lambda: 0.0)
+        loop = keep_planning(bench.routing.load, bench.thinking, observer=Fragile(), period_s=0.001, clock=lambda: 0.0)
         task = asyncio.create_task(loop)
         await asyncio.wait_for(finished.wait(), timeout=10)
         task.cancel()
@@ -336,7 +336,7 @@ def test_round_that_breaks_is_not_the_last() -> None:
 @pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="stream")])
 async def test_budget_of_an_attempt_is_sent_and_shown(stream: bool) -> None:
     bench, backend = Bench(), FakeBackend({"thinker": says("right"), "plain": says("right")})
-    await plan_once(bench.routing, bench.thinking, observer=bench.seen, clock=lambda: 0.0)
+    await plan_once(bench.routing.load, bench.thinking, observer=bench.seen, clock=lambda: 0.0)
     runner = Runner(
         routing=bench.routing,
         backend=backend,
@@ -355,7 +355,7 @@ async def test_budget_of_an_attempt_is_sent_and_shown(stream: bool) -> None:
         await runner.answer(served)
     assert backend.overrides == [{"thinking_token_budget": 45}]
     assert [attempt["thinking_budget"] for attempt in laar_object(served, 0.0)["attempts"]] == [45]
-    assert not bench.routing.tracker.load.in_flight.any()
+    assert not bench.routing.load.load.in_flight.any()
 
 
 def test_engine_that_batches_does_more_in_a_second() -> None:

@@ -79,26 +79,6 @@ def test_model_whose_verdicts_leave_its_interval_is_drifting_until_they_return()
     assert chances(enabled=False).drifting == set()
 
 
-def test_exploration_keeps_to_its_budget_and_uses_it() -> None:
-    found = chances(explore_share=0.01)
-    spent = [found.spend_exploration() for _ in range(10_000)]
-    assert all(sum(spent[: index + 1]) <= 0.01 * (index + 1) for index in range(len(spent)))
-    assert sum(spent) > 90
-
-
-def test_without_a_budget_nothing_is_explored() -> None:
-    for found in (chances(), chances(explore_share=0.1, enabled=False)):
-        assert not any(found.spend_exploration() for _ in range(1000))
-
-
-def test_drawn_chances_differ_from_draw_to_draw_and_are_the_same_for_a_seed() -> None:
-    one, same, other = (chances(seed=seed) for seed in (1, 1, 2))
-    first = one.drawn("default", "en", FIRST).tolist()
-    assert first == same.drawn("default", "en", FIRST).tolist()
-    assert first != one.drawn("default", "en", FIRST).tolist()
-    assert first != other.drawn("default", "en", FIRST).tolist()
-
-
 @pytest.mark.parametrize("enabled", [True, False])
 def test_estimate_of_a_length_that_was_never_measured_is_marked(enabled: bool) -> None:
     found = chances(enabled=enabled)

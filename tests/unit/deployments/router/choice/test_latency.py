@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ SPEEDS = Speeds.of([Latency(overhead_s=0.5, prefill_s_per_token=0.01, decode_s_p
 OUTPUT = np.array([20.0])
 
 
-def load(*, in_flight: float, prompt_tokens: float, replicas: float = 1) -> Load:
+def load(*, in_flight: int, prompt_tokens: int, replicas: int = 1) -> Load:
     return Load(in_flight=np.array([in_flight]), prompt_tokens=np.array([prompt_tokens]), replicas=np.array([replicas]))
 
 
@@ -35,7 +37,7 @@ def test_idle_engine_keeps_nobody_waiting() -> None:
 
 
 def test_prompt_that_a_model_has_answered_is_not_read_again() -> None:
-    load = Load(in_flight=np.zeros(3), prompt_tokens=np.zeros(3), replicas=np.array([1.0, 1.0, 4.0]))
+    load = replace(Load.none(3), replicas=np.array([1, 1, 4]))
     left = unread_tokens(np.full(3, 1000.0), has_answered=np.array([False, True, True]), load=load)
     # of four replicas one has it
     assert left.tolist() == [1000.0, 0.0, 750.0]

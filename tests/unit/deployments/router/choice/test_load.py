@@ -18,47 +18,34 @@ def test_what_is_started_and_finished_leaves_nothing_behind() -> None:
     assert (tracker.load.in_flight.tolist(), tracker.load.prompt_tokens.tolist()) == ([0], [0])
 
 
-def test_what_a_replica_has_follows_every_change() -> None:
-    tracker = LoadTracker(["other", "m"])
-    tracker.set_replicas("m", 2)
-    for prompt_tokens in (10, 20, 30):
-        tracker.start("m", prompt_tokens)
-    assert (tracker.running, tracker.unread) == ([0, 1.5], [0, 15])
-    tracker.finish("m", 20)
-    assert (tracker.running, tracker.unread) == ([0, 1], [0, 10])
-    tracker.set_replicas("m", 4)
-    assert (tracker.running, tracker.unread) == ([0, 0.5], [0, 5])
-    assert (tracker.load.running, tracker.load.unread) == ([0, 0.5], [0, 5])
-
-
 def test_model_stays_healthy_until_failures_come_in_a_row() -> None:
-    assert failed(FAILURES_TO_OPEN - 1).healthy(0.0)[0]
-    assert not failed(FAILURES_TO_OPEN).healthy(0.0)[0]
+    assert not failed(FAILURES_TO_OPEN - 1).unhealthy(0.0)
+    assert failed(FAILURES_TO_OPEN).unhealthy(0.0)
 
 
 def test_model_is_tried_again_after_the_cooldown() -> None:
     tracker = failed(FAILURES_TO_OPEN)
-    assert not tracker.healthy(COOLDOWN_S - 0.1)[0]
-    assert tracker.healthy(COOLDOWN_S)[0]
+    assert tracker.unhealthy(COOLDOWN_S - 0.1)
+    assert not tracker.unhealthy(COOLDOWN_S)
 
 
 def test_cooldown_doubles_up_to_its_limit() -> None:
-    assert not failed(FAILURES_TO_OPEN + 1).healthy(2 * COOLDOWN_S - 0.1)[0]
-    assert failed(FAILURES_TO_OPEN + 1000).healthy(MAX_COOLDOWN_S)[0]
+    assert failed(FAILURES_TO_OPEN + 1).unhealthy(2 * COOLDOWN_S - 0.1)
+    assert not failed(FAILURES_TO_OPEN + 1000).unhealthy(MAX_COOLDOWN_S)
 
 
 def test_one_success_closes_the_account() -> None:
     tracker = failed(FAILURES_TO_OPEN)
     tracker.succeeded("m")
-    assert tracker.healthy(0.0)[0]
+    assert not tracker.unhealthy(0.0)
     tracker.failed("m", 0.0)
-    assert tracker.healthy(0.0)[0]
+    assert not tracker.unhealthy(0.0)
 
 
 def test_model_without_running_replica_is_not_healthy() -> None:
     tracker = LoadTracker(["m"])
     tracker.set_replicas("m", 0)
-    assert not tracker.healthy(0.0)[0]
+    assert tracker.unhealthy(0.0)
     tracker.set_replicas("m", 2)
-    assert tracker.healthy(0.0)[0]
+    assert not tracker.unhealthy(0.0)
     assert tracker.load.replicas.tolist() == [2]

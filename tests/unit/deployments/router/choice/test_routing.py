@@ -64,14 +64,16 @@ def log(*failed: str) -> Tries:
 
 def candidates(found: Routing, *failed: str) -> dict[str, Candidate]:
     asked = request()
-    return {c.model: c for c in found.candidates(asked, found.features(asked), log(*failed), 0.0)}
+    demand = found.demand(asked, found.features(asked))
+    return {c.model: c for c in found.builder.candidates(demand, log(*failed), 0.0)}
 
 
 def decision(
     found: Routing, *failed: str, model: str = AUTO, verified: bool = True, may_explore: bool = False
 ) -> Decision:
     asked = request(model, verified=verified)
-    made = found.decide(asked, found.features(asked), log(*failed), turn=0, now_s=0.0, may_explore=may_explore)
+    demand = found.demand(asked, found.features(asked))
+    made = found.decide(asked, demand, log(*failed), turn=0, now_s=0.0, may_explore=may_explore)
     assert made is not None
     return made
 
@@ -95,8 +97,8 @@ def test_model_that_fails_with_the_first_one_is_not_asked_second() -> None:
     apart = PairCounts(failed="a", model="c", language="en", bucket=0, correct=22, tried=40)
     found = routing(correct={"a": 60, "b": 58, "c": 55}, pairs=(*twins, apart))
     asked = request()
-    features = found.features(asked)
-    ranked = found.rank(asked, features, found.candidates(asked, features, log(), 0.0), turn=0)
+    demand = found.demand(asked, found.features(asked))
+    ranked = found.rank(asked, demand, found.builder.candidates(demand, log(), 0.0), turn=0)
     assert [c.model for c in ranked] == ["a", "c", "b"]
 
 
@@ -129,8 +131,9 @@ def test_exploration_leaves_requests_alone_that_name_another_policy() -> None:
     found = routing(correct={"a": 50, "b": 50}, explore_share=0.1)
     asked = request()
     fastest = replace(asked, options=LaarOptions(verify=asked.options.verify, policy="fastest"))
+    demand = found.demand(fastest, found.features(fastest))
     for _ in range(200):
-        made = found.decide(fastest, found.features(fastest), log(), turn=0, now_s=0.0, may_explore=True)
+        made = found.decide(fastest, demand, log(), turn=0, now_s=0.0, may_explore=True)
         assert made is not None
         assert made.reason is ChoiceReason.FASTEST
 
@@ -147,7 +150,8 @@ def test_request_may_name_another_policy_than_the_configured_one() -> None:
     found = routing(correct={"a": 90, "b": 10})
     asked = request()
     turned = replace(asked, options=LaarOptions(verify=asked.options.verify, policy="round-robin"))
-    made = found.decide(turned, found.features(turned), log(), turn=1, now_s=0.0)
+    demand = found.demand(turned, found.features(turned))
+    made = found.decide(turned, demand, log(), turn=1, now_s=0.0)
     assert made is not None
     assert (made.chosen.model, made.reason) == ("b", ChoiceReason.ROUND_ROBIN)
     assert decision(found).chosen.model == "a"

@@ -1,10 +1,9 @@
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import numpy as np
 import pytest
 
-from deployments.router.text.features import Features, estimate_tokens, extract
+from deployments.router.text.features import Features, extract
 from deployments.router.text.language import UNDETECTED, Detection
 
 PLAIN = Features(language="en", language_confidence=0.9, num_chars=1000, symbol_share=0.0, task="default")
@@ -130,21 +129,3 @@ def test_symbol_share_stays_a_share_for_any_text() -> None:
 def test_features_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="cannot assign"):
         PLAIN.task = "other"  # type: ignore[misc]  # what mypy sees must fail at run time too
-
-
-@pytest.mark.parametrize(
-    ("num_chars", "symbol_share", "tokens"),
-    [
-        pytest.param(1000, 0.0, 250, id="prose"),
-        pytest.param(1000, 1.0, 500, id="symbols"),
-        pytest.param(1000, 0.5, 375, id="half-half"),
-        pytest.param(1001, 0.0, 250.25, id="fractions-are-kept"),
-        pytest.param(0, 0.0, 0, id="nothing"),
-    ],
-)
-def test_prose_and_symbols_each_have_their_characters_per_token(
-    num_chars: int, symbol_share: float, tokens: float
-) -> None:
-    features = replace(PLAIN, num_chars=num_chars, symbol_share=symbol_share)
-    estimate = estimate_tokens(features, chars_per_token=np.array([4.0]), chars_per_symbol_token=np.array([2.0]))
-    assert estimate == pytest.approx([tokens])

@@ -1,5 +1,6 @@
 import hashlib
 
+import numpy as np
 import pytest
 
 from deployments.contract.errors import LogUnavailableError
@@ -7,6 +8,7 @@ from deployments.contract.reply import Reply
 from deployments.log.writing.log_records import RequestRecord
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status, Tries
+from deployments.router.choice.candidates import Demand
 from deployments.router.choice.policy import PolicyName
 from deployments.router.http.request import Endpoint, LaarOptions, RoutedRequest
 from deployments.router.text.features import Features
@@ -44,6 +46,14 @@ def served(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = 
         request_id="laar-1",
         request=request,
         features=features,
+        demand=Demand(
+            task="sums",
+            language="de",
+            prompt_tokens=np.zeros(0),
+            buckets=np.zeros(0, np.intp),
+            output_tokens=np.zeros(0),
+            idle_s=np.zeros(0),
+        ),
         log=log,
         turn=0,
         arrived_s=50.0,

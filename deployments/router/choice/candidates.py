@@ -1,0 +1,183 @@
+"""The candidates for a request: every model with Q and L as they are now, and what speaks against asking it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.router.attempt.tries import Tries
+from deployments.router.choice.budgets import BudgetEffect, Thinking
+from deployments.router.choice.chances import Chances
+from deployments.router.choice.latency import Floats, Speeds, idle_latency_s, loaded_latency_s, unread_tokens
+from deployments.router.choice.load import LoadTracker
+from deployments.router.choice.model import Model
+from deployments.router.choice.policy import Candidate, Exclusion
+from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
+
+# A model without a profile: plausible for a mid-size model, so that it is asked and can be measured.
+UNPROFILED = ModelProfile(
+    latency=Latency(overhead_s=0.05, prefill_s_per_token=0.0003, decode_s_per_token=0.02, decode_growth=0.05),
+    chars_per_token={UNKNOWN_LANGUAGE: 3.5},
+    chars_per_symbol_token=2.0,
+)
+DEFAULT_OUTPUT_TOKENS = 128.0
+# What an answer is taken to have at most where the request sets no limit.
+DEFAULT_MOST_TOKENS = 2048
+# The estimate may be this far above the truth before other models are preferred for a context that it may well fit.
+CONTEXT_SLACK = 1.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What a request asks of each model, shape (m,): tokens to read and to write, and seconds on an idle engine.
+
+    It is the same for all attempts. `too_long` has the rows of models whose context is too short for it; `only` is
+    the one model that may answer, if the request names it.
+    """
+
+    task: str
+    language: str
+    prompt_tokens: Floats
+    buckets: NDArray[np.intp]
+    output_tokens: Floats
+    idle_s: Floats
+    too_long: Sequence[int] = ()
+    max_tokens: int | None = None
+    thinking: BudgetEffect | None = None
+    only: str | None = None
+
+
+class CandidateBuilder:
+    """Builds candidates from what is known of the models; routers and simulated routers do it with this one."""
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        profile: Profile,
+        *,
+        chances: Chances,
+        load: LoadTracker,
+        thinking: Thinking | None = None,
+    ) -> None:
+        self._names = [model.name for model in models]
+        self._rows = {name: row for row, name in enumerate(self._names)}
+        self._chances, self._tracker, self._thinking = chances, load, thinking
+        self._buckets = profile.buckets
+        known = profiles_of(models, profile)
+        self._speeds = Speeds.of([one.latency for one in known])
+        self._outputs = {task: _output_tokens(known, task) for one in known for task in one.output_tokens}
+        self._outputs.setdefault(DEFAULT_TASK, _output_tokens(known, DEFAULT_TASK))
+        self._context_tokens = np.array([model.context_tokens for model in models])
+        self._most_prompt_tokens = CONTEXT_SLACK * self._context_tokens
+        self._has_prefix_cache = np.array([model.has_prefix_cache for model in models])
+
+    def demand(
+        self,
+        *,
+        task: str,
+        language: str,
+        prompt_tokens: Floats,
+        max_tokens: int | None = None,
+        thinking_token_budget: int | None = None,
+        only: str | None = None,
+    ) -> Demand:
+        """What a request with so many prompt tokens asks of each model."""
+        buckets = self._buckets.of_all(prompt_tokens)
+        output = self._outputs.get(task, self._outputs[DEFAULT_TASK])
+        output = output if max_tokens is None else np.minimum(output, max_tokens)
+        idle_s = idle_latency_s(self._speeds, prompt_tokens=prompt_tokens, output_tokens=output)
+        thinking = None
+        if self._thinking is not None:
+            thinking = self._thinking.of(
+                task=task, language=language, buckets=buckets, own=thinking_token_budget, max_tokens=max_tokens
+            )
+        return Demand(
+            task=task,
+            language=language,
+            prompt_tokens=prompt_tokens,
+            buckets=buckets,
+            output_tokens=output,
+            idle_s=idle_s,
+            too_long=(prompt_tokens > self._most_prompt_tokens).nonzero()[0].tolist(),
+            max_tokens=max_tokens,
+            thinking=thinking,
+            only=only,
+        )
+
+    def candidates(
+        self, demand: Demand, tries: Tries | None, now_s: float, *, first_chances: Floats | None = None
+    ) -> list[Candidate]:
+        """Every model the request may go to; `first_chances` take the place of what is believed of a first attempt."""
+        load, thinking = self._tracker.load, demand.thinking
+        tries = tries if tries is not None and tries.attempts else None
+        output, idle_s = demand.output_tokens, self._idle_s(demand, tries)
+        chances = first_chances
+        if chances is None:
+            chances = self._chances.probabilities(demand.task, demand.language, demand.buckets)
+        budgets: list[int | None] = [None] * len(self._names)
+        if thinking is not None:
+            chances = np.where(thinking.is_known, thinking.probability, chances)
+            idle_s = np.where(thinking.is_known, thinking.service_s, idle_s)
+            output = output + thinking.tokens
+            output = output if demand.max_tokens is None else np.minimum(output, demand.max_tokens)
+            budgets = [None if isnan(budget) else int(budget) for budget in thinking.budgets.tolist()]
+        if tries is not None:
+            chances = self._chances.after_failures(chances, demand.task, tries.failed_models)
+        latency_s = loaded_latency_s(self._speeds, idle_s=idle_s, output_tokens=output, load=load)
+        probability, latencies_s, idles_s = chances.tolist(), latency_s.tolist(), idle_s.tolist()
+        tokens, buckets = demand.prompt_tokens.astype(np.int64).tolist(), demand.buckets.tolist()
+        in_flight, exclusions = load.in_flight.tolist(), self._exclusions(demand, tries, now_s)
+        counts = tries.counts if tries is not None else {}
+        rows = range(len(self._names)) if demand.only is None else (self._rows[demand.only],)
+        return [
+            Candidate(
+                model=self._names[row],
+                probability=probability[row],
+                latency_s=latencies_s[row],
+                idle_latency_s=idles_s[row],
+                prompt_tokens=tokens[row],
+                bucket=buckets[row],
+                in_flight=in_flight[row],
+                tries=counts.get(self._names[row], 0),
+                exclusion=exclusions.get(row),
+                thinking_budget=budgets[row],
+            )
+            for row in rows
+        ]
+
+    def longest_s(self, demand: Demand, candidate: Candidate) -> float:
+        """Expected seconds of the longest answer that the candidate may give to the request now."""
+        row = self._rows[candidate.model]
+        room = max(1.0, float(self._context_tokens[row]) - candidate.prompt_tokens)
+        most = np.full(len(self._names), min(room, demand.max_tokens or DEFAULT_MOST_TOKENS))
+        idle_s = idle_latency_s(self._speeds, prompt_tokens=demand.prompt_tokens, output_tokens=most)
+        found_s = loaded_latency_s(self._speeds, idle_s=idle_s, output_tokens=most, load=self._tracker.load)
+        return float(found_s[row])
+
+    def _idle_s(self, demand: Demand, tries: Tries | None) -> Floats:
+        """Seconds on an idle engine, which may have read the prompt for an attempt before."""
+        rows = [self._rows[model] for model in tries.answered] if tries is not None else []
+        if not rows:
+            return demand.idle_s
+        has_answered = np.zeros(len(self._names), dtype=np.bool_)
+        has_answered[rows] = self._has_prefix_cache[rows]
+        unread = unread_tokens(demand.prompt_tokens, has_answered=has_answered, load=self._tracker.load)
+        return idle_latency_s(self._speeds, prompt_tokens=unread, output_tokens=demand.output_tokens)
+
+    def _exclusions(self, demand: Demand, tries: Tries | None, now_s: float) -> dict[int, Exclusion | None]:
+        """What speaks against models, by row; of several the weightiest."""
+        found: dict[int, Exclusion | None] = dict.fromkeys(self._tracker.unhealthy(now_s), Exclusion.UNHEALTHY)
+        if tries is not None:
+            found |= {self._rows[model]: tries.exclusion(model) for model in tries.counts}
+        return found | dict.fromkeys(demand.too_long, Exclusion.CONTEXT_EXCEEDED)
+
+
+def profiles_of(models: Sequence[Model], profile: Profile) -> list[ModelProfile]:
+    """What is known of each model, in their order."""
+    return [profile.models.get(model.name, UNPROFILED) for model in models]
+
+
+def _output_tokens(known: Sequence[ModelProfile], task: str) -> Floats:
+    return np.array([one.output_tokens.get(task, DEFAULT_OUTPUT_TOKENS) for one in known])

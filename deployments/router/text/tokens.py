@@ -1,0 +1,60 @@
+"""How many tokens a prompt has for each model, from its characters; corrected by what tokenizers counted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deployments.router.text.features import Features
+from profiles.profile import UNKNOWN_LANGUAGE, ModelProfile
+
+Floats = NDArray[np.float64]
+
+_STEP = 0.1
+_RANGE = (0.25, 4.0)
+# One request counts for no more than this, whatever the estimate has missed in it.
+_OBSERVED_RANGE = (0.5, 2.0)
+
+
+class TokenEstimator:
+    """Estimates for the models of these profiles, in their order. Languages that no profile has share one figure."""
+
+    def __init__(self, models: Sequence[str], profiles: Sequence[ModelProfile]) -> None:
+        self._rows = {model: row for row, model in enumerate(models)}
+        self._chars_per_symbol_token = np.array([known.chars_per_symbol_token for known in profiles])
+        self._template_tokens = np.array([known.template_tokens for known in profiles])
+        languages = {UNKNOWN_LANGUAGE} | {language for known in profiles for language in known.chars_per_token}
+        self._chars_per_token = {language: _chars_per_token(profiles, language) for language in languages}
+        # tokens counted over tokens estimated
+        self._corrections = {language: np.ones(len(profiles)) for language in languages}
+
+    def estimate(self, features: Features) -> Floats:
+        """Prompt tokens of each model, whole numbers from 1 up, shape (m,)."""
+        language = self._known(features.language)
+        symbols = features.num_chars * features.symbol_share
+        prose = features.num_chars - symbols
+        raw = prose / self._chars_per_token[language] + symbols / self._chars_per_symbol_token
+        tokens: Floats = np.rint((raw + self._template_tokens) * self._corrections[language])
+        return np.maximum(tokens, 1.0)
+
+    def learn(self, model: str, language: str, *, estimated: int, counted: int) -> None:
+        """Correct a model's figure for a language by what its tokenizer counted; 0 says that it told nothing."""
+        if counted <= 0:
+            return
+        corrections, row = self._corrections[self._known(language)], self._rows[model]
+        current = float(corrections[row])
+        observed = current * _clamp(counted / estimated, _OBSERVED_RANGE)
+        corrections[row] = _clamp(current + _STEP * (observed - current), _RANGE)
+
+    def _known(self, language: str) -> str:
+        return language if language in self._chars_per_token else UNKNOWN_LANGUAGE
+
+
+def _chars_per_token(profiles: Sequence[ModelProfile], language: str) -> Floats:
+    rates = [known.chars_per_token for known in profiles]
+    return np.array([rate.get(language) or rate[UNKNOWN_LANGUAGE] for rate in rates])
+
+
+def _clamp(value: float, bounds: tuple[float, float]) -> float:
+    low, high = bounds
+    return min(high, max(low, value))
