@@ -30,6 +30,7 @@ class Reason(StrEnum):
     TOO_LONG = "too_long"
     PROMPT_TOO_LONG = "prompt_too_long"
     NO_NUMBER = "no_number"
+    UNCLEAR_NUMBER = "unclear_number"
     NO_CHOICE = "no_choice"
     OUT_OF_TOLERANCE = "out_of_tolerance"
     NOT_JSON = "not_json"

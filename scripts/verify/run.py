@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from deployments.contract.reply import Reply
 from deployments.contract.verdict import Reason, Verdict, unknown
 from deployments.verifier.checker import Checker
-from deployments.verifier.checks import SPEC
+from deployments.verifier.checks import read_spec
 from deployments.verifier.checks.check import Aids, Ask, Judging
 from deployments.verifier.processes import CheckProcesses
 from deployments.verifier.text.judgement import WORDS
@@ -35,7 +35,7 @@ async def _verdicts(rows: Sequence[Row]) -> list[Verdict]:
 
 async def _verdict(row: Row, processes: CheckProcesses) -> Verdict:
     try:
-        spec = SPEC.validate_json(bytes(row.verify))
+        spec = read_spec(bytes(row.verify))
     except ValidationError as error:
         return unknown(Reason.SPEC_REFUSED, read=error.errors(include_url=False)[0]["msg"])
     judges: dict[str, Ask] = {}

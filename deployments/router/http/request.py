@@ -17,6 +17,7 @@ from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownF
 from deployments.router.choice.policy import PolicyName
 from deployments.router.http.fields import CLOSED_FIELDS, OPEN_FIELDS
 from deployments.verifier.checks import NoVerify, VerifySpec
+from deployments.verifier.checks.values.numeric import numbers_as_written
 
 AUTO = "auto"
 MAX_MESSAGES = 4096
@@ -196,9 +197,17 @@ def parse_options(raw: msgspec.Raw | None) -> LaarOptions:
     if raw is None:
         return _NO_OPTIONS
     try:
-        return LaarOptions.model_validate_json(bytes(raw))
+        return LaarOptions.model_validate_json(bytes(raw), context=_numbers_of_verify(raw))
     except ValidationError as error:
         raise _client_error(error, prefix="laar", known=LaarOptions.model_fields) from None
+
+
+def _numbers_of_verify(raw: msgspec.Raw) -> dict[str, str]:
+    try:
+        verify = _FIELDS.decode(raw).get("verify")
+    except msgspec.ValidationError:
+        return {}  # no object: pydantic says what is wrong with it
+    return {} if verify is None else numbers_as_written(bytes(verify))
 
 
 def parse_feedback(body: bytes) -> Feedback:

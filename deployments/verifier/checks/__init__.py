@@ -14,7 +14,7 @@ from deployments.verifier.checks.none import NoVerify
 from deployments.verifier.checks.structure.json_schema import JsonSchema
 from deployments.verifier.checks.values.contains import Contains
 from deployments.verifier.checks.values.exact import Exact
-from deployments.verifier.checks.values.numeric import Numeric
+from deployments.verifier.checks.values.numeric import Numeric, numbers_as_written
 from deployments.verifier.checks.values.regex import Regex
 from deployments.verifier.checks.witnesses.agreement import Agreement
 from deployments.verifier.checks.witnesses.custom import Custom
@@ -38,6 +38,7 @@ __all__ = [
     "Verdict",
     "VerifySpec",
     "check",
+    "read_spec",
 ]
 
 VerifySpec = Annotated[
@@ -45,6 +46,11 @@ VerifySpec = Annotated[
     Field(discriminator="type"),
 ]
 SPEC: TypeAdapter[Any] = TypeAdapter(VerifySpec)
+
+
+def read_spec(spec_json: bytes) -> Any:
+    """The specification in JSON as a client writes it, with its numbers exact; raises pydantic's ValidationError."""
+    return SPEC.validate_json(spec_json, context=numbers_as_written(spec_json))
 
 
 def check(spec: Check, evidence: Evidence) -> Verdict:

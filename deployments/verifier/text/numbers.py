@@ -119,3 +119,8 @@ def _are_groups(parts: list[str]) -> bool:
     first, *middle, last = parts
     sizes = {len(part) for part in middle}
     return 1 <= len(first) <= 3 and not first.startswith("0") and len(last) == 3 and sizes in (set(), {2}, {3})
+
+
+def last_number(answer: str, language: str) -> list[Number]:
+    """The last number of an answer, if there is one."""
+    return list(find_numbers(answer[-20_000:], language))[-1:]

@@ -5,10 +5,9 @@ from typing import Literal
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.answer import MAX_ANSWER_CHARS, is_blank
 from deployments.verifier.checks.check import Catalogue, Check, Refusal
-from deployments.verifier.checks.values.numeric import last_number
 from deployments.verifier.text.choice import find_choice
 from deployments.verifier.text.normalise import normalise
-from deployments.verifier.text.numbers import Number
+from deployments.verifier.text.numbers import Number, last_number
 
 
 class Agreement(Check):

@@ -9,10 +9,18 @@ C, W, U = Outcome.CORRECT, Outcome.WRONG, Outcome.UNKNOWN
 
 
 def evidence(
-    answer: str, language: str = "en", *, prompt: str = "", model: str = "small", others: dict[str, str] | None = None
+    answer: str,
+    language: str = "en",
+    *,
+    prompt: str = "",
+    model: str = "small",
+    others: dict[str, str] | None = None,
+    finish_reason: str | None = None,
 ) -> Evidence:
     earlier = tuple(OtherAnswer(model=name, answer=text) for name, text in (others or {}).items())
-    return Evidence(answer=answer, prompt=prompt, language=language, model=model, others=earlier)
+    return Evidence(
+        answer=answer, prompt=prompt, language=language, model=model, others=earlier, finish_reason=finish_reason
+    )
 
 
 def outcome(spec: dict[str, Any], found: Evidence) -> tuple[Outcome, str]:

@@ -1,4 +1,5 @@
 import re
+from decimal import Decimal
 
 import pytest
 
@@ -11,6 +12,7 @@ from deployments.router.http.request import (
     parse_feedback,
     parse_request,
 )
+from deployments.verifier.checks import SPEC
 
 CHAT = b'{"model":"auto","messages":[{"role":"user","content":"Hi"}]%s}'
 
@@ -282,3 +284,18 @@ def test_mistake_in_feedback_is_named(body: bytes, message: str) -> None:
 def test_message_of_a_user_needs_content() -> None:
     with pytest.raises(ClientError, match=r"messages\[0\].content: a message of role 'user' needs this field"):
         parse(b'{"model":"auto","messages":[{"role":"user"}]}')
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param("9007199254740993", id="past-2-53"),
+        pytest.param("0.12345678901234567890123", id="long-decimal"),
+        pytest.param("1e400", id="beyond-a-float"),
+    ],
+)
+def test_a_number_to_be_verified_is_kept_as_it_is_written(number: str) -> None:
+    body = b'{"model": "m", "prompt": "x", "laar": {"verify": {"type": "numeric", "value": %s}}}' % number.encode()
+    request = parse(body, Endpoint.COMPLETIONS)
+    spec = SPEC.validate_json(request.options.verify.model_dump_json())
+    assert spec.value == Decimal(number)

@@ -1,9 +1,11 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from deployments.contract.verdict import Outcome
-from tests.unit.deployments.verifier.asked import C, W, evidence, outcome
+from deployments.verifier.checks import SPEC, read_spec
+from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
 
 
 @pytest.mark.parametrize(
@@ -28,10 +30,69 @@ from tests.unit.deployments.verifier.asked import C, W, evidence, outcome
         pytest.param({"value": 0.5}, "en", "50 %", (C, "matched"), id="percent-as-share"),
         pytest.param({"value": 5}, "en", "2 + 3 = 5", (C, "matched"), id="last"),
         pytest.param({"value": 2}, "en", "2 + 3 = 5", (W, "out_of_tolerance"), id="last-only"),
-        pytest.param({"value": 2, "which": "first"}, "en", "2 + 3 = 5", (C, "matched"), id="first"),
-        pytest.param({"value": 3, "which": "any"}, "en", "2 + 3 = 5", (C, "matched"), id="any"),
-        pytest.param({"value": 3}, "en", "three", (W, "no_number"), id="no-number"),
+        pytest.param({"value": 2, "which": "first"}, "en", "2, for 5 - 3 is 2", (C, "matched"), id="first"),
+        pytest.param({"value": 2, "which": "first"}, "en", "2 + 3 = 5", (U, "unclear_number"), id="first-of-a-sum"),
+        pytest.param({"value": 3, "which": "any"}, "en", "2, 3 and 5", (C, "matched"), id="any"),
+        pytest.param({"value": 4, "which": "any"}, "en", "2, 3 and 5", (W, "out_of_tolerance"), id="any-of-none"),
+        pytest.param(
+            {"value": 4, "which": "any"}, "en", "2, 1/2", (U, "unclear_number"), id="any-beside-an-unclear-one"
+        ),
+        pytest.param({"value": 3}, "en", "No idea.", (W, "no_number"), id="no-number"),
+        pytest.param({"value": 3}, "de", "Keine Ahnung.", (U, "no_number"), id="no-number-but-perhaps-words"),
+        pytest.param({"value": 3}, "en", "three", (C, "matched"), id="words"),
+        pytest.param({"value": 0.1}, "en", "0.1", (C, "matched"), id="decimal-fraction"),
+        pytest.param({"value": 9007199254740993}, "en", "9007199254740992", (W, "out_of_tolerance"), id="past-2-53"),
     ],
 )
 def test_numeric(spec: dict[str, Any], language: str, answer: str, expected: tuple[Outcome, str]) -> None:
     assert outcome({"type": "numeric", **spec}, evidence(answer, language)) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "finish_reason", "which", "value", "expected"),
+    [
+        pytest.param("It is 12", "length", "last", 12, (U, "cut_off"), id="may-go-on"),
+        pytest.param("First, 4 + 6 = 10. Next,", "length", "last", 10, (U, "cut_off"), id="not-concluded"),
+        pytest.param("12 of them, and", "length", "first", 12, (C, "matched"), id="first-is-whole"),
+        pytest.param("12", "length", "first", 12, (U, "cut_off"), id="first-may-go-on"),
+        pytest.param("12 and then 5", "length", "any", 12, (C, "matched"), id="any-is-whole"),
+        pytest.param("12 and then 5", "length", "any", 5, (U, "unclear_number"), id="any-may-go-on"),
+        pytest.param("I think", "length", "last", 5, (U, "cut_off"), id="none-yet"),
+    ],
+)
+def test_what_touches_the_end_of_a_cut_answer_may_go_on(
+    answer: str, finish_reason: str, which: str, value: int, expected: tuple[Outcome, str]
+) -> None:
+    spec = {"type": "numeric", "value": value, "which": which}
+    assert outcome(spec, evidence(answer, "en", finish_reason=finish_reason)) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        pytest.param("9007199254740993", "9007199254740993", id="past-2-53"),
+        pytest.param("0.1000000000000000055511151231257827", "0.1000000000000000055511151231257827", id="long-decimal"),
+        pytest.param("1e400", "1E+400", id="beyond-a-float"),
+        pytest.param('"1.50"', "1.50", id="decimal-string"),
+    ],
+)
+def test_the_value_is_the_number_as_it_is_written(written: str, kept: str) -> None:
+    spec = read_spec(f'{{"type": "numeric", "value": {written}}}'.encode())
+    again = SPEC.validate_json(spec.model_dump_json())
+    assert (str(spec.value), str(again.value)) == (kept, kept)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        pytest.param("true", "a number is needed", id="bool"),
+        pytest.param('"five"', "'five' is no decimal number", id="word"),
+        pytest.param('"1_000"', "'1_000' is no decimal number", id="underscore"),
+        pytest.param("1e401", "at most 400 digits", id="power"),
+        pytest.param("9" * 401, "at most 400 digits", id="digits"),
+        pytest.param("null", "Decimal input should be", id="null"),
+    ],
+)
+def test_a_value_that_is_no_bounded_number_is_refused(written: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        read_spec(f'{{"type": "numeric", "value": {written}}}'.encode())
