@@ -1,0 +1,256 @@
+"""What stands behind a number: percent, scale and unit, and what makes it part of something larger."""
+
+import re
+from fractions import Fraction
+from typing import Final
+
+from deployments.verifier.numbers.before import CLAUSE_ENDS, CONTEXT_CHARS, is_month
+from deployments.verifier.numbers.lexicon import tables
+from deployments.verifier.numbers.lexicon.tables import LETTER
+from deployments.verifier.numbers.literals import scaled
+from deployments.verifier.numbers.reading import Reading
+
+_PERCENT: Final = re.compile(r"[ \u00a0]?([%‰‱])")
+_PER: Final = {"‰": 1000, "‱": 10000}
+_MONEY: Final = re.compile(rf"[ \u00a0]?[{re.escape(tables.CURRENCY_SIGNS)}¢]")
+_PRICE_DASH: Final = re.compile(r"[.,][-–—−](?!\d)")
+_DEGREES: Final = re.compile(r"[ \u00a0]?([°º℃℉])[ \u00a0]?([CFK](?!\w))?")
+_SINGLE_LETTER_UNITS: Final = frozenset("mglLshtVWJNCFµΩ")
+_GLUED: Final = re.compile(rf"[A-Za-zµμΩÀ-ɏ]+|[Ͱ-ԯ]+|(?![A-Za-zµμΩÀ-ɏͰ-ԯ]){LETTER}+")
+_UNIT_TAIL: Final = re.compile(
+    rf"(?:\^?\{{?-?\d\}}?(?!\d)|[²³⁻¹]{{1,3}})?(?:[/·*]{LETTER}+(?:\^?-?\d(?!\d)|[²³⁻¹]{{1,3}})?)*"
+)
+_NEXT: Final = re.compile(
+    rf"[ \u00a0]?({LETTER}+(?:[.'/-]{LETTER}+)*\.?)(?:[ \u00a0]({LETTER}+(?:[.'-]{LETTER}+)*\.?))?"
+)
+_SUFFIX: Final = re.compile(rf"'{LETTER}+")
+_COMPOUND: Final = re.compile(rf"[-–]({LETTER}+)")
+_CALCULATED: Final = re.compile(
+    r"\s?[+×÷·^±](?=\s?[\w(√$-])|\s?\*(?=\s?[\w(√])|\s?−(?=\s?[\d(√\w])|\s[-–]\s(?=[\d(√])|[-–](?=[\d(√])"
+    r"|\s?/(?=\s?[\d(√])|\s?√|\(\d| mod \d|\+(?!\w)|!(?=\s*(?:$|[-+*/=)]))|!$"
+)
+_RANGED: Final = re.compile(r"\s?(?:\.\.+|…|~|〜)\s?\d|\s?[-–—~]\s?[$€£]?\d|:\d|\s:\s\d")
+_ELLIPSIS: Final = re.compile(r"\.\.+|…")
+_AND_A_HALF: Final = re.compile(
+    r"\s?(?:and a (?:half|quarter|third)|et demie?|y medi[oa]|e mezz[oa]|e mei[oa]|und eine? halbe?|с половиной|ครึ่ง)\b"
+    r"|\s?[半반]"
+)
+_ORDINAL_OR_PLACE: Final = re.compile(
+    r"번째|번 ?문제|番目|番|章|節|节|页|頁|课|題|题|번(?!입니다|$|\s?$)|째|등|위|号|號|回目|ページ|조\b|항|장"
+    r"|स्थान|वां|वीं|वें|ম|তম|য়|月|월|日(?!間|间)|일(?!입)|点\d|時\d|시 ?\d"
+)
+# words that begin as scale words do and are in no table: other forms of them
+_SCALE_LIKE: Final = re.compile(
+    "milj|mill?i?[oóõã]n|mill?ia(?!m)|mill?jon|milij|miliy|milyo|milyar|milió|milhõ|bill?i[oóã]n|bill?i[aá]rd|bilj|trill?i|trilj|"
+    "tausend|duizend|thousand|tusen|tusind|tisíc|tisuć|tysi|tūkst|tuhan|tuhat|millier|centain|dozen|douzain|docen|dutzend|"
+    "миллион|миллиард|мильйон|мільйон|мільярд|милион|милиард|милијард|триллион|трильйон|тысяч|тисяч|хиляд|"
+    "εκατομμ|δισεκ|τρισεκ|χιλιάδ|ملي|مليا|ملاي|آلاف|میلی[وا]|هزار|מיליו|מיליא|אלפי|लाख|करोड़|हज़ार|हजार|লাখ|লক্ষ|কোটি|হাজার|"
+    "லட்ச|கோடி|ஆயிர|లక్ష|కోట|వేల|ಲಕ್ಷ|ಕೋಟಿ|ಸಾವಿರ|ലക്ഷ|കോടി|ആയിര|લાખ|કરોડ|હજાર|ਲੱਖ|ਕਰੋੜ|ਹਜ਼ਾਰ"
+)
+_UNSPACED: Final = re.compile(r"[ \u00a0]?(?=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af])")
+_PART_OF: Final = re.compile(r"\s?(?:分の|분의|分之)")
+_ENDINGS: Final = frozenset("st nd rd th ary ish something odd plus".split())
+_SUFFIX_LANGUAGES: Final = frozenset("tr az uz fi et kk".split())
+_INDIC: Final = re.compile("[\u0900-\u0df4]")
+_INDIC_CLASSIFIERS: Final = frozenset({"টি", "টা", "জন", "খানা", "है", "जना"})
+_DOTTED: Final = re.compile(rf"\. ({LETTER}+)")
+_QUESTION: Final = re.compile(r"[\s\"')\]*]*\?")
+
+
+def look_behind(reading: Reading, plain: str, language: str) -> None:
+    """Take percent, scale and unit into the number; spoil it where it is part of something larger."""
+    after = plain[reading.end : reading.end + CONTEXT_CHARS]
+    if any(pattern.match(after) for pattern in (_AND_A_HALF, _RANGED, _CALCULATED, _PART_OF)):
+        reading.spoil()
+    if _ELLIPSIS.match(after) and reading.values and reading.values[0].denominator > 1:
+        reading.is_exact = False  # 3.14...
+    price = _PRICE_DASH.match(after)
+    position = _unit(reading, after, price.end() if price else 0, language)
+    rest = after[position:]
+    if _RANGED.match(rest) or (position and _CALCULATED.match(rest)):
+        reading.spoil()
+    reading.end += position
+    _dotted(reading, rest, language)
+    _phrase(reading, rest)
+
+
+def _unit(reading: Reading, after: str, position: int, language: str) -> int:
+    """Take what belongs to the number; return where it ends."""
+    if found := _PERCENT.match(after, position):
+        _percent(reading, found[1])
+    elif found := _DEGREES.match(after, position):
+        reading.unit = "°" + (found[2] or {"℃": "C", "℉": "F"}.get(found[1], ""))
+    elif found := _UNSPACED.match(after, position):
+        return _in_unspaced_script(reading, after, _match_word(after, found.end()))
+    elif glued := _GLUED.match(after, position):
+        return _glued(reading, after, glued, language)
+    elif found := _MONEY.match(after, position):
+        reading.unit = tables.UNITS.get(found[0].strip(" \u00a0"), found[0].strip(" \u00a0"))
+    elif found := _SUFFIX.match(after, position):
+        reading.is_sure = language in _SUFFIX_LANGUAGES
+    elif found := _COMPOUND.match(after, position):
+        _compound(reading, found[1].casefold())
+    elif words := _NEXT.match(after, position):
+        return _words(reading, after, words, position, language)
+    return found.end() if found else position
+
+
+def _percent(reading: Reading, sign: str) -> None:
+    if sign == "%":
+        reading.as_percent()
+        return
+    whole = reading.values
+    reading.multiply(Fraction(1, _PER[sign]))
+    reading.unit, reading.perhaps = sign, (*reading.perhaps, *whole)
+
+
+def _compound(reading: Reading, word: str) -> None:
+    """A 5-year-old is 5; 5-million and 5-й are not."""
+    if word in tables.SCALES or word in tables.DISPUTED_SCALES or word in _ENDINGS or not word.isascii():
+        reading.spoil()
+    reading.unit = tables.UNITS.get(word, "")
+
+
+def _glued(reading: Reading, after: str, found: re.Match[str], language: str) -> int:
+    """Letters right behind the digits: 5k, 12V, 3rd, 12万人."""
+    letters, word = found[0], found[0].casefold()
+    if letters[0] >= "\u0530":
+        return _in_unspaced_script(reading, after, found)
+    end = _unit_end(after, found.end())
+    exponent = tables.GLUED_SCALES.get(letters)
+    if exponent is None and word in tables.SCALES and word not in tables.UNITS:
+        exponent = tables.SCALES[word]
+    if exponent is not None:
+        _scale(reading, exponent)
+        reading.is_sure = letters not in tables.DOUBTFUL_GLUED
+        return _unit_of_scaled(reading, after, found.end())
+    if word in tables.PERCENT_AFTER:
+        reading.as_percent()
+    elif letters in ("m", "b", "B", "T", "t") and reading.unit:
+        reading.spoil()  # $5m
+    elif (
+        word in tables.UNITS
+        and (len(letters) > 1 or not letters.isascii() or letters in _SINGLE_LETTER_UNITS)
+        and letters != "mm"
+    ):
+        reading.unit = tables.UNITS[word] + after[found.end() : end]
+    elif word in tables.CURRENCY_CODES:
+        reading.unit = tables.UNITS.get(word, word.upper())
+    else:
+        reading.spoil()
+    return end
+
+
+def _unit_end(after: str, position: int) -> int:
+    tail = _UNIT_TAIL.match(after, position)
+    return tail.end() if tail else position
+
+
+def _scale(reading: Reading, exponent: int) -> None:
+    reading.change(lambda value: scaled(value, exponent))
+
+
+def _match_word(after: str, position: int) -> re.Match[str]:
+    found = _GLUED.match(after, position)
+    assert found is not None
+    return found
+
+
+def _in_unspaced_script(reading: Reading, after: str, found: re.Match[str]) -> int:
+    run, start = found[0], found.start()
+    if after.startswith(tables.BOUNDS_AFTER, start) or _ORDINAL_OR_PLACE.match(after, start):
+        reading.spoil()
+    for size in range(min(len(run), 12), 0, -1):
+        word = run[:size]
+        if word in tables.PERCENT_AFTER:
+            reading.as_percent()
+        elif word in tables.SCALES:
+            _scale(reading, tables.SCALES[word])
+            reading.is_sure = False
+            return _unit_of_scaled(reading, after, start + size)
+        elif word in tables.UNITS:
+            reading.unit = tables.UNITS[word]
+        else:
+            continue
+        return start + size
+    if _INDIC.match(run) and run not in _INDIC_CLASSIFIERS:
+        reading.is_sure = False
+    return start
+
+
+def _words(reading: Reading, after: str, found: re.Match[str], position: int, language: str) -> int:
+    """The one or two words behind the number."""
+    first = found[1].casefold()
+    both = f"{first} {found[2].casefold()}" if found[2] else first
+    for phrase, end in ((both, found.end()), (first, found.end(1)), (first.rstrip("."), found.end(1))):
+        if phrase in tables.PERCENT_AFTER:
+            reading.as_percent()
+        elif phrase in tables.PER_MILLE_AFTER:
+            _percent(reading, "‰")
+        elif phrase in tables.DISPUTED_SCALES or phrase in tables.SCALES:
+            disputed = tables.DISPUTED_SCALES.get(phrase)
+            exponent = tables.SCALES.get(phrase) if disputed is None else disputed.get(language)
+            if exponent is None:
+                reading.spoil()
+                return end
+            _scale(reading, exponent)
+            return _unit_of_scaled(reading, after, end)
+        elif phrase == "in" and after[end : end + 2].strip().isdigit():
+            return position  # one in five, and no inch
+        elif phrase in tables.UNITS:
+            reading.unit = tables.UNITS[phrase] + after[end : _unit_end(after, end)]
+            return _unit_end(after, end)
+        elif _is_date(phrase, found, language):
+            reading.is_date = True
+            reading.spoil()
+        elif phrase in tables.CLOCK_AFTER or (phrase == first and _SCALE_LIKE.match(first)):
+            reading.spoil()
+        else:
+            continue
+        return end
+    return position
+
+
+def _is_date(phrase: str, found: re.Match[str], language: str) -> bool:
+    """5 May, 5 de mayo."""
+    if is_month(phrase, found[1], language):
+        return True
+    return phrase in ("de", "of") and bool(found[2]) and is_month(found[2].casefold(), found[2], language)
+
+
+def _unit_of_scaled(reading: Reading, after: str, end: int) -> int:
+    """The unit behind a scale word; a second scale word makes the number unclear."""
+    if found := _NEXT.match(after, end):
+        word = found[1].casefold()
+        if word in tables.SCALES or word in tables.DISPUTED_SCALES:
+            reading.spoil()
+        if word in tables.UNITS:
+            reading.unit = tables.UNITS[word]
+            return found.end(1)
+    elif found := _MONEY.match(after, end):
+        reading.unit = tables.UNITS.get(found[0].strip(" \u00a0"), found[0].strip(" \u00a0"))
+        return found.end()
+    return end
+
+
+def _dotted(reading: Reading, after: str, language: str) -> None:
+    """Der 5. Mai, am 5. tag: a full stop that makes an ordinal."""
+    found = _DOTTED.match(after)
+    if found and is_month(found[1].casefold(), found[1], language):
+        reading.is_date = True
+        reading.spoil()
+    elif found and language in tables.ORDINAL_DOT_LANGUAGES and found[1][0].islower():
+        reading.spoil()
+
+
+def _phrase(reading: Reading, rest: str) -> None:
+    """Words further behind: a question, a negation, a bound, below zero."""
+    phrase = rest.lstrip(" \u00a0,").casefold()
+    if _QUESTION.match(rest) or phrase.startswith(tables.BOUNDS_AFTER + tables.NEGATIONS_AFTER):
+        reading.spoil()
+    clause = CLAUSE_ENDS.split(phrase)[0]
+    if any(words in clause for words in tables.NEGATIONS_LATER + tables.BETWEEN_AFTER):
+        reading.spoil()
+    if any(words in clause for words in tables.BELOW_ZERO_AFTER):
+        reading.change(lambda value: -abs(value))
+        reading.is_sure = False
