@@ -12,6 +12,7 @@ from deployments.verifier.checks.answer import shown
 from deployments.verifier.checks.check import Catalogue, Check, Delegated, Place, Refusal, Spec
 from deployments.verifier.checks.none import NoVerify
 from deployments.verifier.checks.structure.json_schema import JsonSchema
+from deployments.verifier.checks.values.choice import Choice
 from deployments.verifier.checks.values.contains import Contains
 from deployments.verifier.checks.values.exact import Exact
 from deployments.verifier.checks.values.numeric import Numeric, numbers_as_written
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 VerifySpec = Annotated[
-    NoVerify | Exact | Contains | Regex | Numeric | JsonSchema | Grounded | Agreement | Judge | Custom,
+    NoVerify | Exact | Contains | Regex | Numeric | Choice | JsonSchema | Grounded | Agreement | Judge | Custom,
     Field(discriminator="type"),
 ]
 SPEC: TypeAdapter[Any] = TypeAdapter(VerifySpec)

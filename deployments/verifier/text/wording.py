@@ -1,0 +1,183 @@
+"""Words by which answers deny, doubt, join and conclude, in the languages that laar's users write.
+
+A language that is missing here loses verdicts, not their truth: what is not understood settles nothing.
+"""
+
+import re
+from unicodedata import normalize
+
+
+def words(spaced: str, unspaced: str = "") -> str:
+    """An expression for one of the words; those of scripts without spaces may touch their neighbours."""
+    apart = rf"(?<![^\W\d_])(?:{spaced})(?![^\W\d_])"
+    # in the form of the texts that are searched
+    return normalize("NFKC", rf"(?:{apart}|{unspaced})" if unspaced else rf"(?:{apart})")
+
+
+CONCLUDES = (
+    # words after which, or before which, a letter is the answer
+    "answers?|ans|odpoveď|պատասխան(?:ը)?|պատասխանն|პასუხია?|መልስ|erantzun\\w*|zuzena|svar|rétt|верният|тачан|дұрыс"
+    "|жауап|solution|correct|right|true|choose|chose|pick|select|choice|conclude|conclusion|therefore|thus|hence"
+    "|so|final|best|think|believe|say|guess|go with|going with|leaves|remains|that leaves|antwort|lösung"
+    "|richtige?[rns]?|korrekte?|wähle|nehme|also|folglich|somit|daher|bleibt|denke|glaube|réponse|bonne|correcte?"
+    "|exacte?|choisis|donc|ainsi|pense|reste|respuesta|solución|correct[ao]|elijo|escojo|luego|creo|queda"
+    "|resposta|solução|corret[ao]|cert[ao]|escolho|portanto|logo|acho|gabarito|risposta|soluzione|corrett[ao]"
+    "|giust[ao]|esatt[ao]|scelgo|quindi|dunque|penso|ответ(?:ом)?|верн(?:ый|ая|о|ым|ой)|правильн(?:ый|ая|о|ым|ой)"
+    "|выбираю|значит|итак|следовательно|думаю|остаётся|відповідь|правильн(?:а|ий|о)|вірн(?:а|ий|о)|отговор(?:ът)?"
+    "|верен|правилен|вярно|одговор|odpowiedź|odpowiedzią|poprawn[aąey]|prawidłow[aąey]|wybieram|więc|zatem"
+    "|odpověď|správn[áýě]|odgovor|točan|răspuns(?:ul)?|corect[ă]?|válasz|helyes|jó|vastaus|oikea|oikein|vastus"
+    "|õige|atsakymas|atbilde|cevap|cevabı|yanıt|doğru(?:dur)?|seçiyorum|bence|cavab|javob|antwoord|juiste?|goede?"
+    "|kies|dus|svaret?|rätt|riktigt?|rigtigt?|väljer|alltså|därför|đáp án|câu trả lời|đúng|chọn|vậy"
+    "|jawaban(?:nya)?|benar|pilih|jadi|jibu|sahihi|sagot|απάντηση|σωστ[ήόά]|επιλέγω|άρα|תשובה|התשובה|נכונה|הנכונה"
+    "|לכן|בוחר|בוחרת|الإجابة|الاجابة|إجابة|الجواب|جواب|الصحيحة|صحيحة|صحيح|أختار|إذن|لذلك|پاسخ|گزینه درست|درست"
+    "|صحیح|درست جواب|उत्तर|जवाब|सही|इसलिए|উত্তর|সঠিক|பதில்|சரியான|సమాధానం|સાચો|જવાબ|ਜਵਾਬ|ഉത്തരം|ಉತ್ತರ"
+)
+CONCLUDES_UNSPACED = (
+    "答案|选择|選擇|选|選|正确|正確|所以|因此|故|应为|答え|答|正解|正しい|よって|したがって|정답|답|따라서"
+    "|그러므로|맞|옳|คำตอบ|ถูกต้อง|ตอบ|เลือก|ຄຳຕອບ|ចម្លើយ|အဖြေမှန်|အဖြေ|->|→|=>|⇒|∴"
+)
+FILLS = (
+    # words that say nothing of their own between a conclusion and its letter
+    "is|are|was|be|е|је|és|է|ነው|da|must|should|would|will|it's|its|it|that's|that|this|the|my|an?|of|to|for|as"
+    "|definitely|clearly|certainly|surely|obviously|indeed|simply|just|likely|probably|most|only|option|letter"
+    "|alternative|answer|with|i'd|i'll|i|we|get|have|seems|appears|one|here|given|below|following|yes|ist|es|das"
+    "|die|der|lautet|wäre|ich|buchstabe|auswahl|möglichkeit|eindeutig|sicher|wohl|damit|dass|ja|est|c'est|c|la|le"
+    "|l'option|l|lettre|proposition|serait|que|oui|el|opción|letra|alternativa|inciso|sería|sí|é|o|a|opção|seria"
+    "|sim|è|opzione|lettera|sarebbe|si|sì|это|вариант(?:ом)?|буква|буквой|под|является|за|есть|тут|здесь|мой|наш"
+    "|це|варіант|є|да|так|jest|opcja|wariant|litera|tak|je|možnost|písmeno|este|varianta|opțiunea|az|betű|opció"
+    "|on|vaihtoehto|kirjain|şıkkı(?:dır)?|seçeneği(?:dir)?|şık|seçenek|olarak|olmalı|d[iıuü]r|bu|optie|de|het"
+    "|alternativ(?:et)?|är|er|det|den|mulighed|là|phương án|lựa chọn|câu|đó|adalah|opsi|pilihan|huruf|yang|ni|ang"
+    "|ay|είναι|η|το|επιλογή|ο|היא|הוא|אפשרות|זה|זו|סעיף|هي|هو|الخيار|خيار|الحرف|حرف|است|گزینه|ہے|آپشن|है|हैं"
+    "|विकल्प|है कि|হল|হলো|বিকল্প|ఎంపిక|વિકલ્પ|છે|விருப்பம்|text|textbf|mathbf|mathrm|boxed|mathsf|bf|rm"
+)
+FILLS_UNSPACED = (
+    "选项|選項|选择|選擇|選択肢|是|为|為|项|項|就是|应该|而|的|了|选|選|です|である|だ|は|が|の|こと|これ|番|と"
+    "|思います|なり|ます|でしょう|입니다|이다|이에요|예요|은|는|이|가|번|선택지|보기|옵션|항|것|라고|생각합니다"
+    "|คือ|ข้อ|ตัวเลือก|ครับ|ค่ะ|ແມ່ນ|ຂໍ້|គឺ|မှာ|က"
+)
+JOINS = (
+    # words between letters of which none is preferred
+    "and|or|nor|either|both|versus|vs|und|oder|noch|sowie|bzw|et|ou|ni|y|o|u|e|ed|né|и|или|либо|ни|та|або|чи|i"
+    "|oraz|lub|albo|ani|a|nebo|sau|și|és|vagy|ja|tai|ve|veya|ya da|ile|en|of|och|eller|og|và|hoặc|hay|dan|atau|na"
+    "|au|και|ή|ו|או|و|أو|یا|اور|और|या|এবং|বা|অথবা"
+)
+JOINS_UNSPACED = "和|或者|或|与|與|及|还是|還是|跟|と|や|か|または|および|와|과|또는|및|이나|나|혹은|และ|หรือ|->|→|=>|⇒"
+TURNS = (
+    # words that part what is denied or was thought before from what is said instead
+    "but|rather|instead|however|actually|no wait|wait|sondern|aber|jedoch|doch|mais|plutôt|sino|pero|mas|porém|ma"
+    "|bensì|invece|а|но|однако|але|ale|lecz|jednak|hanem|vaan|mutta|ama|fakat|aksine|maar|utan|men|mà|nhưng"
+    "|tetapi|melainkan|αλλά|אלא|אבל|بل|لكن|ولكن|बल्कि|लेकिन|কিন্তু"
+)
+TURNS_UNSPACED = "而是|但是|但|而|しかし|でも|하지만|그러나|แต่"
+BECAUSE = (
+    "because|since|as|for the reason|weil|denn|car (?:il|elle|on|le|la|les|ce|c)|parce que|puisque|porque|ya que"
+    "|pois|perché|poiché|потому что|так как|поскольку|тому що|ponieważ|bo|protože|deoarece|mert|koska|çünkü|omdat"
+    "|eftersom|fordi|vì|bởi vì|karena|γιατί|διότι|כי|لأن|لان|زیرا|क्योंकि|কারণ"
+)
+BECAUSE_UNSPACED = "因为|因為|由于|なぜなら|왜냐하면|เพราะ"
+REVISES = (
+    # words after which another conclusion takes the place of the one before
+    "no|so|thus|therefore|hence|finally|final|thought|seems|seemed|first|initially|looks|looked|sorry|correction"
+    "|mistake|reconsider\\w*|on reflection|in fact|folglich|somit|zuerst|zunächst|dachte|nein|donc|d'abord"
+    "|finalement|en fait|non|luego|por lo tanto|al principio|finalmente|en realidad|portanto|logo|na verdade"
+    "|quindi|infatti|итак|значит|сначала|думала?|нет|więc|zatem|najpierw|dolayısıyla|önce|hayır|vậy|ban đầu|jadi"
+    "|dus|eerst|först|først|alltså|لذلك|إذن|इसलिए|पहले|לכן|άρα"
+)
+REVISES_UNSPACED = "所以|因此|其实|起初|最初|一开始|したがって|よって|따라서|처음|ดังนั้น"
+_DENIES = (
+    # words that deny what follows them
+    "not|never|neither|nor|none|no|without|cannot|cant|isnt|dont|\\w+n't|rules? out|ruled out|ruling out"
+    "|eliminat(?:e|es|ed|ing)|exclud(?:e|es|ed|ing)|except|reject|discard|wrong|incorrect|false|hardly"
+    "|anything but|all but|other than|instead of|rather than|nicht|kein(?:e[srnm]?)?|niemals|weder|noch|falsch"
+    "|ausgeschlossen|außer|statt|pas|ni|aucune?|jamais|sauf|exclus|élimine|ninguna?|nunca|excepto|salvo|descarto"
+    "|não|nem|nenhuma?|exceto|non|né|nessuna?|mai|tranne|escludo|не|ни|нет|никогда|кроме|исключаем|исключить"
+    "|неверно|ні|ані|крім|нито|освен|nie|ani|żadna|oprócz|nikdy|žádná|ne|nijedan|nu|nici|sem|kivéve|ei|eikä|mitte"
+    "|değil|hariç|yanlış|niet|geen|behalve|inte|varken|ej|ikke|hverken|undtagen|không|không phải|chẳng|trừ|bukan"
+    "|tidak|kecuali|siyo|si|hindi|δεν|όχι|ούτε|εκτός|לא|אינה|אינו|אין|חוץ|ליس|ليست|ليس|لا|ليسا|غير|عدا|نه|نہیں|न"
+    "|नहीं|নয়|না|அல்ல|కాదు|નથી"
+)
+_DENIES_UNSPACED = "不是|并非|並非|不|非|没有|沒有|排除|除了|错误|錯誤|안|ไม่ใช่|ไม่|ยกเว้น|ບໍ່|មិន"
+_DOUBTS = (
+    # words that leave open what follows them
+    "if|whether|unless|doubt|unlikely|could|might|may|maybe|perhaps|possibly|wenn|ob|falls|vielleicht|könnte"
+    "|möglicherweise|si|peut-être|pourrait|soit|quizás?|tal vez|podría|talvez|poderia|forse|potrebbe|если|ли"
+    "|может|возможно|якщо|можливо|jeśli|czy|może|eğer|belki|olabilir|als|misschien|kan|om|kanske|kunde|nếu|có thể"
+    "|jika|mungkin|αν|ίσως|μπορεί|אם|אולי|إذا|ربما|قد|اگر|शायद|यदि"
+)
+_DOUBTS_UNSPACED = "如果|可能|也许|也許|或者|或|还是|もし|かも|または|만약|아마|또는|ถ้า|อาจ|หรือ"
+_COPULAS = (
+    "is|are|was|were|be|can|could|must|should|would|will|seems|looks|ist|sind|wäre|kann|scheint|est|sont|serait"
+    "|es|son|sería|é|são|è|sono|это|является|є|jest|są|to|je|jsou|este|e|olan|zijn|är|er|on|là|adalah|είναι|הוא"
+    "|היא|هو|هي|definitely|clearly|simply|also|cannot|option|choice"
+)
+_WRONG = (
+    # words that deny what stands before them
+    "not|no|never|wrong|incorrect|false|untrue|impossible|ruled out|eliminated|excluded|out|too|cannot|can't"
+    "|\\w+n't|fails?|does not|doesn't|nicht|nein|falsch|unmöglich|zu|scheidet|entfällt|ausgeschlossen|pas|n'est"
+    "|ne|non|faux|fausse|incorrecte?|fausses|trop|exclue?|incorrect[ao]s?|fals[ao]|errad[ao]|equivocad[ao]"
+    "|demasiado|não|muito|sbagliat[ao]|errat[ao]|troppo|не|нет|неверн\\w*|неправильн\\w*|ошибочн\\w*|ложн\\w*"
+    "|исключ\\w*|слишком|невірн\\w*|хибн\\w*|ні|грешен|грешно|погрешно|nie|błędn\\w*|niepoprawn\\w*|fałszyw\\w*"
+    "|odpada|není|špatn\\w*|nesprávn\\w*|nu|greșit\\w*|incorect\\w*|nem|hibás|rossz|helytelen|ei|väärä|väärin"
+    "|vale|değil(?:dir)?|yanlış(?:tır)?|hatalı|niet|fout|onjuist|inte|fel|ikke|forkert|feil|không|sai|bukan|salah"
+    "|tidak|si|makosa|δεν|όχι|λάθος|λανθασμένη|לא|שגויה|שגוי|אינה|אינו|لا|ليس|ليست|خطأ|خاطئة|خاطئ|نادرست|غلط|نیست"
+    "|नहीं|गलत|ग़लत|নয়|ভুল|தவறு|కాదు|ખોટું|નથી"
+)
+_WRONG_UNSPACED = (
+    "(?:では|じゃ|は|が|も|という)*(?:な[いく]|ありません|あらず|違|誤|間違|不正解|×)"
+    "|(?:选项|項|项|是)?(?:不|错|錯|误|誤|有误|×)|(?:가|이|는|은|도|번)* ?(?:아니|아닙|아닌|틀|오답|제외|안)"
+    "|(?:ไม่|ผิด)"
+)
+_ALSO = (
+    "also|as well|likewise|equally|auch|ebenfalls|ebenso|aussi|également|también|igualmente|também|anche|тоже"
+    "|также|також|też|także|również|také|și|szintén|myös|ayrıca|ook|eveneens|också|även|også|cũng|juga|επίσης|גם"
+    "|أيضا|أيضًا|نیز|भी|ও"
+)
+_ALSO_UNSPACED = "也|亦|同样|同樣|も|도|ด้วย|เช่นกัน"
+_UNSURE = (
+    "not sure|unsure|don't know|do not know|can't decide|cannot decide|can't tell|cannot tell|nicht sicher"
+    "|weiß (?:es )?nicht|ne sais pas|pas sûre?|no sé|no estoy segur[oa]|não sei|non so|не знаю|не уверен[а]?"
+    "|не впевнен[а]?|nie wiem|nevím|nu știu|nem tudom|en tiedä|bilmiyorum|emin değilim|weet (?:het )?niet"
+    "|vet inte|ved ikke|không biết|không chắc|tidak tahu|δεν ξέρω|לא יודע|לא יודעת|לא בטוח|لا أعرف|لا أدري"
+    "|نمی‌دانم|नहीं पता|জানি না"
+)
+_UNSURE_UNSPACED = "不知道|不清楚|不确定|不確定|分かりません|わかりません|わからない|모르|ไม่ทราบ|ไม่รู้|ไม่แน่ใจ"
+_DENIED = re.compile(words(_DENIES, _DENIES_UNSPACED), re.IGNORECASE)
+_DOUBTED = re.compile(words(_DOUBTS, _DOUBTS_UNSPACED), re.IGNORECASE)
+_WRONGED = re.compile(rf"(?:[\W_]|{words(_COPULAS)})*+{words(_WRONG, _WRONG_UNSPACED)}", re.IGNORECASE)
+
+_DENIED_BEYOND = re.compile(
+    rf"[\W_]*{words('not|nicht|pas|no|não|non|не|nie|niet|inte|ikke|không phải')}[\W_]*$", re.IGNORECASE
+)
+_COMMA = re.compile("[,，、،]")
+_UNCERTAIN = re.compile(words(_UNSURE, _UNSURE_UNSPACED), re.IGNORECASE)
+_ADDED = re.compile(words(_ALSO, _ALSO_UNSPACED), re.IGNORECASE)
+
+
+def denies_next(before: str) -> bool:
+    """Whether a text denies what comes right after it: `not`, `Eliminate`, `weder`, `不是`."""
+    return _DENIED.search(before) is not None
+
+
+def denies_beyond(between: str) -> bool:
+    """Whether what stands between two letters denies the second of them alone: `A (not B)`."""
+    return _DENIED_BEYOND.match(between) is not None
+
+
+def denies_last(after: str) -> bool:
+    """Whether a text denies what stood right before it: `is wrong`, `ではなく`, `değil`."""
+    return _WRONGED.match(_COMMA.split(after)[0]) is not None
+
+
+def doubts_next(before: str) -> bool:
+    """Whether a text leaves open what comes right after it: `if`, `maybe`."""
+    return _DOUBTED.search(before) is not None
+
+
+def is_unsure(text: str) -> bool:
+    """Whether a text says that its writer does not know."""
+    return _UNCERTAIN.search(text) is not None
+
+
+def adds(text: str) -> bool:
+    """Whether a text puts something beside what was said before: `also`, `auch`, `也`."""
+    return _ADDED.search(text) is not None
