@@ -1,0 +1,189 @@
+"""Every metric, by its name, its labels and what an event adds to it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ray.util.metrics import Counter, Gauge, Histogram
+
+from deployments.budgets.arrivals import Arrivals
+from deployments.budgets.controller import ModelPlan, Outcome
+from deployments.router.attempt.served_request import ServedRequest
+from deployments.router.attempt.tries import Attempt, Status, Tries
+from deployments.router.choice.candidates import Demand
+from deployments.router.http.request import Endpoint, parse_request
+from deployments.router.text.features import Features
+from deployments.router.upkeep import metrics as metrics_module
+from deployments.router.upkeep.metrics import RouterMetrics
+from profiles.measures.goodput import Meter, Reader
+from tests.unit.deployments.budgets.test_controller import Bench, curve
+
+NO_DEMAND = Demand(
+    task="t",
+    language="en",
+    prompt_tokens=np.zeros(0),
+    buckets=np.zeros(0, np.intp),
+    output_tokens=np.zeros(0),
+    idle_s=np.zeros(0),
+)
+READER = Reader(pace_s=0.5, alpha=1.0, bound_s=10.0)
+# kind, labels and value of one call; the name is the key it stands under
+Point = tuple[str, Mapping[str, str], float]
+
+
+@dataclass
+class Exported:
+    """What was declared, and the points of each metric; Ray's own classes check names, values and labels."""
+
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    points: dict[str, list[Point]] = field(default_factory=dict)
+
+    def declare(self, name: str, labels: tuple[str, ...]) -> None:
+        assert name not in self.labels
+        self.labels[name], self.points[name] = labels, []
+
+    def note(self, name: str, kind: str, value: float, labels: Mapping[str, str] | None) -> None:
+        assert set(labels or {}) == set(self.labels[name])
+        self.points[name].append((kind, dict(labels or {}), round(value, 9)))
+
+
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> Exported:
+    found = Exported()
+
+    def noting(base: type[Any], method: str) -> type[Any]:
+        def init(self: Any, name: str, **options: Any) -> None:
+            base.__init__(self, name, **options)
+            found.declare(name, options.get("tag_keys", ()))
+
+        def note(self: Any, value: float = 1.0, tags: Mapping[str, str] | None = None) -> None:
+            getattr(base, method)(self, value, tags=tags)
+            found.note(self.info["name"], method, value, tags)
+
+        return type(base.__name__, (base,), {"__init__": init, method: note})
+
+    for base, method in ((Counter, "inc"), (Gauge, "set"), (Histogram, "observe")):
+        monkeypatch.setattr(metrics_module, base.__name__, noting(base, method))
+    return found
+
+
+def attempt(status: Status, model: str = "small") -> Attempt:
+    return Attempt(model=model, status=status, reason="matched", latency_s=1.5, probability=0.5)
+
+
+def served(*statuses: Status, stream: bool = False, verify: bool = True) -> ServedRequest:
+    body: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "2+2"}], "stream": stream}
+    if verify:
+        body["laar"] = {"verify": {"type": "exact", "value": "4"}}
+    tries = Tries(max_attempts=9, deadline_at_s=60.0, is_repeatable=True, attempts=[attempt(s) for s in statuses])
+    return ServedRequest(
+        request_id="r",
+        request=parse_request(json.dumps(body).encode(), endpoint=Endpoint.CHAT, max_body_bytes=10_000),
+        features=Features(language="en", language_confidence=1.0, num_chars=9, symbol_share=0.0, task="t"),
+        demand=NO_DEMAND,
+        log=tries,
+        turn=0,
+        arrived_s=0.0,
+    )
+
+
+def meter(*times_s: float) -> Meter:
+    found = Meter(READER.pace_s, is_complete=True)
+    for at_s in times_s:
+        found.add(at_s)
+    return found
+
+
+def planned(metrics: RouterMetrics) -> None:
+    controller = Bench(curve("sums"), curve("sums", language="de", bucket=1)).controller
+    arrivals = Arrivals(per_s=2.0, shares=(0.5, 0.5))
+    controller.adopt({"m": ModelPlan(budgets=(20, 100), arrivals=arrivals, outcome=Outcome.TAKEN)})
+    metrics.planned(controller, 0.02)
+
+
+def ended(metrics: RouterMetrics) -> None:
+    """One request of each kind; a quick stream, one held back until it was verified, one in whole, and one refused."""
+    metrics.request_ended(served(Status.UNVERIFIED, stream=True, verify=False), 200, 3.0, meter(1.0, 1.5, 3.0))
+    metrics.request_ended(served(Status.WRONG, Status.CORRECT, stream=True), 200, 4.0, meter(4.0, 4.0, 4.0, 4.0))
+    metrics.request_ended(served(Status.WRONG), 200, 5.0, meter(5.0))
+    metrics.request_ended(None, 400, 0.1, meter())
+
+
+# by metric: what happens, and the kind, labels and value of each call that follows
+EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
+    "laar_requests_total": (
+        ended,
+        [
+            ("inc", {"status": "200", "verified": "false"}, 1.0),
+            ("inc", {"status": "200", "verified": "true"}, 1.0),
+            ("inc", {"status": "200", "verified": "false"}, 1.0),
+            ("inc", {"status": "400", "verified": "false"}, 1.0),
+        ],
+    ),
+    "laar_ttca_seconds": (ended, [("observe", {}, 4.0)]),
+    "laar_ttft_seconds": (
+        ended,
+        [
+            ("observe", {"way": "streamed"}, 1.0),
+            ("observe", {"way": "held"}, 4.0),
+            ("observe", {"way": "whole"}, 5.0),
+        ],
+    ),
+    "laar_tpot_seconds": (ended, [("observe", {"way": "streamed"}, 1.0), ("observe", {"way": "held"}, 0.0)]),
+    # of tokens due at 0.5, 1, 1.5 and 2 s: three of which the last came 1.5 s late, four of which the first came 3.5 s
+    # late; and one that came 4.5 s late is worth nothing
+    "laar_smooth_goodput_tokens_total": (
+        ended,
+        [
+            ("inc", {"way": "streamed", "verified": "false"}, 1.5),
+            ("inc", {"way": "held", "verified": "true"}, 0.5),
+        ],
+    ),
+    "laar_attempts_total": (
+        lambda m: m.attempt_ended(served(), attempt(Status.TIMEOUT, "large")),
+        [("inc", {"model": "large", "status": "timeout"}, 1.0)],
+    ),
+    "laar_attempt_seconds": (
+        lambda m: m.attempt_ended(served(), attempt(Status.CORRECT, "large")),
+        [("observe", {"model": "large"}, 1.5)],
+    ),
+    "laar_model_drift": (
+        lambda m: m.drifting(["small", "large"], {"large"}),
+        [("set", {"model": "small"}, 0.0), ("set", {"model": "large"}, 1.0)],
+    ),
+    "laar_log_written_total": (lambda m: m.log_written(3), [("inc", {}, 3.0)]),
+    "laar_log_dropped_total": (lambda m: m.log_dropped(2, "full"), [("inc", {"reason": "full"}, 2.0)]),
+    "laar_log_spool_bytes": (lambda m: m.log_waits(512, 1.5), [("set", {}, 512.0)]),
+    "laar_log_lag_seconds": (lambda m: m.log_waits(512, 1.5), [("set", {}, 1.5)]),
+    "laar_thinking_budget_tokens": (
+        planned,
+        [
+            ("set", {"model": "m", "task": "sums", "language": "all", "bucket": "all"}, 20.0),
+            ("set", {"model": "m", "task": "sums", "language": "de", "bucket": "1"}, 100.0),
+        ],
+    ),
+    "laar_thinking_arrivals_per_second": (planned, [("set", {"model": "m"}, 2.0)]),
+    "laar_thinking_plans_total": (planned, [("inc", {"model": "m", "outcome": "taken"}, 1.0)]),
+    "laar_thinking_plan_seconds": (planned, [("observe", {}, 0.02)]),
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_metric_shows_what_happened(exported: Exported, name: str) -> None:
+    happens, expected = EVENTS[name]
+    happens(RouterMetrics(READER))
+    assert exported.points[name] == expected
+
+
+def test_no_metric_is_exported_that_is_not_tested_here(exported: Exported) -> None:
+    RouterMetrics(READER)
+    assert exported.labels.keys() == EVENTS.keys()
+
+
+def test_every_metric_stands_on_the_page_of_the_configuration() -> None:
+    page = (Path(__file__).parents[5] / "docs" / "configuration.md").read_text()
+    assert [name for name in EVENTS if f"`{name}`" not in page and f"`ray_{name}`" not in page] == []
