@@ -1,45 +1,44 @@
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 import yaml
 
 import serve_app
-from deployments.engines import embedded
+from serve_app import app
 from serve_app.config import AppConfig, ModelConfig, remote_plans
+from tests.unit.serve_app.bound import Bound, bound
 
-# loading them takes ten seconds, and what is tested here comes before any of them has work to do
-ENGINES = (
-    "ray",
-    "ray.serve",
-    "ray.serve.llm",
-    "deployments.engines.ray_llm",
-    "deployments.engines.simulated",
-    "deployments.router.http.ingress",
-    "deployments.verifier.deployment",
-)
+EXAMPLE = Path(serve_app.__path__[0]) / "remote.yaml"
 
 
-@pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """serve_app.app under another name, without the engines, and with a preparation that must not begin."""
-
+@pytest.fixture(autouse=True)
+def no_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object) -> None:
         pytest.fail("the preparation of the embedded models began")
 
-    monkeypatch.setattr(embedded, "prepare_embedded_models", refuse)
-    for name in ENGINES:
-        monkeypatch.setitem(sys.modules, name, MagicMock())
-    spec = spec_from_file_location("app_without_engines", Path(serve_app.__path__[0]) / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    monkeypatch.setattr(app, "prepare_embedded_models", refuse)
+
+
+def test_every_deployment_is_bound_with_arguments_that_its_constructor_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN_KEY", "a-key")
+    (application,) = yaml.safe_load(EXAMPLE.read_text())["applications"]
+    verifier, router = bound(application["args"])
+    assert (verifier.name, router.name) == ("Verifier", "Router")
+    assert [model.name for model in router.arguments["models"]] == ["qwen3-8b", "gemma-3-4b"]
+    assert [plan.api_key for plan in router.arguments["remote"]] == ["a-key", ""]
+    assert verifier.arguments["remote_judges"] == router.arguments["remote"]
+    assert (verifier.left_out, router.left_out) == (frozenset(), frozenset())
+
+
+def test_a_wrong_keyword_is_seen() -> None:
+    class Deployed:
+        def __init__(self, model: str) -> None: ...
+
+    with pytest.raises(TypeError, match="missing a required argument: 'model'"):
+        Bound.of("Deployed", Deployed, (), {})
+    with pytest.raises(TypeError, match="got an unexpected keyword argument 'modle'"):
+        Bound.of("Deployed", Deployed, (), {"model": "a", "modle": "b"})
 
 
 def model(model_id: str, loading: Any = None, source: str = "somewhere") -> dict[str, Any]:
@@ -47,7 +46,7 @@ def model(model_id: str, loading: Any = None, source: str = "somewhere") -> dict
     return {"llm_config": {"model_loading_config": loading, "engine_kwargs": {"max_model_len": 2048}}}
 
 
-def test_unknown_embedded_model_is_refused_before_any_is_prepared(app: ModuleType) -> None:
+def test_unknown_embedded_model_is_refused_before_any_is_prepared() -> None:
     models = [model("a", source="embedded:smollm2-135m"), model("b", source="embedded:gemma-4")]
     with pytest.raises(
         ValueError,
@@ -64,9 +63,7 @@ def test_unknown_embedded_model_is_refused_before_any_is_prepared(app: ModuleTyp
         pytest.param(135, "int", id="number"),
     ],
 )
-def test_loading_config_that_is_no_mapping_is_named_with_its_type(
-    app: ModuleType, loading: Any, type_name: str
-) -> None:
+def test_loading_config_that_is_no_mapping_is_named_with_its_type(loading: Any, type_name: str) -> None:
     with pytest.raises(
         ValueError,
         match=rf"(?s)models\.1\.llm_config\n.* model_loading_config is of type {type_name}; allowed: a mapping",
@@ -84,34 +81,22 @@ def test_loading_config_that_is_no_mapping_is_named_with_its_type(
         pytest.param([{"llm_config": {}}], id="no loading config"),
     ],
 )
-def test_other_odd_models_are_refused_by_the_config(app: ModuleType, models: Any) -> None:
+def test_other_odd_models_are_refused_by_the_config(models: Any) -> None:
     with pytest.raises(ValueError, match=r"validation errors? for AppConfig\nmodels"):
         app.build_app({"models": models})
-
-
-def test_directory_takes_the_place_of_an_embedded_source(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "prepare_embedded_models", lambda *_: {"smollm2-135m": Path("/cache/smollm2-135m")})
-    found = app._with_embedded_source(model("a", source="embedded:smollm2-135m")["llm_config"])
-    assert found["model_loading_config"] == {"model_id": "a", "model_source": "/cache/smollm2-135m"}
-    assert found["engine_kwargs"] == {"max_model_len": 2048}
-
-
-def test_any_other_source_is_left_as_it_is(app: ModuleType) -> None:
-    config = model("a", source="HuggingFaceTB/SmolLM2-135M-Instruct")["llm_config"]
-    assert app._with_embedded_source(config) == config
 
 
 def simulated(name: str, **settings: Any) -> dict[str, Any]:
     return {**model(name), "engine": "simulated", "simulated": settings}
 
 
-def test_simulated_model_that_its_profile_lacks_is_named(app: ModuleType) -> None:
+def test_simulated_model_that_its_profile_lacks_is_named() -> None:
     match = r"simulated.profile 'simulated' has no model 'simulated-x'; known: \['simulated-instant', "
     with pytest.raises(ValueError, match=match):
         app.build_app({"models": [simulated("simulated-x", profile="simulated")]})
 
 
-def test_simulated_model_has_its_accuracy_from_one_place(app: ModuleType) -> None:
+def test_simulated_model_has_its_accuracy_from_one_place() -> None:
     with pytest.raises(ValueError, match="accuracy and profile exclude each other"):
         app.build_app({"models": [simulated("simulated-small", profile="simulated", accuracy=0.5)]})
 
@@ -174,7 +159,7 @@ def test_remote_model_says_what_the_router_must_know() -> None:
 
 
 def test_example_of_remote_models_is_a_config() -> None:
-    (application,) = yaml.safe_load((Path(serve_app.__path__[0]) / "remote.yaml").read_text())["applications"]
+    (application,) = yaml.safe_load(EXAMPLE.read_text())["applications"]
     found = AppConfig.model_validate(application["args"])
     assert {model.engine for model in found.models} == {"remote"}
 
@@ -219,7 +204,7 @@ def test_key_in_an_address_is_refused_and_not_printed(url: str) -> None:
     assert "secret" not in str(found.value)
 
 
-def test_remote_key_comes_from_the_environment(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remote_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     models = [ModelConfig.model_validate(remote(api_key_env="AWAY_KEY")), ModelConfig.model_validate(model("a"))]
     with pytest.raises(ValueError, match=r"^'away': remote.api_key_env: environment variable 'AWAY_KEY' holds no key$"):
         remote_plans(models, {"AWAY_KEY": " "})
