@@ -114,7 +114,7 @@ class FastTextDetector:
 
     def detect(self, text: str) -> Detection:
         """The tail's language if it has one, for there the question mostly stands; else the head's."""
-        for window in _windows(text):
+        for window in natural_windows(text):
             found = self._predict(window)
             if found.confidence >= MIN_CONFIDENCE:
                 return found
@@ -132,18 +132,16 @@ class FastTextDetector:
         return Detection(language=best, confidence=min(1.0, confidences[best]))
 
 
-def natural_windows(text: str) -> tuple[str, ...]:
-    """Up to two one-line pieces of natural language, the tail's before the head's; none in pure data or code."""
-    return tuple(_windows(text))
-
-
 def ends(text: str) -> str:
     """All of a text that detection ever looks at: the text itself, or its two ends."""
     return text if len(text) <= 2 * WINDOW_CHARS else text[:WINDOW_CHARS] + text[-WINDOW_CHARS:]
 
 
-def _windows(text: str) -> Iterator[str]:
-    """As `natural_windows`, but the head is only worked on when it is asked for."""
+def natural_windows(text: str) -> Iterator[str]:
+    """Up to two one-line pieces of natural language, the tail's before the head's; none in pure data or code.
+
+    The head is only worked on when it is asked for.
+    """
     is_cut = len(text) > WINDOW_CHARS
     tail = _cleaned(_reopened(_CUT_BEFORE.sub("", text[-WINDOW_CHARS:])) if is_cut else text)
     last = _natural(tail[::-1], keep_end=True)

@@ -1,9 +1,14 @@
+import json
+import random
 import re
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
+from deployments.router.http.fields import OPEN_FIELDS
 from deployments.router.http.request import (
     PART_TOKENS,
     Endpoint,
@@ -299,3 +304,70 @@ def test_a_number_to_be_verified_is_kept_as_it_is_written(number: str) -> None:
     request = parse(body, Endpoint.COMPLETIONS)
     spec = SPEC.validate_json(request.options.verify.model_dump_json())
     assert spec.value == Decimal(number)
+
+
+# -- whatever is sent -------------------------------------------------------------------------------------------------
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+)
+# fields that are read here, with values that may or may not fit them
+FIELDS = {
+    "model": st.just("auto") | st.just("m") | VALUES,
+    "messages": st.lists(
+        st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"])}, optional={"content": VALUES}),
+        max_size=3,
+    )
+    | VALUES,
+    "prompt": VALUES,
+    "temperature": st.just(0) | VALUES,
+    "n": st.just(1) | VALUES,
+    "laar": st.fixed_dictionaries({"verify": st.fixed_dictionaries({"type": st.just("exact"), "value": VALUES})})
+    | VALUES,
+    "tools": VALUES,
+}
+OBJECTS = st.fixed_dictionaries({}, optional=FIELDS).map(lambda fields: json.dumps(fields).encode())
+MESSAGES = st.lists(st.fixed_dictionaries({"role": st.just("user"), "content": st.text(max_size=40)}), min_size=1)
+
+
+def read_or_refused(body: bytes, endpoint: Endpoint) -> RoutedRequest | ClientError:
+    try:
+        return parse(body, endpoint)
+    except ClientError as error:
+        return error
+
+
+@given(body=st.binary(max_size=200) | OBJECTS, endpoint=st.sampled_from(Endpoint))
+def test_every_body_is_read_or_refused_with_the_field_at_fault(body: bytes, endpoint: Endpoint) -> None:
+    found = read_or_refused(body, endpoint)
+    if isinstance(found, ClientError):
+        assert found.http_status == 400
+        assert found.param
+        assert 0 < len(str(found)) < 1000
+    else:
+        assert (found.body, found.endpoint) == (body, endpoint)
+        assert all(isinstance(text, str) for text in found.texts)
+        assert found.other_tokens >= 0
+
+
+@given(messages=MESSAGES, indent=st.sampled_from([None, 0, 3]), is_ascii=st.booleans(), order=st.randoms())
+def test_spacing_escapes_and_order_of_keys_change_nothing(
+    messages: list[dict[str, str]], indent: int | None, is_ascii: bool, order: random.Random
+) -> None:
+    fields = [("model", "auto"), ("messages", messages), ("temperature", 0), ("laar", {"task": "sums"})]
+    order.shuffle(fields)
+    found = parse_request(
+        json.dumps(dict(fields), indent=indent, ensure_ascii=is_ascii).encode(),
+        endpoint=Endpoint.CHAT,
+        max_body_bytes=10**6,
+    )
+    assert found.texts == tuple(message["content"] for message in messages)
+    assert (found.is_repeatable, found.is_plain_text, found.options.task) == (True, True, "sums")
+
+
+@given(st.text(min_size=1, max_size=200).filter(lambda name: name not in OPEN_FIELDS["chat"] and name != "laar"))
+def test_field_that_is_not_open_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UnknownFieldError) as found:
+        parse(json.dumps({"model": "auto", "messages": [{"role": "user", "content": "Hi"}], name: None}).encode())
+    assert found.value.param == name[:64]

@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deployments.router.text.language import (
     MOST_BYTES,
@@ -14,6 +16,7 @@ from deployments.router.text.language import (
     ends,
     natural_windows,
 )
+from profiles.profile import UNKNOWN_LANGUAGE
 
 FRENCH = "Quelle est la valeur de la clé indiquée ci-dessus ?"
 CODE = """import os
@@ -207,40 +210,66 @@ def test_lone_surrogates_and_nuls_do_not_hide_the_words_around_them(detector: Fa
     assert detector.detect("\ud800 Wie viele Menschen leben\0 in Berlin?\udfff").language == "de"
 
 
-def test_windows_of_random_text_are_one_short_line() -> None:
-    rng = random.Random(4)
-    for _ in range(300):
-        text = "".join(chr(rng.randrange(0x110000)) for _ in range(1500))
-        for window in natural_windows(text):
-            assert len(window.encode()) <= MOST_BYTES
-            assert window.splitlines() == [window]
+def windows(text: str) -> tuple[str, ...]:
+    return tuple(natural_windows(text))
+
+
+# what tells words from data, in pieces that meet in any order; and all that Unicode has, lone surrogates too
+WORDS = "Wie alt ist das große Universum, und warum wächst es?"
+PIECES = st.sampled_from(
+    [WORDS, "多大年龄是宇宙" * 12, "سؤال قصير", "\n", "\n\n", '{"a": "', '"}', "```", "<b>", "x = 1;", "e3b0c4"]
+)
+TEXTS = st.lists(PIECES | st.text(st.characters(), max_size=40), max_size=60).map("".join)
+
+
+@given(TEXTS)
+def test_windows_are_at_most_two_short_lines_of_words_that_the_text_has(text: str) -> None:
+    found = windows(text)
+    assert len(found) == len(set(found)) <= 2
+    for window in found:
+        assert len(window.encode()) <= MOST_BYTES
+        assert window.splitlines() == [window]
+        assert all(word in text for word in window.split())
+
+
+@given(head=st.text(min_size=WINDOW_CHARS, max_size=WINDOW_CHARS), middle=TEXTS, tail=TEXTS)
+def test_what_lies_between_the_ends_changes_no_window(head: str, middle: str, tail: str) -> None:
+    tail = tail[-WINDOW_CHARS:].ljust(WINDOW_CHARS)
+    assert windows(head + middle + tail) == windows(head + tail) == windows(ends(head + middle + tail))
+
+
+@given(TEXTS)
+def test_language_is_named_as_fasttext_names_it_or_unknown(detector: FastTextDetector, text: str) -> None:
+    found = detector.detect(text)
+    assert 0 <= found.confidence <= 1
+    assert (found.language == UNKNOWN_LANGUAGE) == (found == UNDETECTED)
 
 
 def test_the_tail_comes_before_the_head() -> None:
     text = "Wie alt ist das Universum?\n" + lookup_json(300) + "\nHow old is the universe?"
-    assert natural_windows(text) == ("How old is the universe", "Wie alt ist das Universum")
+    assert windows(text) == ("How old is the universe", "Wie alt ist das Universum")
 
 
 def test_words_are_kept_and_data_between_them_is_dropped() -> None:
     text = 'Was ist der Wert von "ab3f9c" in user_name, siehe https://example.com/x und fooBar hier?'
-    assert natural_windows(text) == ("Was ist der Wert von in siehe und hier",)
+    assert windows(text) == ("Was ist der Wert von in siehe und hier",)
 
 
 def test_the_middle_of_a_long_text_changes_nothing(detector: FastTextDetector) -> None:
     head, tail = "x1 " * WINDOW_CHARS, "y2 " * WINDOW_CHARS
-    assert natural_windows(head + FRENCH + tail) == ()
+    assert windows(head + FRENCH + tail) == ()
     assert detector.detect(head + FRENCH + tail) == UNDETECTED
 
 
 def test_the_ends_of_a_text_have_the_windows_of_the_whole() -> None:
     text = FRENCH + "\n" + english_json(2000, 2) + "\nWie alt ist das Universum?"
     assert len(ends(text)) == 2 * WINDOW_CHARS
-    assert natural_windows(ends(text)) == natural_windows(text)
-    assert len(natural_windows(text)) == 2
+    assert windows(ends(text)) == windows(text)
+    assert len(windows(text)) == 2
 
 
 def test_a_language_below_the_threshold_is_not_named(detector: FastTextDetector) -> None:
-    assert natural_windows("Kolik je hodin?") == ("Kolik je hodin",)
+    assert windows("Kolik je hodin?") == ("Kolik je hodin",)
     assert detector.detect("Kolik je hodin?") == UNDETECTED
 
 
