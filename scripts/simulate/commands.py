@@ -139,10 +139,10 @@ def simulate_plan(
     """
     from rich.console import Console
 
-    from scripts.simulate.core.trials import Target
     from scripts.simulate.planning import NoPlan, plan
     from scripts.simulate.settings import SettingsError
     from scripts.simulate.tables import plan_table
+    from scripts.simulate.trials import Target
 
     changes = _changes(profile, None, rate, concurrency, trace, requests, cap, seed)
     target = Target(measure=measure.value, limit_s=target_s, max_replicas=max_replicas, min_success=min_success)

@@ -6,8 +6,8 @@ from itertools import permutations
 
 from profiles.profile import Profile
 from scripts.simulate.core.cluster import MAX_REPLICAS
-from scripts.simulate.core.trials import Counts, Members, Target, Trials
 from scripts.simulate.settings import SettingsError, SimulationSettings
+from scripts.simulate.trials import Counts, Members, Target, Trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,13 @@ from scripts.simulate.core.router import Loop, Router
 from scripts.simulate.core.simulation import Outcome, Simulation
 from scripts.simulate.core.traffic import Prompt, Traffic, closed, poisson
 from scripts.simulate.core.truth import Drawn
-from scripts.simulate.replay import loop_of
 from scripts.simulate.settings import Kind, SettingsError, SimulationSettings
 from scripts.simulate.summary import Charging, Summary, summarise
+
+
+def loop_of(policy: str) -> Loop:
+    """laar retries where it knows of the attempts before; behind the others it is the client that asks again."""
+    return "server" if policy == "laar" else "client"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

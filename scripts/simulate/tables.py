@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from scripts.simulate.core.trials import Target
 from scripts.simulate.planning import Plan
 from scripts.simulate.summary import Summary
+from scripts.simulate.trials import Target
 
 # What "Accuracy Is Speed" (arXiv 2604.15732) reports of LAAR: TTCA lower than that of each by this share.
 PUBLISHED = {"load-aware": 0.31, "session-affinity": 0.49}

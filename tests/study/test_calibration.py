@@ -8,11 +8,11 @@ import pytest
 from profiles.measures.trial import Trial, Try
 from profiles.measuring.measurement import Record
 from scripts.bench.simulated.calibrate import block_source, calibrate
+from scripts.bench.simulated.replay import play_policy, trials_of
 from scripts.bench.simulated.scripted import of_trials, play
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
 from scripts.simulate.core.traffic import Floats
-from scripts.simulate.replay import play_policy, trials_of
 from tests.unit.scripts.bench.simulated.test_replay import ENGINES, MIXED, PLAN, TRIAL, world
 from tests.unit.simulated import FAST, GOOD, engine, record
 

@@ -117,6 +117,22 @@ def reachable(start: str, files: Mapping[str, Path]) -> set[str]:
     return found
 
 
+def circles(files: Mapping[str, Path]) -> list[str]:
+    """The modules that reach themselves by what they import, for type checkers too."""
+
+    def after(name: str) -> set[str]:
+        targets = imports_of(name, files[name])
+        return {t if t in files else t.rpartition(".")[0] for t in targets} & files.keys() - {name}
+
+    left = {name: after(name) for name in files}
+    # what imports only what is in no circle is in none; the rest is in one, or imports one
+    while free := {name for name, targets in left.items() if not targets & left.keys()}:
+        left = {name: targets for name, targets in left.items() if name not in free}
+    while unused := left.keys() - {target for targets in left.values() for target in targets}:
+        left = {name: targets for name, targets in left.items() if name not in unused}
+    return sorted(left)
+
+
 def distributions_of_the_server() -> set[str]:
     """What the modules behind `serve_app.app` import, by the names of the packages that hold it."""
     files = product_files()
@@ -233,6 +249,23 @@ def test_a_module_that_is_imported_within_a_function_is_reached(tmp_path: Path) 
     for name, text in texts.items():
         (tmp_path / f"{name}.py").write_text(text)
     assert reachable("a", {name: tmp_path / f"{name}.py" for name in texts}) == {"a", "b", "b.c", "e"}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert circles(product_files()) == []
+
+
+def test_a_circle_is_seen_also_where_only_type_checkers_go_round_it(tmp_path: Path) -> None:
+    texts = {"a": "import b", "b": "if TYPE_CHECKING:\n    from c import d", "c": "import a", "e": "import a"}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    assert circles({name: tmp_path / f"{name}.py" for name in texts}) == ["a", "b", "c"]
+
+
+def test_tools_of_users_import_no_bench() -> None:
+    files = {name: path for name, path in product_files(("scripts",)).items() if not name.startswith("scripts.bench")}
+    found = {name: {t for t in imports_of(name, path) if t.startswith("scripts.bench")} for name, path in files.items()}
+    assert {name for name, targets in found.items() if targets} == {"scripts.commands"}
 
 
 def test_server_needs_no_package_of_the_commands() -> None:

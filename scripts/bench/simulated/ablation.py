@@ -9,10 +9,10 @@ from deployments.router.settings import Learning
 from profiles.measures.ttca import answerable
 from profiles.measuring.measurement import Record
 from profiles.profile import UNKNOWN_LANGUAGE, CellCounts, PairCounts, Profile
+from scripts.bench.simulated.replay import Asked, Side, World, play_policy, sides, trials_of
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.router import FROZEN, Ablation, Loop
 from scripts.simulate.core.traffic import Floats
-from scripts.simulate.replay import Asked, Side, World, play_policy, sides, trials_of
 
 # One bucket for all lengths: longer prompts do not exist.
 _ONE_BUCKET = (10_000_000,)

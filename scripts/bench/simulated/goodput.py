@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from profiles.measures.goodput import Delivery, Objective, Reader, goodput, smooth_goodput
+from scripts.bench.simulated.replay import Asked, World, play_policy
 from scripts.simulate.core.simulation import Outcome
-from scripts.simulate.replay import Asked, World, loop_of, play_policy
+from scripts.simulate.run import loop_of
 
 # Four tokens a second; a second of waiting costs one token, and no more than half a minute is held against an answer.
 READER = Reader(pace_s=0.25, alpha=1.0, bound_s=30.0)

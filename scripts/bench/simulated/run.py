@@ -16,13 +16,13 @@ from profiles.measuring.measurement import Record
 from profiles.profile import Profile
 from scripts.bench.estimates.read_measurements import read_records
 from scripts.bench.simulated.calibrate import Calibrated, block_source, calibrate
+from scripts.bench.simulated.replay import Played, Replay, Way, World, compare, is_whole, replay
 from scripts.bench.ttca.data import LAAR, OUTCOMES, TRIALS, raw, read_trials
 from scripts.bench.ttca.file import check_same
 from scripts.bench.ttca.plan import CONTENDERS
 from scripts.faults import in_words
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
-from scripts.simulate.replay import Played, Replay, Way, World, compare, is_whole, replay
 
 FACTS, ENGINES = "simulate.yaml", "engines.json"
 # What is fitted to all of a serving's blocks stands beside its folds.

@@ -17,6 +17,7 @@ from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Pair
 from scripts.bench.report import Bar, Report
 from scripts.bench.simulated.calibrate import Calibrated
 from scripts.bench.simulated.published import compared, dictionary, publish
+from scripts.bench.simulated.replay import Replay
 from scripts.bench.simulated.run import Study, load_study, read_engines
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
@@ -24,7 +25,6 @@ from scripts.simulate.core.router import Router
 from scripts.simulate.core.simulation import Outcome, Simulation
 from scripts.simulate.core.traffic import Floats, Prompt, poisson
 from scripts.simulate.core.truth import Drawn
-from scripts.simulate.replay import Replay
 
 MODELS, REPLICAS, REQUESTS = 10, 1000, 1_000_000
 MOST_S, MOST_GIB = 120.0, 4.0

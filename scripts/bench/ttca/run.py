@@ -18,12 +18,12 @@ from rich.console import Console
 
 from profiles.measures.trial import Trial
 from scripts.bench.cost.peer_processes import GROUP, served_by
-from scripts.bench.report import environment
 from scripts.bench.ttca.clients import Client, LaarClient, PeerClient
 from scripts.bench.ttca.file import OutcomeFile, TrialFile
 from scripts.bench.ttca.outcomes import Budget, ask_every_model
 from scripts.bench.ttca.peers import litellm, ray_ingress
 from scripts.bench.ttca.plan import CONTENDERS, Sending, TtcaPlan, as_parameters, blocks_of, order_of, prompts_of
+from scripts.environment import environment
 from scripts.profile.measuring.asking import model_names
 
 TIMEOUT_S = 1800

@@ -19,7 +19,7 @@ from profiles.chances.intervals import wilson
 from profiles.measuring.fitting import fit_profile
 from profiles.profile import Measured, Profile
 from profiles.workloads import Prompt
-from scripts.bench.report import environment
+from scripts.environment import environment
 from scripts.profile.display import Display, profile_table, reasons
 from scripts.profile.measuring.account import Row, account, as_dict, check_account, total
 from scripts.profile.measuring.journal import Journal, journal_path

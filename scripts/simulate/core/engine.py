@@ -4,13 +4,11 @@ from collections import deque
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import Any, Generic, TypeVar
 
 from profiles.profile import Latency
 
-if TYPE_CHECKING:
-    from scripts.simulate.core.simulation import Request
-
+Request = TypeVar("Request")
 # vLLM's own bounds on requests that run at once, and on prompt tokens that it reads in one step.
 DEFAULT_SLOTS = 256
 DEFAULT_CHUNK_TOKENS = 2048
@@ -66,13 +64,13 @@ class Engine:
         return prompt_tokens - self.block_tokens * ((prompt_tokens - 1) // self.block_tokens)
 
 
-class Call:
-    """One attempt on its way through a replica; `prompt_tokens` are those that it still has to read."""
+class Call(Generic[Request]):
+    """One attempt of a request on its way through a replica; `prompt_tokens` are those that it still has to read."""
 
     __slots__ = ("first_token_s", "model", "output_tokens", "prompt_tokens", "replica", "request", "sent_s")
 
     def __init__(
-        self, request: "Request", model: int, *, prompt_tokens: float, output_tokens: float, sent_s: float
+        self, request: Request, model: int, *, prompt_tokens: float, output_tokens: float, sent_s: float
     ) -> None:
         self.request, self.model = request, model
         self.prompt_tokens, self.output_tokens = prompt_tokens, output_tokens
@@ -123,8 +121,8 @@ class Replica:
 
     def __init__(self, engine: Engine, *, model: int, slowdown: list[float], host: Host | None) -> None:
         self.engine, self.model, self.host, self.slowdown = engine, model, host, slowdown
-        self.running: list[tuple[float, int, Call]] = []
-        self.waiting: deque[Call] = deque()
+        self.running: list[tuple[float, int, Call[Any]]] = []
+        self.waiting: deque[Call[Any]] = deque()
         self.ticket = count()
         self.at_s = self.stall_s = self.virtual_s = self.busy_s = 0.0
         self.next_s = self.next_tokens = 0.0
@@ -150,7 +148,7 @@ class Replica:
             self.stall_s = 0.0
         self.virtual_s += work_s / self.slowdown[len(self.running)]
 
-    def submit(self, call: Call) -> None:
+    def submit(self, call: Call[Any]) -> None:
         """Take a call in; the replica must have been advanced to now."""
         call.replica = self
         self.in_flight += 1
@@ -159,7 +157,7 @@ class Replica:
         else:
             self.waiting.append(call)
 
-    def pop(self) -> Call:
+    def pop(self) -> Call[Any]:
         """The call that has just ended; one that waited takes its place."""
         call = heappop(self.running)[2]
         self.in_flight -= 1
@@ -167,7 +165,7 @@ class Replica:
             self._admit(self.waiting.popleft())
         return call
 
-    def fail(self) -> list[Call]:
+    def fail(self) -> list[Call[Any]]:
         """Drop everything and stand still; the calls that are lost."""
         lost = [entry[2] for entry in sorted(self.running)] + list(self.waiting)
         self.running.clear()
@@ -182,7 +180,7 @@ class Replica:
         left_s = (running[0][0] - self.virtual_s) * self.slowdown[len(running)]
         return self.at_s + (self.stall_s + (left_s if left_s > 0 else 0.0)) / self.speed
 
-    def _admit(self, call: Call) -> None:
+    def _admit(self, call: Call[Any]) -> None:
         engine = self.engine
         if call.prompt_tokens > 0:
             self._read(call.prompt_tokens)

@@ -115,7 +115,7 @@ class Simulation:
         self._fault_rng = np.random.default_rng([seed, 1])
         self._index = {name: index for index, name in enumerate(cluster.models)}
         self._overheads = [engine.overhead_s for engine in cluster.engines]
-        self._heap: list[tuple[float, int, Replica | Call, int]] = []
+        self._heap: list[tuple[float, int, Replica | Call[Request], int]] = []
         self._ticket = count()
         self._turns = count()
         self._now_s = 0.0
@@ -205,7 +205,7 @@ class Simulation:
         else:
             self._submit(replica, call)
 
-    def _answer(self, call: Call) -> None:
+    def _answer(self, call: Call[Request]) -> None:
         """An answer has come back; until now its request was one of those in flight that the router sees."""
         assert call.request.chosen is not None
         self._router.finished(call.request.chosen)
@@ -214,7 +214,7 @@ class Simulation:
         else:
             self._verdict(call)
 
-    def _verdict(self, call: Call) -> None:
+    def _verdict(self, call: Call[Request]) -> None:
         request, model, chosen = call.request, call.model, call.request.chosen
         assert chosen is not None
         is_right = self._truth.is_right(request.index, request.prompt, model)
@@ -225,7 +225,7 @@ class Simulation:
         else:
             self._go_on(request)
 
-    def _broken(self, call: Call) -> None:
+    def _broken(self, call: Call[Request]) -> None:
         chosen = call.request.chosen
         assert chosen is not None
         self.outcome.faults += 1
@@ -234,7 +234,7 @@ class Simulation:
         self._tried(call, Status.ERROR)
         self._go_on(call.request)
 
-    def _tried(self, call: Call, status: Status) -> None:
+    def _tried(self, call: Call[Request], status: Status) -> None:
         request, latency_s = call.request, self._now_s - call.sent_s
         request.attempts += 1
         if latency_s > request.longest_s:
@@ -257,7 +257,7 @@ class Simulation:
             request.turn = next(self._turns)
         self._ask(request)
 
-    def _end(self, request: Request, call: Call | None) -> None:
+    def _end(self, request: Request, call: Call[Request] | None) -> None:
         """Book what became of a request and of the call that brought the right answer, if any."""
         outcome, index = self.outcome, request.index
         outcome.elapsed_s[index] = self._now_s - request.arrival_s
@@ -277,7 +277,7 @@ class Simulation:
 
     # -- replicas -----------------------------------------------------------------------------------------
 
-    def _submit(self, replica: Replica, call: Call) -> None:
+    def _submit(self, replica: Replica, call: Call[Request]) -> None:
         if self._cluster.has_prefix_cache:
             call.request.read_at.append(replica)
         replica.advance(self._now_s)
@@ -317,7 +317,7 @@ class Simulation:
 
     # -- faults -------------------------------------------------------------------------------------------
 
-    def _other(self, thing: Replica | Call, kind: int) -> None:
+    def _other(self, thing: Replica | Call[Request], kind: int) -> None:
         if kind == _ANSWER:
             assert isinstance(thing, Call)
             self._answer(thing)
@@ -356,7 +356,7 @@ class Simulation:
     def _push_fault(self, replica: Replica, kind: int, mean_s: float) -> None:
         self._push(self._now_s + float(self._fault_rng.exponential(mean_s)), replica, kind)
 
-    def _push(self, at_s: float, thing: Replica | Call, kind: int) -> None:
+    def _push(self, at_s: float, thing: Replica | Call[Request], kind: int) -> None:
         heappush(self._heap, (at_s, next(self._ticket), thing, kind))
 
     def _close(self) -> None:

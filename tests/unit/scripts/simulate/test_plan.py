@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from profiles.profile import PairCounts, Profile
 from scripts.simulate.commands import simulate
-from scripts.simulate.core.trials import Counts, Target, Trials, is_growing
 from scripts.simulate.planning import NoPlan, Plan, exchanged, fewest, plan
 from scripts.simulate.run import run
 from scripts.simulate.settings import SettingsError, SimulationSettings, settings_of
+from scripts.simulate.trials import Counts, Target, Trials, is_growing
 from tests.unit.simulated import FAST, GOOD, profile
 
 NOTHING = NoPlan(why="no model solves any request", simulated=0)

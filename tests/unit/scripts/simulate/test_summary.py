@@ -7,9 +7,10 @@ import pytest
 
 from profiles.measures.trial import Trial
 from profiles.measures.ttca import answerable, longest_attempts_s, par_penalty_s, readings
+from scripts.bench.simulated.replay import Asked, World, play_policy, trials_of
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.simulation import Outcome
-from scripts.simulate.replay import Asked, World, loop_of, play_policy, trials_of
+from scripts.simulate.run import loop_of
 from scripts.simulate.settings import SettingsError
 from scripts.simulate.summary import Charging, Summary, summarise
 from tests.unit.simulated import FAST, GOOD, engine, profile, record

@@ -10,10 +10,10 @@ from profiles.profile import NO_PROFILE, CellCounts, PairCounts, Profile
 from scripts.bench.simulated.ablation import ablate, coarse, without_language, without_length
 from scripts.bench.simulated.calibrate import block_source, calibrate
 from scripts.bench.simulated.goodput import by_load, deliveries
+from scripts.bench.simulated.replay import Asked, Replay, Way, World, compare, play_policy, replay, trials_of
 from scripts.bench.simulated.scripted import of_trials
 from scripts.bench.simulated.study import validation_bars
 from scripts.simulate.core.cluster import Cluster
-from scripts.simulate.replay import Asked, Replay, Way, World, compare, play_policy, replay, trials_of
 from tests.unit.simulated import FAST, GOOD, engine, profile, record
 
 TRUE = engine(overhead_s=0.2, prefill=0.003, decode=0.06, growth=0.1)

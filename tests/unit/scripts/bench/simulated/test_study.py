@@ -14,10 +14,10 @@ from profiles.measures.trial import Trial
 from scripts.bench.commands import bench
 from scripts.bench.simulated import calibrate
 from scripts.bench.simulated import run as simulated_run
+from scripts.bench.simulated.replay import Asked, Replay, play_policy, trials_of
 from scripts.bench.simulated.run import WAYS, Split, Study, load_study, read_engines
 from scripts.bench.simulated.study import size_bars
 from scripts.simulate.core.cluster import Cluster
-from scripts.simulate.replay import Asked, Replay, play_policy, trials_of
 from tests.unit.scripts.bench.simulated.test_replay import ENGINES, MIXED, PLAN, world
 from tests.unit.simulated import FAST, GOOD, profile
 

@@ -18,6 +18,7 @@ from scripts.simulate.core.router import FROZEN, Ablation, Loop, Router
 from scripts.simulate.core.simulation import Outcome, Simulation
 from scripts.simulate.core.traffic import Prompt, Traffic, recorded_prompts
 from scripts.simulate.core.truth import Recorded
+from scripts.simulate.run import loop_of
 
 # By what share answers are longer or shorter in a repeated replay.
 SHAKEN = 0.01
@@ -125,11 +126,6 @@ class World:
             factors = np.exp(by * rng.standard_normal(len(prompt.output_tokens)))
             prompts[key] = replace(prompt, output_tokens=tuple((factors * prompt.output_tokens).tolist()))
         return replace(self, prompts=prompts)
-
-
-def loop_of(policy: str) -> Loop:
-    """laar retries where it knows of the attempts before; behind the others it is the client that asks again."""
-    return "server" if policy == "laar" else "client"
 
 
 OWN_WAYS: Mapping[str, Way] = {name: Way(policy=name, loop=loop_of(name)) for name in POLICIES}
