@@ -23,6 +23,8 @@ checks=0
 
 # nothing is to be looked for or told outside this machine
 export HF_HUB_OFFLINE=1 RAY_USAGE_STATS_ENABLED=0 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1
+# dozens of processes load the same modules; each is compiled once
+unset PYTHONDONTWRITEBYTECODE
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT

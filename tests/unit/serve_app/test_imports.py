@@ -35,13 +35,14 @@ def run(program: str, *args: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_replicas_of_router_and_verifier_load_no_engine() -> None:
-    assert run(PROGRAM, "deployments.router.http.ingress", "deployments.verifier.deployment") == (0, "")
+def test_an_application_of_remote_models_is_built_and_served_without_engines() -> None:
+    replicas = ("deployments.router.http.ingress", "deployments.verifier.deployment")
+    assert run(PROGRAM + BUILD, *replicas, "serve_app.app") == (0, "")
 
 
-def test_an_application_of_remote_models_is_built_without_engines() -> None:
-    assert run(PROGRAM + BUILD, "serve_app.app") == (0, "")
-
-
-def test_an_engine_that_is_loaded_is_seen() -> None:
-    assert run(PROGRAM, "torch") == (1, "torch loads ['torch']\n")
+def test_an_engine_that_is_loaded_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").touch()
+    assert run(f"import sys; sys.path.insert(0, {str(tmp_path)!r})" + PROGRAM, "torch") == (
+        1,
+        "torch loads ['torch']\n",
+    )

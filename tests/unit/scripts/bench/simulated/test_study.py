@@ -92,7 +92,7 @@ def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough to tell what is fitted to."""
     monkeypatch.setattr(calibrate, "_REACHES", (0.7,))
     monkeypatch.setattr(calibrate, "_PLAYS", 1)
-    monkeypatch.setattr(calibrate, "_MOST_STEPS", 60)
+    monkeypatch.setattr(calibrate, "_MOST_STEPS", 25)
 
 
 def served_again(folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S, **parameters: int) -> Study:

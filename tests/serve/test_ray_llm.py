@@ -23,6 +23,7 @@ from deployments.engines.ray_llm import ModelServer, to_reply
 from deployments.router.http.fields import CLOSED_FIELDS, OPEN_FIELDS
 from deployments.router.http.request import Endpoint
 
+pytestmark = pytest.mark.serve
 REQUEST_TYPES = {Endpoint.CHAT: ChatCompletionRequest, Endpoint.COMPLETIONS: CompletionRequest}
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 LOGPROBS = {"content": [{"token": "Par", "logprob": -0.1, "bytes": [80], "top_logprobs": []}]}
