@@ -12,13 +12,10 @@ reader wait. It rewards neither delaying nor abandoning nor dropping, because
 For a retried request the tokens are those of the answer that the user got, timed from the first arrival.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from statistics import fmean
-
-import numpy as np
 
 # what adding up times may lose to rounding
 _SLACK_S = 1e-9
@@ -123,17 +120,6 @@ def tbt_s(delivery: Delivery) -> list[float]:
     return [later - earlier for earlier, later in pairwise(delivery.token_times_s)]
 
 
-def tbt_quantile_s(deliveries: Iterable[Delivery], quantile: float) -> float | None:
-    """A quantile of the gaps of all deliveries together; 1 is the longest."""
-    gaps = [gap for delivery in deliveries for gap in tbt_s(delivery)]
-    return float(np.quantile(gaps, quantile)) if gaps else None
-
-
-def idle_s(delivery: Delivery, pace_s: float) -> float:
-    """Idle latency: max over tokens of t_i - V i, in seconds; negative for one who never waited."""
-    return metered(delivery, pace_s).idle_s
-
-
 def meets(delivery: Delivery, objective: Objective) -> bool:
     """Whether the whole answer came, and all of it within the objective."""
     if not delivery.is_complete or not delivery.token_times_s:
@@ -147,11 +133,6 @@ def meets(delivery: Delivery, objective: Objective) -> bool:
 
 
 # -- all requests that arrived in a window ------------------------------------------------------------------------
-
-
-def slo_attainment(arrivals: Sequence[Delivery], objective: Objective) -> float:
-    """The share of all arrivals that met the objective."""
-    return fmean(meets(delivery, objective) for delivery in arrivals)
 
 
 def goodput(arrivals: Iterable[Delivery], objective: Objective, *, window_s: float) -> float:

@@ -9,12 +9,9 @@ from profiles.measures.goodput import (
     Objective,
     Reader,
     goodput,
-    idle_s,
     meets,
     metered,
-    slo_attainment,
     smooth_goodput,
-    tbt_quantile_s,
     tbt_s,
     tpot_s,
     ttft_s,
@@ -63,12 +60,7 @@ def test_one_token_has_no_time_per_further_token() -> None:
 
 
 def test_no_token_has_no_times() -> None:
-    assert (ttft_s(NOTHING), tpot_s(NOTHING), tbt_quantile_s([NOTHING], 0.5)) == (None, None, None)
-
-
-def test_quantiles_of_gaps_are_over_all_requests() -> None:
-    deliveries = [Delivery(token_times_s=(0.0, 1.0, 3.0)), Delivery(token_times_s=(0.0, 9.0))]
-    assert [tbt_quantile_s(deliveries, q) for q in (0.0, 0.5, 1.0)] == [1.0, 2.0, 9.0]
+    assert (ttft_s(NOTHING), tpot_s(NOTHING), tbt_s(NOTHING)) == (None, None, [])
 
 
 @pytest.mark.parametrize(
@@ -125,7 +117,6 @@ def test_piece_without_a_token_is_no_delivery() -> None:
 def test_every_arrival_counts_in_every_measure() -> None:
     arrivals = [AS_MADE, NOTHING, FINISHED, NOTHING]
     objective = Objective(ttft_s=1.0)
-    assert slo_attainment(arrivals, objective) == 0.25
     assert goodput(arrivals, objective, window_s=10.0) == 0.1
     # 20 tokens, and 100 less a quarter of 2.8
     assert smooth_goodput(arrivals, READER, window_s=10.0) == pytest.approx(11.93)
@@ -147,7 +138,7 @@ def test_delaying_tokens_improves_goodput_under_a_limit_between_tokens() -> None
 
 
 def test_delaying_tokens_does_not_improve_smooth_goodput() -> None:
-    assert [idle_s(d, PACE_S) for d in (AS_MADE, HELD_BACK)] == pytest.approx([-0.1, -0.1])
+    assert [metered(d, PACE_S).idle_s for d in (AS_MADE, HELD_BACK)] == pytest.approx([-0.1, -0.1])
     assert [smooth_goodput([d], READER, window_s=1.0) for d in (AS_MADE, HELD_BACK)] == [20.0, 20.0]
 
 
@@ -196,7 +187,7 @@ def test_anchored_at_the_first_token_withholding_it_would_gain() -> None:
 
 def test_with_an_unbounded_price_and_no_floor_killing_a_late_request_would_gain() -> None:
     alpha = 40.0
-    naive = {d: len(d.token_times_s) - alpha * max(0.0, idle_s(d, PACE_S)) for d in (FINISHED, ENDED)}
+    naive = {d: len(d.token_times_s) - alpha * max(0.0, metered(d, PACE_S).idle_s) for d in (FINISHED, ENDED)}
     # 100 - 112 against nothing delivered, which costs nothing
     assert naive[FINISHED] == pytest.approx(-12.0)
     assert benefit(FINISHED, replace(READER, alpha=alpha)) == 0.0 == benefit(NOTHING)
