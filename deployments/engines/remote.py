@@ -52,10 +52,7 @@ class _RemoteServer:
 
 
 class RemoteModel:
-    """`generate`, `generate_stream` and how many of its servers are up; to be used on one event loop.
-
-    A replica needs it as long as its process lives, and so does not close it.
-    """
+    """`generate`, `generate_stream` and how many of its servers are up; to be used on one event loop."""
 
     def __init__(self, plan: RemotePlan) -> None:
         self._plan = plan

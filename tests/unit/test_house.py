@@ -30,6 +30,7 @@ SHELLS = frozenset(
         "deployments.engines.embedded",
         "deployments.engines.remote",
         "deployments.engines.ray_llm",
+        "deployments.engines.serve_status",
         "deployments.engines.simulated",
         "deployments.router.attempt.backend",
         "deployments.router.http.ingress",

@@ -1,6 +1,6 @@
 """Thinking budgets as the choice of a model sees them: what each model would get, cost and bring for a request."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from deployments.budgets.controller import Controller, ThinkingModel
 from deployments.budgets.serving import Serving
 from deployments.budgets.settings import ThinkingSettings
-from deployments.contract.errors import ClientError
 from deployments.router.choice.latency import Floats
 from deployments.router.choice.model import Model
-from deployments.router.http.request import AUTO, UNLIMITED, RoutedRequest
+from deployments.router.http.request import UNLIMITED, RoutedRequest
 from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, Profile
 
@@ -145,16 +144,6 @@ def overrides(request: RoutedRequest, model: str, budget: int | None, thinking: 
     if request.thinking_token_budget is None:
         return {} if budget is None else {"thinking_token_budget": budget}
     return {} if thinking is not None and model in thinking.models else {"thinking_token_budget": None}
-
-
-def refuse_impossible_budget(request: RoutedRequest, models: Collection[str], thinking: Thinking | None) -> None:
-    """Raise a ClientError for a budget that no model which may answer could honour."""
-    thinkers = thinking.models if thinking is not None else frozenset()
-    answering = set(models) if request.model == AUTO else {request.model}
-    if request.thinking_token_budget is not None and not answering & thinkers:
-        who = "no model" if request.model == AUTO else f"not '{request.model}'"
-        message = f"thinking_token_budget: {who} can be held to it; models that can: {sorted(thinkers)}"
-        raise ClientError(message, param="thinking_token_budget")
 
 
 def thinking_of(

@@ -1,16 +1,25 @@
 """The edge to HTTP: how a body is read, how a stream gives back what it holds, how errors become answers."""
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from deployments.contract.errors import BodyTooLargeError, EngineRefusalError, LaarError, error_body
+from deployments.contract.errors import (
+    BodyTooLargeError,
+    EngineRefusalError,
+    LaarError,
+    LogUnavailableError,
+    OverloadedError,
+    error_body,
+)
 from deployments.contract.reply import Chunk
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.http import sse
@@ -68,6 +77,59 @@ class GuardedStream(StreamingResponse):
         meter.is_complete = meter.is_complete or chunk.finish_reason is not None
         # after this a client may close at once, before the generator has ended
         self._is_complete = chunk.is_last
+
+
+class RequestObserver(Protocol):
+    """Is told how every request ended, also of one that was refused before it could be routed."""
+
+    def request_ended(self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter) -> None: ...
+
+
+class EndedRequests(Protocol):
+    """Keeps requests; may raise LogUnavailableError, which comes too late for the client."""
+
+    def request_ended(self, served: ServedRequest, status: int) -> None: ...
+
+
+class InFlight:
+    """Counts the requests that are under way, refuses more than `most`, and reports how each ended."""
+
+    def __init__(
+        self,
+        *,
+        most: int,
+        pace_s: float,
+        log: EndedRequests,
+        metrics: RequestObserver,
+        clock: Callable[[], float],
+    ) -> None:
+        self._most, self._pace_s, self._log, self._metrics, self._clock = most, pace_s, log, metrics, clock
+        self._active = 0
+
+    @contextmanager
+    def counted(self, arrived_s: float) -> Iterator[Ending]:
+        """A request is under way until the block ends; the block is told of, and may say better, how it ended."""
+        end = Ending(Meter(self._pace_s))
+        self._active += 1
+        try:
+            if self._active > self._most:
+                raise OverloadedError(f"{self._most} requests are under way, and more are not taken", retry_after_s=1)
+            yield end
+        except LaarError as error:
+            end.status = status_of(error)
+            raise
+        except (asyncio.CancelledError, GeneratorExit, ClientDisconnect):
+            end.status = CLIENT_LEFT
+            raise
+        except BaseException:
+            end.status = 500
+            raise
+        finally:
+            self._active -= 1
+            if end.served is not None:
+                with suppress(LogUnavailableError):  # it has been counted
+                    self._log.request_ended(end.served, end.status)
+            self._metrics.request_ended(end.served, end.status, self._clock() - arrived_s, end.meter)
 
 
 def status_of(error: LaarError) -> int:

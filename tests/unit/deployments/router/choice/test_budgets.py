@@ -13,7 +13,7 @@ from deployments.budgets.tasks import TaskRules
 from deployments.contract.errors import ClientError
 from deployments.router.attempt.runner import Runner
 from deployments.router.attempt.tries import Attempt, Status, Tries
-from deployments.router.choice.budgets import Thinking, overrides, refuse_impossible_budget, thinking_of
+from deployments.router.choice.budgets import Thinking, overrides, thinking_of
 from deployments.router.choice.model import Model
 from deployments.router.choice.policy import Candidate
 from deployments.router.choice.routing import Routing
@@ -159,16 +159,6 @@ def test_model_of_our_choice_that_cannot_think_gets_no_budget() -> None:
     request = ask(thinking_token_budget=10)
     assert bench.sent(request, "plain") == {"thinking_token_budget": None}
     assert bench.candidate(request, "plain").thinking_budget is None
-
-
-@pytest.mark.parametrize("model", [pytest.param("thinker", id="by name"), pytest.param("auto", id="auto")])
-def test_budget_that_some_model_can_honour_is_taken(model: str) -> None:
-    refuse_impossible_budget(ask(model=model, thinking_token_budget=10), ("thinker", "plain"), Bench().thinking)
-
-
-def test_budget_for_a_model_that_cannot_think_is_refused() -> None:
-    with pytest.raises(ClientError, match=r"thinking_token_budget: not 'plain' .* models that can: \['thinker'\]"):
-        refuse_impossible_budget(ask(model="plain", thinking_token_budget=10), ("thinker", "plain"), Bench().thinking)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,220 @@
+"""The OpenAI endpoints over HTTP, and laar's own. What to do is decided in `runner` and `routing`."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Lifespan
+
+from deployments.contract.errors import LogOffError, SlowBodyError
+from deployments.contract.reply import Chunk, Reply
+from deployments.log.writing.replica_log import ReplicaLog
+from deployments.router.attempt.runner import Runner
+from deployments.router.attempt.served_request import ServedRequest
+from deployments.router.attempt.tries import Attempt
+from deployments.router.choice.routing import Routing
+from deployments.router.http import sse
+from deployments.router.http.admission import Offer, admit, refuse_unknown_model
+from deployments.router.http.answers import answer_headers, explanation, laar_json, start_headers
+from deployments.router.http.auth import ApiKeys
+from deployments.router.http.http_io import (
+    EXCEPTION_HANDLERS,
+    JSON,
+    Ending,
+    GuardedStream,
+    InFlight,
+    read_body,
+    with_late_errors,
+)
+from deployments.router.http.request import AUTO, Endpoint, RoutedRequest, endpoint_of, parse_feedback
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Endpoints:
+    """Chat, completions, models, `/v1/laar/explain` and `/v1/laar/feedback`."""
+
+    def __init__(
+        self,
+        *,
+        runner: Runner,
+        routing: Routing,
+        offer: Offer,
+        keys: ApiKeys,
+        in_flight: InFlight,
+        log: ReplicaLog | None,
+        body_timeout_s: float,
+        keep_alive_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._runner, self._routing, self._offer, self._keys = runner, routing, offer, keys
+        self._in_flight, self._log, self._clock = in_flight, log, clock
+        self._body_timeout_s, self._keep_alive_s = body_timeout_s, keep_alive_s
+
+    def app(self, lifespan: Lifespan[Starlette]) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/chat/completions", self._endpoint(Endpoint.CHAT), methods=["POST"]),
+                Route("/v1/completions", self._endpoint(Endpoint.COMPLETIONS), methods=["POST"]),
+                Route("/v1/models", self._list_models),
+                Route("/v1/models/{model:path}", self._show_model),
+                Route("/v1/laar/explain", self._explain, methods=["POST"]),
+                Route("/v1/laar/feedback", self._feedback, methods=["POST"]),
+            ],
+            exception_handlers=EXCEPTION_HANDLERS,
+            lifespan=lifespan,
+        )
+
+    def check_health(self) -> None:
+        """Decide on a canned request, so that a broken language model or profile shows."""
+        request = admit(b'{"model":"auto","prompt":"Is everything well?"}', Endpoint.COMPLETIONS, self._offer)
+        served = self._runner.open(request, request_id="health", arrived_s=self._clock())
+        if not self._routing.builder.candidates(served.demand, served.log, self._clock()):
+            raise RuntimeError("the router has no model to choose from")
+
+    # -- endpoints ----------------------------------------------------------------------------------------
+
+    def _endpoint(self, endpoint: Endpoint) -> Handler:
+        async def handle(http: Request) -> Response:
+            arrived_s = self._clock()
+            async with AsyncExitStack() as guard:
+                end = guard.enter_context(self._in_flight.counted(arrived_s))
+                api_key_hash, request = await self._read(http, endpoint)
+                served = end.served = self._runner.open(
+                    request,
+                    request_id=f"laar-{uuid.uuid4().hex}",
+                    arrived_s=arrived_s,
+                    turn=self._routing.next_turn(),
+                    api_key_hash=api_key_hash,
+                )
+                if not request.stream:
+                    return await self._answer(served, end)
+                send = self._hold if request.wants_verification else self._pass
+                return await send(served, end, guard)
+
+        return handle
+
+    async def _answer(self, served: ServedRequest, end: Ending) -> Response:
+        answer = await self._runner.answer(served)
+        reply, now_s = _reply_in(answer), self._clock()
+        body = sse.json_with_laar(reply.body, laar_json(served, now_s))
+        end.meter.add(now_s - served.arrived_s, reply.output_tokens or 0)
+        end.meter.is_complete = True
+        return Response(body, media_type=JSON, headers=answer_headers(served, answer, now_s))
+
+    async def _hold(self, served: ServedRequest, end: Ending, guard: AsyncExitStack) -> Response:
+        """A stream whose tokens wait for the verdict; what fails within the first wait still gets its status."""
+        task = await guard.enter_async_context(_running(self._runner.answer(served)))
+        await asyncio.wait((task,), timeout=self._keep_alive_s)
+        if task.done():
+            await task
+        return self._stream(self._held(served, task), served, end, guard, start_headers(served))
+
+    async def _held(self, served: ServedRequest, task: "asyncio.Task[Attempt]") -> AsyncGenerator[Chunk, None]:
+        """Comments while attempts run and are verified, then the chunks of the answer."""
+        while not task.done():
+            yield sse.KEEP_ALIVE
+            await asyncio.wait((task,), timeout=self._keep_alive_s)
+        answer = await task
+        laar = laar_json(served, self._clock())
+        for chunk in _reply_in(answer).chunks:
+            yield sse.with_laar(chunk, laar)
+
+    async def _pass(self, served: ServedRequest, end: Ending, guard: AsyncExitStack) -> Response:
+        """Tokens straight through."""
+        model, chunks = await self._runner.pass_through(served)
+        guard.push_async_callback(chunks.aclose)
+        return self._stream(chunks, served, end, guard, start_headers(served) | {"x-laar-model": model})
+
+    def _stream(
+        self,
+        chunks: AsyncGenerator[Chunk, None],
+        served: ServedRequest,
+        end: Ending,
+        guard: AsyncExitStack,
+        headers: dict[str, str],
+    ) -> Response:
+        told = with_late_errors(chunks, end)
+        return GuardedStream(
+            told, end, guard.pop_all(), headers, since_arrival_s=lambda: self._clock() - served.arrived_s
+        )
+
+    async def _explain(self, http: Request) -> Response:
+        """The decision for a request and its numbers, without running it."""
+        self._keys.hash_in(http.headers)
+        body = await self._body(http)
+        request = admit(body, endpoint_of(body), self._offer)
+        now_s = self._clock()
+        served = self._runner.open(request, request_id="explain", arrived_s=now_s)
+        decision = self._runner.decide(served)
+        candidates = self._routing.builder.candidates(served.demand, served.log, now_s)
+        order = self._routing.rank(request, served.demand, candidates, turn=served.turn) or (
+            [decision.chosen] if decision else []
+        )
+        believed = self._routing.chances.source
+        estimates = [believed.estimate(c.model, served.features.cell(c.bucket)) for c in candidates]
+        buckets, thinking = self._routing.buckets, self._routing.thinking
+        return JSONResponse(explanation(served, decision, candidates, estimates, order, buckets, thinking))
+
+    async def _feedback(self, http: Request) -> Response:
+        """What a client found of an answer; a 200 means that the log has it."""
+        api_key_hash = self._keys.hash_in(http.headers)
+        feedback = parse_feedback(await self._body(http))
+        if self._log is None:
+            raise LogOffError("feedback: the operator has turned the attempt log off")
+        await self._log.feedback(feedback.request_id, correct=feedback.correct, api_key_hash=api_key_hash)
+        return JSONResponse({"object": "laar.feedback", **feedback.model_dump()})
+
+    async def _list_models(self, http: Request) -> Response:
+        self._keys.hash_in(http.headers)
+        return JSONResponse({"object": "list", "data": [_card(name) for name in (AUTO, *self._offer.models)]})
+
+    async def _show_model(self, http: Request) -> Response:
+        self._keys.hash_in(http.headers)
+        model = http.path_params["model"]
+        refuse_unknown_model(model, self._offer)
+        return JSONResponse(_card(model))
+
+    # -- parts --------------------------------------------------------------------------------------------
+
+    async def _read(self, http: Request, endpoint: Endpoint) -> tuple[str, RoutedRequest]:
+        """The hash of the request's API key, and the request."""
+        api_key_hash = self._keys.hash_in(http.headers)
+        if self._log is not None:
+            self._log.refuse_if_full()
+        return api_key_hash, admit(await self._body(http), endpoint, self._offer)
+
+    async def _body(self, http: Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                return await read_body(http, self._offer.max_body_bytes)
+        except TimeoutError:
+            raise SlowBodyError(f"body: not here within {self._body_timeout_s} s", param="body") from None
+
+
+def _card(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "laar"}
+
+
+def _reply_in(answer: Attempt) -> Reply:
+    assert answer.reply is not None
+    return answer.reply
+
+
+@asynccontextmanager
+async def _running(work: Any) -> AsyncIterator["asyncio.Task[Attempt]"]:
+    """A task that is gone when the block is left, cancelled if it still runs."""
+    task: asyncio.Task[Attempt] = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        if not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,80 @@
+import json
+from typing import Any
+
+import pytest
+
+from deployments.contract.errors import ClientError, LogOffError, UnknownModelError
+from deployments.router.http.admission import Offer, admit
+from deployments.router.http.request import Endpoint, RoutedRequest
+
+OFFER = Offer(
+    models=("plain", "thinker"),
+    thinkers=frozenset({"thinker"}),
+    custom_checks=frozenset({"short"}),
+    has_log=False,
+    max_body_bytes=10_000,
+)
+
+
+def ask(offer: Offer = OFFER, model: str = "auto", **fields: Any) -> RoutedRequest:
+    body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], **fields}
+    return admit(json.dumps(body).encode(), Endpoint.CHAT, offer)
+
+
+def verify(spec: dict[str, Any], model: str = "auto") -> RoutedRequest:
+    return ask(model=model, laar={"verify": spec})
+
+
+def test_request_that_can_be_honoured_is_taken() -> None:
+    assert ask(model="plain", temperature=0).model == "plain"
+
+
+def test_unknown_model_is_told_which_there_are() -> None:
+    with pytest.raises(UnknownModelError, match=r"unknown model 'big'; known: 'auto', 'plain', 'thinker'"):
+        ask(model="big")
+
+
+@pytest.mark.parametrize("model", [pytest.param("thinker", id="by name"), pytest.param("auto", id="auto")])
+def test_budget_that_some_model_can_honour_is_taken(model: str) -> None:
+    assert ask(model=model, thinking_token_budget=10).thinking_token_budget == 10
+
+
+@pytest.mark.parametrize(
+    ("offer", "model", "told"),
+    [
+        pytest.param(OFFER, "plain", r"not 'plain' .* models that can: \['thinker'\]", id="by name"),
+        pytest.param(
+            Offer(models=("a",), thinkers=frozenset(), custom_checks=frozenset(), has_log=True, max_body_bytes=999),
+            "auto",
+            r"no model can be held to it; models that can: \[\]",
+            id="auto",
+        ),
+    ],
+)
+def test_budget_that_no_model_could_honour_is_refused(offer: Offer, model: str, told: str) -> None:
+    with pytest.raises(ClientError, match="thinking_token_budget: " + told) as found:
+        ask(offer, model=model, thinking_token_budget=10)
+    assert found.value.param == "thinking_token_budget"
+
+
+def test_retry_needs_the_log() -> None:
+    with pytest.raises(LogOffError, match=r"laar\.retry_of: the operator has turned the attempt log off"):
+        ask(laar={"retry_of": "laar-" + 32 * "0"})
+
+
+@pytest.mark.parametrize(
+    ("model", "spec", "field"),
+    [
+        pytest.param("auto", {"type": "judge", "model": "nobody"}, "laar.verify.model", id="judge"),
+        pytest.param("plain", {"type": "agreement"}, "laar.verify.by", id="agreement"),
+        pytest.param("auto", {"type": "custom", "name": "long"}, "laar.verify.name", id="custom"),
+    ],
+)
+def test_check_that_cannot_be_made_is_refused_with_its_field(model: str, spec: dict[str, Any], field: str) -> None:
+    with pytest.raises(ClientError, match=field) as found:
+        verify(spec, model)
+    assert found.value.param == field
+
+
+def test_check_that_can_be_made_is_taken() -> None:
+    assert verify({"type": "custom", "name": "short"}).wants_verification

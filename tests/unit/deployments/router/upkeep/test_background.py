@@ -1,0 +1,58 @@
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from deployments.router.upkeep.background import Background
+from deployments.router.upkeep.replicas import keep_counting
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def forever(ended: list[str]) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        ended.append("cancelled")
+
+
+async def breaks() -> None:
+    raise RuntimeError("broken")
+
+
+async def test_loops_run_until_the_block_is_left() -> None:
+    ended: list[str] = []
+    async with Background() as background:
+        background.start("waits", forever(ended))
+        await asyncio.sleep(0)
+        background.check_health()
+        assert ended == []
+    assert ended == ["cancelled"]
+
+
+async def test_loop_that_ended_is_named() -> None:
+    async with Background() as background:
+        background.start("follows the log", breaks())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="the router no longer follows the log"):
+            background.check_health()
+
+
+async def test_counts_are_asked_for_oftener_until_every_model_runs() -> None:
+    now_s, asked = asyncio.get_running_loop().time, []
+    seen: list[Mapping[str, int]] = []
+    told = iter([{"a": 1, "b": 0}, None, {"a": 1, "b": 2}, {"a": 0, "b": 2}])
+
+    async def count() -> Mapping[str, int]:
+        asked.append(now_s())
+        if (running := next(told, {"a": 1, "b": 1})) is None:
+            raise KeyError("a")
+        return running
+
+    began_s = now_s()
+    async with Background() as background:
+        background.start("counts", keep_counting(count, seen.append, period_s=10.0))
+        await asyncio.sleep(24)
+        background.check_health()
+    assert [round(at_s - began_s) for at_s in asked] == [0, 1, 2, 12, 13, 23]
+    assert seen[:3] == [{"a": 1, "b": 0}, {"a": 1, "b": 2}, {"a": 0, "b": 2}]
