@@ -8,6 +8,7 @@ from ray import serve
 from ray.serve import Application
 
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir, prepare_embedded_models
+from deployments.engines.engine_configs import SimulatedConfig, VllmConfig
 from deployments.log.settings import plan_log
 from deployments.router.choice.model import Model
 from deployments.router.http.ingress import Router
@@ -15,7 +16,7 @@ from deployments.verifier.checks.check import Judging
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from deployments.verifier.deployment import Verifier
 from profiles.profile import load_profile
-from serve_app.config import AppConfig, ModelConfig, api_key_hashes, remote_plans
+from serve_app.config import AppConfig, api_key_hashes, remote_plans
 
 EMBEDDED = "embedded:"
 
@@ -27,20 +28,21 @@ def build_app(args: Mapping[str, Any]) -> Application:
     _check_simulated_profiles(config)
     profile = load_profile(config.profile)
     load_custom_checks(config.verifier.custom_checks)
-    models = {model.name: _model_deployment(model) for model in config.models if model.remote is None}
+    engines = [model.engine_config for model in config.models]
+    models = {engine.name: _model_deployment(engine) for engine in engines if isinstance(engine, VllmConfig)}
     remote = remote_plans(config.models, os.environ)
     return _router(config).bind(
         llm_deployments=models,
         remote=remote,
         models=[
             Model(
-                name=m.name,
-                context_tokens=m.context_tokens,
-                has_prefix_cache=m.has_prefix_cache,
-                can_think=m.can_think,
-                slots=m.slots,
+                name=engine.name,
+                context_tokens=engine.context_tokens,
+                has_prefix_cache=engine.has_prefix_cache,
+                can_think=engine.can_think,
+                slots=engine.slots,
             )
-            for m in config.models
+            for engine in engines
         ],
         profile=profile,
         settings=config.router,
@@ -54,8 +56,8 @@ def build_app(args: Mapping[str, Any]) -> Application:
             judge_timeout_s=config.verifier.judge_timeout_s,
             judging=Judging(
                 settings=config.verifier.judge,
-                thinkers=[m.name for m in config.models if m.can_think],
-                sources={m.name: m.source for m in config.models},
+                thinkers=[engine.name for engine in engines if engine.can_think],
+                sources={engine.name: engine.source for engine in engines},
             ),
         ),
         custom_checks=frozenset(config.verifier.custom_checks),
@@ -85,12 +87,12 @@ def _verifier(config: AppConfig) -> serve.Deployment:
     )
 
 
-def _model_deployment(model: ModelConfig) -> Application:
+def _model_deployment(model: VllmConfig) -> Application:
     # they load vLLM, which an application of remote models need not have
     from deployments.engines.ray_llm import model_deployment
     from deployments.engines.simulated import simulated_engine
 
-    engine = simulated_engine(model.simulated) if model.simulated else None
+    engine = simulated_engine(model.settings) if isinstance(model, SimulatedConfig) else None
     return model_deployment(_with_embedded_source(model.llm_config), engine)
 
 
@@ -98,9 +100,9 @@ def _check_simulated_profiles(config: AppConfig) -> None:
     for model in config.models:
         if model.simulated is not None and model.simulated.profile is not None:
             known = load_profile(model.simulated.profile).models
-            if model.name not in known:
+            if (name := model.engine_config.name) not in known:
                 source = model.simulated.profile
-                raise ValueError(f"simulated.profile '{source}' has no model '{model.name}'; known: {sorted(known)}")
+                raise ValueError(f"simulated.profile '{source}' has no model '{name}'; known: {sorted(known)}")
 
 
 def _check_embedded_names(config: AppConfig) -> None:

@@ -2,25 +2,32 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from deployments.budgets.settings import ThinkingSettings
-from deployments.engines.settings import DEFAULT_SLOTS, RemotePlan, RemoteSettings, SimulatedSettings
+from deployments.engines.engine_configs import ENGINES, EngineConfig
+from deployments.engines.settings import RemotePlan, RemoteSettings, SimulatedSettings
 from deployments.log.settings import LogSettings
 from deployments.router.http.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
 from deployments.verifier.settings import JudgeSettings
 
-SIMULATED, REMOTE = "simulated", "remote"
 # No router replica learns later than 5 s after another; of these, one is for writing and reading.
 MAX_LEARNING_LAG_S = 4.0
 
 
 class _Strict(BaseModel):
     # the log's URL may hold a password, by mistake
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        ignored_types=(cached_property,),
+    )
 
 
 class ModelConfig(_Strict):
@@ -43,72 +50,24 @@ class ModelConfig(_Strict):
                 raise ValueError(f"{name} is of type {type(section).__name__}; allowed: a mapping")
         return llm_config
 
-    @property
-    def name(self) -> str:
-        if self.remote is not None:
-            return self.remote.model_id
-        loading = self.llm_config.get("model_loading_config") or {}
-        return str(loading.get("model_id", ""))
-
-    @property
-    def source(self) -> str:
-        """What the model is called where it comes from, which tells its family better than its name here."""
-        if self.remote is not None:
-            return self.remote.served_model or self.name
-        loading = self.llm_config.get("model_loading_config") or {}
-        return str(loading.get("model_source") or self.name)
-
-    @property
-    def context_tokens(self) -> int:
-        if self.remote is not None:
-            return self.remote.max_model_len
-        if self.simulated is not None:
-            return self.simulated.context_tokens
-        return int(self.engine_kwargs.get("max_model_len") or 0)
-
-    @property
-    def engine_kwargs(self) -> Mapping[str, Any]:
-        """What vLLM is started with; nothing is known of a remote one."""
-        return self.llm_config.get("engine_kwargs") or {}
-
-    @property
-    def can_think(self) -> bool:
-        """Whether the engine can tell thinking from the answer, and so end it."""
-        if self.remote is not None:
-            return self.remote.can_think
-        return bool(self.engine_kwargs.get("reasoning_config") or self.engine_kwargs.get("reasoning_parser"))
-
-    @property
-    def slots(self) -> int:
-        if self.remote is not None:
-            return self.remote.max_num_seqs
-        if self.simulated is not None:
-            return self.simulated.max_running
-        return int(self.engine_kwargs.get("max_num_seqs") or DEFAULT_SLOTS)
-
-    @property
-    def has_prefix_cache(self) -> bool:
-        """Whether the engine keeps a prompt that it has read; vLLM does unless told otherwise."""
-        if self.remote is not None:
-            return self.remote.enable_prefix_caching
-        return self.simulated is None and bool(self.engine_kwargs.get("enable_prefix_caching", True))
+    @cached_property
+    def engine_config(self) -> EngineConfig:
+        """The config of the engine that is named; each but vLLM's has a section of its name, which must be there."""
+        given = {name: section for name in ENGINES if (section := getattr(self, name, None)) is not None}
+        needed = {self.engine} & type(self).model_fields.keys()
+        if odd := given.keys() ^ needed:
+            raise ValueError(f"engine '{self.engine}' and the section '{min(odd)}' must go together")
+        return ENGINES[self.engine](self.llm_config, *given.values())
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.engine == REMOTE) != (self.remote is not None):
-            raise ValueError(f"engine '{self.engine}' and the section 'remote' must go together")
-        if self.remote is not None and self.llm_config:
-            raise ValueError(f"'{self.name}': llm_config is for engines that laar starts, and 'remote' for others")
-        if not self.name:
+        engine = self.engine_config
+        if not engine.name:
             raise ValueError("llm_config.model_loading_config.model_id is missing; every model needs a name")
-        if self.name == AUTO:
+        if engine.name == AUTO:
             raise ValueError(f"model_id '{AUTO}' is taken: it stands for laar's own choice")
-        if (self.engine == SIMULATED) != (self.simulated is not None):
-            raise ValueError(f"'{self.name}': engine '{self.engine}' and a 'simulated' section must go together")
-        if self.engine == SIMULATED and SIMULATED not in self.name:
-            raise ValueError(f"model_id '{self.name}' of a simulated engine must contain '{SIMULATED}'")
-        if self.context_tokens <= 0:
-            raise ValueError(f"'{self.name}': llm_config.engine_kwargs.max_model_len must be set (tokens)")
+        if engine.fault is not None:
+            raise ValueError(engine.fault)
         return self
 
 
@@ -152,7 +111,7 @@ class AppConfig(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = [model.name for model in self.models]
+        names = [model.engine_config.name for model in self.models]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"model_id must be unique; more than once: {twice}")
@@ -185,7 +144,11 @@ def api_key_hashes(auth: AuthConfig, environ: Mapping[str, str]) -> frozenset[st
 def remote_plans(models: Sequence[ModelConfig], environ: Mapping[str, str]) -> list[RemotePlan]:
     """How to ask the remote models; ValueError where the environment lacks a key that one names."""
     return [
-        RemotePlan(name=model.name, settings=model.remote, api_key=_remote_key(model.name, model.remote, environ))
+        RemotePlan(
+            name=model.remote.model_id,
+            settings=model.remote,
+            api_key=_remote_key(model.remote.model_id, model.remote, environ),
+        )
         for model in models
         if model.remote is not None
     ]

@@ -29,7 +29,7 @@ def test_shipped_config_is_valid_and_its_profile_loads(path: Path) -> None:
     config = AppConfig.model_validate(args(path))
     profile = load_profile(config.profile)
     if config.profile is not None:
-        assert {model.name for model in config.models} <= set(profile.models)
+        assert {model.engine_config.name for model in config.models} <= set(profile.models)
 
 
 def test_ray_service_runs_the_shipped_config(ray_service: Any) -> None:

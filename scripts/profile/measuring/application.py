@@ -41,7 +41,7 @@ def read_config(path: Path) -> ApplicationConfig:
     try:
         config: Any = yaml.safe_load(path.read_text())
         (application,) = config["applications"]
-        models = AppConfig.model_validate(application["args"]).models
+        models = [model.engine_config for model in AppConfig.model_validate(application["args"]).models]
         port = int((config.get("http_options") or {}).get("port", DEFAULT_PORT))
         capacities = {model.name: model.slots for model in models}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:

@@ -110,7 +110,7 @@ def test_simulated_model_has_its_accuracy_from_one_place() -> None:
 )
 def test_engine_is_taken_to_keep_prompts_unless_told_not_to(engine_kwargs: dict[str, Any], expected: bool) -> None:
     llm_config = {"model_loading_config": {"model_id": "a"}, "engine_kwargs": {"max_model_len": 8, **engine_kwargs}}
-    assert ModelConfig(llm_config=llm_config).has_prefix_cache is expected
+    assert ModelConfig(llm_config=llm_config).engine_config.has_prefix_cache is expected
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,9 @@ def remote(**fields: Any) -> dict[str, Any]:
 
 
 def test_remote_model_says_what_the_router_must_know() -> None:
-    found = ModelConfig.model_validate(remote(max_num_seqs=3, enable_prefix_caching=False, can_think=True))
+    found = ModelConfig.model_validate(
+        remote(max_num_seqs=3, enable_prefix_caching=False, can_think=True)
+    ).engine_config
     assert (found.name, found.context_tokens, found.slots) == ("away", 4096, 3)
     assert (found.has_prefix_cache, found.can_think) == (False, True)
 
