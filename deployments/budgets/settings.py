@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from deployments.budgets.optimum.problem import LARGEST
+from deployments.budgets.problem import LARGEST
 from deployments.verifier.text.patterns import PatternError, compile_pattern
 
 MAX_RULES = 32

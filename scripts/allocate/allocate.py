@@ -1,7 +1,6 @@
 """`laar allocate`: thinking budgets for task types, printed, written, plotted and checked by simulation."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +10,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from deployments.budgets.allocation import Allocation, allocate
-from deployments.budgets.optimum.simulation import Simulated, Traffic, simulate, simulate_mg1
+from deployments.budgets.allocate import Allocation, allocate
+from scripts.allocate.simulation import Simulated, Traffic, simulate
 from scripts.allocate.thinking_types import ThinkingTypes
 
 
@@ -40,7 +39,7 @@ class Row:
 
 
 def run_allocate(plan: Plan, *, json_path: Path | None, plot_path: Path | None, console: Console) -> None:
-    """Print the budgets, and write what was asked for; raises ProblemError or NoConvergenceError."""
+    """Print the budgets, and write what was asked for; raises ProblemError."""
     rows = [_row(plan, arrivals) for arrivals in plan.arrivals_per_s]
     console.print(plan.origin, highlight=False, markup=False, soft_wrap=True)
     for row in rows:
@@ -58,23 +57,14 @@ def run_allocate(plan: Plan, *, json_path: Path | None, plot_path: Path | None, 
 
 
 def _row(plan: Plan, arrivals_per_s: float) -> Row:
-    types = plan.types
-    problem = types.problem(arrivals_per_s)
-    found = allocate(problem, batching=types.server(), max_attempts=types.max_attempts, seed=plan.seed)
-    return Row(arrivals_per_s=arrivals_per_s, allocation=found, simulated=_simulated(plan, arrivals_per_s, found))
-
-
-def _simulated(plan: Plan, arrivals_per_s: float, found: Allocation) -> Simulated | None:
-    if not plan.requests:
-        return None
-    problem, server = plan.types.problem(arrivals_per_s), plan.types.server()
-    budgets = found.budgets.astype(np.float64)
-    if server is None and plan.types.max_attempts == 1:
-        return simulate_mg1(problem, budgets, arrivals=plan.requests, seed=plan.seed)
-    traffic = Traffic.drawn(problem, requests=plan.requests, max_attempts=plan.types.max_attempts, seed=plan.seed)
-    return (
-        simulate(problem, budgets, traffic) if server is None else simulate(problem, budgets, traffic, batching=server)
-    )
+    objective = plan.types.objective(arrivals_per_s)
+    found, simulated = allocate(objective), None
+    if plan.requests:
+        traffic = Traffic.drawn(
+            objective.problem, requests=plan.requests, max_attempts=objective.max_attempts, seed=plan.seed
+        )
+        simulated = simulate(objective, found.budgets.astype(np.float64), traffic)
+    return Row(arrivals_per_s=arrivals_per_s, allocation=found, simulated=simulated)
 
 
 def types_table(types: ThinkingTypes, row: Row) -> Table:
@@ -87,31 +77,25 @@ def types_table(types: ThinkingTypes, row: Row) -> Table:
             kind.name,
             f"{kind.share:.1%}",
             f"{found.budgets[index]}",
-            f"{found.outcome.accuracy[index]:.1%}",
-            f"{found.outcome.service_s[index]:.2f}",
-            f"{found.outcome.attempts[index]:.2f}",
+            f"{found.performance.accuracy[index]:.1%}",
+            f"{found.performance.service_s[index]:.2f}",
+            f"{found.performance.attempts[index]:.2f}",
         )
     return table
 
 
 def summary(types: ThinkingTypes, row: Row) -> list[str]:
     """What the budgets bring and what is known of their quality, one fact a line."""
-    brought, known = row.allocation.outcome, row.allocation.certificate
+    brought, known = row.allocation.performance, row.allocation.certificate
     time_name = "E[T]" if types.max_attempts == 1 else "mean time to the end"
     lines = [
         f"J = {brought.value_s:.4f} s   {time_name} = {brought.mean_time_s:.4f} s   "
         f"utilisation = {brought.utilisation:.3f}   answered correctly = {brought.solved:.1%}",
-        f"found by {known.procedure} in {known.iterations} iterations"
+        f"found in {known.iterations} iterations"
         + (f", {known.agreeing} of {known.starts} searches agree" if known.starts > 1 else "")
         + f"; {_gap(known.gap_s)}",
-        f"rounding took {known.loss_s:.3g} s of J"
-        + ("" if known.bound_s is None else f", proven to be at most {known.bound_s:.3g} s"),
+        f"rounding took {known.loss_s:.3g} s of J",
     ]
-    if known.contraction is not None:
-        verdict = "proven to converge" if known.contraction < 1 else "not proven to converge"
-        lines.append(
-            f"contraction factor at the largest budgets {known.contraction:.3g}: the plain fixed point is {verdict}"
-        )
     if (seen := row.simulated) is not None:
         lines.append(
             f"simulated {time_name} = {seen.mean_s:.4f} s, standard error {seen.error_s:.2g} s, "
@@ -122,7 +106,7 @@ def summary(types: ThinkingTypes, row: Row) -> list[str]:
 
 def _gap(gap_s: float | None) -> str:
     if gap_s is None:
-        return "not concave, so that nothing is proven of other budgets"
+        return "J is not concave, so nothing is proven of other budgets"
     return f"other budgets add at most {gap_s:.2g} s"
 
 
@@ -130,7 +114,7 @@ def loads_table(types: ThinkingTypes, rows: Sequence[Row]) -> Table:
     names = " / ".join(kind.name for kind in types.types)
     table = Table("arrivals/s", "utilisation", "mean time s", "correct", "J s", "budgets", title=f"budgets: {names}")
     for row in rows:
-        brought = row.allocation.outcome
+        brought = row.allocation.performance
         figures = [f"{row.arrivals_per_s:g}", f"{brought.utilisation:.3f}", f"{brought.mean_time_s:.3f}"]
         figures += [f"{brought.solved:.1%}", f"{brought.value_s:.3f}"]
         table.add_row(*figures, " / ".join(str(budget) for budget in row.allocation.budgets))
@@ -147,12 +131,8 @@ def as_dict(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _row_as_dict(types: ThinkingTypes, row: Row) -> dict[str, Any]:
-    found, brought = row.allocation, row.allocation.outcome
+    found, brought = row.allocation, row.allocation.performance
     by_type = zip(types.types, found.budgets, brought.accuracy, brought.service_s, brought.attempts, strict=True)
-    certificate = asdict(found.certificate)
-    if not math.isfinite(certificate["contraction"] or 0.0):
-        # the largest budgets are unstable: no factor there
-        certificate["contraction"] = None
     seen = row.simulated
     return {
         "arrivals_per_s": row.arrivals_per_s,
@@ -160,7 +140,7 @@ def _row_as_dict(types: ThinkingTypes, row: Row) -> dict[str, Any]:
         "mean_time_s": brought.mean_time_s,
         "utilisation": brought.utilisation,
         "solved": brought.solved,
-        "certificate": certificate,
+        "certificate": asdict(found.certificate),
         "types": [
             {
                 "name": kind.name,

@@ -56,8 +56,7 @@ def allocate(
     """Thinking-token budgets by task type: the most correct answers for the least waiting."""
     from rich.console import Console
 
-    from deployments.budgets.optimum.problem import ProblemError
-    from deployments.budgets.optimum.solution import NoConvergenceError
+    from deployments.budgets.problem import ProblemError
     from scripts.allocate.allocate import Plan, run_allocate
     from scripts.allocate.thinking_types import TypesError
     from scripts.allocate.types import Wish
@@ -88,7 +87,7 @@ def allocate(
         run_allocate(plan, json_path=json_path, plot_path=plot, console=Console())
     except OSError as err:
         raise typer.BadParameter(f"cannot be written: {err}", param_hint="--json or --plot") from err
-    except (TypesError, ProblemError, NoConvergenceError) as err:
+    except (TypesError, ProblemError) as err:
         hint = "TYPES" if profile is None else "--profile"
         raise typer.BadParameter(f"{types or profile}: {err}", param_hint=hint) from err
 

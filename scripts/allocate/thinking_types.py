@@ -15,9 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from deployments.budgets.optimum.batching import MAX_SLOTS, Batching
-from deployments.budgets.optimum.problem import LARGEST, Floats, Problem
-from deployments.budgets.optimum.retry import MAX_ATTEMPTS
+from deployments.budgets.objective import MAX_ATTEMPTS, Objective
+from deployments.budgets.problem import LARGEST, Floats, Problem
+from deployments.budgets.servers import MAX_SLOTS, Batching, OneAtATime, Server
 from scripts.faults import in_words
 
 
@@ -68,13 +68,15 @@ class ThinkingTypes(_Strict):
             raise ValueError(f"types: {twice} named more than once; every name may stand once")
         return self
 
-    def server(self) -> Batching | None:
-        return None if self.batching is None else Batching(growth=self.batching.growth, slots=self.batching.slots)
+    def server(self) -> Server:
+        if self.batching is None:
+            return OneAtATime()
+        return Batching(growth=self.batching.growth, slots=self.batching.slots)
 
-    def problem(self, arrivals_per_s: float) -> Problem:
+    def objective(self, arrivals_per_s: float) -> Objective:
         """Raises ProblemError."""
         server = self.server()
-        return Problem(
+        problem = Problem(
             shares=self._column("share"),
             base_s=self._column("base_s"),
             token_s=self._column("token_s"),
@@ -84,8 +86,9 @@ class ThinkingTypes(_Strict):
             max_tokens=self._column("max_tokens"),
             arrivals_per_s=arrivals_per_s,
             worth_s=self.worth_s,
-            capacity=1.0 if server is None else server.capacity,
+            capacity=server.capacity,
         )
+        return Objective(problem=problem, server=server, max_attempts=self.max_attempts)
 
     def _column(self, name: str) -> Floats:
         return np.array([getattr(kind, name) for kind in self.types], dtype=np.float64)

@@ -64,24 +64,19 @@ def bench_peers(
 def bench_allocate(
     json_path: JsonPath = None,
     check: Check = False,
-    problems: Annotated[int, typer.Option(min=5, help="Random problems to compare with SciPy.")] = 1000,
+    problems: Annotated[int, typer.Option(min=5, help="Random problems to find the best budgets of.")] = 200,
     repeats: Annotated[int, typer.Option(min=10, help="Times each size is measured.")] = 100,
-    random_starts: Annotated[int, typer.Option(min=0, help="Random starts of SciPy beside four fixed ones.")] = 2,
-    requests: Annotated[
-        int, typer.Option(min=20_000, max=10_000_000, help="Requests per simulated queue; the plain one has more.")
-    ] = 400_000,
+    requests: Annotated[int, typer.Option(min=20_000, max=10_000_000, help="Requests per simulated queue.")] = 400_000,
     plot: Annotated[
         Path | None,
         typer.Option(callback=png_to_write, help="Draw J by load, beside simpler budgets, into this PNG file."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Thinking budgets: optimum against SciPy, derivatives, rounding, a swing, time, simulated queues and retries."""
+    """Thinking budgets: the optimum against a search by coordinates, a swing, time, simulated queues and retries."""
     from scripts.bench.budgets import allocate
 
-    report = allocate.run(
-        problems=problems, repeats=repeats, random_starts=random_starts, requests=requests, seed=seed, plot_path=plot
-    )
+    report = allocate.run(problems=problems, repeats=repeats, requests=requests, seed=seed, plot_path=plot)
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deployments.budgets.allocate import Serving
 from deployments.budgets.controller import Controller, ThinkingModel
-from deployments.budgets.serving import Serving
 from deployments.budgets.settings import ThinkingSettings
 from deployments.router.choice.latency import Floats
 from deployments.router.choice.model import Model

@@ -1,11 +1,11 @@
-"""Thinking-budget problems to measure on: random ones of five kinds, one that swings, larger ones."""
+"""Thinking-budget problems to measure on: random ones of five kinds, and one on which the paper's iteration swings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from deployments.budgets.optimum.problem import Problem, dot
+from deployments.budgets.problem import Problem, dot
 
 # Away from the optimum, at 683.89 and 468.08 tokens, the plain fixed point swings between these two for ever.
 SWINGING = Problem(
@@ -19,6 +19,7 @@ SWINGING = Problem(
     arrivals_per_s=0.05,
     worth_s=100.0,
 )
+MOST_TYPES = 8
 SWING_BETWEEN = ((872.916239, 1197.501972), (118.034524, 0.0))
 
 
@@ -76,18 +77,10 @@ KINDS: Mapping[str, Callable[[np.random.Generator, int], Problem]] = {
 }
 
 
-def split(problem: Problem, parts: int) -> Problem:
-    """The same requests under more names: every type as `parts` equal ones, of the same optimal budget."""
-    return replace(
-        problem,
-        shares=np.repeat(problem.shares, parts) / parts,
-        base_s=np.repeat(problem.base_s, parts),
-        token_s=np.repeat(problem.token_s, parts),
-        gain=np.repeat(problem.gain, parts),
-        rate=np.repeat(problem.rate, parts),
-        floor=np.repeat(problem.floor, parts),
-        max_tokens=np.repeat(problem.max_tokens, parts),
-    )
+def random_problems(rng: np.random.Generator, count: int) -> list[tuple[str, Problem]]:
+    """Problems of one to eight types, their kinds in turn."""
+    names = [list(KINDS)[index % len(KINDS)] for index in range(count)]
+    return [(name, KINDS[name](rng, int(rng.integers(1, MOST_TYPES + 1)))) for name in names]
 
 
 def _loaded_in_full(types: Problem, utilisation: float) -> Problem:

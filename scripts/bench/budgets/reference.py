@@ -1,73 +1,102 @@
-"""What SciPy finds for the same problem: SLSQP from many starts, trust-constr where it falls behind."""
+"""The M/G/1 problem as arXiv 2601.10274 writes it, and its best whole budgets by changing one at a time."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import LinearConstraint, minimize
 
-from deployments.budgets.optimum.objective import gradient, moments, value_s
-from deployments.budgets.optimum.problem import Floats, Problem, dot
-
-_UTILISATION = 1 - 1e-9
-_OUTSIDE = 1e12
+from deployments.budgets.problem import Floats, Problem, dot
 
 
-def starts(problem: Problem, rng: np.random.Generator, randoms: int) -> list[Floats]:
-    """No thinking, a tenth, half and nearly all of the budgets that are stable, and random ones among these."""
-    shapes = [problem.max_tokens * share for share in (0.0, 0.1, 0.5, 0.9)]
-    shapes += [problem.max_tokens * rng.random(problem.num_types) for _ in range(randoms)]
-    return [_stable(problem, shape) for shape in shapes]
+def mean_time_s(problem: Problem, budgets: Floats) -> float:
+    """E[T] = E[S] + lambda E[S^2] / (2 (1 - rho)); inf where the queue is not stable."""
+    mean_s, square_s2 = _moments(problem, budgets)
+    spare = 1 - problem.arrivals_per_s * mean_s
+    return mean_s + problem.arrivals_per_s * square_s2 / (2 * spare) if spare > 0 else float("inf")
 
 
-def best_value_s(problem: Problem, begin: Iterable[Floats], *, method: str) -> float:
-    """The highest J that the method ends at, from any of these starts, put back into the box where it left it."""
-    return max(value_s(problem, _ascend(problem, start, method)) for start in begin)
+def value_s(problem: Problem, budgets: Floats) -> float:
+    """J = alpha sum pi (D + A (1 - exp(-b l))) - E[T]."""
+    correct = problem.floor - problem.gain * np.expm1(-problem.rate * budgets)
+    return problem.worth_s * dot(problem.shares, correct) - mean_time_s(problem, budgets)
 
 
-def _ascend(problem: Problem, start: Floats, method: str) -> Floats:
-    """Budgets as parts of the largest ones, J in units of its range: SciPy's tolerances are absolute."""
-    scale = np.maximum(problem.max_tokens, 1)
-    unit_s = max(1.0, problem.worth_s)
-    by_token: Floats = problem.shares * problem.token_s * scale
+def fixed_point(problem: Problem, budgets: Floats) -> Floats:
+    """The paper's map clip(ln(alpha A b / (c g)) / b, 0, l_max), whose only fixed point is the optimum.
 
-    def loss(part: Floats) -> float:
-        value = value_s(problem, part * scale)
-        return -value / unit_s if np.isfinite(value) else _OUTSIDE
-
-    def loss_slope(part: Floats) -> Floats:
-        budgets = part * scale
-        at = moments(problem, budgets)
-        if not at.is_stable:
-            return by_token
-        slope: Floats = -gradient(problem, budgets, at) * scale / unit_s
-        return slope
-
-    room = _UTILISATION - problem.arrivals_per_s * dot(problem.shares, problem.base_s)
-    found = minimize(
-        loss,
-        start / scale,
-        jac=loss_slope,
-        method=method,
-        bounds=[(0, top) for top in problem.max_tokens / scale],
-        constraints=[
-            LinearConstraint(
-                problem.arrivals_per_s * by_token[np.newaxis, :], -np.inf, room, keep_feasible=method == "trust-constr"
-            )
-        ],
-        options=_options(method),
-    )
-    ended: Floats = np.clip(found.x * scale, 0, problem.max_tokens)
-    return ended
+    g = 1 + lambda t / q + lambda^2 E[S^2] / (2 q^2) with q = 1 - rho is the delay that a second more of one type costs.
+    An unstable queue is followed by no thinking at all.
+    """
+    (mean_s, square_s2), rate = _moments(problem, budgets), problem.arrivals_per_s
+    spare = 1 - rate * mean_s
+    if spare <= 0:
+        return np.zeros(problem.num_types)
+    delay = 1 + rate * _service_s(problem, budgets) / spare + rate**2 * square_s2 / (2 * spare**2)
+    worth = np.maximum(problem.worth_s * problem.gain * problem.rate, np.finfo(float).tiny)
+    wanted = np.log(worth / (problem.token_s * delay)) / problem.rate
+    moved: Floats = np.clip(wanted, 0, problem.max_tokens)
+    return moved
 
 
-def _options(method: str) -> dict[str, float]:
-    if method == "SLSQP":
-        return {"maxiter": 500, "ftol": 1e-15}
-    return {"maxiter": 1000, "gtol": 1e-12, "xtol": 1e-14, "barrier_tol": 1e-12}
+def coupling(problem: Problem, budgets: Floats) -> Floats:
+    """R by type: how fast c g grows with all budgets, relative to c; it grows with each of them.
+
+    R = lambda c / q + lambda^2 (C t + sum pi c t) / q^2 + lambda^3 C E[S^2] / q^3 with C = sum pi c.
+    """
+    (mean_s, square_s2), service_s = _moments(problem, budgets), _service_s(problem, budgets)
+    by_spare = problem.arrivals_per_s / (1 - problem.arrivals_per_s * mean_s)
+    mean_c, mean_ct = dot(problem.shares, problem.token_s), dot(problem.shares * problem.token_s, service_s)
+    return by_spare * problem.token_s + by_spare**2 * (mean_c * service_s + mean_ct) + by_spare**3 * mean_c * square_s2
 
 
-def _stable(problem: Problem, budgets: Floats) -> Floats:
-    idle = problem.arrivals_per_s * dot(problem.shares, problem.base_s)
-    load = problem.arrivals_per_s * dot(problem.shares * problem.token_s, budgets)
-    most = 0.9 * (1 - idle)
-    return budgets * min(1.0, most / load) if load > 0 else budgets
+def contraction(problem: Problem) -> float:
+    """max R/b at the largest budgets, inf if they are unstable; below 1 the fixed-point map is a contraction."""
+    if math.isinf(mean_time_s(problem, problem.max_tokens)):
+        return float("inf")
+    return float((coupling(problem, problem.max_tokens) / problem.rate).max())
+
+
+def rounding_bound_s(problem: Problem, exact: Floats) -> float:
+    """Lip n / 8 with Lip = max pi (alpha A b^2 + c R): what rounding n budgets within their bounds costs at most.
+
+    R at the budgets rounded up bounds the Hessian on the whole way; inf where these are unstable.
+    """
+    above = np.ceil(exact)
+    if math.isinf(mean_time_s(problem, above)):
+        return float("inf")
+    own = problem.worth_s * problem.gain * problem.rate**2
+    steepest = float((problem.shares * (own + problem.token_s * coupling(problem, above))).max())
+    return steepest * int(((exact > 0) & (exact < problem.max_tokens)).sum()) / 8
+
+
+def best_by_coordinates(value_s: Callable[[Floats], float], max_tokens: Floats, budgets: Floats) -> Floats:
+    """Whole budgets that no change of a single one improves; each is found among all its values, from these on.
+
+    For a value that is concave in each budget: the sign of a step of one token halves the interval of its best value.
+    """
+    best = np.floor(budgets)
+    while True:
+        before = best.copy()
+        for kind, top in enumerate(max_tokens):
+            low, high = 0, int(top)
+            while low < high:
+                middle = (low + high) // 2
+                here, more = best.copy(), best.copy()
+                here[kind], more[kind] = middle, middle + 1
+                if value_s(more) > value_s(here):
+                    low = middle + 1
+                else:
+                    high = middle
+            best[kind] = low
+        if (best == before).all():
+            return best
+
+
+def _service_s(problem: Problem, budgets: Floats) -> Floats:
+    service_s: Floats = problem.base_s + problem.token_s * budgets
+    return service_s
+
+
+def _moments(problem: Problem, budgets: Floats) -> tuple[float, float]:
+    service_s = _service_s(problem, budgets)
+    return dot(problem.shares, service_s), dot(problem.shares, service_s**2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deployments.budgets.optimum.batching import Batching
+from deployments.budgets.servers import Batching
 from profiles.chances.capability import Capability
 from profiles.measures.trial import Trial
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile

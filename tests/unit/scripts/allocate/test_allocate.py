@@ -35,7 +35,7 @@ def written(tmp_path: Path, *arguments: str | Path) -> dict[str, Any]:
 
 def test_example_gets_the_budgets_that_the_bench_compares() -> None:
     stated = read_types(EXAMPLE)
-    problem = stated.problem(stated.arrivals_per_s)
+    problem = stated.objective(stated.arrivals_per_s).problem
     for name in ("shares", "base_s", "token_s", "gain", "rate", "floor", "max_tokens", "arrivals_per_s", "worth_s"):
         assert np.array_equal(getattr(problem, name), getattr(ASSUMED, name)), name
 
@@ -43,32 +43,33 @@ def test_example_gets_the_budgets_that_the_bench_compares() -> None:
 def test_example_is_printed_and_written(tmp_path: Path) -> None:
     result = allocate(EXAMPLE, "--json", tmp_path / "out.json")
     assert "J = 18.5823 s   E[T] = 3.2562 s   utilisation = 0.445" in result.output
-    assert "found by newton" in result.output
+    assert "other budgets add at most" in result.output
     (found,) = json.loads((tmp_path / "out.json").read_text())["allocations"]
     assert [kind["budget"] for kind in found["types"]] == [104, 158, 310, 204]
     assert found["simulated"] is None
-    # the largest budgets are unstable
-    assert found["certificate"]["contraction"] is None
+    assert found["certificate"].keys() == {"iterations", "loss_s", "gap_s", "starts", "agreeing"}
+    assert found["certificate"]["gap_s"] < 1e-4
 
 
 def test_simulation_stands_beside_the_formula(tmp_path: Path) -> None:
     (found,) = written(tmp_path, EXAMPLE, "--simulate", "--requests", "100000")["allocations"]
     seen = found["simulated"]
     assert found["mean_time_s"] == pytest.approx(seen["mean_time_s"], abs=4 * seen["error_s"])
-    assert seen["requests"] == 100_000
+    # the first of 21 batches fills the queue and does not count
+    assert seen["requests"] == 95_220
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "procedure"),
+    ("old", "new", "starts"),
     [
-        pytest.param("# max_attempts: 4", "max_attempts: 4", "search", id="retries"),
-        pytest.param("# batching:", "batching:", "root", id="batching"),
+        pytest.param("# max_attempts: 4", "max_attempts: 4", 3, id="retries"),
+        pytest.param("# batching:", "batching:", 1, id="batching"),
     ],
 )
-def test_server_and_retries_are_heeded(tmp_path: Path, old: str, new: str, procedure: str) -> None:
+def test_server_and_retries_are_heeded(tmp_path: Path, old: str, new: str, starts: int) -> None:
     path = changed(tmp_path, old, new)
     (found,) = written(tmp_path, path, "--simulate", "--requests", "20000")["allocations"]
-    assert found["certificate"]["procedure"] == procedure
+    assert found["certificate"]["starts"] == starts
     assert found["mean_time_s"] == pytest.approx(found["simulated"]["mean_time_s"], rel=0.1)
 
 
@@ -130,17 +131,6 @@ def test_bench_refuses_a_plot_it_could_not_write_before_it_computes() -> None:
     result = CliRunner().invoke(commands.app, ["bench", "allocate", "--plot", "j.pdf"], env={"COLUMNS": "400"})
     assert result.exit_code == 2
     assert "'j.pdf'; a name that ends in .png" in result.output
-
-
-def test_optimum_on_the_border_of_stability_is_named(tmp_path: Path) -> None:
-    one = "{name: a, share: 1, base_s: 0, token_s: 1.0e-12, gain: 1, rate: 1, floor: 0, max_tokens: 4096}"
-    path = tmp_path / "types.yaml"
-    path.write_text(
-        "arrivals_per_s: 1.0e+12\nworth_s: 1.0e+12\nbatching: {growth: 0.05, slots: 8}\n" + f"types: [{one}]\n"
-    )
-    result = allocate(path)
-    assert result.exit_code == 2
-    assert "the optimum loads the server to over 0.999999999" in result.output
 
 
 def test_missing_file_is_named() -> None:

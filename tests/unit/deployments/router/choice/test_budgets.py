@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from deployments.budgets.allocate import Serving
 from deployments.budgets.controller import Controller, ModelPlan
-from deployments.budgets.serving import Serving
 from deployments.budgets.settings import TaskRule, ThinkingSettings
 from deployments.budgets.tasks import TaskRules
 from deployments.contract.errors import ClientError

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.budgets.optimum.problem import Problem, ProblemError, UnstableError
+from deployments.budgets.problem import Problem, ProblemError, UnstableError
 
 TWO = Problem(
     shares=np.array([0.5, 0.5]),

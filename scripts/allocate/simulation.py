@@ -1,4 +1,4 @@
-"""Simulated queues, to check the formulas against: seeded, and the same traffic for whatever is compared."""
+"""Simulated queues, to check the formulas of the mean time: seeded, and the same traffic for all that is compared."""
 
 import heapq
 from collections import deque
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.budgets.optimum.batching import Batching
-from deployments.budgets.optimum.objective import accuracy
-from deployments.budgets.optimum.problem import Floats, Problem
+from deployments.budgets.objective import Objective
+from deployments.budgets.problem import Floats, Problem
+from deployments.budgets.servers import Batching
 
 # One more is simulated first and left out, for the queue to fill.
 BATCHES = 20
@@ -23,17 +23,12 @@ class SimulationError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Simulated:
-    """Mean time from arrival to the end of a request with its standard error, from the means of `BATCHES` batches.
-
-    `batch_means_s` compares two policies on the same traffic; `attempts` is the mean number of a request's attempts.
-    """
+    """Mean time from arrival to the end of a request with its standard error, from the means of `BATCHES` batches."""
 
     mean_s: float
     error_s: float
-    batch_means_s: Floats
     requests: int
     solved: float
-    attempts: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,7 +45,11 @@ class Traffic:
 
     @classmethod
     def drawn(cls, problem: Problem, *, requests: int, max_attempts: int = 1, seed: int) -> "Traffic":
-        _require_traffic(problem, requests)
+        if problem.arrivals_per_s <= 0 or requests <= BATCHES:
+            raise SimulationError(
+                f"{requests} requests at {problem.arrivals_per_s:g} per second given; "
+                f"more than {BATCHES} and a rate above 0 are wanted"
+            )
         rng = np.random.default_rng(seed)
         return cls(
             arrival_s=np.cumsum(rng.exponential(1 / problem.arrivals_per_s, requests)),
@@ -65,45 +64,26 @@ class Traffic:
         return np.where(solved, right.argmax(axis=1) + 1, right.shape[1]), solved
 
 
-def simulate_mg1(problem: Problem, budgets: Floats, *, arrivals: int, seed: int) -> Simulated:
-    """E[T] of the M/G/1 queue by Lindley's recursion, W' = max(0, W + S - A), a batch of arrivals at a time."""
-    _require_traffic(problem, arrivals)
-    rng = np.random.default_rng(seed)
-    service_s, correct = problem.base_s + problem.token_s * budgets, accuracy(problem, budgets)
-    size, shares = arrivals // BATCHES, problem.shares / problem.shares.sum()
-    waiting_s, means, solved = 0.0, [], 0
-    for _ in range(BATCHES + 1):
-        kinds = rng.choice(problem.num_types, size=size, p=shares)
-        own_s = service_s[kinds]
-        waits, waiting_s = lindley(waiting_s, own_s, rng.exponential(1 / problem.arrivals_per_s, size))
-        means.append(float((waits + own_s).mean()))
-        solved += int((rng.random(size) < correct[kinds]).sum())
-    return _simulated(np.array(means[1:]), size * BATCHES, solved / (size * (BATCHES + 1)), 1.0)
-
-
-def lindley(first_wait_s: float, service_s: Floats, gaps_s: Floats) -> tuple[Floats, float]:
-    """Waits of these customers and of the next one; `gaps_s[i]` is from the arrival of customer i to that of the next.
-
-    W_n = max(W_0 + C_n, C_n - min(C_1, ..., C_n)), with C the running sum of S - A.
-    """
-    walk = np.cumsum(service_s - gaps_s)
-    later = np.maximum(first_wait_s + walk, walk - np.minimum.accumulate(walk))
-    return np.concatenate([[first_wait_s], later[:-1]]), float(later[-1])
-
-
-def simulate(problem: Problem, budgets: Floats, traffic: Traffic, *, batching: Batching = ONE_AT_A_TIME) -> Simulated:
+def simulate(objective: Objective, budgets: Floats, traffic: Traffic) -> Simulated:
     """Serve the traffic with these budgets; a wrong answer goes to the end of the queue as long as attempts are left.
 
     The time of a request ends with its first right attempt, or with its last one. Plain Python, about a million
     attempts in a few seconds.
     """
-    attempts, solved = traffic.attempts(accuracy(problem, budgets))
+    problem, server = objective.problem, objective.server
+    batching = server if isinstance(server, Batching) else ONE_AT_A_TIME
+    attempts, solved = traffic.attempts(objective.accuracy(budgets))
     service_s = (problem.base_s + problem.token_s * budgets)[traffic.kinds]
     ends = serve(traffic.arrival_s.tolist(), service_s.tolist(), attempts.tolist(), batching)
     spent_s = np.asarray(ends) - traffic.arrival_s
     size = len(spent_s) // (BATCHES + 1)
-    kept = spent_s[-size * BATCHES :].reshape(BATCHES, size)
-    return _simulated(kept.mean(axis=1), kept.size, float(solved.mean()), float(attempts.mean()))
+    means_s = spent_s[-size * BATCHES :].reshape(BATCHES, size).mean(axis=1)
+    return Simulated(
+        mean_s=float(means_s.mean()),
+        error_s=float(means_s.std(ddof=1) / np.sqrt(BATCHES)),
+        requests=size * BATCHES,
+        solved=float(solved.mean()),
+    )
 
 
 def serve(
@@ -143,22 +123,3 @@ def serve(
             waiting.append(coming)
         coming += 1
     return ends
-
-
-def _simulated(means_s: Floats, requests: int, solved: float, attempts: float) -> Simulated:
-    return Simulated(
-        mean_s=float(means_s.mean()),
-        error_s=float(means_s.std(ddof=1) / np.sqrt(len(means_s))),
-        batch_means_s=means_s,
-        requests=requests,
-        solved=solved,
-        attempts=attempts,
-    )
-
-
-def _require_traffic(problem: Problem, requests: int) -> None:
-    if problem.arrivals_per_s <= 0 or requests <= BATCHES:
-        raise SimulationError(
-            f"{requests} requests at {problem.arrivals_per_s:g} per second given; "
-            f"more than {BATCHES} and a rate above 0 are wanted"
-        )

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.budgets.allocation import Procedure, allocate, setting
-from deployments.budgets.optimum.batching import Batching, solve_batched
-from deployments.budgets.optimum.problem import Problem, ProblemError, UnstableError
-from deployments.budgets.optimum.search import search
+from deployments.budgets.allocate import allocate
+from deployments.budgets.objective import Objective
+from deployments.budgets.problem import Problem, ProblemError, UnstableError
+from deployments.budgets.servers import Batching
 
 BATCHING = Batching(growth=0.05, slots=8)
 # 5.93 s of service can be done in a second: 3 of 2 s each are too many, 3 of 0.4 s are not
@@ -64,38 +64,24 @@ def test_beyond_capacity_time_has_no_end() -> None:
     assert BATCHING.sojourn(BATCHING.capacity) == (float("inf"), float("inf"))
 
 
-def test_root_is_the_highest_point_that_a_search_finds() -> None:
-    retried = setting(TYPES, batching=BATCHING)
-    assert retried.value_s(solve_batched(TYPES, BATCHING)[0]) == pytest.approx(search(retried).value_s, abs=1e-9)
-
-
-def test_certificate_leaves_nothing_to_gain() -> None:
-    found = allocate(TYPES, batching=BATCHING)
-    assert found.certificate.procedure is Procedure.ROOT
-    assert found.certificate.gap_s is not None
-    assert found.certificate.gap_s < 1e-9
-    assert 0 <= found.certificate.loss_s < 1e-3
-
-
 @pytest.mark.parametrize(
     ("worth_s", "expected"),
     [pytest.param(0.0, [0, 0], id="worth nothing"), pytest.param(1e9, [512, 2048], id="worth everything")],
 )
 def test_budgets_stop_at_their_bounds(worth_s: float, expected: list[int]) -> None:
     types = replace(TYPES, arrivals_per_s=0.01, worth_s=worth_s)
-    assert allocate(types, batching=BATCHING).budgets.tolist() == expected
+    assert allocate(Objective(problem=types, server=BATCHING)).budgets.tolist() == expected
 
 
 def test_batching_carries_a_load_that_one_at_a_time_cannot() -> None:
     with pytest.raises(UnstableError, match=r"utilisation is 1.2 even without thinking; it must stay below 1"):
         replace(TYPES, capacity=1.0)
-    assert 0.2 < allocate(TYPES, batching=BATCHING).outcome.utilisation < 1
+    assert 0.2 < allocate(Objective(problem=TYPES, server=BATCHING)).performance.utilisation < 1
 
 
-@pytest.mark.parametrize("max_attempts", [1, 3])
-def test_problem_of_a_faster_server_is_refused(max_attempts: int) -> None:
+def test_problem_of_a_faster_server_is_refused() -> None:
     with pytest.raises(ProblemError, match=r"capacity: 5.92593 given; this server does at most 1"):
-        allocate(TYPES, max_attempts=max_attempts)
+        Objective(problem=TYPES)
 
 
 @pytest.mark.parametrize(

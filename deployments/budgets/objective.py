@@ -1,46 +1,55 @@
-"""What budgets are worth if a wrong answer is asked again, up to `max_attempts` times in all.
+"""What budgets are worth: right answers less the mean time, on any server, for one attempt at a request or several.
 
-Attempts of a request are taken to succeed independently of each other, at equal budgets and with equal chances.
+With one attempt, one at a time, this is J of arXiv 2601.10274. A wrong answer is asked again up to `max_attempts` times
+in all; the attempts are taken to succeed independently of each other, at equal budgets and with equal chances.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from deployments.budgets.optimum.objective import accuracy
-from deployments.budgets.optimum.problem import Floats, Problem, ProblemError, UnstableError, require_capacity
-from deployments.budgets.optimum.servers import Delay, Demand, Server
+from deployments.budgets.problem import Floats, Problem, ProblemError, UnstableError
+from deployments.budgets.servers import Delay, Demand, OneAtATime, Server
 
 # As many as a request may ask the router for.
 MAX_ATTEMPTS = 100
 # Of the room that the stablest budgets leave, the part next to the border of stability that is not searched.
-_BORDER = 1e-3
+BORDER = 1e-3
 _GRID_POINTS = 513
 # Beyond this many 1/b of thinking accuracy no longer changes, and a token only costs.
 _SATURATED = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retried:
-    """A problem whose requests get `max_attempts`, on a server; `problem.worth_s` is for one answered in the end."""
+class Objective:
+    """A problem on a server, with up to `max_attempts` of each request; budgets are in tokens and need not be whole.
+
+    `problem.worth_s` is for a request that some attempt answers correctly.
+    """
 
     problem: Problem
-    server: Server
-    max_attempts: int
+    server: Server = field(default_factory=OneAtATime)
+    max_attempts: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_attempts <= MAX_ATTEMPTS:
             raise ProblemError(f"max_attempts: {self.max_attempts} given; 1 to {MAX_ATTEMPTS} are allowed")
-        require_capacity(self.problem, self.server.capacity)
+        if self.problem.capacity > (most := self.server.capacity):
+            raise ProblemError(f"capacity: {self.problem.capacity:g} given; this server does at most {most:g}")
+
+    def accuracy(self, budgets: Floats) -> Floats:
+        """Probability by type that one attempt is correct: D + A (1 - exp(-b l))."""
+        correct: Floats = self.problem.floor - self.problem.gain * np.expm1(-self.problem.rate * budgets)
+        return correct
 
     def attempts(self, budgets: Floats) -> Floats:
         """Mean number of attempts by type, (1 - (1 - p)^K) / p, and K where p is 0."""
-        attempts: Floats = _asked(accuracy(self.problem, budgets), self.max_attempts).sum(axis=1)
+        attempts: Floats = _asked(self.accuracy(budgets), self.max_attempts).sum(axis=1)
         return attempts
 
     def unsolved(self, budgets: Floats) -> Floats:
         """Share of requests by type that no attempt answers, (1 - p)^K."""
-        left: Floats = np.clip(1 - accuracy(self.problem, budgets), 0, 1) ** self.max_attempts
+        left: Floats = np.clip(1 - self.accuracy(budgets), 0, 1) ** self.max_attempts
         return left
 
     def solved(self, budgets: Floats) -> float:
@@ -49,7 +58,7 @@ class Retried:
 
     def demand(self, budgets: Floats) -> Demand:
         problem = self.problem
-        weights = problem.shares[:, None] * _asked(accuracy(problem, budgets), self.max_attempts)
+        weights = problem.shares[:, None] * _asked(self.accuracy(budgets), self.max_attempts)
         service_s = problem.base_s + problem.token_s * budgets
         return Demand(asked=weights.sum(axis=0), work_s=service_s @ weights, square_s2=service_s**2 @ weights)
 
@@ -65,13 +74,13 @@ class Retried:
         return self.server.delay(self.problem.arrivals_per_s, demand).time_s
 
     def value_s(self, budgets: Floats) -> float:
-        """worth_s * share answered correctly in the end - mean time; with one attempt J."""
+        """J: worth_s * share answered correctly in the end - mean time; -inf where the queue would grow for ever."""
         return self.problem.worth_s * self.solved(budgets) - self.mean_time_s(budgets)
 
     def slope(self, budgets: Floats, border: float) -> tuple[float, Floats]:
-        """Value and gradient; above the load `border` a steep plain that leads back to it, for a search to step on."""
+        """J and its gradient; above the load `border` a steep slope that leads back to it, for a search to step on."""
         problem, limit = self.problem, self.max_attempts
-        correct = accuracy(problem, budgets)
+        correct = self.accuracy(budgets)
         asked, by_correct = _asked(correct, limit), _asked_by_correct(correct, limit)
         service_s = problem.base_s + problem.token_s * budgets
         delay = self._bounded_delay(self.demand(budgets), border)
@@ -86,16 +95,20 @@ class Retried:
         return problem.worth_s * self.solved(budgets) - delay.time_s, ascent
 
     def _bounded_delay(self, demand: Demand, border: float) -> Delay:
-        """The delay; beyond `border` that of so many fewer arrivals as keep to it, and a price for the others."""
+        """The delay; beyond `border` that of as many arrivals as keep to it, and a price for the others.
+
+        The price rises as the time itself does at the border, like 1 / (capacity - load). A lower one would let a
+        search that values answers highly end beyond the border.
+        """
         arrivals, work_s = self.problem.arrivals_per_s, float(demand.work_s.sum())
         if arrivals * work_s <= border:
             return self.server.delay(arrivals, demand)
         at = self.server.delay(border / work_s, demand)
-        price = arrivals / border * at.time_s
-        excess = work_s - border / arrivals
+        steepness = arrivals / (self.server.capacity - border)
+        price = steepness * at.time_s
         fewer = at.by_arrivals * border / work_s**2
         # the price falls with the time, so that its own derivatives are those of the time, scaled
-        scale = 1 + arrivals / border * excess
+        scale = 1 + steepness * (work_s - border / arrivals)
         by = Demand(
             asked=scale * at.by_demand.asked,
             work_s=scale * (at.by_demand.work_s - fewer) + price,
@@ -130,7 +143,7 @@ class Retried:
             low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
 
     def border(self, stablest: Floats) -> float:
-        return self.server.capacity - _BORDER * (self.server.capacity - self.load(stablest))
+        return self.server.capacity - BORDER * (self.server.capacity - self.load(stablest))
 
 
 def _asked(correct: Floats, limit: int) -> Floats:

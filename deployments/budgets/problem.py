@@ -74,12 +74,6 @@ class Problem:
         return len(self.shares)
 
 
-def require_capacity(problem: Problem, capacity: float) -> None:
-    """Refuse a problem that was stated for a server which does more than this one."""
-    if problem.capacity > capacity:
-        raise ProblemError(f"capacity: {problem.capacity:g} given; this server does at most {capacity:g}")
-
-
 def _check_finite(name: str, value: Floats | float) -> None:
     values = np.asarray(value)
     if not (finite := np.isfinite(values)).all():
