@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from deployments.log.settings import MAX_DAYS
+from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S
 from deployments.router.choice.policy import PolicyName
 from profiles.chances.online import DEFAULT_HALF_LIFE_VERDICTS
 from profiles.measures.goodput import Reader
@@ -102,6 +103,15 @@ class RouterSettings(BaseModel):
         ge=0,
         lt=1,
         description="After a wrong answer, stop when the chance that any model left is right is below; 0: never.",
+    )
+    worth_s: float = Field(
+        default=DEFAULT_WORTH_S, ge=0, le=86400, description="Seconds of waiting that a correct answer is worth."
+    )
+    notice_s: float = Field(
+        default=DEFAULT_NOTICE_S,
+        ge=0,
+        le=3600,
+        description="Seconds in which a client that retries by itself sees that an answer is wrong.",
     )
     learning: Learning = Learning()
     goodput: Goodput = Goodput()

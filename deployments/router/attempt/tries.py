@@ -107,20 +107,21 @@ class Tries:
         A model that answered is not asked the same thing again if it would repeat itself; one that failed to
         answer may be tried again after the others, `MAX_FAULTS_PER_MODEL` times in all.
         """
-        tries, has_answered = 0, False
+        tries, has_answered, was_wrong = 0, False, False
         for attempt in self.attempts:
             if attempt.model == model:
                 if attempt.is_refusal:
                     return Exclusion.REFUSED
                 tries += 1
                 has_answered = has_answered or attempt.status not in FAULTS
+                was_wrong = was_wrong or attempt.status is Status.WRONG
         if not tries:
             return None
         if has_answered and self.is_repeatable:
             return Exclusion.SAME_ANSWER_EXPECTED
         if not has_answered and tries >= MAX_FAULTS_PER_MODEL:
             return Exclusion.FAILED_REPEATEDLY
-        return Exclusion.TRIED
+        return Exclusion.WAS_WRONG if was_wrong else Exclusion.TRIED
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -141,10 +142,8 @@ class Tries:
 
     @property
     def failed_models(self) -> tuple[str, ...]:
-        """Models with a wrong answer to this request, for the conditional probability of the others."""
-        if not self.attempts:
-            return ()
-        return tuple(dict.fromkeys([a.model for a in self.attempts if a.status is Status.WRONG]))
+        """The model of each wrong answer to this request, for the conditional probability of what is asked next."""
+        return tuple([a.model for a in self.attempts if a.status is Status.WRONG])
 
     def best_answer(self) -> Attempt | None:
         """The verified answer, else the unverified one most worth showing, else None.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import inf, isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from deployments.router.choice.chances import Chances
 from deployments.router.choice.latency import Floats, Speeds, idle_latency_s, loaded_latency_s, unread_tokens
 from deployments.router.choice.load import LoadTracker
 from deployments.router.choice.model import Model
+from deployments.router.choice.objective import CANNOT_SHARE
 from deployments.router.choice.policy import Candidate, Exclusion
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
 
@@ -111,6 +112,7 @@ class CandidateBuilder:
     ) -> list[Candidate]:
         """Every model the request may go to; `first_chances` take the place of what is believed of a first attempt."""
         load, thinking = self._tracker.load, demand.thinking
+        deadline_at_s = inf if tries is None else tries.deadline_at_s
         tries = tries if tries is not None and tries.attempts else None
         output, idle_s = demand.output_tokens, self._idle_s(demand, tries)
         chances = first_chances
@@ -128,7 +130,9 @@ class CandidateBuilder:
         latency_s = loaded_latency_s(self._speeds, idle_s=idle_s, output_tokens=output, load=load)
         probability, latencies_s, idles_s = chances.tolist(), latency_s.tolist(), idle_s.tolist()
         tokens, buckets = demand.prompt_tokens.astype(np.int64).tolist(), demand.buckets.tolist()
-        in_flight, exclusions = load.in_flight.tolist(), self._exclusions(demand, tries, now_s)
+        in_flight = load.in_flight.tolist()
+        slow = (latency_s > (deadline_at_s - now_s) / CANNOT_SHARE).nonzero()[0].tolist()
+        exclusions = self._exclusions(demand, tries, now_s, slow)
         counts = tries.counts if tries is not None else {}
         rows = range(len(self._names)) if demand.only is None else (self._rows[demand.only],)
         return [
@@ -156,6 +160,13 @@ class CandidateBuilder:
         found_s = loaded_latency_s(self._speeds, idle_s=idle_s, output_tokens=most, load=self._tracker.load)
         return float(found_s[row])
 
+    def _tried(self, demand: Demand, tries: Tries, model: str) -> Exclusion | None:
+        """A model that was wrong may compete with others only if it is known how often it is so again."""
+        found, joint = tries.exclusion(model), self._chances.joint(demand.task)
+        if found is Exclusion.WAS_WRONG and (joint is None or joint.of_itself(model) <= 0):
+            return Exclusion.TRIED
+        return found
+
     def _idle_s(self, demand: Demand, tries: Tries | None) -> Floats:
         """Seconds on an idle engine, which may have read the prompt for an attempt before."""
         rows = [self._rows[model] for model in tries.answered] if tries is not None else []
@@ -166,11 +177,14 @@ class CandidateBuilder:
         unread = unread_tokens(demand.prompt_tokens, has_answered=has_answered, load=self._tracker.load)
         return idle_latency_s(self._speeds, prompt_tokens=unread, output_tokens=demand.output_tokens)
 
-    def _exclusions(self, demand: Demand, tries: Tries | None, now_s: float) -> dict[int, Exclusion | None]:
-        """What speaks against models, by row; of several the weightiest."""
-        found: dict[int, Exclusion | None] = dict.fromkeys(self._tracker.unhealthy(now_s), Exclusion.UNHEALTHY)
+    def _exclusions(
+        self, demand: Demand, tries: Tries | None, now_s: float, slow: Sequence[int]
+    ) -> dict[int, Exclusion | None]:
+        """What speaks against models, by row; of several the weightiest. `slow` ones can hardly answer in time."""
+        found: dict[int, Exclusion | None] = dict.fromkeys(slow, Exclusion.TOO_SLOW)
+        found |= dict.fromkeys(self._tracker.unhealthy(now_s), Exclusion.UNHEALTHY)
         if tries is not None:
-            found |= {self._rows[model]: tries.exclusion(model) for model in tries.counts}
+            found |= {self._rows[model]: self._tried(demand, tries, model) for model in tries.counts}
         return found | dict.fromkeys(demand.too_long, Exclusion.CONTEXT_EXCEEDED)
 
 

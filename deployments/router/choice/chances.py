@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.router.choice.joint_order import Joint
+from deployments.router.choice.objective import Joint
 from deployments.router.settings import Learning
 from profiles.chances.capability import Capability
 from profiles.chances.drift import Alarm

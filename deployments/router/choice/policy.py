@@ -1,13 +1,16 @@
 """Which model to ask: LAAR and the policies it is compared with, as functions from candidates to an order."""
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, cycle, islice
 from typing import Literal
 
 import msgspec
+import numpy as np
 
-from deployments.router.choice.joint_order import MAX_ORDERED, Joint
+from deployments.router.choice.objective import MAX_ORDERED, UNTIL_RIGHT, Joint, Objective, best_order, remembered_wrong
 
 PolicyName = Literal["laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate", "threshold"]
 
@@ -37,7 +40,9 @@ class Exclusion(StrEnum):
 
     CONTEXT_EXCEEDED = "context_exceeded"
     UNHEALTHY = "unhealthy"
+    TOO_SLOW = "too_slow"
     TRIED = "tried"
+    WAS_WRONG = "was_wrong"
     SAME_ANSWER_EXPECTED = "same_answer_expected"
     REFUSED = "refused"
     FAILED_REPEATEDLY = "failed_repeatedly"
@@ -79,50 +84,69 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     chance_left: float = 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What else a choice depends on: what the request wants, and how failures go together, if that is known."""
+
+    objective: Objective = UNTIL_RIGHT
+    joint: Joint | None = None
+
+
+ANYTIME = Situation()
 Key = Callable[[Candidate], tuple[float | int | str, ...]]
+Tiers = tuple[frozenset[Exclusion | None], ...]
+# Exclusions with which a model may still be asked, in the order in which it is.
+TIERS: Tiers = (
+    frozenset({None}),
+    frozenset({Exclusion.TRIED, Exclusion.WAS_WRONG}),
+    frozenset({Exclusion.TOO_SLOW}),
+    frozenset({Exclusion.UNHEALTHY}),
+)
 
 
 class Policy:
     """Orders candidates by a key, ties by name; `key_for` may depend on the request's session and its turn."""
 
     reason: ChoiceReason
+    # a candidate of a later tier is only asked when all earlier tiers are empty
+    tiers: Tiers = TIERS
 
     def key_for(self, *, session: str, turn: int) -> Key:
         raise NotImplementedError
 
-    def arrange(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> list[Candidate]:
-        """Untried healthy candidates, the first to ask first."""
-        return sorted(members, key=key)
-
-    def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
-        """The first of `arrange`."""
-        return min(members, key=key)
+    def arrange(self, members: Collection[Candidate], key: Key, situation: Situation) -> Iterator[Candidate]:
+        """Candidates that may be asked before all others, the first to ask first."""
+        return iter(sorted(members, key=key))
 
 
 class Laar(Policy):
-    """Ascending L/Q: with independent attempts, each model once, the order of least expected time.
+    """Least expected cost, as the request's objective has it.
 
-    Exchange argument: swapping neighbours i, j changes `E = sum L_i * prod_{j<i}(1 - Q_j)` by
-    `L_j*Q_i - L_i*Q_j` up to a positive factor, so the order is optimal when L/Q ascends.
-    Where failures are known to go together, the first MAX_ORDERED of that order are put into the best one.
+    Where every model may be asked and attempts are independent that is ascending L/Q. Exchange argument: swapping
+    neighbours i, j changes `E = sum L_i * prod_{j<i}(1 - Q_j)` by `L_j*Q_i - L_i*Q_j` up to a positive factor.
+    Elsewhere the best order of at most MAX_ORDERED attempts comes first, and the rest by ascending L/Q.
     """
 
     reason = ChoiceReason.LOWEST_EXPECTED_TIME
+    # a model that was wrong and may say something else competes with the others, by its chance after that
+    tiers = (frozenset({None, Exclusion.WAS_WRONG}), *TIERS[1:])
 
     def key_for(self, *, session: str, turn: int) -> Key:
-        return lambda c: (c.score_s, c.model)
+        return lambda c: (c.score_s, -c.probability, c.model)
 
-    def arrange(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> list[Candidate]:
-        ranked = sorted(members, key=key)
-        head = ranked[:MAX_ORDERED]
-        if joint is None or len(head) < 2:
-            return ranked
-        names, latencies_s = [c.model for c in head], [c.latency_s for c in head]
-        order = joint.best_order(names, latencies_s, [c.probability for c in head])
-        return [head[index] for index in order] + ranked[MAX_ORDERED:]
-
-    def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
-        return min(members, key=key) if joint is None else self.arrange(members, key, joint)[0]
+    def arrange(self, members: Collection[Candidate], key: Key, situation: Situation) -> Iterator[Candidate]:
+        objective, joint = situation.objective, situation.joint
+        if objective.notice_s:
+            ranked = sorted(members, key=lambda c: ((c.latency_s + objective.notice_s) / c.probability, *key(c)))
+        else:
+            ranked = sorted(members, key=key)
+        is_open = objective.is_open_for([c.latency_s for c in ranked[:MAX_ORDERED]])
+        if len(ranked) == 1 or (is_open and joint is None):
+            return iter(ranked)
+        pool = _pool(ranked, situation, is_open=is_open)
+        wrong = remembered_wrong(joint, tuple(c.model for c in pool), tuple(c.probability for c in pool))
+        order = best_order([c.latency_s for c in pool], wrong, objective)
+        return chain((pool[index] for index in order), (c for c in ranked if c not in pool))
 
 
 class LoadAware(Policy):
@@ -183,16 +207,12 @@ class Threshold(Policy):
     def key_for(self, *, session: str, turn: int) -> Key:
         return lambda c: (c.idle_latency_s, c.model)
 
-    def arrange(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> list[Candidate]:
-        left, arranged = list(members), []
+    def arrange(self, members: Collection[Candidate], key: Key, situation: Situation) -> Iterator[Candidate]:
+        left = list(members)
         while left:
-            arranged.append(self.choose(left, key, joint))
-            left.remove(arranged[-1])
-        return arranged
-
-    def choose(self, members: Collection[Candidate], key: Key, joint: Joint | None) -> Candidate:
-        enough = max(c.probability for c in members) - GOOD_ENOUGH
-        return min((c for c in members if c.probability >= enough), key=key)
+            enough = max(c.probability for c in left) - GOOD_ENOUGH
+            yield (chosen := min((c for c in left if c.probability >= enough), key=key))
+            left.remove(chosen)
 
 
 POLICIES: Mapping[str, Callable[[Sequence[str]], Policy]] = {
@@ -205,9 +225,6 @@ POLICIES: Mapping[str, Callable[[Sequence[str]], Policy]] = {
     "threshold": lambda models: Threshold(),
 }
 
-# A candidate of a later tier is only asked when all earlier tiers are empty.
-TIERS = (None, Exclusion.TRIED, Exclusion.UNHEALTHY)
-
 
 def decide(
     policy: Policy,
@@ -215,19 +232,18 @@ def decide(
     *,
     session: str = "",
     turn: int = 0,
-    joint: Joint | None = None,
+    situation: Situation = ANYTIME,
 ) -> Decision | None:
-    """Choose the best candidate of the best tier, or None when nobody may be asked.
+    """Choose the best candidate of the best tier, or None when no model may be asked.
 
-    Untried healthy models come first, then tried ones, the least tried before the others, then unhealthy ones;
-    a model whose context is too short, that refused or failed this request, or that would only repeat a wrong
-    answer, is never chosen.
+    Untried healthy models come first, then tried ones, the least tried before the others, then those that can hardly
+    answer in time, then unhealthy ones. A model is never chosen whose context is too short, that refused or failed this
+    request, or that would only repeat a wrong answer.
     """
-    key = policy.key_for(session=session, turn=turn)
-    for tier in TIERS:
-        if members := [c for c in candidates if c.exclusion is tier]:
-            chosen = policy.choose(members, key, joint) if tier is None else min(members, key=_least_tried(key))
-            return Decision(chosen=chosen, reason=policy.reason, has_alternative=tier is None and len(members) > 1)
+    for tier, members in _by_tier(policy, candidates):
+        key = policy.key_for(session=session, turn=turn)
+        chosen = next(policy.arrange(members, key, situation)) if tier == 0 else min(members, key=_least_tried(key))
+        return Decision(chosen=chosen, reason=policy.reason, has_alternative=tier == 0 and len(members) > 1)
     return None
 
 
@@ -237,13 +253,36 @@ def rank(
     *,
     session: str = "",
     turn: int = 0,
-    joint: Joint | None = None,
+    situation: Situation = ANYTIME,
 ) -> list[Candidate]:
     """All candidates that may be asked, in the order in which they would be if each were wrong."""
     key = policy.key_for(session=session, turn=turn)
-    untried, tried, unhealthy = ([c for c in candidates if c.exclusion is tier] for tier in TIERS)
-    arranged = policy.arrange(untried, key, joint)
-    return [*arranged, *sorted(tried, key=_least_tried(key)), *sorted(unhealthy, key=_least_tried(key))]
+    ranked: list[Candidate] = []
+    for tier, members in _by_tier(policy, candidates):
+        ranked += policy.arrange(members, key, situation) if tier == 0 else sorted(members, key=_least_tried(key))
+    return list(dict.fromkeys(ranked))
+
+
+def _by_tier(policy: Policy, candidates: Collection[Candidate]) -> Iterator[tuple[int, list[Candidate]]]:
+    """The tiers that have any candidates."""
+    for tier, exclusions in enumerate(policy.tiers):
+        if members := [c for c in candidates if c.exclusion in exclusions]:
+            yield tier, members
+
+
+def _pool(ranked: Sequence[Candidate], situation: Situation, *, is_open: bool) -> list[Candidate]:
+    """What is put into the best order: the first by L/Q and, where few can be asked, those best for a single attempt.
+
+    With samples a model may stand there more than once.
+    """
+    objective = situation.objective
+    if len(ranked) > MAX_ORDERED and not is_open:
+        costs_s = objective.single_costs_s([c.latency_s for c in ranked], [c.probability for c in ranked])
+        single = [ranked[index] for index in np.argsort(costs_s, kind="stable")]
+        ranked = list(dict.fromkeys(chain.from_iterable(zip(single, ranked, strict=True))))
+    pool, joint = list(ranked[:MAX_ORDERED]), situation.joint
+    again = [c for c in pool if joint is not None and joint.of_itself(c.model) > 0] if objective.has_samples else []
+    return [*pool, *islice(cycle(again), MAX_ORDERED - len(pool))]
 
 
 def _least_tried(key: Key) -> Key:

@@ -11,18 +11,18 @@ from deployments.router.choice.budgets import Thinking
 from deployments.router.choice.candidates import CandidateBuilder, Demand, profiles_of
 from deployments.router.choice.chances import Chances
 from deployments.router.choice.exploration import Exploration
-from deployments.router.choice.joint_order import Joint, chance_left
 from deployments.router.choice.load import LoadTracker
 from deployments.router.choice.model import Model
+from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S, Objective, chance_left
 from deployments.router.choice.policy import (
     POLICIES,
-    TIERS,
     Candidate,
     ChoiceReason,
     Decision,
     Exclusion,
     Policy,
     PolicyName,
+    Situation,
     decide,
     rank,
 )
@@ -36,6 +36,8 @@ from profiles.profile import DEFAULT_TASK, Profile
 # Where no model seems to have room for a prompt, one is asked all the same if the estimate is at most this many times
 # its context: runs of one sign make few tokens.
 CONTEXT_HOPELESS = 4.0
+# The deadline of a decision that is only explained may be over.
+_LEAST_TIME_S = 1e-3
 
 
 class Routing:
@@ -51,6 +53,8 @@ class Routing:
         learning: Learning | None = None,
         thinking: Thinking | None = None,
         task_rules: TaskRules | None = None,
+        worth_s: float = DEFAULT_WORTH_S,
+        notice_s: float = DEFAULT_NOTICE_S,
     ) -> None:
         names, learning = [model.name for model in models], learning or Learning()
         self.models = {model.name: model for model in models}
@@ -64,6 +68,7 @@ class Routing:
         self._policies = {name: make(names) for name, make in POLICIES.items()}
         self._policy = policy
         self._detector, self._task_rules = detector, task_rules or TaskRules()
+        self._worth_s, self._notice_s = worth_s, notice_s
         self._turn = 0
 
     def features(self, request: RoutedRequest) -> Features:
@@ -109,22 +114,51 @@ class Routing:
         if may_explore and self._may_explore(request, tries) and self._exploration.spend():
             drawn = self._exploration.draw(demand.task, demand.language, demand.buckets)
         candidates = self.builder.candidates(demand, tries, now_s, first_chances=drawn)
-        joint = self.chances.joint(demand.task, tries.failed_models)
-        decision = decide(self._policy_of(request), candidates, session=_session(request), turn=turn, joint=joint)
+        situation = self._situation(request, demand, tries, now_s)
+        policy, session = self._policy_of(request), _session(request)
+        decision = decide(policy, candidates, session=session, turn=turn, situation=situation)
         if decision is None:
             return None if tries.attempts else self._longest_context(candidates)
         if tries.failed_models:
-            decision = replace(decision, chance_left=_chance_left(candidates, joint))
+            left = rank(policy, candidates, session=session, turn=turn, situation=situation)
+            decision = replace(decision, chance_left=_chance_left(left, situation))
         if demand.only is not None:
             return replace(decision, reason=ChoiceReason.NAMED, has_alternative=False)
         return decision if drawn is None else replace(decision, reason=ChoiceReason.EXPLORATION)
 
     def rank(
-        self, request: RoutedRequest, demand: Demand, candidates: Sequence[Candidate], *, turn: int
+        self,
+        request: RoutedRequest,
+        demand: Demand,
+        tries: Tries,
+        candidates: Sequence[Candidate],
+        *,
+        turn: int,
+        now_s: float,
     ) -> list[Candidate]:
-        """The candidates for a new request that may be asked, in the order in which they would be."""
-        joint = self.chances.joint(demand.task)
-        return rank(self._policy_of(request), candidates, session=_session(request), turn=turn, joint=joint)
+        """The candidates that may be asked, in the order in which they would be."""
+        situation = self._situation(request, demand, tries, now_s)
+        return rank(self._policy_of(request), candidates, session=_session(request), turn=turn, situation=situation)
+
+    def _situation(self, request: RoutedRequest, demand: Demand, tries: Tries, now_s: float) -> Situation:
+        """What the request wants, and how failures go together after those it has seen.
+
+        Without verification one answer is all it gets, unless its client looks for itself and asks again.
+        """
+        options = request.options
+        client_retries = options.client_retries or options.retry_of is not None
+        attempts_left: int | None = tries.max_attempts - len(tries.attempts)
+        if not request.wants_verification:
+            attempts_left = None if client_retries else 1
+        notice_s = self._notice_s if options.notice_s is None else options.notice_s
+        objective = Objective(
+            worth_s=self._worth_s if options.worth_s is None else options.worth_s,
+            attempts_left=attempts_left,
+            time_left_s=max(tries.deadline_at_s - now_s, _LEAST_TIME_S),
+            notice_s=notice_s if client_retries and not request.wants_verification else 0.0,
+            has_samples=not request.is_repeatable,
+        )
+        return Situation(objective=objective, joint=self.chances.joint(demand.task, tries.failed_models))
 
     def _policy_of(self, request: RoutedRequest) -> Policy:
         return self._policies[request.options.policy or self._policy]
@@ -147,9 +181,10 @@ class Routing:
         return Decision(chosen=chosen, reason=ChoiceReason.LONGEST_CONTEXT)
 
 
-def _chance_left(candidates: Sequence[Candidate], joint: Joint | None) -> float:
-    """The chance that any of the candidates that may still be asked is right."""
-    left = [c for c in candidates if c.exclusion in TIERS]
+def _chance_left(ranked: Sequence[Candidate], situation: Situation) -> float:
+    """The chance that any of the candidates is right that can still be asked, in time and within the attempts."""
+    can = [c for c in ranked if c.exclusion is not Exclusion.TOO_SLOW]
+    left, joint = can[: situation.objective.attempts_left], situation.joint
     burdens = joint.among([c.model for c in left]) if joint else np.zeros((len(left), len(left)))
     return chance_left([c.probability for c in left], burdens)
 

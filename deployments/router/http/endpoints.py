@@ -154,7 +154,7 @@ class Endpoints:
         served = self._runner.open(request, request_id="explain", arrived_s=now_s)
         decision = self._runner.decide(served)
         candidates = self._routing.builder.candidates(served.demand, served.log, now_s)
-        order = self._routing.rank(request, served.demand, candidates, turn=served.turn) or (
+        order = self._routing.rank(request, served.demand, served.log, candidates, turn=served.turn, now_s=now_s) or (
             [decision.chosen] if decision else []
         )
         believed = self._routing.chances.source

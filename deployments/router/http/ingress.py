@@ -70,6 +70,8 @@ class Router:
             learning=settings.learning,
             thinking=self._thinking,
             task_rules=TaskRules(thinking.task_rules, chars=thinking.rule_chars),
+            worth_s=settings.worth_s,
+            notice_s=settings.notice_s,
         )
         for model in models:
             # not known to run until the controller says so; until then it is asked only when nobody else can be

@@ -57,6 +57,9 @@ class LaarOptions(BaseModel):
     session: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     policy: PolicyName | None = None
     retry_of: RequestId | None = None
+    worth_s: Annotated[float, Field(ge=0, le=86400)] | None = None
+    client_retries: bool = False
+    notice_s: Annotated[float, Field(ge=0, le=3600)] | None = None
 
 
 class Feedback(BaseModel):

@@ -1,4 +1,7 @@
-"""`laar bench decision`: what features and decision cost per request, over prompt lengths and languages."""
+"""`laar bench decision`: what features and decision cost per request, over prompt lengths and languages.
+
+A verdict comes between any two decisions, so that the chances have always changed.
+"""
 
 import random
 import time
@@ -11,7 +14,8 @@ from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import RoutedRequest
 from deployments.router.text.language import FastTextDetector
-from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
+from profiles.cell import Cell
+from profiles.profile import DEFAULT_TASK, NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from scripts.bench.report import Bar, Report, quantile
 from scripts.bench.requests import chat_request
 
@@ -54,6 +58,9 @@ def run(*, rounds: int, seed: int) -> Report:
 
 def _time_us(routing: Routing, request: RoutedRequest) -> float:
     log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
+    learner, model = routing.chances.learner, next(iter(routing.models))
+    assert learner is not None
+    learner.observe(model, Cell(DEFAULT_TASK, "en", 1), correct=True)
     started_ns = time.perf_counter_ns()
     features = routing.features(request)
     demand = routing.demand(request, features)

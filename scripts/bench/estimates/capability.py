@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deployments.router.choice.chances import Chances
-from deployments.router.choice.joint_order import MAX_ORDERED, best_order
+from deployments.router.choice.objective import MAX_ORDERED, Wrong, best_order
 from deployments.router.settings import Learning
 from profiles.cell import Buckets
 from profiles.chances.capability import Capability
@@ -167,8 +167,8 @@ def _next(
     joint = beliefs.joint(task, failed) if is_joint else None
     if joint is None:
         return by_score[0]
-    order = best_order([latency_s(left[m]) for m in by_score], [chances[m] for m in by_score], joint.among(by_score))
-    return by_score[order[0]]
+    wrong = Wrong.of([chances[m] for m in by_score], joint.among(by_score))
+    return by_score[next(best_order([latency_s(left[m]) for m in by_score], wrong))]
 
 
 def _cell_latency_s(records: Sequence[Record], buckets: Buckets) -> Callable[[Record], float]:

@@ -11,7 +11,7 @@ from deployments.router.choice.candidates import CandidateBuilder, Demand
 from deployments.router.choice.chances import Chances
 from deployments.router.choice.load import LoadTracker
 from deployments.router.choice.model import Model
-from deployments.router.choice.policy import POLICIES, Candidate, Decision, decide
+from deployments.router.choice.policy import POLICIES, Candidate, Decision, Situation, decide
 from deployments.router.settings import Learning
 from profiles.cell import Cell
 from profiles.chances.capability import Capability
@@ -68,7 +68,7 @@ class Router:
         demand = self.demand(prompt)
         candidates = self.builder.candidates(demand, log, now_s)
         joint = self.chances.joint(demand.task, () if log is None else log.failed_models)
-        return decide(self._policy, candidates, session=session, turn=turn, joint=joint)
+        return decide(self._policy, candidates, session=session, turn=turn, situation=Situation(joint=joint))
 
     def started(self, chosen: Candidate) -> None:
         self.load.start(chosen.model, chosen.prompt_tokens)

@@ -46,7 +46,8 @@ def test_stop_reason(attempts: list[Attempt], now_s: float, reason: StopReason |
     [
         pytest.param([], True, None, id="untried"),
         pytest.param([Status.WRONG], True, Exclusion.SAME_ANSWER_EXPECTED, id="would-repeat-itself"),
-        pytest.param([Status.WRONG], False, Exclusion.TRIED, id="sampling-can-differ"),
+        pytest.param([Status.WRONG], False, Exclusion.WAS_WRONG, id="sampling-can-differ"),
+        pytest.param([Status.UNKNOWN], False, Exclusion.TRIED, id="unclear-and-sampling"),
         pytest.param([Status.ERROR], True, Exclusion.TRIED, id="one-fault"),
         pytest.param([Status.ERROR, Status.TIMEOUT], True, Exclusion.FAILED_REPEATEDLY, id="two-faults"),
         pytest.param([Status.ERROR, Status.WRONG], True, Exclusion.SAME_ANSWER_EXPECTED, id="fault-then-wrong"),
@@ -80,9 +81,9 @@ def test_faults_are_no_answers() -> None:
     assert log(attempt("a", Status.ERROR, answered=False)).best_answer() is None
 
 
-def test_failed_models_are_those_that_were_wrong_each_once() -> None:
+def test_failed_models_are_those_that_were_wrong_as_often_as_they_were() -> None:
     found = log(attempt("a", Status.WRONG), attempt("b", Status.UNKNOWN), attempt("a", Status.WRONG))
-    assert found.failed_models == ("a",)
+    assert found.failed_models == ("a", "a")
 
 
 def test_model_has_answered_unless_all_its_attempts_were_faults() -> None:

@@ -7,7 +7,7 @@ import pytest
 from deployments.contract.reply import Reply
 from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.model import Model
-from deployments.router.choice.policy import Candidate, ChoiceReason, Decision
+from deployments.router.choice.policy import Candidate, ChoiceReason, Decision, Exclusion
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
 from deployments.router.settings import Learning
@@ -98,7 +98,7 @@ def test_model_that_fails_with_the_first_one_is_not_asked_second() -> None:
     found = routing(correct={"a": 60, "b": 58, "c": 55}, pairs=(*twins, apart))
     asked = request()
     demand = found.demand(asked, found.features(asked))
-    ranked = found.rank(asked, demand, found.builder.candidates(demand, log(), 0.0), turn=0)
+    ranked = found.rank(asked, demand, log(), found.builder.candidates(demand, log(), 0.0), turn=0, now_s=0.0)
     assert [c.model for c in ranked] == ["a", "c", "b"]
 
 
@@ -155,3 +155,79 @@ def test_request_may_name_another_policy_than_the_configured_one() -> None:
     assert made is not None
     assert (made.chosen.model, made.reason) == ("b", ChoiceReason.ROUND_ROBIN)
     assert decision(found).chosen.model == "a"
+
+
+def paced(models: dict[str, tuple[float, int]], *pairs: PairCounts) -> Routing:
+    """Models that take so many seconds and are right so many times of 1000."""
+    profiles = {
+        name: ModelProfile(
+            latency=Latency(overhead_s=latency_s, prefill_s_per_token=0, decode_s_per_token=0, decode_growth=0),
+            chars_per_token={"unknown": 1.0},
+            chars_per_symbol_token=1.0,
+            cells=(CellCounts(language="en", bucket=0, correct=count, tried=1000),),
+        )
+        for name, (latency_s, count) in models.items()
+    }
+    profile = Profile(version=1, measured=NO_PROFILE.measured, bucket_edges=(1000,), models=profiles, pairs=pairs)
+    known = [Model(name=name, context_tokens=10_000) for name in models]
+    return Routing(models=known, profile=profile, policy="laar", detector=NoDetector())
+
+
+def first(found: Routing, asked: RoutedRequest, tries: Tries) -> Decision:
+    made = found.decide(asked, found.demand(asked, found.features(asked)), tries, turn=0, now_s=0.0)
+    assert made is not None
+    return made
+
+
+GOOD_AND_FAST = {"good": (2.0, 980), "fast": (0.1, 300)}
+
+
+@pytest.mark.parametrize(
+    ("laar", "expected"),
+    [
+        pytest.param({}, "good", id="one-answer-is-all-it-gets"),
+        pytest.param({"worth_s": 1.0}, "fast", id="a-wrong-answer-costs-little"),
+        pytest.param({"client_retries": True, "notice_s": 0.0}, "fast", id="client-retries-at-once"),
+        pytest.param({"client_retries": True, "notice_s": 5.0}, "good", id="client-takes-long-to-notice"),
+        pytest.param({"retry_of": "laar-" + "0" * 32, "notice_s": 0.0}, "fast", id="client-has-retried"),
+    ],
+)
+def test_request_without_verification_goes_where_one_answer_is_best(laar: dict[str, object], expected: str) -> None:
+    asked = replace(request(verified=False), options=LaarOptions.model_validate(laar))
+    assert first(paced(GOOD_AND_FAST), asked, log()).chosen.model == expected
+
+
+@pytest.mark.parametrize(("attempts", "expected"), [(1, "good"), (2, "fast")])
+def test_last_attempt_goes_to_the_model_most_worth_it(attempts: int, expected: str) -> None:
+    tries = Tries(max_attempts=attempts, deadline_at_s=100.0, is_repeatable=True)
+    assert first(paced(GOOD_AND_FAST), request(), tries).chosen.model == expected
+
+
+@pytest.mark.parametrize(("deadline_s", "expected"), [(0.5, "quick"), (60.0, "good")])
+def test_deadline_decides_which_model_is_asked(deadline_s: float, expected: str) -> None:
+    found = paced({"good": (1.0, 950), "quick": (0.4, 300)})
+    tries = Tries(max_attempts=10, deadline_at_s=deadline_s, is_repeatable=True)
+    made = first(found, request(), tries)
+    assert made.chosen.model == expected
+    demand = found.demand(request(), found.features(request()))
+    slow = {c.model: c.exclusion for c in found.builder.candidates(demand, tries, 0.0)}
+    assert slow == {"good": Exclusion.TOO_SLOW if deadline_s < 1 else None, "quick": None}
+
+
+def test_chance_left_is_that_of_the_attempts_left() -> None:
+    found = paced(dict.fromkeys("abcde", (1.0, 200)))
+    tries = Tries(max_attempts=2, deadline_at_s=100.0, is_repeatable=True)
+    tries.add(Attempt(model="a", status=Status.WRONG, reason="", latency_s=1.0, probability=0.2, reply=WRONG))
+    assert first(found, request(), tries).chance_left == pytest.approx(0.2, abs=0.01)
+
+
+def test_sampling_model_is_asked_again_where_it_is_known_to_differ() -> None:
+    together = (PairCounts(failed="b", model="a", language="en", bucket=0, correct=30, tried=40),)
+    for pairs, expected, exclusion in ((together, "a", Exclusion.WAS_WRONG), ((), "b", Exclusion.TRIED)):
+        found = paced({"a": (1.0, 800), "b": (10.0, 50)}, *pairs)
+        tries = Tries(max_attempts=10, deadline_at_s=1000.0, is_repeatable=False)
+        tries.add(Attempt(model="a", status=Status.WRONG, reason="", latency_s=1.0, probability=0.8, reply=WRONG))
+        made = first(found, request(), tries)
+        assert made.chosen.model == expected
+        demand = found.demand(request(), found.features(request()))
+        assert found.builder.candidates(demand, tries, 0.0)[0].exclusion is exclusion

@@ -235,7 +235,7 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
         pytest.param(
             b'{"verfy":{}}',
             "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session, policy, "
-            "retry_of",
+            "retry_of, worth_s, client_retries, notice_s",
             id="known-keys-named",
         ),
     ],

@@ -1,0 +1,209 @@
+"""What a choice minimises: the expected seconds until the user has a correct answer, and what it costs to have none."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from math import exp, inf, log, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from profiles.chances.joint import after
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+# This many models are put into the best order; work more than doubles with each further one.
+MAX_ORDERED = 6
+# Seconds of waiting that a correct answer is worth, if nothing else is said.
+DEFAULT_WORTH_S = 30.0
+# Time that a client needs to see that an answer is wrong, and to ask again.
+DEFAULT_NOTICE_S = 1.0
+# Real latencies are taken to scatter about L like a lognormal variable with this ratio of deviation to mean.
+SPREAD = 0.3
+_SIGMA = sqrt(log(1 + SPREAD**2))
+# A model cannot answer in time if it would in less than one of twenty cases: less time is left than this share of L.
+CANNOT_SHARE = exp(-(_SIGMA**2) / 2 - 1.645 * _SIGMA)
+# With more time than this multiple of all latencies together, the deadline plays no part.
+_AMPLE = 2.5
+# Steps into which the time left is cut where it plays a part.
+_STEPS = 24
+# Chances change with a verdict, latencies with every request: this many sets of chances are kept, some MB at most.
+_REMEMBERED = 1 << 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """Least expected cost: seconds until a correct answer, plus `worth_s` if there is none.
+
+    There is none after `attempts_left` wrong answers (None: until one is right) or `time_left_s`. Each attempt takes
+    `notice_s` more where the client is the one who finds an answer wrong. With `has_samples` the same model may give
+    another answer to the same prompt.
+    """
+
+    worth_s: float = DEFAULT_WORTH_S
+    attempts_left: int | None = None
+    time_left_s: float = inf
+    notice_s: float = 0.0
+    has_samples: bool = False
+
+    def is_open_for(self, latency_s: Sequence[float]) -> bool:
+        """Whether all of these attempts can be made, one after another: neither deadline nor attempts play a part."""
+        if self.attempts_left is not None and self.attempts_left < len(latency_s):
+            return False
+        return self.time_left_s >= _AMPLE * (sum(latency_s) + self.notice_s * len(latency_s))
+
+    def single_costs_s(self, latency_s: Sequence[float], probability: Sequence[float]) -> Floats:
+        """The expected cost of each attempt if it is all there is, shape (n,)."""
+        takes_s = np.asarray(latency_s) + self.notice_s
+        if self.time_left_s == inf:
+            return takes_s + self.worth_s * (1 - np.asarray(probability))
+        in_time, spent_s = _within(takes_s, np.array([self.time_left_s]))
+        found: Floats = spent_s[:, 0] + self.worth_s * (1 - np.asarray(probability) * in_time[:, 0])
+        return found
+
+
+UNTIL_RIGHT = Objective()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Joint:
+    """What a wrong answer of each model (rows) adds to the divisor of the odds of each (columns), see `joint.after`."""
+
+    index: Mapping[str, int]
+    burdens: Floats
+
+    def among(self, models: Sequence[str]) -> Floats:
+        rows = [self.index[model] for model in models]
+        return self.burdens.take(rows, axis=0).take(rows, axis=1)
+
+    def of_itself(self, model: str) -> float:
+        """What a model's own wrong answer weighs against its next one; 0 where that was not measured."""
+        row = self.index[model]
+        return float(self.burdens[row, row])
+
+
+def best_order(latency_s: Sequence[float], wrong: "Wrong", objective: Objective = UNTIL_RIGHT) -> Iterator[int]:
+    """The attempts in the order of least expected cost, each once; ties go to the earlier one.
+
+    A chance depends on which attempts failed before and not on their order. So from every set of failures the best
+    remainder is known once those of the larger sets are. Where the deadline plays a part, so does the time left, in
+    steps; the order is then the one to follow if every attempt takes its mean.
+    """
+    count = len(latency_s)
+    most = count if objective.attempts_left is None else min(count, objective.attempts_left)
+    times = _Times.of(np.asarray(latency_s) + objective.notice_s, objective)
+    # what is to be expected after a set of failures, by the steps of time left
+    costs = np.full((1 << count, times.spent.shape[1]), objective.worth_s if most < count or times.steps else 0.0)
+    levels = list(zip(wrong.levels, _levels(count), strict=True))[:most]
+    for chances, (sets, members, then) in reversed(levels[1:]):
+        costs[sets] = times.expected(members, chances, costs[then]).min(axis=1)
+    failed, left = 0, times.spent.shape[1] - 1
+    for size in range(most):
+        sets, members, then = _levels(count)[size]
+        row = int(np.searchsorted(sets, failed))
+        expected = times.expected(members[row], wrong.levels[size][row], costs[then[row]])
+        model = int(members[row, expected[:, left].argmin()])
+        yield model
+        failed |= 1 << model
+        left = max(0, left - times.steps[model]) if times.steps else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Wrong:
+    """How likely attempts are wrong after sets of failures: by the size of the set, shape (sets, attempts left, 1)."""
+
+    levels: tuple[Floats, ...]
+
+    @classmethod
+    def of(cls, probability: Sequence[float], burdens: Floats) -> "Wrong":
+        count = len(probability)
+        if count > MAX_ORDERED:
+            raise ValueError(f"{count} attempts to order; at most {MAX_ORDERED} are allowed")
+        wrong = 1 - after(np.asarray(probability), _members(count) @ burdens)
+        return cls(levels=tuple(wrong[sets[:, None], members][..., None] for sets, members, _ in _levels(count)))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def remembered_wrong(joint: Joint | None, models: tuple[str, ...], probability: tuple[float, ...]) -> Wrong:
+    """Of these models; one that is named twice may be asked twice."""
+    count = len(models)
+    return Wrong.of(probability, np.zeros((count, count)) if joint is None else joint.among(models))
+
+
+def chance_left(probability: Sequence[float], burdens: Floats) -> float:
+    """The chance that at least one of the models is right, each asked once."""
+    chances = np.asarray(probability, dtype=np.float64)
+    burden = np.zeros_like(chances)
+    all_wrong = 1.0
+    for model in range(len(chances)):
+        all_wrong *= 1 - float(after(chances[model], burden[model]))
+        burden = burden + burdens[model]
+    return 1 - all_wrong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Times:
+    """What attempts (first axis) spend, by how many steps of time are left (second axis).
+
+    `spent` are seconds until the answer or the deadline, plus the worth of an answer that comes too late; `weights`
+    say how likely each number of steps (third axis) is left once the answer is there, and `steps` how many an attempt
+    takes. Where the deadline plays no part all time is one step, which lasts, and there are no weights.
+    """
+
+    spent: Floats
+    weights: Floats | None = None
+    steps: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, latency_s: Floats, objective: Objective) -> "_Times":
+        if objective.time_left_s >= _AMPLE * float(latency_s.sum()):
+            return cls(spent=latency_s[:, None])
+        width_s = objective.time_left_s / _STEPS
+        in_time, spent_s = _within(latency_s, np.arange(_STEPS + 1, dtype=np.float64) * width_s)
+        ends = np.diff(in_time, axis=1)
+        # an answer within a step leaves half of it, between two numbers of steps
+        halves = np.pad(ends, ((0, 0), (0, 1))) / 2 + np.pad(ends, ((0, 0), (1, 0))) / 2
+        left, then = np.indices((_STEPS + 1, _STEPS + 1))
+        weights = np.where(then <= left, halves[:, np.maximum(left - then, 0)], 0.0)
+        weights[:, 1:, 0] = ends / 2
+        weights[:, 0, :] = 0.0
+        return cls(
+            spent=spent_s + (1 - in_time) * objective.worth_s,
+            weights=weights,
+            steps=tuple(np.ceil(latency_s / width_s).astype(int).tolist()),
+        )
+
+    def expected(self, members: Ints, wrong: Floats, then: Floats) -> Floats:
+        """The cost of each of these attempts, with what is to be expected `then` if it is wrong."""
+        later = then if self.weights is None else (self.weights[members] @ then[..., None])[..., 0]
+        found: Floats = self.spent[members] + wrong * later
+        return found
+
+
+def _within(latency_s: Floats, time_s: Floats) -> tuple[Floats, Floats]:
+    """For each latency and time: the chance to be done by then, and the seconds spent until done or then."""
+    mean = np.maximum(latency_s, 1e-9)[:, None]
+    with np.errstate(divide="ignore"):
+        z = (np.log(time_s / mean) + _SIGMA**2 / 2) / _SIGMA
+    in_time = ndtr(z)
+    return in_time, mean * ndtr(z - _SIGMA) + time_s * (1 - in_time)
+
+
+@cache
+def _members(count: int) -> Floats:
+    """Which models (columns) are in each set of them (rows)."""
+    return np.array([[float(failed >> model & 1) for model in range(count)] for failed in range(1 << count)])
+
+
+@cache
+def _levels(count: int) -> list[tuple[Ints, Ints, Ints]]:
+    """By size: the sets of failures, for each the models not in it, and the sets that these make."""
+    found = []
+    for size in range(count):
+        sets = [failed for failed in range(1 << count) if failed.bit_count() == size]
+        members = [[model for model in range(count) if not failed >> model & 1] for failed in sets]
+        then = [[failed | 1 << model for model in mine] for failed, mine in zip(sets, members, strict=True)]
+        found.append((np.array(sets), np.array(members), np.array(then)))
+    return found

@@ -1,0 +1,253 @@
+"""The choice of least expected cost, held against enumeration and against a finer reckoning of time."""
+
+import itertools
+from collections.abc import Sequence
+from functools import cache
+from math import inf, log, sqrt
+
+import numpy as np
+import pytest
+from scipy.stats import lognorm
+
+from deployments.router.choice.objective import (
+    CANNOT_SHARE,
+    MAX_ORDERED,
+    SPREAD,
+    UNTIL_RIGHT,
+    Joint,
+    Objective,
+    Wrong,
+    best_order,
+    chance_left,
+)
+from deployments.router.choice.policy import POLICIES, Exclusion, Situation, decide, rank
+from profiles.chances.joint import after
+from profiles.chances.logistic import Floats
+from tests.unit.deployments.router.choice.test_policy import candidate
+
+NONE = np.zeros((2, 2))
+SIGMA = sqrt(log(1 + SPREAD**2))
+
+
+def order_of(
+    latency_s: Sequence[float], probability: Sequence[float], burdens: Floats, objective: Objective = UNTIL_RIGHT
+) -> list[int]:
+    return list(best_order(latency_s, Wrong.of(probability, burdens), objective))
+
+
+def expected_s(
+    order: Sequence[int], latency_s: Sequence[float], probability: Sequence[float], burdens: Floats, worth_s: float = 0
+) -> float:
+    """By walking the order, one failure after another."""
+    total, all_wrong, burden = 0.0, 1.0, np.zeros(len(latency_s))
+    for model in order:
+        total += all_wrong * latency_s[model]
+        all_wrong *= 1 - float(after(np.array(probability[model]), float(burden[model])))
+        burden = burden + burdens[model]
+    return total + worth_s * all_wrong
+
+
+def pool(seed: int, count: int) -> tuple[list[float], list[float], Floats]:
+    rng = np.random.default_rng(seed)
+    latency_s, probability = rng.uniform(0.1, 9, count).tolist(), rng.uniform(0.05, 0.95, count).tolist()
+    return latency_s, probability, rng.uniform(-0.5, 8, (count, count))
+
+
+@pytest.mark.parametrize("count", range(1, MAX_ORDERED + 1))
+@pytest.mark.parametrize("seed", range(10))
+def test_no_order_takes_less_than_the_best(count: int, seed: int) -> None:
+    latency_s, probability, burdens = pool(seed, count)
+    every = itertools.permutations(range(count))
+    least_s = min(expected_s(order, latency_s, probability, burdens) for order in every)
+    found = order_of(latency_s, probability, burdens)
+    assert sorted(found) == list(range(count))
+    assert expected_s(found, latency_s, probability, burdens) == pytest.approx(least_s, rel=1e-12)
+
+
+@pytest.mark.parametrize("count", range(2, MAX_ORDERED + 1))
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+@pytest.mark.parametrize("worth_s", [1.0, 30.0])
+def test_few_attempts_are_spent_at_the_least_cost(count: int, attempts: int, worth_s: float) -> None:
+    objective = Objective(worth_s=worth_s, attempts_left=attempts)
+    for seed in range(5):
+        latency_s, probability, burdens = pool(seed, count)
+        price_s = worth_s if attempts < count else 0.0
+        every = itertools.permutations(range(count), min(attempts, count))
+        least_s = min(expected_s(order, latency_s, probability, burdens, price_s) for order in every)
+        found = order_of(latency_s, probability, burdens, objective)
+        assert len(found) == min(attempts, count)
+        assert expected_s(found, latency_s, probability, burdens, price_s) == pytest.approx(least_s, rel=1e-12)
+
+
+def finely_s(
+    latency_s: Sequence[float], probability: Sequence[float], burdens: Floats, objective: Objective, steps: int = 240
+) -> list[float]:
+    """The cost of each first attempt, the best following: written down anew, with ten times as many steps of time."""
+    time_s = np.arange(steps + 1) * objective.time_left_s / steps
+    done = np.array([lognorm.cdf(time_s, SIGMA, scale=mean / sqrt(1 + SPREAD**2)) for mean in latency_s])
+    ends = np.diff(done, axis=1)
+    middles = (time_s[1:] + time_s[:-1]) / 2
+
+    @cache
+    def costs(failed: frozenset[int]) -> list[Floats]:
+        burden = sum((burdens[model] for model in failed), np.zeros(len(latency_s)))
+        found = []
+        for model in range(len(latency_s)):
+            if model in failed:
+                continue
+            wrong = 1 - float(after(np.array(probability[model]), float(burden[model])))
+            then = best(failed | {model})
+            means = (then[1:] + then[:-1]) / 2
+            cost = np.array(
+                [
+                    (ends[model][:left] * (middles[:left] + wrong * means[:left][::-1])).sum()
+                    + (1 - done[model][left]) * (time_s[left] + objective.worth_s)
+                    for left in range(steps + 1)
+                ]
+            )
+            found.append(cost)
+        return found
+
+    @cache
+    def best(failed: frozenset[int]) -> Floats:
+        is_over = len(failed) in (len(latency_s), objective.attempts_left)
+        return np.full(steps + 1, objective.worth_s) if is_over else np.min(costs(failed), axis=0)
+
+    return [float(cost[-1]) for cost in costs(frozenset())]
+
+
+def test_deadline_costs_hardly_more_than_with_a_finer_reckoning_of_time() -> None:
+    excess = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        latency_s, probability, burdens = pool(seed, int(rng.integers(2, 6)))
+        objective = Objective(
+            worth_s=float(rng.choice([3.0, 30.0])),
+            time_left_s=float(rng.uniform(min(latency_s), sum(latency_s))),
+            attempts_left=int(rng.integers(1, 6)),
+        )
+        costs = finely_s(latency_s, probability, burdens, objective)
+        excess.append(costs[order_of(latency_s, probability, burdens, objective)[0]] / min(costs) - 1)
+    assert np.mean(excess) <= 0.01
+    assert np.quantile(excess, 0.99) <= 0.05
+
+
+def test_model_that_hardly_answers_in_time_leaves_it_to_the_quicker_one() -> None:
+    # of 0.5 s the good one takes twice as much, the quick one less
+    assert order_of([1.0, 0.4], [0.95, 0.3], NONE, Objective(time_left_s=0.5))[0] == 1
+    assert order_of([1.0, 0.4], [0.95, 0.3], NONE, Objective(time_left_s=50.0))[0] == 0
+
+
+@pytest.mark.parametrize(("worth_s", "first"), [pytest.param(30.0, 0, id="dear"), pytest.param(1.0, 1, id="cheap")])
+def test_single_attempt_weighs_seconds_against_what_an_answer_is_worth(worth_s: float, first: int) -> None:
+    # 2 + 0.02 worth against 0.1 + 0.7 worth
+    assert order_of([2.0, 0.1], [0.98, 0.3], NONE, Objective(worth_s=worth_s, attempts_left=1)) == [first]
+
+
+def test_client_that_retries_pays_for_noticing_each_time() -> None:
+    # 1.0 / 0.5 = 2 s before 3 / 0.9 = 3.3 s; with 5 s each 12 s and 8.9 s
+    assert order_of([1.0, 3.0], [0.5, 0.9], NONE)[0] == 0
+    assert order_of([1.0, 3.0], [0.5, 0.9], NONE, Objective(notice_s=5.0))[0] == 1
+
+
+def test_without_burdens_the_order_is_that_of_latency_over_probability() -> None:
+    # 10, 5 and 4 s
+    assert order_of([1.0, 4.0, 2.0], [0.1, 0.8, 0.5], np.zeros((3, 3))) == [2, 1, 0]
+
+
+def test_model_whose_failure_dooms_the_other_comes_later_than_by_latency_over_probability() -> None:
+    # L/Q says a (2.0) before b (2.1). When a is wrong b hardly ever is right, when b is wrong a still is:
+    # a first 1 + 0.5 * 1.05 = 1.525, b first 1.05 + 0.5 * 1 = 1.55; so the third model, which pays for both, decides
+    burdens = np.array([[0.0, 99.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    assert order_of([1.0, 1.05, 20.0], [0.5, 0.5, 0.9], np.zeros((3, 3))) == [0, 1, 2]
+    assert order_of([1.0, 1.05, 20.0], [0.5, 0.5, 0.9], burdens) == [1, 0, 2]
+
+
+def test_tie_goes_to_the_earlier_model() -> None:
+    assert order_of([1.0, 1.0], [0.5, 0.5], NONE) == [0, 1]
+
+
+def test_more_models_than_can_be_ordered_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"7 attempts to order; at most 6 are allowed"):
+        Wrong.of([0.5] * 7, np.zeros((7, 7)))
+
+
+def test_chance_left_of_independent_models() -> None:
+    # 1 - 0.5 * 0.8
+    assert chance_left([0.5, 0.2], NONE) == pytest.approx(0.6)
+    assert chance_left([], np.zeros((0, 0))) == 0.0
+
+
+def test_chance_left_is_less_where_failures_go_together() -> None:
+    # after the first is wrong the second's odds are 1 to 4: 1 - 0.5 * 0.8
+    assert chance_left([0.5, 0.5], np.array([[0.0, 3.0], [3.0, 0.0]])) == pytest.approx(0.6)
+
+
+def test_cannot_answer_in_time_is_one_of_twenty() -> None:
+    assert lognorm.cdf(CANNOT_SHARE, SIGMA, scale=1 / sqrt(1 + SPREAD**2)) == pytest.approx(0.05, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_laar_chooses_the_first_of_the_best_order_and_ranks_in_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = [f"m{index}" for index in range(9)]
+    joint = Joint(index={name: row for row, name in enumerate(names)}, burdens=rng.uniform(0, 9, (9, 9)))
+    candidates = [
+        candidate(name, latency_s=float(rng.uniform(0.1, 9)), probability=float(rng.uniform(0.1, 0.9)))
+        for name in names
+    ]
+    by_score = sorted(candidates, key=lambda c: c.score_s)
+    head = by_score[:MAX_ORDERED]
+    among = joint.among([c.model for c in head])
+    order = order_of([c.latency_s for c in head], [c.probability for c in head], among)
+    expected = [head[index] for index in order] + by_score[MAX_ORDERED:]
+    decision = decide(POLICIES["laar"](()), candidates, situation=Situation(joint=joint))
+    assert decision is not None
+    assert decision.chosen is expected[0]
+    assert rank(POLICIES["laar"](()), candidates, situation=Situation(joint=joint)) == expected
+
+
+def test_best_single_attempt_is_found_among_many_models() -> None:
+    quick = [candidate(f"q{index}", latency_s=0.1, probability=0.3) for index in range(20)]
+    good = candidate("good", latency_s=2.0, probability=0.98)
+    once = Situation(objective=Objective(attempts_left=1))
+    for situation, expected in ((once, "good"), (Situation(), "q0")):
+        decision = decide(POLICIES["laar"](()), [*quick, good], situation=situation)
+        assert decision is not None
+        assert decision.chosen.model == expected
+
+
+@pytest.mark.parametrize(
+    ("again", "expected"),
+    [pytest.param(0.6, "a", id="likely-right-the-second-time"), pytest.param(0.004, "b", id="hardly-ever-right-then")],
+)
+def test_model_that_was_wrong_competes_by_its_chance_after_that(again: float, expected: str) -> None:
+    joint = Joint(index={"a": 0, "b": 1}, burdens=np.array([[1.0, 0.0], [0.0, 1.0]]))
+    tried = candidate("a", latency_s=1.0, probability=again, tries=1, exclusion=Exclusion.WAS_WRONG)
+    untried = candidate("b", latency_s=10.0, probability=0.05)
+    situation = Situation(objective=Objective(has_samples=True), joint=joint)
+    decision = decide(POLICIES["laar"](()), [tried, untried], situation=situation)
+    assert decision is not None
+    assert decision.chosen.model == expected
+    for policy in ("fastest", "most-accurate"):
+        assert rank(POLICIES[policy](()), [tried, untried], situation=situation)[0].model == "b"
+
+
+@pytest.mark.parametrize("policy", ["laar", "fastest", "most-accurate"])
+def test_model_that_cannot_answer_in_time_is_asked_only_if_no_other_can(policy: str) -> None:
+    slow = candidate("a", latency_s=0.1, probability=0.9, exclusion=Exclusion.TOO_SLOW)
+    tried = candidate("b", latency_s=9.0, probability=0.1, tries=1, exclusion=Exclusion.TRIED)
+    assert [c.model for c in rank(POLICIES[policy](()), [slow, tried])] == ["b", "a"]
+
+
+def test_other_policies_do_not_care_who_fails_together() -> None:
+    joint = Joint(index={"a": 0, "b": 1}, burdens=np.array([[0.0, 99.0], [0.0, 0.0]]))
+    candidates = [candidate("b", latency_s=1.0), candidate("a", latency_s=2.0)]
+    assert [c.model for c in rank(POLICIES["fastest"](()), candidates, situation=Situation(joint=joint))] == ["b", "a"]
+
+
+def test_objective_is_open_where_every_attempt_can_be_made() -> None:
+    assert UNTIL_RIGHT.is_open_for([1.0, 2.0])
+    assert Objective(time_left_s=inf, attempts_left=2).is_open_for([1.0, 2.0])
+    assert not Objective(attempts_left=1).is_open_for([1.0, 2.0])
+    assert not Objective(time_left_s=4.0).is_open_for([1.0, 2.0])
