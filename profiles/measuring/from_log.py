@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from profiles.cell import Buckets
 from profiles.measuring.fitting import count_cells, count_pairs, fit_latency, fit_tokens
+from profiles.measuring.logged_attempt import JudgedAttempt
 from profiles.measuring.measurement import Record
 from profiles.profile import UNKNOWN_LANGUAGE, Latency, ModelProfile, PairCounts, Profile
 
@@ -18,44 +19,6 @@ from profiles.profile import UNKNOWN_LANGUAGE, Latency, ModelProfile, PairCounts
 LEAST_TIMED, LEAST_SPREAD = 100, 2.0
 # Prompts of a language with counted tokens that its characters per token are taken from at least.
 LEAST_COUNTED = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedAttempt:
-    """One model asked once; `correct` is None where nobody judged the answer, or there was none.
-
-    `num_before` attempts of the same request came before it; `is_retry` if the client had asked before and was not
-    content. `output_tokens` is known if the engine counted tokens, and `prompt_tokens` is its count only then.
-    """
-
-    request_id: str
-    num_before: int
-    is_retry: bool
-    began_s: float
-    model: str
-    task: str
-    language: str
-    correct: bool | None
-    latency_s: float
-    prompt_tokens: int
-    output_tokens: int | None
-    num_chars: int
-
-    def record(self, *, concurrency: int = 1) -> Record:
-        """As the fits take it; only for attempts whose missing figures they do not look at."""
-        return Record(
-            prompt_id=self.request_id,
-            model=self.model,
-            task=self.task,
-            language=self.language,
-            correct=bool(self.correct),
-            latency_s=self.latency_s,
-            concurrency=concurrency,
-            prompt_tokens=self.prompt_tokens,
-            output_tokens=self.output_tokens or 0,
-            num_chars=self.num_chars,
-            symbol_share=0.0,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +39,9 @@ class Refit:
         return sum(pair.tried for pair in self.pairs)
 
 
-def refit(attempts: Sequence[LoggedAttempt], *, buckets: Buckets, base: Profile | None) -> Refit:
+def refit(attempts: Sequence[JudgedAttempt], *, buckets: Buckets, base: Profile | None) -> Refit:
     """The models that the attempts tell enough of, where they do not with `base`; in any order."""
-    by_model: dict[str, list[LoggedAttempt]] = defaultdict(list)
+    by_model: dict[str, list[JudgedAttempt]] = defaultdict(list)
     for attempt in attempts:
         by_model[attempt.model].append(attempt)
     found = Refit(models={}, pairs=(), from_base={}, left_out={})
@@ -89,12 +52,12 @@ def refit(attempts: Sequence[LoggedAttempt], *, buckets: Buckets, base: Profile 
     return Refit(models=found.models, pairs=tuple(pairs), from_base=found.from_base, left_out=found.left_out)
 
 
-def marginal(attempts: Iterable[LoggedAttempt]) -> list[LoggedAttempt]:
+def marginal(attempts: Iterable[JudgedAttempt]) -> list[JudgedAttempt]:
     """Judged first attempts: later ones are made on prompts that others failed on, and would be no fair sample."""
     return [a for a in attempts if a.correct is not None and not a.num_before and not a.is_retry]
 
 
-def paired(attempts: Iterable[LoggedAttempt]) -> Iterator[tuple[str, Record]]:
+def paired(attempts: Iterable[JudgedAttempt]) -> Iterator[tuple[str, Record]]:
     """Outcomes of a model right after one other was wrong on the same request, with that one's name.
 
     Where two others had failed the outcome belongs to neither pair alone, and of a request that a client asked again
@@ -123,7 +86,7 @@ def company(began_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -> NDA
 
 
 def _add_model(
-    found: Refit, name: str, mine: Sequence[LoggedAttempt], buckets: Buckets, base: ModelProfile | None
+    found: Refit, name: str, mine: Sequence[JudgedAttempt], buckets: Buckets, base: ModelProfile | None
 ) -> None:
     latency, counted = logged_latency(mine), [a for a in mine if a.output_tokens is not None]
     borrowed = [] if latency is not None else ["latency"]
@@ -148,7 +111,7 @@ def _add_model(
     )
 
 
-def logged_latency(attempts: Sequence[LoggedAttempt]) -> Latency | None:
+def logged_latency(attempts: Sequence[JudgedAttempt]) -> Latency | None:
     """Fitted to the attempts with counted tokens; None where these are too few or too much alike."""
     if not attempts:
         return None
@@ -166,7 +129,7 @@ def logged_latency(attempts: Sequence[LoggedAttempt]) -> Latency | None:
     return fit_latency(timed) if (high >= LEAST_SPREAD * low).all() else None
 
 
-def logged_tokens(counted: Sequence[LoggedAttempt]) -> ModelProfile | None:
+def logged_tokens(counted: Sequence[JudgedAttempt]) -> ModelProfile | None:
     """Characters per token without a base, prose and symbols alike as the log does not tell them apart; else None.
 
     The latency stands in for the one to be put there.
@@ -183,7 +146,7 @@ def logged_tokens(counted: Sequence[LoggedAttempt]) -> ModelProfile | None:
     )
 
 
-def _with_new_languages(base: ModelProfile, counted: Sequence[LoggedAttempt]) -> ModelProfile:
+def _with_new_languages(base: ModelProfile, counted: Sequence[JudgedAttempt]) -> ModelProfile:
     """The base, whose characters per token know symbols from prose, and further languages as the log has them."""
     new = _well_counted(counted) - base.chars_per_token.keys()
     sizes = {
@@ -197,12 +160,12 @@ def _with_new_languages(base: ModelProfile, counted: Sequence[LoggedAttempt]) ->
     return base.model_copy(update={"chars_per_token": {**base.chars_per_token, **found}})
 
 
-def _well_counted(counted: Sequence[LoggedAttempt]) -> set[str]:
+def _well_counted(counted: Sequence[JudgedAttempt]) -> set[str]:
     numbers = Counter(a.language for a in counted if a.prompt_tokens and a.num_chars)
     return {language for language, number in numbers.items() if number >= LEAST_COUNTED}
 
 
-def _output_tokens(counted: Sequence[LoggedAttempt]) -> dict[str, float]:
+def _output_tokens(counted: Sequence[JudgedAttempt]) -> dict[str, float]:
     """Means by task over first attempts, as prompts that others failed on may call for longer answers."""
     by_task: dict[str, list[int]] = defaultdict(list)
     for attempt in counted:

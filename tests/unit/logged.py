@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from deployments.log.writing.log_records import AttemptRecord, FeedbackRecord, RequestRecord
+from deployments.log.writing.log_records import FeedbackRecord, RequestRecord
+from profiles.measuring.logged_attempt import LoggedAttempt
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NOON_S = NOON.timestamp()
@@ -13,7 +14,7 @@ def request_id(number: int) -> str:
     return f"laar-{number:032x}"
 
 
-def tried(model: str = "a", verdict: str = "correct", **fields: Any) -> AttemptRecord:
+def tried(model: str = "a", verdict: str = "correct", **fields: Any) -> LoggedAttempt:
     standard: dict[str, Any] = {
         "bucket": "<=128",
         "reason": "matched",
@@ -21,10 +22,10 @@ def tried(model: str = "a", verdict: str = "correct", **fields: Any) -> AttemptR
         "probability": 0.7,
         "prompt_tokens": 9,
     }
-    return AttemptRecord(model=model, verdict=verdict, **{**standard, **fields})
+    return LoggedAttempt(model=model, verdict=verdict, **{**standard, **fields})
 
 
-def asked(number: int, *attempts: AttemptRecord, at_s: float = 0.0, **fields: Any) -> RequestRecord:
+def asked(number: int, *attempts: LoggedAttempt, at_s: float = 0.0, **fields: Any) -> RequestRecord:
     """A request that arrived so many seconds after noon; the client got the answer of the last attempt."""
     attempts = attempts or (tried(),)
     standard: dict[str, Any] = {

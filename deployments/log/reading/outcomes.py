@@ -9,15 +9,15 @@ from sqlalchemy import Connection, Row, Select, select
 
 from deployments.log.database.tables import attempts, feedback, requests
 from deployments.log.writing.log_records import IS_RIGHT
-from profiles.measuring.from_log import LoggedAttempt
+from profiles.measuring.logged_attempt import JudgedAttempt
 
 _COLUMNS = (
     *("request_id", "attempt_index", "arrived_at", "model", "task", "language"),
-    *("verdict", "latency_s", "prompt_tokens", "output_tokens"),
+    *("bucket", "verdict", "reason", "latency_s", "probability", "prompt_tokens", "output_tokens"),
 )
 
 
-def logged_attempts(connection: Connection, *, since: datetime, limit: int) -> list[LoggedAttempt]:
+def logged_attempts(connection: Connection, *, since: datetime, limit: int) -> list[JudgedAttempt]:
     """The latest attempts, at most `limit`, in the order of their requests' arrival.
 
     A client's feedback comes before the verdict on the answer it was given. That a client asked again is no verdict
@@ -40,7 +40,7 @@ def logged_attempts(connection: Connection, *, since: datetime, limit: int) -> l
     return list(_in_order(connection.execute(statement).all()[::-1]))
 
 
-def _in_order(rows: Sequence[Row[Any]]) -> Iterator[LoggedAttempt]:
+def _in_order(rows: Sequence[Row[Any]]) -> Iterator[JudgedAttempt]:
     """An attempt begins when those before it have ended, the first one when the request arrives."""
     for _, tried in groupby(rows, key=lambda row: row.request_id):
         spent_s = 0.0
@@ -49,14 +49,18 @@ def _in_order(rows: Sequence[Row[Any]]) -> Iterator[LoggedAttempt]:
             spent_s += row.latency_s
 
 
-def _attempt(row: Row[Any], spent_s: float) -> LoggedAttempt:
+def _attempt(row: Row[Any], spent_s: float) -> JudgedAttempt:
     is_answer = row.attempt_index == row.answer_index
-    return LoggedAttempt(
+    return JudgedAttempt(
         request_id=row.request_id,
         num_before=row.attempt_index,
         is_retry=row.retry_of is not None,
         began_s=row.arrived_at.timestamp() + spent_s,
         model=row.model,
+        bucket=row.bucket,
+        verdict=row.verdict,
+        reason=row.reason,
+        probability=row.probability,
         task=row.task,
         language=row.language,
         correct=row.said if is_answer and row.said is not None else IS_RIGHT.get(row.verdict),

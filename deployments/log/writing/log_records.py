@@ -7,23 +7,11 @@ from zlib import crc32
 
 import msgspec
 
+from profiles.measuring.logged_attempt import LoggedAttempt
+
 # length and CRC-32 of the JSON that follows
 _HEADER = struct.Struct("<II")
 HEADER_BYTES = _HEADER.size
-
-
-class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One model asked once; `prompt_tokens` as the engine counted them, else as the router estimated them."""
-
-    model: str
-    bucket: str
-    verdict: str
-    reason: str
-    latency_s: float
-    probability: float
-    prompt_tokens: int
-    output_tokens: int | None = None
-    answer_text: str | None = None
 
 
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="request"):
@@ -54,7 +42,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     retry_of: str | None = None
     policy: str | None = None
     prompt_text: str | None = None
-    attempts: tuple[AttemptRecord, ...] = ()
+    attempts: tuple[LoggedAttempt, ...] = ()
 
 
 class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, tag="feedback"):

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from deployments.contract.reply import Reply
-from deployments.log.writing.log_records import AttemptRecord, RequestRecord, storable
+from deployments.log.writing.log_records import RequestRecord, storable
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt
 from deployments.router.choice.policy import PolicyName
 from deployments.router.http.request import AUTO
+from profiles.measuring.logged_attempt import LoggedAttempt
 
 _NO_REPLY = Reply(0, b"")
 
@@ -84,9 +85,9 @@ class RequestLogger:
             attempts=tuple(map(self._attempt, attempts)),
         )
 
-    def _attempt(self, attempt: Attempt) -> AttemptRecord:
+    def _attempt(self, attempt: Attempt) -> LoggedAttempt:
         reply = attempt.reply or _NO_REPLY
-        return AttemptRecord(
+        return LoggedAttempt(
             model=attempt.model,
             bucket=attempt.bucket,
             verdict=attempt.status.value,

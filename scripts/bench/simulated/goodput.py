@@ -45,7 +45,7 @@ def by_load(
         ]
         for policy in policies:
             outcome = play_policy(world, plan, policy, loop=loop_of(policy))
-            got = deliveries(world, plan, outcome)
+            got = deliveries(outcome)
             found[policy].append(_point(load, got))
     return found
 
@@ -59,14 +59,13 @@ def _point(load_per_s: float, got: Sequence[Delivery]) -> Point:
     )
 
 
-def deliveries(world: World, plan: Sequence[Asked], outcome: Outcome) -> list[Delivery]:
+def deliveries(outcome: Outcome) -> list[Delivery]:
     """What each user got: all of the right answer at its end, as it is verified first; else nothing."""
-    known = world.prompts
     found = []
-    for index, asked in enumerate(plan):
-        if not outcome.solved[index]:
+    for index, is_solved in enumerate(outcome.solved.tolist()):
+        if not is_solved:
             found.append(Delivery(is_complete=False))
             continue
-        tokens = int(known[asked.prompt_id].output_tokens[outcome.tries[index][-1].model])
+        tokens = outcome.tries[index][-1].output_tokens
         found.append(Delivery(token_times_s=(float(outcome.elapsed_s[index]),) * tokens))
     return found

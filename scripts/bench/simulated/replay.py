@@ -9,7 +9,7 @@ import numpy as np
 
 from deployments.router.choice.policy import POLICIES
 from deployments.router.settings import Learning
-from profiles.measures.trial import Trial, Try
+from profiles.measures.trial import Trial
 from profiles.measures.ttca import answerable, charged_s, longest_attempts_s
 from profiles.measuring.measurement import Record
 from profiles.profile import Profile
@@ -257,21 +257,10 @@ def _deviation(values: Sequence[float]) -> float:
 
 def trials_of(outcome: Outcome, plan: Sequence[Asked], world: World, *, name: str, block: int = 0) -> list[Trial]:
     """A simulated outcome whose attempts were kept, as trials are written down."""
-    known, models = world.prompts, world.cluster.models
+    known = world.prompts
     found = []
     for index, asked in enumerate(plan):
         prompt = known[asked.prompt_id]
-        tries = [
-            Try(
-                model=models[made.model],
-                started_s=made.started_s,
-                latency_s=made.latency_s,
-                correct=made.correct,
-                prompt_tokens=int(prompt.prompt_tokens[made.model]),
-                output_tokens=int(prompt.output_tokens[made.model]),
-            )
-            for made in outcome.tries.get(index, ())
-        ]
         found.append(
             Trial(
                 policy=name,
@@ -283,7 +272,7 @@ def trials_of(outcome: Outcome, plan: Sequence[Asked], world: World, *, name: st
                 session=asked.session,
                 sent_s=float(outcome.arrival_s[index]),
                 elapsed_s=float(outcome.elapsed_s[index]),
-                tries=tuple(tries),
+                tries=tuple(outcome.tries.get(index, ())),
             )
         )
     return found

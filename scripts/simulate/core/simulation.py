@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from deployments.router.attempt.tries import Status, Tries
 from deployments.router.choice.policy import Candidate, Decision
+from profiles.measures.trial import Try
 from scripts.simulate.core.cluster import Cluster, Fleet
 from scripts.simulate.core.engine import Call, Host, Replica
 from scripts.simulate.core.router import Loop, new_log, note
@@ -55,16 +56,6 @@ class Request:
         self.chosen: Candidate | None = None
         self.attempts = self.turn = 0
         self.longest_s = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
-    """One attempt of a simulated request, in seconds from its arrival."""
-
-    model: int
-    started_s: float
-    latency_s: float
-    correct: bool
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -241,7 +232,14 @@ class Simulation:
             request.longest_s = latency_s
         if self._keeps_tries:
             started_s, is_right = call.sent_s - request.arrival_s, status is Status.CORRECT
-            made = Try(model=call.model, started_s=started_s, latency_s=latency_s, correct=is_right)
+            made = Try(
+                model=self._cluster.models[call.model],
+                started_s=started_s,
+                latency_s=latency_s,
+                correct=is_right,
+                prompt_tokens=int(request.prompt.prompt_tokens[call.model]),
+                output_tokens=int(request.prompt.output_tokens[call.model]),
+            )
             self.outcome.tries.setdefault(request.index, []).append(made)
         if self._is_server and status is not Status.CORRECT:
             assert request.chosen is not None

@@ -12,7 +12,8 @@ from sqlalchemy import delete
 from deployments.log.database.store import Store
 from deployments.log.database.tables import changes, requests
 from deployments.log.reading.lessons import Lesson
-from deployments.log.writing.log_records import AttemptRecord, LogRecord
+from deployments.log.writing.log_records import LogRecord
+from profiles.measuring.logged_attempt import LoggedAttempt
 from tests.unit.logged import NOON, asked, request_id, said, tried
 
 WRONG, RIGHT = tried("a", "wrong"), tried("b", "correct")
@@ -72,7 +73,7 @@ def test_records_written_again_teach_nothing_again(store: Store) -> None:
 
 @pytest.mark.parametrize("answer", [pytest.param(UNVERIFIED, id="unverified"), pytest.param(UNKNOWN, id="unknown")])
 @pytest.mark.parametrize("correct", [True, False])
-def test_client_judges_what_laar_could_not(store: Store, answer: AttemptRecord, correct: bool) -> None:
+def test_client_judges_what_laar_could_not(store: Store, answer: LoggedAttempt, correct: bool) -> None:
     assert verdicts(store, asked(1, answer), said(1, correct)) == [("a", correct, False)]
 
 

@@ -8,12 +8,13 @@ from sqlalchemy.exc import OperationalError
 
 from deployments.log.database.store import Store
 from deployments.log.reading.lessons import Batch
-from deployments.log.writing.log_records import AttemptRecord, LogRecord
+from deployments.log.writing.log_records import LogRecord
 from deployments.log.writing.replica_log import LogHistory
 from deployments.router.choice.chances import Chances
 from deployments.router.settings import Learning
 from deployments.router.upkeep.learn_from_log import Follower, follow_once, replay
 from profiles.cell import Cell
+from profiles.measuring.logged_attempt import LoggedAttempt
 from tests.unit.logged import asked, request_id, said, tried
 from tests.unit.profiles.chances.test_capability import cell, profile
 
@@ -37,14 +38,14 @@ class Replica:
             half_life_verdicts=half_life_verdicts,
         )
 
-    def serve(self, number: int, *attempts: AttemptRecord) -> None:
+    def serve(self, number: int, *attempts: LoggedAttempt) -> None:
         failed: list[str] = []
         for one in attempts:
             self.learn(one, failed)
             failed += [one.model] if one.verdict == "wrong" else []
         self.store.write([asked(number, *attempts, replica=self.name, at_s=number)])
 
-    def learn(self, one: AttemptRecord, failed: list[str]) -> None:
+    def learn(self, one: LoggedAttempt, failed: list[str]) -> None:
         if one.verdict in ("correct", "wrong"):
             correct = one.verdict == "correct"
             self.learner.observe(one.model, Cell("default", "en", 0), correct=correct, failed=failed)
@@ -61,7 +62,7 @@ class Replica:
         return estimates, {alarm: (t.evidence, t.is_alarmed) for alarm, t in self.learner.drift.sums.items()}
 
 
-def verdicts(count: int, seed: int) -> list[AttemptRecord]:
+def verdicts(count: int, seed: int) -> list[LoggedAttempt]:
     rng = np.random.default_rng(seed)
     return [tried(str(rng.choice(MODELS)), "correct" if rng.random() < 0.2 else "wrong") for _ in range(count)]
 

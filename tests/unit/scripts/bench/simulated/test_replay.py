@@ -97,7 +97,7 @@ def test_a_reader_gets_the_right_answer_at_its_end_and_nothing_else() -> None:
     found = world(("right", True, True), ("wrong", False, False))
     plan = [Asked(prompt_id="right"), Asked(prompt_id="wrong")]
     outcome = play_policy(found, plan, "laar", loop="server")
-    right, wrong = deliveries(found, plan, outcome)
+    right, wrong = deliveries(outcome)
     assert right.token_times_s == (float(outcome.elapsed_s[0]),) * 10
     assert (wrong.token_times_s, wrong.is_complete) == ((), False)
 
