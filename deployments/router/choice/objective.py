@@ -122,7 +122,7 @@ class Wrong:
         if count > MAX_ORDERED:
             raise ValueError(f"{count} attempts to order; at most {MAX_ORDERED} are allowed")
         wrong = 1 - after(np.asarray(probability), _members(count) @ burdens)
-        return cls(levels=tuple(wrong[sets[:, None], members][..., None] for sets, members, _ in _levels(count)))
+        return cls(levels=tuple([wrong.take(places)[..., None] for places in _places(count)]))
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -195,6 +195,12 @@ def _within(latency_s: Floats, time_s: Floats) -> tuple[Floats, Floats]:
 def _members(count: int) -> Floats:
     """Which models (columns) are in each set of them (rows)."""
     return np.array([[float(failed >> model & 1) for model in range(count)] for failed in range(1 << count)])
+
+
+@cache
+def _places(count: int) -> list[Ints]:
+    """By size of the sets: where their models stand in a table of sets (rows) and models (columns)."""
+    return [sets[:, None] * count + members for sets, members, _ in _levels(count)]
 
 
 @cache
