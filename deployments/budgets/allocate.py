@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 
 from deployments.budgets.objective import Objective
-from deployments.budgets.problem import Floats, Problem
+from deployments.budgets.problem import Problem
 from deployments.budgets.servers import MAX_SLOTS, Batching, OneAtATime, Server
+from profiles.arrays import Floats
 
 _MAX_ROUNDS, _MAX_EVALUATIONS = 500, 20_000
 # Less than this part of J is what rounding errors make of an unchanged value.

@@ -10,8 +10,9 @@ import numpy as np
 
 from deployments.budgets.arrivals import Arrivals, Window
 from deployments.budgets.curves import Curves
-from deployments.budgets.problem import Floats, Problem, UnstableError
+from deployments.budgets.problem import Problem, UnstableError
 from deployments.budgets.settings import ThinkingSettings
+from profiles.arrays import Floats
 from profiles.cell import Cell
 from profiles.profile import ThinkingCurve
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from deployments.budgets.problem import Floats, Problem, ProblemError, UnstableError
+from deployments.budgets.problem import Problem, ProblemError, UnstableError
 from deployments.budgets.servers import Delay, Demand, OneAtATime, Server
+from profiles.arrays import Floats
 
 # As many as a request may ask the router for.
 MAX_ATTEMPTS = 100

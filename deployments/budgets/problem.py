@@ -3,9 +3,8 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from profiles.arrays import Floats
 
 # How far shares may be from summing to 1: what rounding to a few digits in a file leaves.
 SHARE_TOLERANCE = 1e-6

@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg import hankel, toeplitz
 
-from deployments.budgets.problem import Floats, ProblemError
+from deployments.budgets.problem import ProblemError
+from profiles.arrays import Floats
 
 MAX_SLOTS = 4096
 

@@ -3,8 +3,6 @@
 from typing import Annotated, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -16,16 +14,13 @@ from pydantic import (
 
 from deployments.budgets.problem import LARGEST
 from deployments.verifier.text.patterns import PatternError, compile_pattern
+from profiles.strict import Strict
 
 MAX_RULES = 32
 MAX_RULE_CHARS = 256
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class TaskRule(_Strict):
+class TaskRule(Strict):
     """Requests whose last message has `pattern` (RE2) near its end are of this task."""
 
     task: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -41,7 +36,7 @@ class TaskRule(_Strict):
         return pattern
 
 
-class ThinkingSettings(_Strict):
+class ThinkingSettings(Strict):
     period_s: float = Field(default=10.0, ge=0.1, description="Seconds between two looks at the budgets.")
     window_s: PositiveFloat = Field(default=120.0, description="Arrivals of so many last seconds count.")
     worth_s: float = Field(

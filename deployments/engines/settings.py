@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     HttpUrl,
     NonNegativeFloat,
@@ -16,15 +14,14 @@ from pydantic import (
 )
 
 from profiles.profile import Latency
+from profiles.strict import Discreet, Strict
 
 # What vLLM serves at once where max_num_seqs is not set; its own default depends on the hardware.
 DEFAULT_SLOTS = 256
 
 
-class SimulatedSettings(BaseModel):
+class SimulatedSettings(Strict):
     """How a simulated model behaves; every draw depends only on the seed, the model's name and the prompt."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     seed: int = 0
     profile: str | None = Field(
@@ -53,10 +50,8 @@ class SimulatedSettings(BaseModel):
         return self
 
 
-class RemoteSettings(BaseModel):
+class RemoteSettings(Discreet):
     """An OpenAI server that runs elsewhere, and what the router must know of its model; keys are named as vLLM's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
     model_id: str = Field(min_length=1, description="The model's name in laar.")
     urls: tuple[HttpUrl, ...] = Field(

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from profiles.strict import Discreet
 
 SQLITE = "sqlite"
 # a century; the calendar ends some twenty of them ago
@@ -21,9 +23,8 @@ _DRIVERS = {
 }
 
 
-class LogSettings(BaseModel):
-    # a URL with a password is refused, and must not be printed with the refusal
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+class LogSettings(Discreet):
+    """Where attempts are logged. A URL with a password is refused, and not printed with the refusal."""
 
     enabled: bool = True
     url: str | None = Field(

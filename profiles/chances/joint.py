@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from profiles.chances.logistic import PSEUDO_LEVELS, PSEUDO_SCALE, Floats, Ints
+from profiles.arrays import Floats
+from profiles.chances.logistic import PSEUDO_LEVELS, PSEUDO_SCALE, Ints
 
 # Before any paired outcome: no shift, but failures may well go together.
 OVERALL_SCALE = 1.0

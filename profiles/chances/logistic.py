@@ -10,7 +10,8 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
 from scipy.special import expit
 
-Floats = NDArray[np.float64]
+from profiles.arrays import Floats as Floats
+
 Ints = NDArray[np.intp]
 
 # The level of an effect that no row has shown: its mean is zero, its variance the prior's.

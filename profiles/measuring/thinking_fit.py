@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import xlog1py, xlogy
 from scipy.stats import chi2, t
 
+from profiles.arrays import Floats
 from profiles.cell import Buckets
 from profiles.measuring.measurement import Record
 from profiles.profile import CurveParameter, ThinkingCurve, ThinkingPoint
 
-Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
 CONFIDENCE = 0.95

@@ -6,7 +6,9 @@ from importlib.resources import files
 from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, model_validator
+
+from profiles.strict import Strict
 
 LANGUAGE_CODES = ("ar", "bn", "de", "el", "en", "es", "fr", "he", "hi", "ja", "ko", "pt", "ru", "th", "uk", "zh")
 
@@ -14,11 +16,7 @@ _Words = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_le
 _Two = Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class TokenCounts(_Strict):
+class TokenCounts(Strict):
     """Means over 400 draws by the tokenizer of Gemma 3, 2026-11; other tokenizers need more for most scripts."""
 
     fact: PositiveFloat
@@ -28,7 +26,7 @@ class TokenCounts(_Strict):
     needles: PositiveFloat = Field(description="The same for two keys.")
 
 
-class Wording(_Strict):
+class Wording(Strict):
     """Placeholders in braces are filled by the workloads; words are written in the form that their template needs."""
 
     lookup: str = Field(description="Asks for the value of {key}.")

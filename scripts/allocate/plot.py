@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from deployments.budgets.allocate import Allocation
 from deployments.budgets.objective import Objective
-from deployments.budgets.problem import Floats
+from profiles.arrays import Floats
 from scripts.allocate.thinking_types import ThinkingTypes
 
 _POINTS = 201

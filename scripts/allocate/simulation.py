@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.budgets.objective import Objective
-from deployments.budgets.problem import Floats, Problem
+from deployments.budgets.problem import Problem
 from deployments.budgets.servers import Batching
+from profiles.arrays import Floats
 
 # One more is simulated first and left out, for the queue to fill.
 BATCHES = 20

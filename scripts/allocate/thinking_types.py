@@ -6,8 +6,6 @@ from typing import Annotated, Self
 import numpy as np
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     PositiveFloat,
@@ -16,8 +14,10 @@ from pydantic import (
 )
 
 from deployments.budgets.objective import MAX_ATTEMPTS, Objective
-from deployments.budgets.problem import LARGEST, Floats, Problem
+from deployments.budgets.problem import LARGEST, Problem
 from deployments.budgets.servers import MAX_SLOTS, Batching, OneAtATime, Server
+from profiles.arrays import Floats
+from profiles.strict import Strict
 from scripts.faults import in_words
 
 
@@ -25,16 +25,12 @@ class TypesError(ValueError):
     """The file states no task types; the message names keys, the values seen and what is allowed."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
 # Nothing that a table would take for mark-up or a plot for a formula; task, language and length bucket fit in.
 NAME = r"^[^\W_][\w ./<>=-]{0,127}$"
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class TaskType(_Strict):
+class TaskType(Strict):
     """`base_s + token_s * l` seconds alone on the server, correct with floor + gain * (1 - exp(-rate * l))."""
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -47,12 +43,12 @@ class TaskType(_Strict):
     max_tokens: int = Field(ge=0, le=int(LARGEST))
 
 
-class BatchingSpec(_Strict):
+class BatchingSpec(Strict):
     growth: Probability
     slots: int = Field(ge=1, le=MAX_SLOTS)
 
 
-class ThinkingTypes(_Strict):
+class ThinkingTypes(Strict):
     """Task types, the traffic and the server that they share."""
 
     arrivals_per_s: PositiveFloat

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deployments.router.choice.candidates import DEFAULT_OUTPUT_TOKENS
-from deployments.router.choice.latency import Floats
 from deployments.router.settings import Learning
+from profiles.arrays import Floats
 from profiles.chances.capability import Capability
 from profiles.profile import Profile
 from scripts.simulate.core.cluster import Cluster

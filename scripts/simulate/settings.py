@@ -7,8 +7,6 @@ from typing import Self
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -20,6 +18,7 @@ from pydantic import (
 
 from deployments.router.choice.policy import POLICIES
 from profiles.profile import DEFAULT_TASK, Profile
+from profiles.strict import Strict
 from scripts.faults import in_words
 from scripts.simulate.core.cluster import MAX_REPLICAS
 from scripts.simulate.core.router import Loop
@@ -38,11 +37,7 @@ class SettingsError(ValueError):
     """What cannot be simulated, and why."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Kind(_Strict):
+class Kind(Strict):
     """A kind of prompt, and how often it comes beside the others."""
 
     task: str = DEFAULT_TASK
@@ -51,7 +46,7 @@ class Kind(_Strict):
     share: PositiveFloat = Field(default=1.0, le=_MOST)
 
 
-class Faults(_Strict):
+class Faults(Strict):
     """Replicas that fail: their requests are lost, which is seen after `detect_s`."""
 
     mtbf_s: PositiveFloat = Field(ge=1, le=_MOST, description="Mean time of a replica until it fails.")
@@ -59,7 +54,7 @@ class Faults(_Strict):
     detect_s: NonNegativeFloat = Field(default=1.0, le=_MOST)
 
 
-class SimulationSettings(_Strict):
+class SimulationSettings(Strict):
     """A cluster, its traffic and the policies to compare on it."""
 
     profile: str = Field(description="A path, or the name of one that ships with laar.")

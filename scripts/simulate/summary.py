@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from profiles.arrays import Floats
 from profiles.measures.ttca import PAR_FACTOR
 from scripts.simulate.core.router import Loop
 from scripts.simulate.core.simulation import Outcome
-from scripts.simulate.core.traffic import Floats
 from scripts.simulate.settings import SettingsError
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deployments.router.choice.latency import Speeds, idle_latency_s
+from profiles.arrays import Floats
 from profiles.profile import Profile
-from scripts.simulate.core.traffic import Floats
 from scripts.simulate.core.truth import Drawn
 from scripts.simulate.run import Scene, scene
 from scripts.simulate.settings import SettingsError, SimulationSettings

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from profiles.arrays import Floats
 from profiles.measures.trial import Trial, Try
 from profiles.measuring.measurement import Record
 from scripts.bench.simulated.calibrate import block_source, calibrate
@@ -12,7 +13,6 @@ from scripts.bench.simulated.replay import play_policy, trials_of
 from scripts.bench.simulated.scripted import of_trials, play
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
-from scripts.simulate.core.traffic import Floats
 from tests.unit.scripts.bench.simulated.test_replay import ENGINES, MIXED, PLAN, TRIAL, world
 from tests.unit.simulated import FAST, GOOD, engine, record
 

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.special import expit
 
+from profiles.arrays import Floats
 from profiles.chances.estimator import Bools, Counts
-from profiles.chances.logistic import Floats
 
 EDGES = (128, 512, 2048, 8192, 32768)
 BUCKETS = 6

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from profiles.arrays import Floats
 from profiles.measuring.measurement import Record
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
 from scripts.simulate.core.router import Loop, Router
 from scripts.simulate.core.simulation import Outcome, Simulation
-from scripts.simulate.core.traffic import Floats, Prompt, Traffic
+from scripts.simulate.core.traffic import Prompt, Traffic
 from scripts.simulate.core.truth import Recorded
 
 FAST, GOOD = "fast", "good"

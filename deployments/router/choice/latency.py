@@ -8,9 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from profiles.arrays import Floats as Floats
 from profiles.profile import Latency
-
-Floats = NDArray[np.float64]
 
 # Of the prompts that are under way, this share is taken to be still unread.
 UNREAD_SHARE = 0.5

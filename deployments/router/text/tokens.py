@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deployments.router.text.features import Features
+from profiles.arrays import Floats
 from profiles.profile import UNKNOWN_LANGUAGE, ModelProfile
-
-Floats = NDArray[np.float64]
 
 _STEP = 0.1
 _RANGE = (0.25, 4.0)

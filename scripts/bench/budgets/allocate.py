@@ -12,7 +12,8 @@ import numpy as np
 
 from deployments.budgets.allocate import allocate
 from deployments.budgets.objective import Objective
-from deployments.budgets.problem import Floats, Problem
+from deployments.budgets.problem import Problem
+from profiles.arrays import Floats
 from scripts.bench.budgets.problems import SWING_BETWEEN, SWINGING, overfull, random_problems
 from scripts.bench.budgets.reference import best_by_coordinates, contraction, fixed_point, value_s
 from scripts.bench.budgets.simulated import BATCH, MAX_ATTEMPTS, Part, simulated_parts

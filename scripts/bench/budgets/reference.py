@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deployments.budgets.problem import Floats, Problem, dot
+from deployments.budgets.problem import Problem, dot
+from profiles.arrays import Floats
 
 
 def mean_time_s(problem: Problem, budgets: Floats) -> float:

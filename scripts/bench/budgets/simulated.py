@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from deployments.budgets.allocate import allocate
 from deployments.budgets.objective import Objective
-from deployments.budgets.problem import Floats, Problem
+from deployments.budgets.problem import Problem
 from deployments.budgets.servers import Batching, OneAtATime, Server
+from profiles.arrays import Floats
 from scripts.allocate.simulation import Traffic, simulate
 from scripts.bench.report import Bar
 

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from profiles.arrays import Floats
 from profiles.cell import Buckets
-from profiles.chances.logistic import Floats
 from profiles.measuring.measurement import Record
 
 Chance = Callable[[Record], float]

@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from profiles.chances.logistic import Floats
+from profiles.arrays import Floats
 from profiles.measures.trial import Trial
 from profiles.measures.ttca import attempts_s
 from profiles.measuring.measurement import Record

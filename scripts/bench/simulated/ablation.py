@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from deployments.router.settings import Learning
+from profiles.arrays import Floats
 from profiles.measures.ttca import answerable
 from profiles.measuring.measurement import Record
 from profiles.profile import UNKNOWN_LANGUAGE, CellCounts, PairCounts, Profile
 from scripts.bench.simulated.replay import Asked, Side, World, play_policy, sides, trials_of
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.router import FROZEN, Ablation, Loop
-from scripts.simulate.core.traffic import Floats
 
 # One bucket for all lengths: longer prompts do not exist.
 _ONE_BUCKET = (10_000_000,)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import minimize
 
+from profiles.arrays import Floats
 from profiles.cell import Buckets
 from profiles.measures.trial import Trial
 from profiles.measuring.measurement import Record
 from scripts.bench.simulated.replay import SHAKEN
 from scripts.bench.simulated.scripted import Step, of_trials, play, shaken
 from scripts.simulate.core.cluster import Cluster
-from scripts.simulate.core.traffic import Floats
 
 _FIELDS = ("overhead_s", "prefill_s_per_token", "decode_s_per_token", "decode_growth", "host_share")
 # Where a search begins at the least: a coefficient of nothing could not be multiplied, and no profile has a host_share.

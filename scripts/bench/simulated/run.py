@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
+from pydantic import Field, PositiveInt, ValidationError, field_validator
 
 from profiles.measures.trial import Trial
 from profiles.measuring.measurement import Record
 from profiles.profile import Profile
+from profiles.strict import Strict
 from scripts.bench.estimates.read_measurements import read_records
 from scripts.bench.simulated.calibrate import Calibrated, block_source, calibrate
 from scripts.bench.simulated.replay import Played, Replay, Way, World, compare, is_whole, replay
@@ -32,14 +33,12 @@ REPEATS = 16
 WAYS = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
 
 
-class RunFacts(BaseModel):
+class RunFacts(Strict):
     """`simulate.yaml` beside the raw data: what they do not say of the engines, and what these are fitted to.
 
     That is a run of its own, served once or several times, each time in one of the folders `runs`. A block is of the
     fold `block % folds`; each fold of a serving is held against engines that are fitted to its other folds.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     runs: tuple[str, ...] = Field(min_length=1)
     folds: int = Field(ge=2)

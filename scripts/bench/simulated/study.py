@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deployments.budgets.servers import Batching
+from profiles.arrays import Floats
 from profiles.chances.capability import Capability
 from profiles.measures.trial import Trial
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
@@ -23,7 +24,7 @@ from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
 from scripts.simulate.core.router import Router
 from scripts.simulate.core.simulation import Outcome, Simulation
-from scripts.simulate.core.traffic import Floats, Prompt, poisson
+from scripts.simulate.core.traffic import Prompt, poisson
 from scripts.simulate.core.truth import Drawn
 
 MODELS, REPLICAS, REQUESTS = 10, 1000, 1_000_000

@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -20,6 +18,7 @@ from pydantic import (
 )
 
 from deployments.router.choice.policy import PolicyName
+from profiles.strict import Strict
 from profiles.workloads import Prompt, workload
 from scripts.faults import in_words
 
@@ -56,10 +55,8 @@ CONTENDERS: Mapping[str, Contender] = {
 }
 
 
-class Part(BaseModel):
+class Part(Strict):
     """Prompts of one workload; short instructions come in one length only."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     workload: str
     languages: tuple[str, ...] = Field(min_length=1)
@@ -67,10 +64,8 @@ class Part(BaseModel):
     prompts: PositiveInt
 
 
-class TtcaPlan(BaseModel):
+class TtcaPlan(Strict):
     """Everything that decides what is asked, and when; two runs of one plan ask the same."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     parts: tuple[Part, ...] = Field(min_length=1)
     seed: NonNegativeInt

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from deployments.router.choice.chances import Chances
+from profiles.arrays import Floats
 from profiles.cell import Buckets
 from profiles.chances.capability import Capability
 from profiles.chances.joint import after
 from profiles.measuring.measurement import Record
 from profiles.profile import Profile
 from scripts.simulate.core.router import FROZEN
-from scripts.simulate.core.traffic import Floats, Prompt, Traffic
+from scripts.simulate.core.traffic import Prompt, Traffic
 
 # From failures that go together as much as they can to next to independent ones, in so many halvings (of logs).
 _LEAST_B, _MOST_B, _HALVINGS = 0.02, 300.0, 9

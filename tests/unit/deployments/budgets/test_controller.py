@@ -8,8 +8,9 @@ import pytest
 from deployments.budgets.arrivals import Window
 from deployments.budgets.controller import Controller, Outcome, ThinkingModel, problem_of
 from deployments.budgets.curves import Curves
-from deployments.budgets.problem import Floats, Problem
+from deployments.budgets.problem import Problem
 from deployments.budgets.settings import ThinkingSettings
+from profiles.arrays import Floats
 from profiles.cell import Cell
 from profiles.profile import ThinkingCurve
 

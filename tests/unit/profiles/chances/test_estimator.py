@@ -3,8 +3,8 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from profiles.arrays import Floats
 from profiles.chances.estimator import Bools, Counts, Grid, estimate
-from profiles.chances.logistic import Floats
 from tests.unit.ground_truth import BUCKETS, EDGES, chances, draw
 
 SEEDS = range(4)

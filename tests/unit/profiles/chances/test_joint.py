@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from profiles.arrays import Floats
 from profiles.chances.joint import Pairs, after, burdens
-from profiles.chances.logistic import Floats
 
 
 def pairs(*rows: tuple[int, int, int, float, int, int]) -> Pairs:
