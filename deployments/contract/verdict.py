@@ -32,6 +32,8 @@ class Reason(StrEnum):
     NO_NUMBER = "no_number"
     UNCLEAR_NUMBER = "unclear_number"
     NO_CHOICE = "no_choice"
+    NO_EXPRESSION = "no_expression"
+    UNPROVEN = "unproven"
     OUT_OF_TOLERANCE = "out_of_tolerance"
     NOT_JSON = "not_json"
     SCHEMA_VIOLATION = "schema_violation"

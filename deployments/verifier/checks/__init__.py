@@ -15,6 +15,7 @@ from deployments.verifier.checks.structure.json_schema import JsonSchema
 from deployments.verifier.checks.values.choice import Choice
 from deployments.verifier.checks.values.contains import Contains
 from deployments.verifier.checks.values.exact import Exact
+from deployments.verifier.checks.values.math import Math
 from deployments.verifier.checks.values.numeric import Numeric, numbers_as_written
 from deployments.verifier.checks.values.regex import Regex
 from deployments.verifier.checks.witnesses.agreement import Agreement
@@ -43,7 +44,18 @@ __all__ = [
 ]
 
 VerifySpec = Annotated[
-    NoVerify | Exact | Contains | Regex | Numeric | Choice | JsonSchema | Grounded | Agreement | Judge | Custom,
+    NoVerify
+    | Exact
+    | Contains
+    | Regex
+    | Numeric
+    | Math
+    | Choice
+    | JsonSchema
+    | Grounded
+    | Agreement
+    | Judge
+    | Custom,
     Field(discriminator="type"),
 ]
 SPEC: TypeAdapter[Any] = TypeAdapter(VerifySpec)

@@ -207,7 +207,7 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
         pytest.param(
             b'{"verify":{"value":"x"}}',
             "laar.verify.type: is missing; known types are none, exact, contains, regex, numeric, "
-            "choice, json_schema, grounded, agreement, judge, custom",
+            "math, choice, json_schema, grounded, agreement, judge, custom",
             id="type-missing",
         ),
         pytest.param(b'{"verify":{"type":"exact","valu":"x"}}', "laar.verify.valu: unknown key", id="typo-first"),
@@ -229,7 +229,7 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
         pytest.param(
             b'{"verify":{"type":7}}',
             "laar.verify.type: there is no type 7; known types are none, exact, contains, regex, numeric, "
-            "choice, json_schema, grounded, agreement, judge, custom",
+            "math, choice, json_schema, grounded, agreement, judge, custom",
             id="type-number",
         ),
         pytest.param(

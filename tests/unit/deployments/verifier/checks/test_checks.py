@@ -29,6 +29,7 @@ def test_a_search_with_too_many_false_starts_cannot_tell(spec: dict[str, Any], a
         pytest.param({"type": "contains", "value": "a"}, id="contains"),
         pytest.param({"type": "regex", "pattern": ".*"}, id="regex"),
         pytest.param({"type": "numeric", "value": 1}, id="numeric"),
+        pytest.param({"type": "math", "value": "1"}, id="math"),
         pytest.param({"type": "json_schema", "schema": {}}, id="json_schema"),
         pytest.param({"type": "grounded"}, id="grounded"),
         pytest.param({"type": "agreement"}, id="agreement"),
@@ -77,6 +78,7 @@ MINIMAL: list[dict[str, Any]] = [
     {"type": "contains", "value": ["a", "b"], "mode": "all"},
     {"type": "regex", "pattern": "^\\d+$", "full_match": True},
     {"type": "numeric", "value": "3", "tolerance": "0.5", "relative_tolerance": "0.1", "which": "any"},
+    {"type": "math", "value": "x^2"},
     {"type": "json_schema", "schema": {"type": "object", "properties": {"schema": {"type": "string"}}}},
     {"type": "grounded", "min_share": 0.5},
     {"type": "agreement", "by": "choice"},
@@ -146,6 +148,7 @@ def test_every_type_survives_the_way_to_the_verifier(spec: dict[str, Any]) -> No
             "greater than or equal to 0",
             id="negative",
         ),
+        pytest.param({"type": "math", "value": "(" * 31}, "math.value", "at most 30 brackets", id="depth"),
         pytest.param({"type": "numeric", "value": float("inf")}, "numeric.value", "finite number", id="infinite"),
         pytest.param(
             {"type": "json_schema", "schema": {"type": "x"}}, "json_schema.schema", "draft 2020-12", id="schema"
