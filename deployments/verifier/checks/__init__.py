@@ -44,18 +44,7 @@ __all__ = [
 ]
 
 VerifySpec = Annotated[
-    NoVerify
-    | Exact
-    | Contains
-    | Regex
-    | Numeric
-    | Math
-    | Choice
-    | JsonSchema
-    | Grounded
-    | Agreement
-    | Judge
-    | Custom,
+    NoVerify | Exact | Contains | Regex | Numeric | Math | Choice | JsonSchema | Grounded | Agreement | Judge | Custom,
     Field(discriminator="type"),
 ]
 SPEC: TypeAdapter[Any] = TypeAdapter(VerifySpec)

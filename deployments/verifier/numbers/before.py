@@ -30,7 +30,7 @@ _PERCENT: Final = re.compile(r"百分之\s?$")
 _APPROXIMATE: Final = re.compile(r"(?:约|約|大约|大約|およそ|대략|약|ประมาณ|ราว|左右|[~≈])\s?$")
 _COMPARED: Final = re.compile(r"(?:[×÷^≠<≤≥±/]|(?<![-−=])>|[!/<>~]=|~~|分の|분의|(?<!百)分之)\s?$|(?<=\S) ?\*\s?$")
 _UNCLEAR_WORDS: Final = (
-    tables.BOUNDS_BEFORE | tables.HEDGES_BEFORE | tables.SCALE_BEFORE | tables.REFERENCES_BEFORE
+    tables.APPLIED_BEFORE | tables.BOUNDS_BEFORE | tables.HEDGES_BEFORE | tables.SCALE_BEFORE | tables.REFERENCES_BEFORE
 )  # fmt: skip
 _ENDS_IN_DIGIT: Final = re.compile(r"\d\W*$")
 
@@ -128,6 +128,10 @@ def _sets_no_spaces(char: str) -> bool:
 
 def _edge(reading: Reading, plain: str, before: str) -> None:
     char, ahead = before[-1:], before[:-1]
+    line = before.rpartition("\n")[2]
+    reading.in_brackets = line.count("(") > line.count(")")
+    if before.rstrip(" ").endswith(UNREAD):
+        reading.spoil()
     if char in ("(", "（"):
         _in_brackets(reading, ahead)
     elif opening := _OPENING_BRACKET.search(before[-2:]):
@@ -139,7 +143,7 @@ def _edge(reading: Reading, plain: str, before: str) -> None:
     elif char == "%" and not ahead[-1:].isalnum():
         reading.start -= 1
         reading.as_percent()
-    elif (char in ("\\", "@", "&", "%", "·", "{", "∛", "∜", UNREAD) and not (char == "·" and not ahead.strip())) or (
+    elif (char in ("\\", "@", "&", "%", "·", "{", "∛", "∜") and not (char == "·" and not ahead.strip())) or (
         char == "!" and not ahead
     ):
         reading.spoil()
@@ -147,11 +151,10 @@ def _edge(reading: Reading, plain: str, before: str) -> None:
 
 def _in_brackets(reading: Reading, ahead: str) -> None:
     """f(2) is an argument, 3(5) a product."""
-    reading.in_brackets = True
     if word := _LATIN_WORD.search(ahead):
         reading.is_aside = len(word[0]) <= 2
         reading.spoil()
-    elif ahead[-1:].isdigit() or ahead[-1:] in (")", "√", "^"):
+    elif ahead[-1:].isdigit() or ahead[-1:] in tuple(")√^-−–+×*/") or re.search(r"\d\.$", ahead):
         reading.spoil()
 
 
@@ -164,7 +167,7 @@ def _cited(reading: Reading, plain: str, ahead: str) -> None:
 
 def _words(reading: Reading, before: str, language: str) -> None:
     """Words in the same clause: minus, negations, bounds, guesses, references."""
-    clause = CLAUSE_ENDS.split(before)[-1]
+    clause = CLAUSE_ENDS.split(before)[-1].rpartition("=")[2]
     words = [word.casefold() for word in WORD.findall(clause)][-4:]
     if words and words[-1] in tables.MINUS_BEFORE:
         if _ENDS_IN_DIGIT.search(clause[: clause.casefold().rfind(words[-1])]):
@@ -182,7 +185,7 @@ def _words(reading: Reading, before: str, language: str) -> None:
     if said & tables.APPROXIMATE_BEFORE:
         reading.is_exact = False
     if is_month(words[-1], clause, language):
-        reading.is_date = True
+        reading.joins_next = True
         reading.spoil()
     if said & _UNCLEAR_WORDS or ({*words[-3:]} | said) & tables.NEGATIONS_BEFORE:
         reading.spoil()
@@ -190,6 +193,6 @@ def _words(reading: Reading, before: str, language: str) -> None:
 
 def is_month(word: str, context: str, language: str) -> bool:
     """Whether a word is a month; `may` and `march` are only with a capital."""
-    if word not in tables.MONTHS:
+    if word not in tables.MONTHS or (word in ("may", "march") and language not in ("en", "unknown")):
         return False
     return language not in ("en", "unknown") or word.title() in context

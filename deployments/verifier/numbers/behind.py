@@ -48,12 +48,17 @@ _SCALE_LIKE: Final = re.compile(
     "லட்ச|கோடி|ஆயிர|లక్ష|కోట|వేల|ಲಕ್ಷ|ಕೋಟಿ|ಸಾವಿರ|ലക്ഷ|കോടി|ആയിര|લાખ|કરોડ|હજાર|ਲੱਖ|ਕਰੋੜ|ਹਜ਼ਾਰ"
 )
 _UNSPACED: Final = re.compile(r"[ \u00a0]?(?=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af])")
-_PART_OF: Final = re.compile(r"\s?(?:分の|분의|分之)")
+_PART_OF: Final = re.compile(r"\s?(?:分の|분의|分之)|\.\(\d|\.[ºª°]|[个個名人只点]?[多余]")
+# 5点30分, and a third in Turkish: 3'te 1
+_JOINED: Final = re.compile(r"[点時시] ?\d|'[dt][ea] \d(?!\d)")
+_DOUBTFUL_LETTERS: Final = frozenset("MBKTG")
+_AMOUNT_LETTERS: Final = frozenset("m b t k mm".split())
 _ENDINGS: Final = frozenset("st nd rd th ary ish something odd plus".split())
 _SUFFIX_LANGUAGES: Final = frozenset("tr az uz fi et kk".split())
 _INDIC: Final = re.compile("[\u0900-\u0df4]")
 _INDIC_CLASSIFIERS: Final = frozenset({"টি", "টা", "জন", "খানা", "है", "जना"})
 _DOTTED: Final = re.compile(rf"\. ({LETTER}+)")
+_ORDINAL_SIGN_LANGUAGES: Final = frozenset("es pt it ca gl".split())
 _QUESTION: Final = re.compile(r"[\s\"')\]*]*\?")
 
 
@@ -62,8 +67,13 @@ def look_behind(reading: Reading, plain: str, language: str) -> None:
     after = plain[reading.end : reading.end + CONTEXT_CHARS]
     if any(pattern.match(after) for pattern in (_AND_A_HALF, _RANGED, _CALCULATED, _PART_OF)):
         reading.spoil()
-    if _ELLIPSIS.match(after) and reading.values and reading.values[0].denominator > 1:
+    if _JOINED.match(after):
+        reading.joins_next = True
+        reading.spoil()
+    if _ELLIPSIS.match(after):
         reading.is_exact = False  # 3.14...
+        if not reading.values or reading.values[0].denominator == 1:
+            reading.spoil()
     price = _PRICE_DASH.match(after)
     position = _unit(reading, after, price.end() if price else 0, language)
     rest = after[position:]
@@ -79,6 +89,8 @@ def _unit(reading: Reading, after: str, position: int, language: str) -> int:
     if found := _PERCENT.match(after, position):
         _percent(reading, found[1])
     elif found := _DEGREES.match(after, position):
+        if found[1] == "º" and not found[2] and language in _ORDINAL_SIGN_LANGUAGES:
+            reading.spoil()
         reading.unit = "°" + (found[2] or {"℃": "C", "℉": "F"}.get(found[1], ""))
     elif found := _UNSPACED.match(after, position):
         return _in_unspaced_script(reading, after, _match_word(after, found.end()))
@@ -181,6 +193,9 @@ def _in_unspaced_script(reading: Reading, after: str, found: re.Match[str]) -> i
 def _words(reading: Reading, after: str, found: re.Match[str], position: int, language: str) -> int:
     """The one or two words behind the number."""
     first = found[1].casefold()
+    if found[1] in _DOUBTFUL_LETTERS or (reading.unit and first in _AMOUNT_LETTERS):
+        reading.spoil()  # $5 M
+        return found.end(1)
     both = f"{first} {found[2].casefold()}" if found[2] else first
     for phrase, end in ((both, found.end()), (first, found.end(1)), (first.rstrip("."), found.end(1))):
         if phrase in tables.PERCENT_AFTER:
@@ -192,7 +207,7 @@ def _words(reading: Reading, after: str, found: re.Match[str], position: int, la
             exponent = tables.SCALES.get(phrase) if disputed is None else disputed.get(language)
             if exponent is None:
                 reading.spoil()
-                return end
+                return position
             _scale(reading, exponent)
             return _unit_of_scaled(reading, after, end)
         elif phrase == "in" and after[end : end + 2].strip().isdigit():
@@ -200,10 +215,10 @@ def _words(reading: Reading, after: str, found: re.Match[str], position: int, la
         elif phrase in tables.UNITS:
             reading.unit = tables.UNITS[phrase] + after[end : _unit_end(after, end)]
             return _unit_end(after, end)
-        elif _is_date(phrase, found, language):
-            reading.is_date = True
+        elif _is_date(phrase, found, language) or phrase in tables.CLOCK_AFTER:
+            reading.joins_next = True
             reading.spoil()
-        elif phrase in tables.CLOCK_AFTER or (phrase == first and _SCALE_LIKE.match(first)):
+        elif phrase == first and _SCALE_LIKE.match(first):
             reading.spoil()
         else:
             continue
@@ -237,7 +252,7 @@ def _dotted(reading: Reading, after: str, language: str) -> None:
     """Der 5. Mai, am 5. tag: a full stop that makes an ordinal."""
     found = _DOTTED.match(after)
     if found and is_month(found[1].casefold(), found[1], language):
-        reading.is_date = True
+        reading.joins_next = True
         reading.spoil()
     elif found and language in tables.ORDINAL_DOT_LANGUAGES and found[1][0].islower():
         reading.spoil()

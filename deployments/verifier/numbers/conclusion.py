@@ -3,10 +3,11 @@
 import re
 from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, Literal
 
 from deployments.verifier.numbers.lexicon import phrases
+from deployments.verifier.numbers.lexicon.spelled import ENGLISH
 from deployments.verifier.numbers.lexicon.tables import LETTER
 from deployments.verifier.numbers.markup import BOX_CLOSES, BOX_OPENS, UNREAD, to_plain
 from deployments.verifier.numbers.reading import Reading
@@ -17,7 +18,7 @@ Which = Literal["last", "first", "any"]
 
 WINDOW_CHARS: Final = 4_000  # the end of an answer, where it concludes
 _QUICK_NUMBERS: Final = 32
-MAX_CHARS: Final = 1 << 16  # of an answer of which every number is read
+MAX_CHARS: Final = 1 << 14  # of an answer of which every number is read
 
 _STOP: Final = re.compile(r"[。！!?\n]|\.(?=\s|$)|\.(?=[A-Z])")
 _BOX: Final = re.compile(f"{BOX_OPENS}([^{BOX_OPENS}{BOX_CLOSES}]*){BOX_CLOSES}")
@@ -30,7 +31,8 @@ def is_quick(text: str, which: Which) -> bool:
     window = text[:WINDOW_CHARS] if which == "first" else text[-WINDOW_CHARS:]
     if which == "any" and len(text) > WINDOW_CHARS:
         return False
-    return sum(1 for _ in islice(START.finditer(window), _QUICK_NUMBERS + 1)) <= _QUICK_NUMBERS
+    found = chain(START.finditer(window), ENGLISH.finditer(window))
+    return sum(1 for _ in islice(found, _QUICK_NUMBERS + 1)) <= _QUICK_NUMBERS
 
 
 def first_number(text: str, language: str) -> Reading | None:
@@ -39,7 +41,7 @@ def first_number(text: str, language: str) -> Reading | None:
     found = _numbers(read_plain(to_plain(head), language))
     if not found:
         return None
-    return _spoilt(found[0]) if found[0].touches_end and len(text) > WINDOW_CHARS else found[0]
+    return _spoilt(found[0]) if found[0].may_go_on and len(text) > WINDOW_CHARS else found[0]
 
 
 def all_numbers(text: str, language: str) -> list[Reading]:

@@ -106,7 +106,7 @@ _SQRT: Final = re.compile(
 _STYLED: Final = re.compile(
     r"\\(?:text|mathrm|textbf|mathbf|textrm|mbox|boldsymbol|operatorname|mathit|textit|emph|bm)\s?\{([^{}]{0,120})\}"
 )
-_BOXED: Final = re.compile(r"\\f?boxed\s?\{((?:[^{}]|\{[^{}]{0,60}\}){0,200}?)\}")
+_BOXED: Final = re.compile(r"\\(?:f?boxed|fbox)\s?\{((?:[^{}]|\{[^{}]{0,60}\}){0,200}?)\}")
 _COMMAND: Final = re.compile(r"\\([A-Za-z]{1,24})")
 _SPACING: Final = re.compile(r"\\[,;:! ]")
 _MATH_FENCE: Final = re.compile(r"\\[()\[\]]|\$\$")

@@ -27,9 +27,9 @@ class Reading:
     is_aside: bool = False  # [1], H2O, f(2), a marker of a list: no number of the answer
     in_brackets: bool = False
     is_word: bool = False
-    is_date: bool = False
+    joins_next: bool = False  # a date or a time, of which the next number is a part
     unit: str = ""
-    touches_end: bool = False
+    may_go_on: bool = False  # no sentence ends behind it, so more text could change it
 
     @property
     def is_clear(self) -> bool:

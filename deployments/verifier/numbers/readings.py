@@ -15,6 +15,8 @@ from deployments.verifier.numbers.written import START, read_written
 
 _MAX_GAP_CHARS: Final = 24  # between two numbers that may belong together
 _MARKER: Final = re.compile(r"(?:^|\n)[ \t*#(-]{0,8}(\d{1,3})[.)：:]\s+(?=\S)")
+_SENTENCE_END: Final = re.compile(r"[.!?;]\s|[。！\n]")
+_DATE_GAPS: Final = frozenset({"", ",", "de", "of", "del", "г", "点", "時", "시"})
 _OPERATOR: Final = re.compile(r"[+\-−–×÷*/·^:x]")
 _MEASURES: Final = (
     frozenset({"a", "month", "week", "d", "h", "min", "s", "ms"}),
@@ -39,9 +41,10 @@ def read_plain(plain: str, language: str) -> list[Reading]:
     for first, second in pairwise(found):
         if second.start - first.end <= _MAX_GAP_CHARS and not (first.is_aside or second.is_aside):
             _link(first, second, plain)
+    last_end = max((end.start() for end in _SENTENCE_END.finditer(plain)), default=-1)
     for reading in found:
         reading.text = plain[reading.start : reading.end].strip()
-        reading.touches_end = not plain[reading.end :].strip(" *\"'")
+        reading.may_go_on = reading.end > last_end
     return found
 
 
@@ -95,15 +98,19 @@ def _link(first: Reading, second: Reading, plain: str) -> None:
     gap = plain[first.end : second.start]
     word = gap.strip(" \u00a0\n.*-").casefold() or gap.strip(" \u00a0\n.*")
     has_words = first.is_word or second.is_word
-    if first.is_date and word in ("", ",", "de", "of", "del", "г"):
-        second.is_date = True
+    if (first.joins_next and word in _DATE_GAPS) or (
+        first.unit in ("h", "°") and not second.unit and not gap.strip(" ")
+    ):
+        second.joins_next = True
         second.spoil()
     elif word in tables.LIST_WORDS and not (_are_parts(first.unit, second.unit) or _is_between(first, plain)):
         second.is_listed = True
         if not second.is_clear:
             first.spoil()  # 3 और 7 के बीच
     elif (
-        word in tables.RANGE_WORDS | tables.SHARE_WORDS
+        word in tables.RANGE_WORDS | tables.SHARE_WORDS | tables.OPERATIONS
+        or gap == "|"
+        or word.endswith(("中", "中的", "中の", "중", "중에", "중에서"))
         or word.split(" ")[0] in ("of", "out")
         or (_OPERATOR.fullmatch(word) and not re.fullmatch(r":\s+", gap))
         or (word == "" and has_words and "\n" not in gap and "." not in gap)
@@ -119,8 +126,8 @@ def _are_parts(first: str, second: str) -> bool:
 
 
 def _are_in_brackets(first: Reading, second: Reading, plain: str) -> bool:
-    """(3, 9) and [3, 9] are pairs or ranges."""
-    return plain[first.start - 1 : first.start] in ("(", "[") and plain[second.end : second.end + 1] in (")", "]")
+    """(3, 9), [3, 9] and {3, 9} are pairs, ranges or sets."""
+    return plain[first.start - 1 : first.start] in tuple("([{") or plain[second.end : second.end + 1] in tuple(")]}")
 
 
 def _is_between(first: Reading, plain: str) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
-from deployments.verifier.checks.check import Check, Place
+from deployments.verifier.checks.check import INLINE_CHARS, Check, Place
 from deployments.verifier.numbers.conclusion import MAX_CHARS as MAX_READ_CHARS
 from deployments.verifier.numbers.conclusion import all_numbers, first_number, is_quick, is_value, last_number
 from deployments.verifier.numbers.lexicon.spelled import WORD_LANGUAGES
@@ -73,19 +73,20 @@ class Numeric(Check):
         number = find(evidence.answer, evidence.language)
         if number is None:
             return _no_number(evidence)
-        # what ends the text may go on, and what is last may not be the last
-        if evidence.is_cut and (self.which == "last" or number.touches_end):
+        # what is last may not be the last
+        if evidence.is_cut and (self.which == "last" or number.may_go_on):
             return unknown(Reason.CUT_OFF, read=number.text)
         return _verdict(self._is_met(number), number.text)
 
     def place(self, evidence: Evidence) -> Place:
-        return Place.INLINE if is_quick(evidence.answer, self.which) else Place.THREAD
+        is_inline = evidence.size_chars < INLINE_CHARS and is_quick(evidence.answer, self.which)
+        return Place.INLINE if is_inline else Place.THREAD
 
     def _any(self, evidence: Evidence) -> Verdict:
         numbers = all_numbers(evidence.answer[:MAX_READ_CHARS], evidence.language)
         is_whole = len(evidence.answer) <= MAX_READ_CHARS and not evidence.is_cut
-        if not is_whole and numbers and numbers[-1].touches_end:
-            numbers.pop()
+        if not is_whole:
+            numbers = [number for number in numbers if not number.may_go_on]
         met = [self._is_met(number) for number in numbers]
         if True in met:
             return correct(Reason.MATCHED, read=numbers[met.index(True)].text)

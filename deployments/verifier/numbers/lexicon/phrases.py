@@ -53,7 +53,8 @@ MISLEADING: Final = re.compile(
 )
 TAKEN_BACK: Final = re.compile(
     _either(
-        "wait actually correction corrected sorry mistake oops hmm instead should_be scratch_that recheck re-check "
+        "could_also_be might_also_be could_be might_be alternatively or_maybe wait actually correction "
+        "corrected sorry mistake oops hmm instead should_be scratch_that recheck re-check "
         "recalculate recalculating wrong not_right moment korrektur korrigiere falsch eigentlich attends en_fait "
         "erreur espera en_realidad perdón error aspetta in_realtà scusa espere na_verdade desculpe подожди ошибка "
         "на_самом_деле wacht eigenlijk czekaj właściwie",

@@ -27,7 +27,7 @@ _TENS: Final = {
 }
 _LARGE: Final = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _EN_WORD: Final = "|".join([*_SMALL, *_TENS, "hundred", *_LARGE])
-_ENGLISH: Final = re.compile(rf"\b(?:a )?(?:{_EN_WORD})\b(?:(?:[ -]|, | and )(?:{_EN_WORD})\b){{0,20}}", re.IGNORECASE)
+ENGLISH: Final = re.compile(rf"\b(?:a )?(?:{_EN_WORD})\b(?:(?:[ -]|, | and )(?:{_EN_WORD})\b){{0,20}}", re.IGNORECASE)
 # amounts that are not read
 _ENGLISH_UNREAD: Final = re.compile(
     r"\b(?:half|halves|thirds|quarters?|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|dozens?|score|couple|pair|twice|thrice|"
@@ -125,7 +125,7 @@ class Word:
 
 def find_words(plain: str, language: str) -> Iterator[Word]:
     if language == "en" or language not in _PARTS:
-        for found in _ENGLISH.finditer(plain):
+        for found in ENGLISH.finditer(plain):
             if found[0].casefold() != "one":
                 yield Word(found.start(), found.end(), _read_english(found[0].casefold()))
         if language == "en":

@@ -82,6 +82,24 @@ SCALES: Final = _table("""
 """)
 # the same letters, another amount in another language; None: not even one language agrees
 DISPUTED_SCALES: Final[dict[str, dict[str, int]]] = {
+    "factorial": {},
+    "hundredths": {},
+    "tenths": {},
+    "thousandths": {},
+    "millionths": {},
+    "halves": {},
+    "thirds": {},
+    "quarters": {},
+    "fourths": {},
+    "fifths": {},
+    "fakultät": {},
+    "factorielle": {},
+    "factoriel": {},
+    "pp": {},
+    "bp": {},
+    "bps": {},
+    "basis": {},
+    "max": {},
     "billion": {"en": 9, "fr": 12, "da": 12, "no": 12, "nb": 12},
     "billions": {"en": 9, "fr": 12},
     "billionen": {"de": 12},
@@ -235,7 +253,10 @@ BELOW_ZERO_AFTER: Final = (
 
 # a number after one of these is a bound or a guess, not a value
 BOUNDS_BEFORE: Final = _words(
-    "min min. max max. than least most over under above below exceeds exceeding up_to almost nearly als "
+    "many_as much_as few_as close_to one_in einer_von eins_von eine_von un_sur une_sur uno_su um_em один_из "
+    "jeden_z יותר_מ פחות_מ לפחות más_que menos_que mehr_als weniger_als mais_que menos_que min min. max max. "
+    "than least "
+    "most over under above below exceeds exceeding up_to almost nearly als "
     "mindestens höchstens über "
     "unter fast "
     "bis_zu maximal minimal au_moins au_plus plus_de moins_de presque jusqu'à más_de menos_de al_menos "
@@ -254,6 +275,67 @@ BOUNDS_BEFORE: Final = _words(
     "≥ ≤ > < fewer greater lower higher minimum maximum limited"
 )
 BOUNDS_AFTER: Final = (
+    "or there",
+    "tops",
+    "maximum",
+    "minimum",
+    "max.",
+    "max ",
+    "zum quadrat",
+    "au carré",
+    "al cuadrado",
+    "al quadrato",
+    "ao quadrado",
+    "в квадрате",
+    "hoch ",
+    "to the power",
+    "raised to",
+    "से अधिक",
+    "से ज़्यादा",
+    "से ज्यादा",
+    "से कम",
+    "এর বেশি",
+    "টির বেশি",
+    "এর কম",
+    "より",
+    "보다",
+    "fazla",
+    "daha fazla",
+    "daha az",
+    "több",
+    "kevesebb",
+    "க்கு மேல்",
+    "கும் மேற்பட்ட",
+    "కంటే",
+    "పైగా",
+    "पेक्षा",
+    "થી વધુ",
+    "ਤੋਂ ਵੱਧ",
+    "سے زیادہ",
+    "سے کم",
+    "به بالا",
+    "over",
+    "upwards",
+    "und mehr",
+    "et plus",
+    "y más",
+    "e mais",
+    "e più",
+    "och uppåt",
+    "en meer",
+    "i więcej",
+    "a více",
+    "или повече",
+    "или више",
+    "ili više",
+    "arti",
+    "dan dari",
+    "ขึ้นไป",
+    "trở lên",
+    "ke atas",
+    "ke bawah",
+    "hingga",
+    "pataas",
     "or more",
     "or less",
     "or fewer",
@@ -312,6 +394,27 @@ BOUNDS_AFTER: Final = (
     "at least",
     "at a time",
 )
+# a number after one of these is what something is done to
+APPLIED_BEFORE: Final = _words(
+    "power hoch puissance potencia potenza potência log ln lg sin cos tan sqrt twice double triple half root_of "
+    "square_of cube_of opposite_of inverse_of "
+    "reciprocal_of "
+    "negative_of half_of third_of quarter_of power_of factorial_of multiple_of wurzel_aus wurzel_von "
+    "quadratwurzel_von "
+    "hälfte_von doppelte_von carrée_de racine_de moitié_de double_de raíz_de cuadrada_de mitad_de doble_de radice_di "
+    "quadrata_di metà_di doppio_di raiz_de quadrada_de metade_de dobro_de wortel_van helft_van корень_из половина_от "
+    "половина_из log10 log2"
+)
+# between two numbers: a calculation
+OPERATIONS: Final = _words(
+    "plus minus plus_or_minus times multiplied_by divided_by over mal geteilt_durch fois divisé_par por entre "
+    "más menos "
+    "dividido_por più meno per diviso mais vezes плюс минус умножить_на разделить_на keer gedeeld_door gånger "
+    "delat_med "
+    "razy krát çarpı bölü artı eksi nhân chia cộng trừ kali dibagi tambah kurang 加 减 乘 除以 乘以 足す 引く "
+    "掛ける 割る 더하기 빼기 "
+    "곱하기 나누기 जोड़ घटा गुणा भाग زائد ناقص ضرب"
+)
 APPROXIMATE_BEFORE: Final = _words(
     "about approximately around roughly circa ca ca. approx approx. some ~ ≈ etwa ungefähr rund zirka environ "
     "approximativement "
@@ -325,7 +428,7 @@ APPROXIMATE_BEFORE: Final = _words(
     "približno otprilike oko  приближно apie apytiksliai aptuveni umbes takribani humigit-kumulang mahigit"
 )
 NEGATIONS_BEFORE: Final = _words(
-    "not isn't n't wasn't aren't weren't never neither nor cannot can't won't doesn't don't didn't isn’t "
+    "ni not isn't n't wasn't aren't weren't never neither nor cannot can't won't doesn't don't didn't isn’t "
     "without except instead_of "
     "rather_than unlike nicht kein keine keinen keinem weder sondern_nicht statt ohne nie pas jamais sauf "
     "sans no nunca tampoco "
@@ -339,6 +442,7 @@ NEGATIONS_BEFORE: Final = _words(
 # words of the tables above that mean something else in other languages
 ONLY_IN: Final = {
     "mai": frozenset({"it", "ro"}),
+    "ni": frozenset("fr es ca gl eu".split()),
     "nu": frozenset({"ro"}),
     "ne": frozenset("fr cs sk hr sr sl bg bs".split()),
     "nem": frozenset({"hu", "pt"}),
@@ -348,9 +452,8 @@ ONLY_IN: Final = {
     "sub": frozenset({"ro"}),
     "fast": frozenset({"de"}),
     "dia": frozenset({"es", "pt", "ca", "gl"}),
-    "no": frozenset("en es it pt ca gl".split()),
+    "no": frozenset("en es ca gl".split()),
     "sans": frozenset({"fr"}),
-    "sin": frozenset({"es", "gl"}),
     "not": frozenset({"en"}),
     "nie": frozenset({"de", "pl", "sk", "af"}),
 }
@@ -422,6 +525,7 @@ NEGATIONS_AFTER: Final = (
     "அல்ல",
 )
 HEDGES_BEFORE: Final = _words(
+    "or oder ou или або lub albo nebo eller tai vagy veya hoặc atau أو یا או या বা หรือ 或 或者 または 또는 "
     "maybe perhaps possibly might_be could_be may_be either guess say vielleicht möglicherweise peut-être "
     "quizás tal_vez quizá "
     "talvez forse может_быть возможно можливо może kanske måske kanskje ehkä možná možno talán belki poate ίσως "
@@ -473,7 +577,8 @@ LIST_WORDS: Final = _words(
     "ile and und et y e и та i en och og ja és ve şi și και và dan و ו और এবং และ 和 与 跟 と 와 과 및 na at &"
 )
 SHARE_WORDS: Final = _words(
-    "of out_of in von aus sur parmi de su di em из от з із z ze uit av af på of_the des van_de iz sa na'akin  "
+    "de_cada op_de op στα στους στις ud_af av_de van_de von_den sur_les de_los dos das ในจำนวน drí z_celkem of "
+    "out_of in von aus sur parmi de su di em из от з із z ze uit av af på of_the des van_de iz sa na'akin  "
     "trên của "
     "dari من از מתוך में_से  中的 中 分の ของ จาก per every"
 )

@@ -1,4 +1,4 @@
-"""A table of answers in 60 languages, each with the number it says and numbers it does not say."""
+"""A table of answers in 70 languages, each with the number it says and numbers it does not say."""
 
 import json
 from collections.abc import Iterator

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from deployments.contract.verdict import Outcome
-from deployments.verifier.checks import SPEC, read_spec
+from deployments.verifier.checks import SPEC, Place, read_spec
 from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
 
 
@@ -53,14 +53,15 @@ def test_numeric(spec: dict[str, Any], language: str, answer: str, expected: tup
     [
         pytest.param("It is 12", "length", "last", 12, (U, "cut_off"), id="may-go-on"),
         pytest.param("First, 4 + 6 = 10. Next,", "length", "last", 10, (U, "cut_off"), id="not-concluded"),
-        pytest.param("12 of them, and", "length", "first", 12, (C, "matched"), id="first-is-whole"),
-        pytest.param("12", "length", "first", 12, (U, "cut_off"), id="first-may-go-on"),
-        pytest.param("12 and then 5", "length", "any", 12, (C, "matched"), id="any-is-whole"),
-        pytest.param("12 and then 5", "length", "any", 5, (U, "unclear_number"), id="any-may-go-on"),
+        pytest.param("12 of them. And", "length", "first", 12, (C, "matched"), id="first-is-whole"),
+        pytest.param("12 and a", "length", "first", 12, (U, "cut_off"), id="first-may-go-on"),
+        pytest.param("0.", "length", "first", 0, (U, "cut_off"), id="stop-or-point"),
+        pytest.param("12. And then 5", "length", "any", 12, (C, "matched"), id="any-is-whole"),
+        pytest.param("12. And then 5", "length", "any", 5, (U, "unclear_number"), id="any-may-go-on"),
         pytest.param("I think", "length", "last", 5, (U, "cut_off"), id="none-yet"),
     ],
 )
-def test_what_touches_the_end_of_a_cut_answer_may_go_on(
+def test_a_number_in_the_sentence_that_was_cut_may_go_on(
     answer: str, finish_reason: str, which: str, value: int, expected: tuple[Outcome, str]
 ) -> None:
     spec = {"type": "numeric", "value": value, "which": which}
@@ -96,3 +97,19 @@ def test_the_value_is_the_number_as_it_is_written(written: str, kept: str) -> No
 def test_a_value_that_is_no_bounded_number_is_refused(written: str, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         read_spec(f'{{"type": "numeric", "value": {written}}}'.encode())
+
+
+@pytest.mark.parametrize(
+    ("answer", "which", "place"),
+    [
+        pytest.param("It is 42.", "last", Place.INLINE, id="short"),
+        pytest.param("12 " * 33, "last", Place.THREAD, id="many-numbers"),
+        pytest.param("five. " * 33, "last", Place.THREAD, id="many-words"),
+        pytest.param("a" * 5000 + " 42", "any", Place.THREAD, id="any-of-a-long-text"),
+        pytest.param("a" * 20_000 + " 42", "last", Place.THREAD, id="long-text"),
+    ],
+)
+def test_only_what_is_read_in_less_than_a_millisecond_runs_in_the_event_loop(
+    answer: str, which: str, place: Place
+) -> None:
+    assert SPEC.validate_python({"type": "numeric", "value": 1, "which": which}).place(evidence(answer)) is place
