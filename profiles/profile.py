@@ -14,6 +14,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    StringConstraints,
     model_validator,
 )
 
@@ -171,6 +172,9 @@ class Measured(_Strict):
     workloads: tuple[str, ...]
     seed: int | None = Field(description="Of the prompts; none where live traffic was counted.")
     merged_seeds: tuple[int, ...] = Field(default=(), description="Of all that were merged, if this is a merger.")
+    prompts: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9+/]{8})*$")] = Field(
+        default="", description="The prompts that were counted, as `profiles.measuring.prompt_set` writes them."
+    )
     log_periods: tuple[tuple[AwareDatetime, AwareDatetime], ...] = Field(
         default=(), description="From when to when live traffic was counted, of all that were merged."
     )

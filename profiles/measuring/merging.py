@@ -1,11 +1,12 @@
 """One profile from two that were measured apart: on other days, for other languages, or of other models."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 
 from profiles.cell import Cell
+from profiles.measuring.prompt_set import num_shared, union
 from profiles.profile import UNKNOWN_LANGUAGE, CellCounts, Measured, ModelProfile, PairCounts, Profile
 
 _Period = tuple[datetime, datetime]
@@ -42,6 +43,24 @@ def _check(older: Profile, newer: Profile) -> None:
         if one != other:
             raise MergeError(f"{name} differ: {one} and {other}; only profiles that agree on them can be merged")
     shared = _shared_cells(older, newer)
+    _check_prompts(older, newer, shared)
+    if shared and (both := _overlap(older.measured, newer.measured)):
+        raise MergeError(
+            f"both count live traffic from {both[0]:%FT%TZ} to {both[1]:%FT%TZ} and have {_told(shared[0])}: "
+            "the same attempts would count twice; let one begin where the other ends, with --since"
+        )
+
+
+def _check_prompts(older: Profile, newer: Profile, shared: Sequence[tuple[str, Cell]]) -> None:
+    """No prompt may count twice for a model; profiles that do not say which prompts they counted go by their seeds."""
+    one, other = older.measured.prompts, newer.measured.prompts
+    if one and other:
+        if shared and (count := num_shared(one, other)):
+            raise MergeError(
+                f"both counted the same {count} prompts and have {_told(shared[0])}: "
+                "they would count twice; measure other prompts"
+            )
+        return
     # where the language was not recognised, other prompts of the same seed may have come to the same cell
     known = [cell for cell in shared if cell[1][1] != UNKNOWN_LANGUAGE]
     if known and (seeds := _seeds(older) & _seeds(newer)):
@@ -49,11 +68,12 @@ def _check(older: Profile, newer: Profile) -> None:
             f"both were measured with seed {min(seeds)} and have {_told(known[0])}: "
             "the same prompts would count twice; measure one of them with another seed"
         )
-    if shared and (both := _overlap(older.measured, newer.measured)):
-        raise MergeError(
-            f"both count live traffic from {both[0]:%FT%TZ} to {both[1]:%FT%TZ} and have {_told(shared[0])}: "
-            "the same attempts would count twice; let one begin where the other ends, with --since"
-        )
+
+
+def _merged_prompts(older: Measured, newer: Measured) -> str:
+    """Empty where one was measured without saying which prompts; live traffic has none to say."""
+    is_silent = any(not m.prompts and (m.seed is not None or m.merged_seeds) for m in (older, newer))
+    return "" if is_silent else union(older.prompts, newer.prompts)
 
 
 def _seeds(profile: Profile) -> set[int]:
@@ -147,6 +167,7 @@ def _measured(older: Measured, newer: Measured, command: str, *, seeds: set[int]
         update={
             "command": command,
             "merged_seeds": tuple(sorted(seeds)),
+            "prompts": _merged_prompts(older, newer),
             "log_periods": tuple(sorted({*older.log_periods, *newer.log_periods})),
             "workloads": tuple(sorted({*older.workloads, *newer.workloads})),
             "prompts_per_cell": max(older.prompts_per_cell, newer.prompts_per_cell),

@@ -52,6 +52,7 @@ class _Line(BaseModel):
             answer=self.answer or "",
             verify=self.verify or {"type": "contains", "value": self.answer},
             max_tokens=self.max_tokens,
+            states_language=self.language != UNKNOWN_LANGUAGE,
         )
 
 

@@ -12,6 +12,7 @@ MAX_TOKENS = 131_072
 class Prompt:
     """`verify` is the verification that tells a correct answer; `target_tokens` names the intended length.
 
+    With `states_language` the request names the language itself, instead of leaving it to the router.
     `max_tokens` leaves room for the answer in a sentence, and none for reciting the prompt.
     """
 
@@ -23,6 +24,7 @@ class Prompt:
     answer: str
     verify: Mapping[str, Any]
     max_tokens: int = 24
+    states_language: bool = False
 
 
 def check_bounds(*, target_tokens: int, depth: float | None) -> None:

@@ -132,20 +132,22 @@ async def _answer(client: httpx.AsyncClient, case: Case) -> _Answer:
 
 def _body(case: Case) -> dict[str, Any]:
     prompt, budget = case.prompt, case.thinking_tokens
+    language = {"language": prompt.language} if prompt.states_language else {}
     body: dict[str, Any] = {
         "model": case.model,
         "messages": [{"role": "user", "content": prompt.text}],
         "temperature": 0,
         # thinking counts as output, and must not eat up the answer's share
         "max_tokens": prompt.max_tokens + (budget or 0),
-        "laar": {"verify": dict(prompt.verify), "max_attempts": 1, "task": prompt.task},
+        "laar": {"verify": dict(prompt.verify), "max_attempts": 1, "task": prompt.task} | language,
     }
     return body if budget is None else body | {THINKING_FIELD: budget}
 
 
 def _record(case: Case, answer: _Answer, detector: LanguageDetector) -> Record:
     attempt = answer.laar.attempts[-1]
-    features = extract([case.prompt.text], detector=detector, task=case.prompt.task)
+    stated = case.prompt.language if case.prompt.states_language else None
+    features = extract([case.prompt.text], detector=detector, task=case.prompt.task, language=stated)
     return Record(
         prompt_id=case.prompt.id,
         model=case.model,

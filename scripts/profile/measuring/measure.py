@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,8 +106,17 @@ class Measurement:
 
     def records(self) -> list[Record]:
         """All answers in the order of the questions, so that a resumed run fits the same numbers in the same order."""
-        outcomes = [self._journal.outcomes.get(case.key) for case in self.cases]
-        return [outcome.record for outcome in outcomes if outcome is not None and outcome.record is not None]
+        return [record for _, record in self._answered()]
+
+    def asked(self) -> set[str]:
+        """The texts of the prompts that brought an answer."""
+        return {case.prompt.text for case, _ in self._answered()}
+
+    def _answered(self) -> Iterator[tuple[Case, Record]]:
+        for case in self.cases:
+            outcome = self._journal.outcomes.get(case.key)
+            if outcome is not None and outcome.record is not None:
+                yield case, outcome.record
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:

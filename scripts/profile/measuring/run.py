@@ -5,7 +5,7 @@ import json
 import platform
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from rich.console import Console
 
 from profiles.chances.intervals import wilson
 from profiles.measuring.fitting import fit_profile
+from profiles.measuring.prompt_set import prompt_set
 from profiles.profile import Measured, Profile
 from profiles.workloads import Prompt
 from scripts.environment import environment
@@ -109,7 +110,7 @@ def _finish(plan: ProfilePlan, output: Output, journal: Journal, measurement: Me
     if not records:
         rows = account(measurement.cases, journal)
         raise ProfileError(f"no prompt was answered; {'; '.join(reasons(total(rows)['left_out']))}")
-    profile = fit_profile(records, bucket_edges=BUCKET_EDGES, measured=_measured(plan))
+    profile = fit_profile(records, bucket_edges=BUCKET_EDGES, measured=_measured(plan, measurement.asked()))
     rows = _write_report(plan, output, journal, measurement, profile, ended_by=None)
     save_profile(profile, output.profile)
     console = Console()
@@ -174,7 +175,7 @@ def _doubts(plan: ProfilePlan, journal: Journal, cases: Sequence[Case]) -> list[
     ]
 
 
-def _measured(plan: ProfilePlan) -> Measured:
+def _measured(plan: ProfilePlan, asked: Iterable[str]) -> Measured:
     where = environment()
     own = ("own prompts",) if plan.own_prompts else ()
     return Measured(
@@ -184,6 +185,7 @@ def _measured(plan: ProfilePlan) -> Measured:
         command=plan.command,
         workloads=(*plan.workloads, *own),
         seed=plan.seed,
+        prompts=prompt_set(asked),
         temperature=0,
         prompts_per_cell=plan.prompts_per_cell,
     )

@@ -2,8 +2,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from profiles.measuring.merging import MergeError, merge_profiles
+from profiles.measuring.prompt_set import num_shared, prompt_set, union
 from profiles.profile import Profile
 
 Cells = tuple[tuple[str, int, int, int], ...]
@@ -31,6 +34,7 @@ def profile(
     seed: int | None,
     edges: tuple[int, ...] = (128, 512),
     period: tuple[str, str] | None = None,
+    prompts: tuple[str, ...] = (),
 ) -> Profile:
     measured: dict[str, Any] = {
         "at": f"2030-01-{at}",
@@ -41,6 +45,7 @@ def profile(
         "seed": seed,
         "temperature": 0,
         "prompts_per_cell": 10,
+        "prompts": prompt_set(prompts),
         "log_periods": [] if period is None else [[f"2030-01-{day}T00:00Z" for day in period]],
     }
     return Profile.model_validate({"version": 1, "measured": measured, "bucket_edges": edges, "models": models})
@@ -153,3 +158,47 @@ def test_live_traffic_clashes_with_no_seed() -> None:
     assert counts(merged, "a") == [("en", 0, 4, 12)]
     assert merged.measured.merged_seeds == (0,)
     assert "on a processor, live traffic: command of 05" in merged.measured.note
+
+
+MINE = {"a": model(1.0, (("en", 0, 1, 2),))}
+
+
+def test_prompts_that_both_counted_are_refused_whatever_their_seeds() -> None:
+    one = profile("01", MINE, seed=1, prompts=("p", "q"))
+    other = profile("02", MINE, seed=2, prompts=("q", "r"))
+    with pytest.raises(MergeError, match="both counted the same 1 prompts and have a's lookup, en, bucket 0"):
+        merge_profiles(one, other, command="m")
+
+
+def test_different_prompts_of_one_seed_are_merged_and_remembered() -> None:
+    one = profile("01", MINE, seed=1, prompts=("p", "q"))
+    merged = merge_profiles(one, profile("02", MINE, seed=1, prompts=("r",)), command="m")
+    assert counts(merged, "a") == [("en", 0, 2, 4)]
+    with pytest.raises(MergeError, match="the same 1 prompts"):
+        merge_profiles(merged, profile("03", MINE, seed=3, prompts=("r", "s")), command="m")
+
+
+def test_the_same_prompts_of_other_models_count_once_each() -> None:
+    other = profile("02", {"b": model(1.0, (("en", 0, 1, 2),))}, seed=1, prompts=("p",))
+    assert merge_profiles(profile("01", MINE, seed=1, prompts=("p",)), other, command="m").models.keys() == {"a", "b"}
+
+
+def test_a_merger_with_a_profile_that_does_not_say_its_prompts_goes_by_seeds() -> None:
+    silent = profile("01", MINE, seed=1)
+    merged = merge_profiles(silent, profile("02", MINE, seed=2, prompts=("p",)), command="m")
+    assert merged.measured.prompts == ""
+    with pytest.raises(MergeError, match="both were measured with seed 1"):
+        merge_profiles(merged, profile("03", MINE, seed=1, prompts=("r",)), command="m")
+
+
+def test_live_traffic_has_no_prompts_to_say() -> None:
+    traffic = profile("01", MINE, seed=None, period=("01", "02"))
+    merged = merge_profiles(traffic, profile("02", MINE, seed=2, prompts=("p",)), command="m")
+    assert merged.measured.prompts == prompt_set(["p"])
+
+
+@given(st.sets(st.text()), st.sets(st.text()))
+def test_sets_of_prompts_are_sets(one: set[str], other: set[str]) -> None:
+    a, b = prompt_set(one), prompt_set(other)
+    assert num_shared(a, b) == len(one & other)
+    assert union(a, b) == prompt_set(one | other)

@@ -26,7 +26,15 @@ def test_line_becomes_a_prompt(tmp_path: Path) -> None:
     line = {"prompt": "3+4?", "verify": verify, "language": "en", "task": "sums", "max_tokens": 9, "id": "x"}
     (prompt,) = load(tmp_path, line)
     assert prompt == Prompt(
-        id="x", language="en", task="sums", target_tokens=0, text="3+4?", answer="", verify=verify, max_tokens=9
+        id="x",
+        language="en",
+        task="sums",
+        target_tokens=0,
+        text="3+4?",
+        answer="",
+        verify=verify,
+        max_tokens=9,
+        states_language=True,
     )
 
 

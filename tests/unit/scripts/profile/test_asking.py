@@ -1,7 +1,8 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from deployments.router.text.language import FastTextDetector
 from profiles.workloads import Prompt
 from scripts.profile.measuring.asking import NoAnswerError, ask, model_names
+from scripts.profile.measuring.journal import Outcome
 from scripts.profile.measuring.plan import Case, ProfileError
 
 T = TypeVar("T")
@@ -74,3 +76,29 @@ def test_latency_is_what_the_router_measured() -> None:
     outcome = answered(body, lambda client: ask(client, CASE, detector=FastTextDetector()))
     assert outcome.record is not None
     assert outcome.record.latency_s == 0.25
+
+
+@pytest.mark.parametrize(
+    ("states_language", "sent", "counted"),
+    [pytest.param(True, "fr", "fr", id="stated"), pytest.param(False, None, "unknown", id="left to the router")],
+)
+def test_a_language_that_the_prompts_file_states_is_sent_and_counted(
+    states_language: bool, sent: str | None, counted: str
+) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        usage = {"prompt_tokens": 9, "completion_tokens": 3}
+        return httpx.Response(
+            200, json={"laar": {"attempts": [{"verdict": "correct", "latency_s": 1.0}]}, "usage": usage}
+        )
+
+    async def asked() -> Outcome:
+        async with httpx.AsyncClient(base_url="http://it", transport=httpx.MockTransport(answer)) as client:
+            prompt = replace(PROMPT, language="fr", states_language=states_language)
+            return await ask(client, replace(CASE, prompt=prompt), detector=FastTextDetector())
+
+    outcome = asyncio.run(asked())
+    assert outcome.record is not None
+    assert (bodies[0]["laar"].get("language"), outcome.record.language) == (sent, counted)
