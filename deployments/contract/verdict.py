@@ -22,6 +22,7 @@ class Reason(StrEnum):
     MATCHED = "matched"
     DIFFERS = "differs"
     MISSING = "missing"
+    UNCLEAR = "unclear"
     EMPTY_ANSWER = "empty_answer"
     THINKING_UNFINISHED = "thinking_unfinished"
     CUT_OFF = "cut_off"

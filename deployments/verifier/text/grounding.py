@@ -4,7 +4,8 @@ import re
 from decimal import Decimal
 from itertools import islice
 
-from deployments.verifier.text.normalise import UNSPACED_LANGUAGES, Haystack, fold, normalise, plain
+from deployments.verifier.search.haystack import Haystack
+from deployments.verifier.text.normalise import UNSPACED_LANGUAGES, fold, normalise, plain
 from deployments.verifier.text.numbers import find_numbers
 
 MAX_SPANS = 200
@@ -29,7 +30,7 @@ def count_grounded(answer: str, prompt: str, language: str) -> tuple[int, int]:
     is one span that does; one of a few words without spans is one span that may or may not. Raises
     TooManyFalseStartsError.
     """
-    haystack = Haystack(plain(prompt, language), whole_words=True)
+    haystack = Haystack(plain(prompt, language), language)
     whole = normalise(answer, language)
     if haystack.holds(whole):
         return 1, 1

@@ -3,20 +3,19 @@
 import re
 import unicodedata
 from functools import cache
+from typing import Literal
 
 # written without spaces between words, so spaces carry no meaning
 UNSPACED_LANGUAGES = frozenset({"zh", "yue", "wuu", "ja", "th", "lo", "km", "my"})
 TURKIC_LANGUAGES = frozenset({"tr", "az"})
 MAX_MARKS = 30  # in one run, as in the stream-safe text format of Unicode (UAX #15, section 13)
-MAX_SEARCH_STEPS = 200_000  # false starts in one text; a long needle costs several, as `find` prepares it anew
-_NEEDLE_CHARS_PER_STEP = 256
 _PLANES_WITH_MARKS = range(0x300, 0x20000)
 
 _SAME = {
     **dict.fromkeys("“”„‟«»「」『』《》〝〞〟″", '"'),
     **dict.fromkeys("‘’‚‛‹›´ʼ′", "'"),
     **dict.fromkeys("、،٬", ","),
-    **dict.fromkeys("。।॥۔٫", "."),
+    **dict.fromkeys("。।॥۔٫።។။", "."),
     **dict.fromkeys("−⁻", "-"),
     "؛": ";",
     "؟": "?",
@@ -51,23 +50,49 @@ def _simplify(char: str) -> str | None:
 
 
 def _is_optional_mark(code: int) -> bool:
-    """Arabic vowel and reading signs, and variation selectors: they change no letter."""
+    """Hebrew points, Arabic vowel and reading signs, and variation selectors: they change no letter."""
+    return _is_vowel_sign(code) or 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF
+
+
+def _is_vowel_sign(code: int) -> bool:
     return (
-        0x064B <= code <= 0x065F
+        (0x0591 <= code <= 0x05C7 and code not in (0x05BE, 0x05C0, 0x05C3, 0x05C6))
+        or 0x064B <= code <= 0x065F
         or code == 0x0670
         or 0x06D6 <= code <= 0x06ED
-        or 0xFE00 <= code <= 0xFE0F
-        or 0xE0100 <= code <= 0xE01EF
     )
 
 
 _CHARACTERS = _Characters()
 _SPACES = re.compile(r" {2,}")
 _SPACE_BY_UNSPACED = re.compile(r"(?<![!-~]) | (?![!-~])")
-_BOLD = re.compile(r"(?<![A-Za-z0-9*])\*\*(?=[^\s*])([^*]+)(?<=\S)\*\*(?![A-Za-z0-9*])")
+# NFKC would make digits of these that say something else beside a digit: 10³ is not 103, nor 1½ 11/2
+_SUPERSCRIPT = re.compile("([⁺⁻]?)([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_SUBSCRIPT = re.compile(r"(?<=[^\W\d_])([₀-₉]+)(?![\d₀-₉])|(?<=[)\]])([₀-₉]+)(?![\d₀-₉])|([₀-₉]+)")
+# Thai and Lao am is typed as one sign before the tone mark, or as two around it
+_TONE_BEHIND_VOWEL = re.compile("([\u0e4d\u0ecd])([\u0e48-\u0e4b\u0ec8-\u0ecb])")
+_BESIDE_DIGIT = re.compile(r"(?<=\d) ?(?=[¼-¾⅐-⅞↉①-⒛⓪-⓿❶-➓])|(?<=[①-⒛⓪-⓿❶-➓])(?=\d)")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
+_SPELLED = re.compile("[⁰¹²³⁴-⁹₀-₉¼-¾⅐-⅞↉①-⒛⓪-⓿❶-➓㍱-㏟]")
+_EMPHASIS = re.compile(r"(?<![A-Za-z0-9*])(\*{1,3})(?=[^\s*])([^*]+)(?<=\S)\1(?![A-Za-z0-9*])")
 _CODE = re.compile(r"`{1,3}+([^`]++)`{1,3}+")
-_LEADING = " \"'`*,;:!?¿¡"
-_TRAILING = " \"'`*,;:!?."
+_WITHDRAWN = re.compile(r"~~(?=\S)[^~]{1,2000}~~|<(del|s|strike)>[^<]{1,2000}</\1>", re.IGNORECASE)
+_LATEX_GROUP = re.compile(r"(?<=\d)(?:\{([.,])\}|\\([,;:! ]))(?=\d)")
+_FENCE = re.compile(r"\s*+(`{3,}|~{3,})[\w+-]*+ *+\n(.*)\n\s*+\1\s*+", re.DOTALL)
+_TAGGED = re.compile(r"<(b|i|em|strong|code|u|p|span|mark|div|answer)>(.*)</\1>", re.IGNORECASE)
+_COMMANDED = re.compile(
+    r"\\(?:boxed|fbox|text|textbf|textit|mathbf|mathrm|emph)\s*\{((?:[^{}]|\{[^{}]*\})*)\}|\\\((.*)\\\)|\\\[(.*)\\\]"
+)
+_LINE_MARK = re.compile(r"(?:#{1,6}|>|[-*•](?= [^\W\d])) ")
+# a mark that belongs to a term: 5!, n!
+_TERM_END = re.compile(r"(?:\d|\)|(?<![^\W\d_])[a-zα-ω])!+$", re.IGNORECASE)
+_PAIRS = {'"': '"', "'": "'", "`": "`", "*": "*", "_": "_", "$": "$"}
+_MAX_WRAPPINGS = 8
+_ARABIC_FORMS = str.maketrans(
+    {**dict.fromkeys("أإآٱ", "ا"), "ى": "ي", "ی": "ي", "ة": "ه", "ک": "ك", "ؤ": "و", "ئ": "ي"}
+)
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+_GREEK_ACCENT = re.compile("(?<=[\u0370-\u03ff\u1f00-\u1fff])[\u0300\u0301\u0342\u0308]+")
 
 
 @cache
@@ -84,16 +109,18 @@ def _is_reordered(char: str) -> bool:
     return unicodedata.combining(unicodedata.normalize("NFKD", char)[0]) != 0
 
 
-def compose(text: str) -> str:
-    """NFKC in linear time: of a long run of marks, which it would sort in quadratic time, the first stay."""
+def compose(text: str, form: Literal["NFC", "NFKC"] = "NFKC") -> str:
+    """A normal form in linear time: of a long run of marks, which it would sort in quadratic time, the first stay."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", _long_run_of_marks().sub(r"\1", text))
+    return unicodedata.normalize(form, _long_run_of_marks().sub(r"\1", text))
 
 
 def fold(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:
     """One form for width, digits, quotes, dashes, spaces, invisible marks and, if asked, case; markup stays."""
-    text = compose(text).translate(_CHARACTERS)
+    text = compose(_spell_out(text)).translate(_CHARACTERS)
+    if "\u0e4d" in text or "\u0ecd" in text:
+        text = _TONE_BEHIND_VOWEL.sub(r"\2\1", text)
     if ignore_case:
         text = _fold_case(text, language)
     # removing marks and folding case can bring letters together that compose; NFKC may bring new marks
@@ -104,19 +131,96 @@ def fold(text: str, language: str = "unknown", *, ignore_case: bool = True) -> s
     return compose(_SPACE_BY_UNSPACED.sub("", text))
 
 
+def _spell_out(text: str) -> str:
+    """Powers as `^3`, bases and indices beside digits as `_2 `, fractions apart from their whole number."""
+    if text.isascii() or not _SPELLED.search(text):
+        return text
+    text = _INVISIBLE.sub("", text).translate(_squared_units())
+    text = _SUPERSCRIPT.sub(lambda found: f"^{found[1] and '-' * (found[1] == '⁻')}{found[2]}", text)
+    text = _SUBSCRIPT.sub(lambda found: found[1] or found[2] or f"_{found[3]} ", text)
+    return _BESIDE_DIGIT.sub(" ", text)
+
+
+@cache
+def _squared_units() -> dict[int, str]:
+    """Units of one sign, such as ㎡, with the superscript that NFKC would flatten."""
+    parts = {code: unicodedata.decomposition(chr(code)).split()[1:] for code in range(0x3371, 0x33E0)}
+    return {code: "".join(chr(int(part, 16)) for part in found) for code, found in parts.items()}
+
+
 def plain(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:
-    """`fold` without the signs of bold and code: what to search in."""
-    return _CODE.sub(r"\1", _BOLD.sub(r"\1", fold(text, language, ignore_case=ignore_case)))
+    """`fold` without the signs of emphasis and code, and what is struck out: what to search in."""
+    text = fold(text, language, ignore_case=ignore_case)
+    if "~~" in text or "</" in text:
+        text = _WITHDRAWN.sub(" ", text)
+    if "\\" in text or "{" in text:
+        text = _LATEX_GROUP.sub(lambda found: found[1] or "'", text)
+    return _CODE.sub(r"\1", _EMPHASIS.sub(r"\2", text))
 
 
 def normalise(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:
-    """`plain` without outer quotes, markup and closing punctuation: what to compare; empty only for blank text."""
+    """`plain` without what wraps it: outer quotes, markup and closing punctuation. What to compare.
+
+    Signs that belong to a term stay, such as those of `5!`, `f'` and `,5`. Empty only for blank text.
+    """
+    if fenced := _FENCE.fullmatch(text):
+        text = fenced[2]
     folded = plain(text, language, ignore_case=ignore_case)
-    return _strip(folded) or folded
+    return _unwrap(folded) or folded
 
 
-def _strip(text: str) -> str:
-    return text.rstrip(_TRAILING).lstrip(_LEADING)
+def _unwrap(text: str) -> str:
+    for _ in range(_MAX_WRAPPINGS):
+        inner = _inside(text)
+        if inner == text:
+            break
+        text = inner
+    return text
+
+
+def _inside(text: str) -> str:
+    """A text without its outermost wrapping."""
+    text = text.strip(" ").rstrip(".,;:").rstrip(" ")
+    if text.endswith("!") and not _TERM_END.search(text):
+        text = text.rstrip("!")
+    if text.startswith(("¿", "¡")):
+        text = text.lstrip("¿¡").rstrip("?!")
+    if text[:1] in (",", ";", ":") and not text[1:2].isdigit():
+        text = text[1:]
+    if len(text) > 2 and _PAIRS.get(text[0]) == text[-1] and text[1] != text[0]:
+        return text[1:-1]
+    if mark := _LINE_MARK.match(text):
+        return text[mark.end() :]
+    if text.startswith(("<", "\\")) and (found := _TAGGED.fullmatch(text) or _COMMANDED.fullmatch(text)):
+        return next(part for part in reversed(found.groups()) if part is not None)
+    return text
+
+
+def loosen(normalised: str, language: str = "unknown") -> str:
+    """A normalised text without what one writer leaves out and another does not.
+
+    Equal only in this form, two texts may or may not say the same: accents of Greek, which capitals lack, forms
+    of Arabic letters, Russian ё, German umlauts in two letters, a raised 2 as a plain one, brackets, a closing
+    question mark.
+    """
+    text = normalised.strip("()[]{}<>?!\"'`_* ").replace("^", "").replace("ё", "е").translate(_ARABIC_FORMS)
+    if language == "de":
+        text = text.translate(_UMLAUTS)
+    if any("\u0370" <= char <= "\u1fff" for char in text):
+        text = unicodedata.normalize("NFC", _GREEK_ACCENT.sub("", unicodedata.normalize("NFD", text)))
+    return text
+
+
+def without_accents(text: str) -> str:
+    """A text without the marks on its letters, as many write capitals."""
+    return "".join(char for char in unicodedata.normalize("NFD", text) if unicodedata.category(char) != "Mn")
+
+
+def vowel_signs(text: str) -> str:
+    """The optional signs of a text in their order; two texts that both have some differ where these do."""
+    if text.isascii():
+        return ""
+    return "".join(char for char in compose(text, "NFC") if _is_vowel_sign(ord(char)))
 
 
 def _fold_case(text: str, language: str) -> str:
@@ -125,47 +229,3 @@ def _fold_case(text: str, language: str) -> str:
         text = text.replace("İ", "i").replace("I", "ı")
     # elsewhere İ folds to i and a dot above that nobody types
     return text.casefold().replace("i̇", "i")
-
-
-class TooManyFalseStartsError(Exception):
-    """What is looked for stands in the text too often as a part of something longer."""
-
-
-class Haystack:
-    """A folded text in which folded texts are looked for, with one account of false starts for all of them."""
-
-    def __init__(self, text: str, *, whole_words: bool = False) -> None:
-        self._text = text
-        self._whole_words = whole_words
-        self._spent = 0
-
-    def holds(self, needle: str) -> bool:
-        """Whether `needle` stands in the text, and not as a part of a longer number (or ASCII word)."""
-        start = self._text.find(needle) if needle else -1
-        while start >= 0 and _is_cut(needle, self._text, start, self._whole_words):
-            self._spend(1 + len(needle) // _NEEDLE_CHARS_PER_STEP)
-            start = self._text.find(needle, start + 1)
-        return start >= 0
-
-    def _spend(self, steps: int) -> None:
-        self._spent += steps
-        if self._spent > MAX_SEARCH_STEPS:
-            raise TooManyFalseStartsError
-
-
-def _is_cut(needle: str, text: str, start: int, whole_words: bool) -> bool:
-    before, after = text[max(0, start - 2) : start], text[start + len(needle) : start + len(needle) + 2]
-    return _joins(needle[0], before[::-1], whole_words) or _joins(needle[-1], after, whole_words)
-
-
-def _joins(edge: str, neighbours: str, whole_words: bool) -> bool:
-    """Whether the two characters beyond an edge of the needle belong to the same number (or word)."""
-    if whole_words and _is_ascii_word(edge) and _is_ascii_word(neighbours[:1]):
-        return True
-    if not edge.isdigit():
-        return False
-    return neighbours[:1].isdigit() or (neighbours[:1] in (".", ",") and neighbours[1:2].isdigit())
-
-
-def _is_ascii_word(char: str) -> bool:
-    return char.isascii() and (char.isalnum() or char == "_")

@@ -15,7 +15,6 @@ DECIMAL_COMMA_LANGUAGES = frozenset(
 SPACE_GROUP_LANGUAGES = frozenset("bg cs et fi fr hu kk lt lv nb nn no pl ru sk sv uk".split())
 
 _NARROW_SPACE = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
-_SUPERSCRIPT = re.compile(r"[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _PLAIN = r"\d+(?:[.,]\d+)*"
 # the look-ahead inside the group keeps this linear: no group is taken that would have to be given back
 _GROUPED = r"\d{{1,3}}(?:[{groups}]\d{{3}}(?!\d))+(?:[.,]\d+)?"
@@ -39,7 +38,7 @@ def find_numbers(text: str, language: str = "unknown") -> Iterator[Number]:
     groups that are not of three, settle it without the language. Dates and versions come apart.
     """
     text = _NARROW_SPACE.sub("'", text)
-    text = fold(_SUPERSCRIPT.sub(lambda found: "^" + found[0], text), language)
+    text = fold(text, language)
     pattern = _NUMBER_BY_SPACE if language in SPACE_GROUP_LANGUAGES else _NUMBER
     position = 0
     while found := pattern.search(text, position):

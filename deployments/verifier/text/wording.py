@@ -145,6 +145,24 @@ _DENIED = re.compile(words(_DENIES, _DENIES_UNSPACED), re.IGNORECASE)
 _DOUBTED = re.compile(words(_DOUBTS, _DOUBTS_UNSPACED), re.IGNORECASE)
 _WRONGED = re.compile(rf"(?:[\W_]|{words(_COPULAS)})*+{words(_WRONG, _WRONG_UNSPACED)}", re.IGNORECASE)
 
+_NEGATORS = (
+    # words that deny the value right behind them, and hardly ever say something else
+    "not|never|neither|nor|\\w+n't|instead of|rather than|except|without|unlike|false|wrong|nicht"
+    "|kein(?:e[srnm]?)?|weder|noch|statt|pas|jamais|sauf|no (?:es|era|está en)|não|nem|exceto|non|né|tranne|не|ни"
+    "|ні|нет|кроме|крім|nie|ani|není|nije|niti|nėra|nav|nu|sem|ei|eikä|değil|niet|geen|behalve|inte|varken|ikke"
+    "|hverken|không phải|không|bukan|tidak|δεν|όχι|ούτε|εκτός|לא|אינה|אינו|ليس|ليست|ليسا|لا|نه|नहीं"
+)
+_SMALL_WORDS = (
+    "the|an?|in|at|das|die|der|den|dem|le|la|les|à|en|une?|el|los|las|il|lo|o|os|as|het|de|στην?|το|η|ο|на|в|у|es"
+    "|era|é|è|jest|to|je|είναι|ole|on|este|e|е|là|phải|be|is|actually|really"
+)
+_DENIED_RIGHT_BEFORE = re.compile(
+    rf"{words(_NEGATORS, _DENIES_UNSPACED)}\s?(?:{words(_SMALL_WORDS)}\s){{0,2}}[\"'(*_]*$", re.IGNORECASE
+)
+_DENIED_RIGHT_AFTER = re.compile(
+    rf"(?:では|じゃ|で)(?:な[いく]|ありません|あらず)|(?:이|가|은|는)? ?(?:아니|아닙|아닌)"
+    rf"|\s{words('değil|नहीं|नहि|نیست|نہیں|নয়')}"
+)
 _DENIED_BEYOND = re.compile(
     rf"[\W_]*{words('not|nicht|pas|no|não|non|не|nie|niet|inte|ikke|không phải')}[\W_]*$", re.IGNORECASE
 )
@@ -181,3 +199,8 @@ def is_unsure(text: str) -> bool:
 def adds(text: str) -> bool:
     """Whether a text puts something beside what was said before: `also`, `auch`, `也`."""
     return _ADDED.search(text) is not None
+
+
+def denies_beside(before: str, after: str) -> bool:
+    """Whether a value between the two is denied by the very next word: `not Paris`, `Paris değil`."""
+    return _DENIED_RIGHT_BEFORE.search(before) is not None or _DENIED_RIGHT_AFTER.match(after) is not None

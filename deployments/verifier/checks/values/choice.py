@@ -9,7 +9,9 @@ from deployments.verifier.checks.check import Check
 from deployments.verifier.text.choice import LETTERS, find_choice, find_options
 from deployments.verifier.text.normalise import normalise
 
-Option = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+MAX_OPTION_CHARS = 1024
+
+Option = Annotated[str, StringConstraints(min_length=1, max_length=MAX_OPTION_CHARS)]
 
 
 class Choice(Check):
@@ -39,6 +41,8 @@ class Choice(Check):
 
 def _by_text(evidence: Evidence, options: dict[str, str]) -> str | None:
     """The letter of the only option whose text is the whole answer."""
+    if len(evidence.answer) > MAX_OPTION_CHARS:
+        return None
     said = normalise(evidence.answer, evidence.language)
     letters = [letter for letter, text in options.items() if normalise(text, evidence.language) == said]
     return letters[0] if len(letters) == 1 else None

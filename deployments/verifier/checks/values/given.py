@@ -4,10 +4,15 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
-from deployments.verifier.checks.check import Check
+from deployments.contract.verdict import Evidence
+from deployments.verifier.checks.check import Check, Place
 from deployments.verifier.text.normalise import normalise
 
 MAX_VALUES = 64
+# below this it takes less than 2 ms, whatever the text
+INLINE_CHARS = 4_000
+# above this one step of it holds the interpreter's lock for milliseconds
+THREAD_CHARS = 32_000
 MAX_VALUES_CHARS = 65536
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=16384)]
@@ -26,6 +31,12 @@ class WithValues(Check):
 
     def normalised(self, language: str) -> list[str]:
         return [normalise(value, language, ignore_case=self.ignore_case) for value in self.values]
+
+    def place(self, evidence: Evidence) -> Place:
+        size_chars = evidence.size_chars + sum(map(len, self.values))
+        if size_chars < INLINE_CHARS:
+            return Place.INLINE
+        return Place.THREAD if size_chars < THREAD_CHARS else Place.PROCESS
 
     @field_validator("value")
     @classmethod

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import Check
+from deployments.verifier.search.haystack import TooManyFalseStartsError
 from deployments.verifier.text.grounding import count_grounded
-from deployments.verifier.text.normalise import TooManyFalseStartsError
 
 # within these a grounded check takes less than a second, whatever the text
 MAX_GROUNDED_PROMPT_CHARS = 1 << 18

@@ -391,7 +391,8 @@ async def test_last_attempt_is_not_cut_short_for_a_next_one_that_is_not_allowed(
 async def test_held_stream_that_lives_keeps_the_time_up_to_the_deadline() -> None:
     # words after 4.8, 7.2 and 9.6 s: the first within half of the time, the last needs more than half of what is left
     bench = Bench(a=trickles(2.4, 3), b=says("right"), latency_s=0.0001)
-    served = bench.served({"deadline_s": 10.0, "verify": {"type": "contains", "value": "right"}}, stream=True)
+    verify = {"type": "contains", "value": "right", "substring": True}
+    served = bench.served({"deadline_s": 10.0, "verify": verify}, stream=True)
     await bench.runner.answer(served)
     assert outcome(served)[0] == ("a", "correct")
 

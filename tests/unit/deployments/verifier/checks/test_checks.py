@@ -202,7 +202,7 @@ def test_a_number_beyond_all_floats_is_refused_as_it_comes_in_json() -> None:
 
 
 def test_a_pattern_too_large_without_case_is_taken_with_case() -> None:
-    assert SPEC.validate_python({"type": "regex", "pattern": "[a-z]{850}[a-z]{850}"}).compiled.programsize == 1704
+    assert SPEC.validate_python({"type": "regex", "pattern": "[a-z]{850}[a-z]{850}"}).compiled.size == 1704
 
 
 def test_deeply_nested_json_is_refused() -> None:

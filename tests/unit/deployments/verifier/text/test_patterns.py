@@ -1,6 +1,6 @@
 import pytest
 
-from deployments.verifier.text.patterns import PatternError, TooMuchWorkError, compile_pattern, matches
+from deployments.verifier.text.patterns import Pattern, PatternError, TooMuchWorkError, compile_pattern, matches
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,49 @@ def test_a_large_pattern_is_not_run_on_a_long_text() -> None:
 def test_length_is_counted_in_bytes() -> None:
     with pytest.raises(TooMuchWorkError, match="90000 bytes of text"):
         matches(compile_pattern("(.{1,100}){1,9}$"), "京" * 30_000)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        pytest.param(r"\bÖl\b", "Das Öl.", True, id="edge-of-a-word-beyond-ascii"),
+        pytest.param(r"\bда\b", "вода", False, id="inside-a-word-beyond-ascii"),
+        pytest.param(r"^\w+$", "Größe", True, id="letters"),
+        pytest.param(r"^\d+$", "٤٢", True, id="digits"),
+        pytest.param(r"^\S+$", "東\u3000京", None, id="space"),
+        pytest.param(r"\bsterreich\b", "Österreich", None, id="edge-in-ascii-only"),
+        pytest.param(r"\b42\b", "是42。", None, id="edge-between-scripts"),
+        pytest.param(r"\Qa.b\E\b", "öa.b", None, id="syntax-of-re2-only"),
+        pytest.param("été", "e\u0301te\u0301", True, id="decomposed-text"),
+    ],
+)
+def test_classes_are_those_of_unicode(pattern: str, text: str, found: bool | None) -> None:
+    assert Pattern(pattern).found(text) is found
+
+
+def test_ascii_text_is_read_as_before() -> None:
+    assert Pattern(r"\Qa.b\E\b").found("a.b") is True
+    assert Pattern("köln", ignore_case=True).found("KÖLN") is True
+
+
+def test_a_full_match_in_unicode_is_of_the_whole() -> None:
+    assert Pattern(r"\w|\w\w").found("öä", full=True) is True
+    assert Pattern(r"\w").found("öä", full=True) is False
+
+
+def test_a_long_text_beyond_ascii_is_not_searched_for_a_large_pattern() -> None:
+    with pytest.raises(TooMuchWorkError, match="bytes of text for a pattern of"):
+        Pattern(r"(\w\b){60}").found("ж " * 300_000)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        pytest.param(r"Answer: \d+\.", "Answer: 42. The rea", True, id="before-the-cut"),
+        pytest.param(r"\d+", "It is 12", False, id="at-the-cut"),
+        pytest.param(r"12$", "It is 12 and", False, id="end"),
+        pytest.param("Rome", "Rome", False, id="one-word"),
+    ],
+)
+def test_what_stands_before_a_cut_is_found_whatever_follows(pattern: str, text: str, found: bool) -> None:
+    assert Pattern(pattern).found_before_end(text) is found

@@ -1,0 +1,83 @@
+"""Values looked for in a text, as words and numbers of their own."""
+
+from deployments.verifier.search import number_edges, word_edges
+from deployments.verifier.search.fit import Fit
+from deployments.verifier.text.wording import denies_beside
+
+MAX_STEPS = 20_000  # places looked at in one text; a long value costs several, as `find` prepares it anew
+_NEEDLE_CHARS_PER_STEP = 256
+# places at which it takes more than the two neighbours to tell
+MAX_CLOSE_LOOKS = 100
+NEAR_CHARS = 40  # how far the words beside a place matter
+
+
+class TooManyFalseStartsError(Exception):
+    """What is looked for stands in the text too often as a part of something longer."""
+
+
+class Haystack:
+    """A folded text in which folded texts are looked for, with one account of false starts for all of them."""
+
+    def __init__(self, text: str, language: str = "unknown", *, is_cut: bool = False) -> None:
+        """Of a text that is cut, places near its end do not count, since what follows may change what they are."""
+        self._text = text
+        self._end = max(0, len(text) - NEAR_CHARS) if is_cut else len(text)
+        self._language = language
+        self._steps = MAX_STEPS
+        self._close_looks = MAX_CLOSE_LOOKS
+
+    def holds(self, needle: str) -> bool:
+        """Whether `needle` stands in the text as words or numbers of its own."""
+        return self.fit(needle) is Fit.WHOLE
+
+    def fit(self, needle: str) -> Fit:
+        """The best that can be said of `needle` at any of its places; raises TooManyFalseStartsError."""
+        best = Fit.NONE
+        start = self._text.find(needle, 0, self._end) if needle else -1
+        while start >= 0 and best is not Fit.WHOLE:
+            best = max(best, self._fit_at(start, needle))
+            start = self._text.find(needle, start + 1, self._end)
+        return best
+
+    def _fit_at(self, start: int, needle: str) -> Fit:
+        self._steps -= 1 + len(needle) // _NEEDLE_CHARS_PER_STEP
+        end = start + len(needle)
+        if _is_same_run(self._text[start - 1 : start], needle[0]):
+            self._check(self._steps)
+            return Fit.PART
+        self._close_looks -= 1
+        self._check(min(self._steps, self._close_looks))
+        found = min(self._left(start, needle), self._right(start, end, needle))
+        if found is Fit.WHOLE and denies_beside(
+            self._text[max(0, start - NEAR_CHARS) : start], self._text[end : end + NEAR_CHARS]
+        ):
+            return Fit.UNCLEAR
+        return found
+
+    def _check(self, left: int) -> None:
+        if left < 0:
+            raise TooManyFalseStartsError
+
+    def _left(self, start: int, needle: str) -> Fit:
+        if _is_number(needle):
+            return number_edges.left(self._text, start, needle)
+        return word_edges.left(self._text, start) if word_edges.is_word_char(needle[0]) else Fit.WHOLE
+
+    def _right(self, start: int, end: int, needle: str) -> Fit:
+        if needle[-1].isdigit():
+            return number_edges.right(self._text, start, end)
+        if word_edges.is_word_char(needle[-1]):
+            return word_edges.right(self._text, start, end, self._language)
+        return Fit.PART if self._text[end : end + 1] == needle[-1] and needle[-1] in "+#" else Fit.WHOLE
+
+
+def _is_same_run(before: str, first: str) -> bool:
+    """Two ASCII letters, or two digits, side by side."""
+    if before.isdigit():
+        return first.isdigit()
+    return before.isascii() and before.isalpha() and first.isascii() and first.isalpha()
+
+
+def _is_number(needle: str) -> bool:
+    """A digit, also behind a sign and a currency."""
+    return needle.lstrip("+-.,%" + number_edges.CURRENCY_SIGNS)[:1].isdigit()
