@@ -76,6 +76,7 @@ class Routing:
         return extract(
             request.texts,
             detector=self._detector,
+            user_texts=request.user_texts,
             task=options.task or self._task_rules.task_of(request.texts) or DEFAULT_TASK,
             language=options.language,
         )

@@ -128,6 +128,7 @@ class _Scalars(msgspec.Struct):
 class RoutedRequest:
     """A request as the router sees it; `body` is what the client sent, untouched.
 
+    `user_texts` are those of `texts` that the user wrote, not an assistant or a tool;
     `other_tokens` estimates what the prompt holds besides `texts`, such as tools or token ids;
     `is_plain_text` tells that the prompt is the texts, all of them and nothing else.
     """
@@ -136,6 +137,7 @@ class RoutedRequest:
     body: bytes
     model: str
     texts: tuple[str, ...]
+    user_texts: tuple[str, ...] = ()
     other_tokens: int = 0
     is_plain_text: bool = True
     stream: bool
@@ -171,13 +173,14 @@ def parse_request(body: bytes, *, endpoint: Endpoint, max_body_bytes: int) -> Ro
         )
         raise ClientError(message, param="laar.policy")
     read = _read_chat if endpoint is Endpoint.CHAT else _read_completion
-    texts, other_tokens = read(fields, scalars.model)
+    texts, user_texts, other_tokens = read(fields, scalars.model)
     other_tokens += _extra_tokens(fields)
     request = RoutedRequest(
         endpoint=endpoint,
         body=body,
         model=scalars.model,
         texts=texts,
+        user_texts=user_texts,
         other_tokens=other_tokens,
         is_plain_text=not other_tokens and scalars.truncate_prompt_tokens is None,
         stream=bool(scalars.stream),
@@ -265,8 +268,8 @@ def _extra_tokens(fields: dict[str, msgspec.Raw]) -> int:
     return sum(len(bytes(fields[name])) for name in _PROMPT_EXTRAS if name in fields) // _CHARS_PER_TOKEN
 
 
-def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> tuple[tuple[str, ...], int]:
-    """The texts of all messages, and about how many tokens the rest of them has."""
+def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+    """The texts of all messages, those of the user, and about how many tokens the rest of the messages has."""
     raw = fields.get("messages")
     if raw is None:
         raise ClientError("messages: a chat request needs this field", param="messages")
@@ -274,23 +277,24 @@ def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> tuple[tuple[str, 
     if not 0 < len(messages) <= MAX_MESSAGES:
         raise ClientError(f"messages: {len(messages)} given; 1 to {MAX_MESSAGES} are allowed", param="messages")
     texts: list[str] = []
+    user_texts: list[str] = []
     num_chars = num_parts = 0
     for index, message in enumerate(messages):
         if message.content is None and message.role in _NEEDS_CONTENT:
             field = f"messages[{index}].content"
             raise ClientError(f"{field}: a message of role '{message.role}' needs this field", param=field)
-        if isinstance(message.content, str):
-            texts.append(message.content)
-        elif message.content is not None:
-            texts.extend(part.text for part in message.content if part.text is not None)
-            num_parts += sum(part.text is None for part in message.content)
+        parts = [] if isinstance(message.content, str | None) else message.content
+        said = [message.content] if isinstance(message.content, str) else [p.text for p in parts if p.text is not None]
+        num_parts += sum(part.text is None for part in parts)
+        texts += said
+        user_texts += said if message.role == "user" else []
         for call in message.tool_calls or ():
             num_chars += len(call.function.name) + len(call.function.arguments)
-    return tuple(texts), num_parts * PART_TOKENS + num_chars // _CHARS_PER_TOKEN
+    return tuple(texts), tuple(user_texts), num_parts * PART_TOKENS + num_chars // _CHARS_PER_TOKEN
 
 
-def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[str, ...], int]:
-    """The prompt's texts, and how many tokens it gives as ids."""
+def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+    """The prompt's texts, which the user wrote, and how many tokens it gives as ids."""
     raw = fields.get("prompt")
     if raw is None:
         raise ClientError("prompt: a completion request needs this field", param="prompt")
@@ -298,13 +302,14 @@ def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[
     if not prompt:
         raise ClientError("prompt: it is empty", param="prompt")
     if isinstance(prompt, str):
-        return (prompt,), 0
+        return (prompt,), (prompt,), 0
     if model == AUTO:
         raise ClientError(
             "prompt: with model 'auto' it must be one string, since a list cannot be routed", param="prompt"
         )
     ids = sum(1 if isinstance(item, int) else len(item) for item in prompt if not isinstance(item, str))
-    return tuple(text for text in prompt if isinstance(text, str)), ids
+    texts = tuple(text for text in prompt if isinstance(text, str))
+    return texts, texts, ids
 
 
 def _client_error(error: ValidationError, *, prefix: str, known: Collection[str]) -> ClientError:

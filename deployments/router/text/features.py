@@ -4,13 +4,13 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 
 from deployments.router.text.language import UNDETECTED, Detection, LanguageDetector, ends
 from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE
 
-# The latest message counts for the language; where it is data or code alone, at most so many are looked at.
+# The user's latest message counts for the language; where it is data or code alone, at most so many are looked at.
 MAX_DETECTED_TEXTS = 4
 # Characters that stand for all texts in `symbol_share`, spread evenly over them.
 NUM_SAMPLES = 6
@@ -43,11 +43,17 @@ def extract(
     texts: Sequence[str],
     *,
     detector: LanguageDetector,
+    user_texts: Sequence[str] = (),
     task: str = DEFAULT_TASK,
     language: str | None = None,
 ) -> Features:
-    """Features of a conversation; the last text is the latest message, a given `language` is taken as it is."""
-    detection = _detect(texts, detector) if language is None else Detection(language=language, confidence=1.0)
+    """Features of a conversation; the last text is the latest message, a given `language` is taken as it is.
+
+    What the user wrote, `user_texts`, tells the language before what an assistant or a tool wrote.
+    """
+    detection = (
+        _detect(texts, user_texts, detector) if language is None else Detection(language=language, confidence=1.0)
+    )
     num_chars = sum(map(len, texts))
     return Features(
         language=detection.language,
@@ -58,9 +64,11 @@ def extract(
     )
 
 
-def _detect(texts: Sequence[str], detector: LanguageDetector) -> Detection:
+def _detect(texts: Sequence[str], user_texts: Sequence[str], detector: LanguageDetector) -> Detection:
     """The language of the latest text that has one; a detector is only ever given a text's two ends."""
-    for text in islice(reversed(texts), MAX_DETECTED_TEXTS):
+    asked = user_texts[-MAX_DETECTED_TEXTS:]
+    others = (text for text in reversed(texts) if all(text is not by_user for by_user in asked))
+    for text in islice(chain(reversed(asked), others), MAX_DETECTED_TEXTS):
         detection = detector.detect(ends(text))
         if detection.language != UNKNOWN_LANGUAGE:
             return detection

@@ -48,6 +48,10 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _PERSIAN = re.compile("[پچژگ]")  # letters that Arabic does not write
 _LOWER = "a-z\u00b5\u00df-\u024f\u0300-\u036f\u1e00-\u1eff"
+# the same ranges hold small letters and capitals by turns
+_CAPITALS = "A-Z\u00c0-\u00de\u0300-\u036f" + "".join(
+    char for char in map(chr, (*range(0x100, 0x250), *range(0x1E00, 0x1F00))) if char.isupper()
+)
 _LATIN = "A-Z\u00c0-\u00de" + _LOWER
 # Letters of all other scripts with their vowel signs; no symbols, emoji, private use or surrogates.
 _OTHER = (
@@ -60,9 +64,11 @@ _CLOSE = ".,;:!?)\\]\"'»”’…*、。，？！：；」』）"
 # base64, URLs, addresses and camelCase need no patterns of their own: whatever is not plainly a word is skipped.
 # Possessive quantifiers keep it linear on any input.
 _TOKEN = re.compile(
-    rf"[{_OPEN}]*+((?:[{_LATIN}]?[{_LOWER}]{{1,30}}+|[A-Z\u00c0-\u00de]{{1,30}}+)(?:['’-][{_LATIN}]{{1,30}}+)*+"
+    rf"[{_OPEN}]*+((?:[{_LATIN}]?[{_LOWER}]{{1,30}}+|[{_CAPITALS}]{{1,30}}+)(?:['’-][{_LATIN}]{{1,30}}+)*+"
     rf"(?=[{_CLOSE}]*+(?:\s|\Z|[{_OTHER}]))|[{_OTHER}]++)[{_CLOSE}]*+|[^\s{_OTHER}]++"
 )
+# numbers, signs and the variables of a formula: `12`, `+`, `2x`, `x:`
+_TERM = re.compile(r"[^\w\s]*+(?:[a-z]|\d[\d.,]*+[a-z]?)?[^\w\s]*+")
 _STRING = r'(?<!\\)"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
 _JSON = re.compile(
     rf"(?:(?:[{{\[,:]\s*+{_STRING}|{_STRING}(?=\s*+[:,\]}}]))"
@@ -151,6 +157,11 @@ def natural_windows(text: str) -> Iterator[str]:
     first = _natural(head, keep_end=False)
     if first != last and _says_enough(first):
         yield first
+    if len(text) <= LINE_CHARS and not _says_enough(last) and not _says_enough(first):
+        # a short sum has fewer words than numbers and signs
+        words = _natural([_without_terms(line) for line in tail], keep_end=True)
+        if _says_enough(words):
+            yield words
 
 
 def _without_open_string(window: str) -> str:
@@ -200,6 +211,10 @@ def _natural(lines: Sequence[str], *, keep_end: bool) -> str:
                 break
     raw = picked.strip().encode()
     return (raw[-MOST_BYTES:] if keep_end else raw[:MOST_BYTES]).decode(errors="ignore")
+
+
+def _without_terms(line: str) -> str:
+    return " ".join(token for token in line.split() if not _TERM.fullmatch(token))
 
 
 def _is_code(line: str) -> bool:

@@ -35,6 +35,15 @@ def test_body_is_kept_as_it_came() -> None:
     assert parse(body).body is body
 
 
+def test_texts_of_the_user_are_told_from_those_of_others() -> None:
+    body = (
+        b'{"model":"m","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":[{"type":"text",'
+        b'"text":"Wie"}]},{"role":"assistant","content":"So"},{"role":"tool","content":"42","tool_call_id":"a"}]}'
+    )
+    assert parse(body).user_texts == ("Wie",)
+    assert parse(body).texts == ("Be brief.", "Wie", "So", "42")
+
+
 def test_texts_are_the_contents_in_order() -> None:
     body = (
         b'{"model":"auto","messages":[{"role":"system","content":"Be brief."},{"role":"assistant"},'

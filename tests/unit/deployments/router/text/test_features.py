@@ -42,6 +42,20 @@ def test_only_the_latest_four_texts_are_asked_for_a_language() -> None:
     assert detector.seen == ["4", "3", "2", "1"]
 
 
+def test_what_the_user_wrote_decides_before_what_a_tool_wrote() -> None:
+    detector = CountingDetector({"question": "de", "result": "en"})
+    texts = ["question", "result"]
+    assert extract(texts, detector=detector, user_texts=texts[:1]).language == "de"
+    assert detector.seen == ["question"]
+
+
+def test_others_decide_where_what_the_user_wrote_has_no_language() -> None:
+    detector = CountingDetector({"system": "de"})
+    texts = ["system", "12", "result"]
+    assert extract(texts, detector=detector, user_texts=texts[1:2]).language == "de"
+    assert detector.seen == ["12", "result", "system"]
+
+
 def test_a_given_language_is_taken_and_nothing_is_detected() -> None:
     detector = CountingDetector({"x": "en"})
     features = extract(["x"], detector=detector, language="de")

@@ -88,6 +88,32 @@ def test_a_short_question_is_named_in_its_language(detector: FastTextDetector, l
 
 
 @pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        pytest.param("tr", "TÜRKİYE'NİN BAŞKENTİ NERESİDİR?", id="tr-capitals"),
+        pytest.param("tr", "ŞİRKETİN GELİRİ NEDİR?", id="tr-capitals-of-latin-extended"),
+        pytest.param("vi", "THỦ ĐÔ CỦA VIỆT NAM LÀ GÌ?", id="vi-capitals"),
+        pytest.param("pl", "JAKIE JEST NAJWIĘKSZE MIASTO POLSKI?", id="pl-capitals"),
+        pytest.param("lv", "KAS IR LATVIJAS GALVASPILSĒTA ŪDENS TUVUMĀ?", id="lv-capitals"),
+        pytest.param("de", "Was ist 12 + 30?", id="de-sum"),
+        pytest.param("es", "¿Cuánto es 12 + 30?", id="es-sum"),
+        pytest.param("ru", "Сколько будет 12 + 30?", id="ru-sum"),
+        pytest.param("en", "Solve for x: 2x + 3 = 7", id="en-equation"),
+        pytest.param("en", "What is 17 * 23?", id="en-product"),
+        pytest.param("pt", "Quanto é 12 + 30?", id="pt-sum"),
+        pytest.param("tr", "12 + 30 kaç eder?", id="tr-sum"),
+        pytest.param("unknown", "12 + 30 = 42", id="sum-without-words"),
+        pytest.param("unknown", "x = 3; y = 4", id="equations-without-words"),
+        pytest.param("unknown", "id,name,score\n1,Anna,5\n2,Bob,7", id="table"),
+    ],
+)
+def test_capitals_and_short_sums_are_read_by_their_words(
+    detector: FastTextDetector, language: str, question: str
+) -> None:
+    assert detector.detect(question).language == language
+
+
+@pytest.mark.parametrize(
     ("language", "text"),
     [
         pytest.param("zh", "法國的首都是哪裡？", id="traditional-chinese"),
