@@ -1,5 +1,8 @@
 """Values looked for in a text, as words and numbers of their own."""
 
+import re
+
+from deployments.verifier.numbers.readings import readings
 from deployments.verifier.search import number_edges, word_edges
 from deployments.verifier.search.fit import Fit
 from deployments.verifier.text.wording import denies_beside
@@ -8,7 +11,10 @@ MAX_STEPS = 20_000  # places looked at in one text; a long value costs several, 
 _NEEDLE_CHARS_PER_STEP = 256
 # places at which it takes more than the two neighbours to tell
 MAX_CLOSE_LOOKS = 100
+MAX_READINGS = 4  # numbers that are read with the words around them; more are unclear
 NEAR_CHARS = 40  # how far the words beside a place matter
+_DIGIT = re.compile(r"\d")
+_WORD_START, _WORD_END = re.compile(r"^\S+(?=\s)"), re.compile(r"(?<=\s)\S+$")
 
 
 class TooManyFalseStartsError(Exception):
@@ -25,6 +31,7 @@ class Haystack:
         self._language = language
         self._steps = MAX_STEPS
         self._close_looks = MAX_CLOSE_LOOKS
+        self._readings = MAX_READINGS
 
     def holds(self, needle: str) -> bool:
         """Whether `needle` stands in the text as words or numbers of its own."""
@@ -48,11 +55,23 @@ class Haystack:
         self._close_looks -= 1
         self._check(min(self._steps, self._close_looks))
         found = min(self._left(start, needle), self._right(start, end, needle))
-        if found is Fit.WHOLE and denies_beside(
-            self._text[max(0, start - NEAR_CHARS) : start], self._text[end : end + NEAR_CHARS]
-        ):
+        before, after = self._text[max(0, start - NEAR_CHARS) : start], self._text[end : end + NEAR_CHARS]
+        if found is Fit.WHOLE and (denies_beside(before, after) or self._reads_otherwise(before, needle, after)):
             return Fit.UNCLEAR
         return found
+
+    def _reads_otherwise(self, before: str, needle: str, after: str) -> bool:
+        """Whether no number there is the one that is looked for: `5` in `5 million` is not."""
+        if not _DIGIT.search(needle) or number_edges.is_year(needle):
+            return False
+        self._readings -= 1
+        if self._readings < 0:
+            return True
+        wanted = readings(needle, self._language)
+        if len(wanted) != 1 or not wanted[0].is_clear:
+            return False
+        found = readings(_whole_words(before, needle, after), self._language)
+        return not any(set(wanted[0].values) & set(reading.values) for reading in found)
 
     def _check(self, left: int) -> None:
         if left < 0:
@@ -69,6 +88,15 @@ class Haystack:
         if word_edges.is_word_char(needle[-1]):
             return word_edges.right(self._text, start, end, self._language)
         return Fit.PART if self._text[end : end + 1] == needle[-1] and needle[-1] in "+#" else Fit.WHOLE
+
+
+def _whole_words(before: str, needle: str, after: str) -> str:
+    """A place with the words around it, without those that the bounds of the place have cut."""
+    if len(before) == NEAR_CHARS:
+        before = _WORD_START.sub("", before)
+    if len(after) == NEAR_CHARS:
+        after = _WORD_END.sub("", after)
+    return before + needle + after
 
 
 def _is_same_run(before: str, first: str) -> bool:

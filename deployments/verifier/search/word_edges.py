@@ -22,7 +22,7 @@ _CLITICS = re.compile(
 # Korean particles and copulas, written together with the word before them
 _PARTICLES = re.compile(
     "(?:은|는|이|가|을|를|의|에|에서|에게|께|으로|로|와|과|도|만|까지|부터|처럼|보다|마다|이나|나|란|이란|라는|이라는|라고|이라고|이며|며|이고|고"
-    "|입니다|이다|이에요|예요|이야|야|였다|이었다|였습니다|이었습니다|인|일|이지만|지만|에는|에도|에서는|들|들은|들이|씨|님|뿐|요)(?![\uac00-\ud7a3])"
+    "|입니다|이다|이에요|예요|이야|야|였다|이었다|였습니다|이었습니다|인|일|이지만|지만|에는|에도|에서는|들|들은|들이|씨|님|뿐|요|시|도|특별시|광역시)(?![\uac00-\ud7a3])"
 )
 _ELISIONS = re.compile(
     r"(?<![^\W\d_])(?:[cdjlmnst]|\w*qu|un|dell|all|nell|sull|dall|coll|quell|bell|sant|gl|degl|agl|v)'$"
@@ -39,7 +39,7 @@ _SUFFIXES = re.compile(r"-(?:free|less|frei|los|like|[^\W\d_](?![^\W\d_]))")
 _INFLECTING_LANGUAGES = frozenset(
     (
         "fi et hu tr az kk uz ky mn eu ka hy ta te ml kn si ru uk be pl cs sk sl hr "
-        "sr bs bg mk lt lv sq is la ro el de sv no nb nn da am sw hi ur bn gu mr pa ne"
+        "sr bs bg mk lt lv sq is la ro el de sv no nb nn da am sw hi ur bn gu mr pa ne ar fa id ms tl"
     ).split()
 )
 _LANGUAGES_WITH_APOSTROPHES = frozenset("tr az fi et kk uz pl".split())
@@ -66,6 +66,8 @@ def left(text: str, start: int) -> Fit:
         return Fit.WHOLE if _ELISIONS.search(before) and len(_run(text, start)) > 1 else Fit.PART
     if char == "-":
         return Fit.UNCLEAR if _PREFIXES.search(before) or _is_variable(text, start) else Fit.WHOLE
+    if char == "_":
+        return Fit.PART if before.rstrip("_")[-1:].isalnum() else Fit.WHOLE
     if char.isdigit():
         return Fit.WHOLE if _UNSPACED.match(first) or _HANGUL.match(first) else Fit.UNCLEAR
     if char in "°^+":
@@ -89,6 +91,8 @@ def right(text: str, start: int, end: int, language: str) -> Fit:
         return _apostrophe(after, last, language)
     if char == "-":
         return Fit.UNCLEAR if _SUFFIXES.match(after) else Fit.WHOLE
+    if char == "_":
+        return Fit.PART if after.lstrip("_")[:1].isalnum() else Fit.WHOLE
     if char.isdigit() or char in "^+#":
         return Fit.UNCLEAR if not _UNSPACED.match(last) else Fit.WHOLE
     if not is_word_char(char):

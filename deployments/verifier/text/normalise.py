@@ -72,8 +72,9 @@ _SUBSCRIPT = re.compile(r"(?<=[^\W\d_])([₀-₉]+)(?![\d₀-₉])|(?<=[)\]])([�
 # Thai and Lao am is typed as one sign before the tone mark, or as two around it
 _TONE_BEHIND_VOWEL = re.compile("([\u0e4d\u0ecd])([\u0e48-\u0e4b\u0ec8-\u0ecb])")
 _BESIDE_DIGIT = re.compile(r"(?<=\d) ?(?=[¼-¾⅐-⅞↉①-⒛⓪-⓿❶-➓])|(?<=[①-⒛⓪-⓿❶-➓])(?=\d)")
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
-_SPELLED = re.compile("[⁰¹²³⁴-⁹₀-₉¼-¾⅐-⅞↉①-⒛⓪-⓿❶-➓㍱-㏟]")
+# what is not seen, or only tells of a trade mark
+_INVISIBLE = re.compile("[™℠\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
+_SPELLED = re.compile("[™℠⁰¹²³⁴-⁹₀-₉¼-¾⅐-⅞↉①-⒛⓪-⓿❶-➓㍱-㏟]")
 _EMPHASIS = re.compile(r"(?<![A-Za-z0-9*])(\*{1,3})(?=[^\s*])([^*]+)(?<=\S)\1(?![A-Za-z0-9*])")
 _CODE = re.compile(r"`{1,3}+([^`]++)`{1,3}+")
 _WITHDRAWN = re.compile(r"~~(?=\S)[^~]{1,2000}~~|<(del|s|strike)>[^<]{1,2000}</\1>", re.IGNORECASE)
@@ -88,9 +89,11 @@ _LINE_MARK = re.compile(r"(?:#{1,6}|>|[-*•](?= [^\W\d])) ")
 _TERM_END = re.compile(r"(?:\d|\)|(?<![^\W\d_])[a-zα-ω])!+$", re.IGNORECASE)
 _PAIRS = {'"': '"', "'": "'", "`": "`", "*": "*", "_": "_", "$": "$"}
 _MAX_WRAPPINGS = 8
-_ARABIC_FORMS = str.maketrans(
-    {**dict.fromkeys("أإآٱ", "ا"), "ى": "ي", "ی": "ي", "ة": "ه", "ک": "ك", "ؤ": "و", "ئ": "ي"}
+_LOOSE_FORMS = str.maketrans(
+    {"^": None, "ё": "е", "œ": "oe", "æ": "ae", "×": "x", "ى": "ي", "ی": "ي", "ة": "ه", "ک": "ك", "ؤ": "و", "ئ": "ي"}
+    | dict.fromkeys("أإآٱ", "ا")
 )
+_GROUPING = re.compile(r"(?<=\d)[,.' ](?=\d{3}(?!\d))|(?<=\d) (?=[^\W\d_]|[%°])")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _GREEK_ACCENT = re.compile("(?<=[\u0370-\u03ff\u1f00-\u1fff])[\u0300\u0301\u0342\u0308]+")
 
@@ -200,10 +203,11 @@ def loosen(normalised: str, language: str = "unknown") -> str:
     """A normalised text without what one writer leaves out and another does not.
 
     Equal only in this form, two texts may or may not say the same: accents of Greek, which capitals lack, forms
-    of Arabic letters, Russian ё, German umlauts in two letters, a raised 2 as a plain one, brackets, a closing
-    question mark.
+    of Arabic letters, Russian ё, German umlauts in two letters, a raised 2 as a plain one, spaces and signs that
+    group digits, a plus sign, brackets, a closing question mark.
     """
-    text = normalised.strip("()[]{}<>?!\"'`_* ").replace("^", "").replace("ё", "е").translate(_ARABIC_FORMS)
+    text = normalised.strip("()[]{}<>?!\"'`_* ").removeprefix("+").translate(_LOOSE_FORMS)
+    text = _GROUPING.sub("", text)
     if language == "de":
         text = text.translate(_UMLAUTS)
     if any("\u0370" <= char <= "\u1fff" for char in text):

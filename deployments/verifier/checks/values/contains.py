@@ -45,7 +45,7 @@ class Contains(WithValues):
             return [Fit.WHOLE if value in sure else Fit.NONE for value in wanted]
         haystack = Haystack(text, evidence.language, is_cut=evidence.is_cut)
         fits = [haystack.fit(value) for value in wanted]
-        if Fit.NONE in fits and not text.isascii():
+        if Fit.NONE in fits:
             loose = Haystack(loosen(text, evidence.language), evidence.language)
             nearly = [min(loose.fit(loosen(value, evidence.language)), Fit.UNCLEAR) for value in wanted]
             fits = [fit or near for fit, near in zip(fits, nearly, strict=True)]
