@@ -10,7 +10,7 @@ from deployments.verifier.text.wording import denies_beside
 MAX_STEPS = 20_000  # places looked at in one text; a long value costs several, as `find` prepares it anew
 _NEEDLE_CHARS_PER_STEP = 256
 # places at which it takes more than the two neighbours to tell
-MAX_CLOSE_LOOKS = 100
+MAX_CLOSE_LOOKS = 40
 MAX_READINGS = 4  # numbers that are read with the words around them; more are unclear
 NEAR_CHARS = 40  # how far the words beside a place matter
 _DIGIT = re.compile(r"\d")

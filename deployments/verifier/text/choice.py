@@ -55,7 +55,6 @@ _FLAGS = re.IGNORECASE
 _CONCLUSION = words(CONCLUDES, CONCLUDES_UNSPACED)
 _ANNOUNCED = re.compile(rf"(?:{_CONCLUSION}|^[^:\n]{{1,40}}:){_IGNORED}$", _FLAGS)
 _CONFIRMED = re.compile(rf"{_IGNORED}{_CONCLUSION}", _FLAGS)
-_NOTHING = re.compile(rf"{_IGNORED}$", _FLAGS)
 _JOINED = re.compile(rf"(?:[\W_]|{words(JOINS, JOINS_UNSPACED)}|{words('option|answer|choice')})*+$", _FLAGS)
 _TURN = re.compile(rf"[;；]|(?<!thing )(?<!all ){words(TURNS, TURNS_UNSPACED)}", _FLAGS)
 _REVISION = re.compile(rf"{words(TURNS, TURNS_UNSPACED)}|{words(REVISES, REVISES_UNSPACED)}", _FLAGS)
@@ -253,4 +252,4 @@ def _says_nothing_else(clause: str, groups: list[_Group], denied: list[bool]) ->
         return False
     before = kept[0].before if kept[0] is groups[0] else _last_part(kept[0].before)
     after = kept[0].after if kept[0] is groups[-1] else ""
-    return _NOTHING.match(before) is not None and _NOTHING.match(after) is not None
+    return _SILENT.match(before) is not None and _SILENT.match(after) is not None

@@ -38,7 +38,7 @@ CONCLUDES_UNSPACED = (
 )
 FILLS = (
     # words that say nothing of their own between a conclusion and its letter
-    "is|are|was|be|е|је|és|է|ነው|da|must|should|would|will|it's|its|it|that's|that|this|the|my|an?|of|to|for|as"
+    "is|are|was|be|fits|works|matches|holds|going|е|је|és|է|ነው|da|must|should|would|will|it's|its|it|that's|that|this|the|my|an?|of|to|for|as"
     "|definitely|clearly|certainly|surely|obviously|indeed|simply|just|likely|probably|most|only|option|letter"
     "|alternative|answer|with|i'd|i'll|i|we|get|have|seems|appears|one|here|given|below|following|yes|ist|es|das"
     "|die|der|lautet|wäre|ich|buchstabe|auswahl|möglichkeit|eindeutig|sicher|wohl|damit|dass|ja|est|c'est|c|la|le"
@@ -166,6 +166,13 @@ _DENIED_RIGHT_AFTER = re.compile(
 _DENIED_BEYOND = re.compile(
     rf"[\W_]*{words('not|nicht|pas|no|não|non|не|nie|niet|inte|ikke|không phải')}[\W_]*$", re.IGNORECASE
 )
+# where the verb comes last, so that the denial stands behind what is denied
+_NOT_SO = re.compile(
+    rf"(?:[\W_]|{words(_COPULAS)}|{words(CONCLUDES)})*+{words('नहीं|नहि|নয়|না|değil(?:dir)?|نیست|نہیں|అల్ల|కాదు|નથી')}"
+    r"|(?:は|が)?(?:正し|正解|正確)(?:く|では|じゃ)?(?:な[いく]|ありません)"
+    r"|(?:은|는|이|가)? ?(?:맞|옳|정답이?|답이?)(?:지 않| ?아니| ?아닙)",
+    re.IGNORECASE,
+)
 _COMMA = re.compile("[,，、،]")
 _UNCERTAIN = re.compile(words(_UNSURE, _UNSURE_UNSPACED), re.IGNORECASE)
 _ADDED = re.compile(words(_ALSO, _ALSO_UNSPACED), re.IGNORECASE)
@@ -182,8 +189,9 @@ def denies_beyond(between: str) -> bool:
 
 
 def denies_last(after: str) -> bool:
-    """Whether a text denies what stood right before it: `is wrong`, `ではなく`, `değil`."""
-    return _WRONGED.match(_COMMA.split(after)[0]) is not None
+    """Whether a text denies what stood right before it: `is wrong`, `ではなく`, `doğru değil`."""
+    part = _COMMA.split(after)[0]
+    return _WRONGED.match(part) is not None or _NOT_SO.match(part) is not None
 
 
 def doubts_next(before: str) -> bool:
