@@ -174,7 +174,7 @@ def _is_label(letter: str, text: str, options: Mapping[str, str]) -> bool:
 
 def _read_clause(reading: _Reading, clause: str, *, is_question: bool) -> _Reading:
     found = _REASON.search(clause)
-    if found and clause[: found.start()].strip(" \t\"'*-,"):
+    if found and any(map(str.isalnum, clause[: found.start()])):
         clause = clause[: found.start()]  # a reason speaks of other options too
     groups = list(_groups(clause))
     denied = [

@@ -87,6 +87,7 @@ _COMMANDED = re.compile(
 _LINE_MARK = re.compile(r"(?:#{1,6}|>|[-*•](?= [^\W\d])) ")
 # a mark that belongs to a term: 5!, n!
 _TERM_END = re.compile(r"(?:\d|\)|(?<![^\W\d_])[a-zα-ω])!+$", re.IGNORECASE)
+_QUOTES = "\"'"
 _PAIRS = {'"': '"', "'": "'", "`": "`", "*": "*", "_": "_", "$": "$"}
 _MAX_WRAPPINGS = 8
 _LOOSE_FORMS = str.maketrans(
@@ -190,7 +191,7 @@ def _inside(text: str) -> str:
         text = text.lstrip("¿¡").rstrip("?!")
     if text[:1] in (",", ";", ":") and not text[1:2].isdigit():
         text = text[1:]
-    if len(text) > 2 and _PAIRS.get(text[0]) == text[-1] and text[1] != text[0]:
+    if len(text) > 2 and _PAIRS.get(text[0]) == text[-1] and (text[0] in _QUOTES or text[1] != text[0]):
         return text[1:-1]
     if mark := _LINE_MARK.match(text):
         return text[mark.end() :]

@@ -40,7 +40,8 @@ def test_most_of_what_is_not_right_is_called_wrong() -> None:
 @given(row=st.sampled_from(ROWS), wrapping=st.sampled_from(["**{}**", "\n{}\n", '"{}"', "> {}", "{}\n"]))
 def test_wrapping_makes_no_other_answer_of_it(row: list[str], wrapping: str) -> None:
     kind, value, language, answer, allowed = row
-    if kind != "regex" and "```" not in answer:
+    # emphasis within emphasis, or around a fence, is no markup
+    if kind != "regex" and "```" not in answer and "*" not in answer:
         assert verdict(kind, value, language, wrapping.format(answer)) in ALLOWED[allowed] | {U}
 
 
