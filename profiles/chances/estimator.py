@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import betaincinv, betaln, expit
 
 from profiles.chances.logistic import UNSEEN, Effect, Floats, Ints, Regression, fit
@@ -97,6 +96,8 @@ def _without_own(mean: Floats, variance: Floats, residual: Floats, information: 
 
 def _between(mean: Floats, variance: Floats, k: Floats, n: Floats) -> float:
     """The variance between cells and regression under which the counts are most likely (beta-binomial)."""
+    # 25 MB of SciPy that a router without a measured profile does without
+    from scipy.optimize import minimize_scalar
 
     def loss(log_scale: float) -> float:
         a, b = _beta(mean, variance + np.exp(2 * log_scale))

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.budgets.allocate import Serving
 from deployments.budgets.controller import Controller, ThinkingModel
 from deployments.budgets.settings import ThinkingSettings
 from deployments.router.choice.latency import Floats
@@ -153,6 +152,9 @@ def thinking_of(
     thinkers = [model for model in models if model.can_think]
     if not thinkers:
         return None
+    # 25 MB of SciPy that other routers do without
+    from deployments.budgets.allocate import Serving
+
     watched = [
         ThinkingModel(
             name=model.name,

@@ -35,6 +35,11 @@ def run(program: str, *args: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+def test_router_does_not_load_what_only_measured_profiles_and_thinking_models_need() -> None:
+    program = "import sys, deployments.router.http.ingress; sys.exit('scipy.optimize' in sys.modules)"
+    assert run(program) == (0, "")
+
+
 def test_an_application_of_remote_models_is_built_and_served_without_engines() -> None:
     replicas = ("deployments.router.http.ingress", "deployments.verifier.deployment")
     assert run(PROGRAM + BUILD, *replicas, "serve_app.app") == (0, "")
