@@ -1,8 +1,10 @@
 """What a model deployment hands back to whoever asked it: a whole answer, or a stream of chunks."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from deployments.contract.verdict import ToolCall
 
@@ -52,6 +54,18 @@ class Reply(msgspec.Struct, frozen=True):
     refusal: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     chunks: tuple[Chunk, ...] = ()
+
+
+# a chunk on its way between processes: pickle takes a tenth of the time for a tuple that it takes for a struct
+PackedChunk = tuple[Any, ...]
+
+
+def packed(chunk: Chunk | Reply) -> PackedChunk | Reply:
+    return astuple(chunk) if isinstance(chunk, Chunk) else chunk
+
+
+def unpacked(chunk: PackedChunk | Reply) -> Chunk | Reply:
+    return Chunk(*chunk) if isinstance(chunk, tuple) else chunk
 
 
 def reply_of(chunks: Iterable[Chunk]) -> Reply:

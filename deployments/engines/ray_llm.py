@@ -15,7 +15,7 @@ from ray.serve.llm.deployment import LLMServer
 from ray.serve.llm.openai_api_models import ChatCompletionRequest, CompletionRequest
 
 from deployments.contract.errors import error_body
-from deployments.contract.reply import Chunk, Reply
+from deployments.contract.reply import PackedChunk, Reply, packed
 from deployments.engines.openai_answers import StreamReader, failure, read, reply, unchanged
 
 _ARM = re.compile(r"[A-Z]|.*\[|(str|int|float|bool|dict|list|none)$")
@@ -37,8 +37,8 @@ class ModelServer(LLMServer):  # type: ignore[misc]
 
     async def generate_stream(
         self, endpoint: str, body: bytes, overrides: Mapping[str, Any]
-    ) -> AsyncGenerator[Chunk | Reply, None]:
-        """Yield the chunks, and an error `Reply` where the engine refuses the request or fails midway."""
+    ) -> AsyncGenerator[PackedChunk | Reply, None]:
+        """Yield the chunks, packed, and an error `Reply` where the engine refuses the request or fails midway."""
         request = self._parse(endpoint, body, {**overrides, "stream": True})
         if isinstance(request, Reply):
             yield request
@@ -50,9 +50,9 @@ class ModelServer(LLMServer):  # type: ignore[misc]
                 yield to_reply(first)
                 return
             for chunk in reader.feed(("".join(batch) if isinstance(batch, list) else batch).encode()):
-                yield chunk
+                yield packed(chunk)
         for chunk in reader.end():
-            yield chunk
+            yield packed(chunk)
 
     def _parse(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Any:
         try:

@@ -9,7 +9,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
 
-from deployments.contract.reply import Chunk
+from deployments.contract.reply import Chunk, PackedChunk, Reply, packed
 from deployments.router.attempt.backend import ServeBackend
 from deployments.router.attempt.runner import BackendError
 from deployments.verifier.checks import Evidence
@@ -33,8 +33,8 @@ class Raising:
 
     async def generate_stream(
         self, endpoint: str, body: bytes, overrides: Mapping[str, object]
-    ) -> AsyncGenerator[Chunk, None]:
-        yield Chunk(b"data: {}\n\n")
+    ) -> AsyncGenerator[PackedChunk | Reply, None]:
+        yield packed(Chunk(b"data: {}\n\n"))
         raise RuntimeError("the engine died")
 
     async def check(self, spec: bytes, evidence: Evidence) -> None:

@@ -16,7 +16,7 @@ from ray.serve.llm.openai_api_models import (
     ErrorResponse,
 )
 
-from deployments.contract.reply import Chunk, Reply, reply_of
+from deployments.contract.reply import Chunk, Reply, reply_of, unpacked
 from deployments.contract.verdict import ToolCall
 from deployments.engines.openai_answers import StreamReader, failure, unchanged
 from deployments.engines.ray_llm import ModelServer, to_reply
@@ -174,7 +174,9 @@ def event(response: Any) -> str:
 
 async def test_server_reads_batches_of_events() -> None:
     server = Server([event(delta(content="Par"))], [event(delta("stop", content="is")), "data: [DONE]\n\n"])
-    found = [chunk async for chunk in server.generate_stream("chat", BODY, {"thinking_token_budget": 5})]
+    packed = [chunk async for chunk in server.generate_stream("chat", BODY, {"thinking_token_budget": 5})]
+    assert all(type(chunk) is tuple for chunk in packed)
+    found = [unpacked(chunk) for chunk in packed]
     assert [(chunk.text, chunk.finish_reason, chunk.is_last) for chunk in found if isinstance(chunk, Chunk)] == [
         ("Par", None, False),
         ("is", "stop", False),

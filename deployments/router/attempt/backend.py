@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
-from deployments.contract.reply import Chunk, Reply
+from deployments.contract.reply import Chunk, Reply, unpacked
 from deployments.contract.verdict import Evidence, Verdict
 from deployments.engines.openai_answers import EngineError
 from deployments.engines.remote import RemoteModel
@@ -60,7 +60,7 @@ class ServeBackend:
         try:
             with _failure_of(f"model '{model}'"):
                 async for chunk in chunks:
-                    yield chunk
+                    yield unpacked(chunk)
             is_done = True
         finally:
             if not is_done:

@@ -1,5 +1,6 @@
 import itertools
 import json
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.contract.reply import Chunk, Reply, reply_of
+from deployments.contract.reply import CallPart, Chunk, Reply, packed, reply_of, unpacked
 from deployments.contract.verdict import ToolCall
 from deployments.engines.openai_answers import (
     DONE_EVENT,
@@ -146,6 +147,18 @@ def test_tool_calls_are_put_together_by_their_index() -> None:
     )
     assert found.tool_calls == (ToolCall(name="find", arguments='{"a":1}'), ToolCall(name="add", arguments="{}"))
     assert (found.text, found.finish_reason) == ("", "tool_calls")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(Chunk(DONE_EVENT, is_last=True), id="end"),
+        pytest.param(Chunk(b"x", "a", 2, "tool_calls", False, "No.", (CallPart(1, "find", "{}"),)), id="all-of-it"),
+        pytest.param(Reply(500, b"{}"), id="error"),
+    ],
+)
+def test_chunk_arrives_in_another_process_as_it_was_sent(sent: Chunk | Reply) -> None:
+    assert unpacked(pickle.loads(pickle.dumps(packed(sent)))) == sent
 
 
 def test_whole_answer_has_its_calls_its_refusal_and_its_end() -> None:
