@@ -96,6 +96,8 @@ def _without_own(mean: Floats, variance: Floats, residual: Floats, information: 
 
 def _between(mean: Floats, variance: Floats, k: Floats, n: Floats) -> float:
     """The variance between cells and regression under which the counts are most likely (beta-binomial)."""
+    if not n.any():
+        return USUAL_CELL_SCALE**2
     # 25 MB of SciPy that a router without a measured profile does without
     from scipy.optimize import minimize_scalar
 

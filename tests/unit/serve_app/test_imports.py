@@ -36,7 +36,14 @@ def run(program: str, *args: str) -> tuple[int, str]:
 
 
 def test_router_does_not_load_what_only_measured_profiles_and_thinking_models_need() -> None:
-    program = "import sys, deployments.router.http.ingress; sys.exit('scipy.optimize' in sys.modules)"
+    program = (
+        "import sys, deployments.router.http.ingress\n"
+        "from deployments.router.choice.chances import Chances\n"
+        "from deployments.router.settings import Learning\n"
+        "from profiles.profile import NO_PROFILE\n"
+        "Chances(NO_PROFILE, ('m',), Learning())\n"
+        "sys.exit('scipy.optimize' in sys.modules)"
+    )
     assert run(program) == (0, "")
 
 
