@@ -13,7 +13,7 @@ import aiohttp
 
 from deployments.contract.reply import Chunk, Reply
 from deployments.engines import remote_protocol as wire
-from deployments.engines.openai_answers import EngineError
+from deployments.engines.openai_answers import EngineError, StreamReader
 from deployments.engines.settings import RemotePlan
 
 logger = logging.getLogger("ray.serve")
@@ -23,6 +23,8 @@ MAX_ANSWER_BYTES, MAX_ERROR_BYTES = 64 * 1024 * 1024, 64 * 1024
 CONNECT_TIMEOUT_S = 5.0
 # A request that meets a connection which the server is closing is lost: uvicorn closes after five idle seconds.
 KEEP_ALIVE_S = 2.0
+# A stream whose answer is finished has so long to say what it has cost.
+ACCOUNTING_S = 5.0
 # After its last event a stream has so long to end, so that its connection can be used again.
 CLOSING_S = 1.0
 # A server that failed a request is asked after the others for so long.
@@ -76,7 +78,7 @@ class RemoteModel:
                 yield await self._failure(response)
                 return
             reader = wire.stream_reader(self._plan.name, MAX_ANSWER_BYTES)
-            async for piece in response.content.iter_any():
+            async for piece in _pieces(response, reader):
                 for chunk in reader.feed(piece):
                     yield chunk
                 if reader.is_done:
@@ -178,6 +180,21 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
         if size > max_bytes:
             raise EngineError(f"an answer of more than {max_bytes} bytes")
     return b"".join(pieces)
+
+
+async def _pieces(response: aiohttp.ClientResponse, reader: StreamReader) -> AsyncGenerator[bytes, None]:
+    """What comes of a stream; once its answer is finished, a connection that fails or falls silent is its end."""
+    while True:
+        try:
+            async with asyncio.timeout(ACCOUNTING_S if reader.is_finished else None):
+                piece = await response.content.readany()
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            if reader.is_finished:
+                return
+            raise
+        if not piece:
+            return
+        yield piece
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

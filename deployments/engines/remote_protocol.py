@@ -3,37 +3,21 @@
 The model has laar's name there, and errors tell a client nothing of what is between laar and the server.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from deployments.contract.errors import error_body
 from deployments.contract.reply import Reply
 from deployments.engines import openai_answers
-from deployments.engines.openai_answers import Answer, StreamReader, status_in
+from deployments.engines.openai_answers import Answer, Choice, StreamReader, status_in
 
 # What says something of the request. Other 4xx are between laar and the server: a wrong key, an unknown model.
 REFUSALS = frozenset({400, 413, 422, 429})
-_MAX_MESSAGE_CHARS = 2000
-
-
-class _Error(msgspec.Struct):
-    message: str
-    type: str | None = None
-    param: str | None = None
-    code: int | str | None = None
-
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CHOICES = msgspec.json.Decoder(list[dict[str, Any]])
-
-
-class _Refusal(msgspec.Struct):
-    error: _Error
-
-
-_REFUSAL = msgspec.json.Decoder(_Refusal)
 
 
 def request(body: bytes, overrides: Mapping[str, Any], *, model: str, stream: bool) -> bytes:
@@ -45,8 +29,8 @@ def request(body: bytes, overrides: Mapping[str, Any], *, model: str, stream: bo
 
 def reply(answer: bytes, model: str) -> Reply:
     """A whole answer; EngineError if it is none."""
-    found = openai_answers.read(answer)
-    return openai_answers.reply(_written(answer, found, model), found)
+    mended, found = openai_answers.read_whole(answer)
+    return openai_answers.reply(_written(mended, found, model), found)
 
 
 def stream_reader(model: str, max_bytes: int) -> StreamReader:
@@ -63,9 +47,9 @@ def stream_reader(model: str, max_bytes: int) -> StreamReader:
 
 def failure(status: int, answer: bytes, model: str) -> Reply:
     """An error as the client may see it: in the server's words only where they speak of the request."""
-    if status in REFUSALS:
-        return Reply(status, _error_in(answer) or _error(status, model))
-    return Reply(status if status >= 500 else 502, _error(status, model))
+    told = _told_in(answer) if status in REFUSALS else {}
+    unsaid = {"message": f"the server of model '{model}' answered with status {status}"}
+    return openai_answers.refusal(status if status in REFUSALS or status >= 500 else 502, unsaid | told)
 
 
 def _written(answer: bytes, found: Answer, model: str) -> bytes:
@@ -74,29 +58,58 @@ def _written(answer: bytes, found: Answer, model: str) -> bytes:
     fields.pop("laar", None)
     if "model" in fields:
         fields["model"] = msgspec.Raw(msgspec.json.encode(model))
-    if any(choice.finish_reason == "" for choice in found.choices):
-        fields["choices"] = _with_null_for_empty(fields["choices"])
+    if any(map(_is_odd, found.choices or ())):
+        fields["choices"] = _as_openai_writes(fields["choices"])
+    elif found.choices is None and "choices" in fields:
+        fields["choices"] = msgspec.Raw(b"[]")
     return msgspec.json.encode(fields)
 
 
-def _with_null_for_empty(raw: msgspec.Raw) -> msgspec.Raw:
-    """The choices of a chunk with OpenAI's word for one that is not closed."""
+def _is_odd(choice: Choice) -> bool:
+    said = choice.said
+    has_object = any(call.function and isinstance(call.function.arguments, dict) for call in said.tool_calls or ())
+    return choice.finish_reason == "" or isinstance(said.content, list) or has_object
+
+
+def _as_openai_writes(raw: msgspec.Raw) -> msgspec.Raw:
+    """The choices with null for a choice that is not closed, one text as content, and arguments as text."""
     choices = _CHOICES.decode(raw)
     for choice in choices:
         choice["finish_reason"] = choice.get("finish_reason") or None
+        said = choice.get("delta") or choice.get("message") or {}
+        if isinstance(parts := said.get("content"), list):
+            said["content"] = "".join(part if isinstance(part, str) else part.get("text") or "" for part in parts)
+            if thoughts := "".join(map(_thought, parts)):
+                said["reasoning"] = thoughts
+        for call in said.get("tool_calls") or ():
+            function = call.get("function") or {}
+            if isinstance(function.get("arguments"), dict):
+                function["arguments"] = json.dumps(function["arguments"])
     return msgspec.Raw(msgspec.json.encode(choices))
 
 
-def _error(status: int, model: str) -> bytes:
-    message = f"the server of model '{model}' answered with status {status}"
-    return error_body(message, type_="invalid_request_error" if status in REFUSALS else "server_error", code=status)
+def _thought(part: Any) -> str:
+    """What a part of a content says that is no answer."""
+    thinking = part.get("thinking") if isinstance(part, dict) else None
+    if isinstance(thinking, list):
+        return "".join(str(inner.get("text") or "") for inner in thinking if isinstance(inner, dict))
+    return thinking if isinstance(thinking, str) else ""
 
 
-def _error_in(answer: bytes) -> bytes | None:
-    """The OpenAI error in an answer, and nothing that stands beside it."""
+def _told_in(answer: bytes) -> dict[str, Any]:
+    """What a server says of an error, in OpenAI's form or in another that is in use; nothing that stands beside it."""
     try:
-        found = _REFUSAL.decode(answer).error
+        body = msgspec.json.decode(answer)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    message = found.message[:_MAX_MESSAGE_CHARS]
-    return error_body(message, type_=found.type or "invalid_request_error", param=found.param, code=found.code)
+        return {}
+    error = body.get("error", body) if isinstance(body, dict) else {}
+    if isinstance(error, str):
+        error = {"message": error}
+    elif not isinstance(error, dict):
+        return {}
+    detail = error.get("detail")
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):  # FastAPI's
+        path = [str(part) for part in detail[0].get("loc") or () if part != "body"]
+        detail = ": ".join(filter(None, [".".join(path), str(detail[0].get("msg") or "")]))
+    found = {"message": error.get("message") or detail, "param": error.get("param"), "code": error.get("code")}
+    return {name: value for name, value in found.items() if isinstance(value, str)}

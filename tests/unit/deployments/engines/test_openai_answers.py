@@ -135,7 +135,8 @@ def test_error_ends_what_is_read_of_a_stream() -> None:
     before, failed = chunks(delta(content="a") + told + delta(content="b") + DONE_EVENT, DONE_EVENT)
     assert before == Chunk(delta(content="a"), "a", 1)
     assert isinstance(failed, Reply)
-    assert (failed.status, json.loads(failed.body)) == (507, {"error": error})
+    expected = {"message": "out of memory", "type": "server_error", "param": None, "code": "engine_error"}
+    assert (failed.status, json.loads(failed.body)) == (507, {"error": expected})
 
 
 def test_tool_calls_are_put_together_by_their_index() -> None:
@@ -193,8 +194,8 @@ def test_token_is_an_event_that_carries_something(piece: bytes, expected: int) -
     "told",
     [
         pytest.param(b"<html>", id="html"),
-        pytest.param(b'{"choices":null}', id="null-choices"),
-        pytest.param(b'{"choices":[{"delta":{"content":["a"]}}]}', id="content-in-parts"),
+        pytest.param(b'{"choices":7}', id="choices-of-another-type"),
+        pytest.param(b'{"choices":[{"delta":{"content":[1]}}]}', id="content-of-numbers"),
         pytest.param(b'{"choices":[{"delta":{}, "finish_reason":1}]}', id="odd-finish"),
         pytest.param(b"[1]", id="a-list"),
         pytest.param(b"{", id="cut"),
@@ -203,3 +204,135 @@ def test_token_is_an_event_that_carries_something(piece: bytes, expected: int) -
 def test_chunk_that_cannot_be_read_is_a_failure(told: bytes) -> None:
     with pytest.raises(EngineError, match="no OpenAI answer"):
         chunks(b"data: " + told + b"\n\n")
+
+
+ACCOUNTS = [
+    pytest.param(b'{"choices":null,"usage":{"prompt_tokens":1}}', id="null-choices"),
+    pytest.param(
+        b'{"choices":[],"usage":{"prompt_tokens":1.0,"completion_tokens":"2"}}', id="counts-as-floats-and-text"
+    ),
+    pytest.param(b'{"choices":[],"usage":[1]}', id="usage-list"),
+    pytest.param(b'{"choices":[],"usage":"free"}', id="usage-text"),
+    pytest.param(b"null", id="null"),
+    pytest.param(b"", id="empty"),
+    pytest.param(b'{"error":{"message":"no accounts today","code":500}}', id="error"),
+    pytest.param(b"<html>", id="html"),
+    pytest.param(b'{"choices":[{"delta":5}]}', id="choice-of-another-type"),
+]
+
+
+@pytest.mark.parametrize("told", ACCOUNTS)
+@pytest.mark.parametrize("has_end", [pytest.param(True, id="closed"), pytest.param(False, id="without-done")])
+def test_what_follows_a_finished_answer_cannot_spoil_it(told: bytes, has_end: bool) -> None:
+    end = b"data: " + told + b"\n\n" + (DONE_EVENT if has_end else b"")
+    found = chunks(delta(content="Yes."), delta("stop") + end)
+    assert all(isinstance(chunk, Chunk) for chunk in found)
+    reply = held(delta(content="Yes."), delta("stop") + end)
+    assert (reply.text, reply.finish_reason) == ("Yes.", "stop")
+    assert reply.chunks[-1].is_last
+    assert reply.chunks[-1].events.endswith(DONE_EVENT)
+    assert sum(chunk.events.count(DONE_EVENT) for chunk in reply.chunks) == 1
+
+
+@pytest.mark.parametrize(
+    "told", [pytest.param(b"null", id="null"), pytest.param(b"", id="empty"), pytest.param(b"  ", id="blank")]
+)
+def test_heartbeat_within_a_stream_is_left_out(told: bytes) -> None:
+    beat = b"data:" + told + b"\n\n"
+    assert held(delta(content="a") + beat, beat + delta(content="b"), delta("stop")).text == "ab"
+
+
+def test_stream_that_ends_before_its_answer_gets_no_closing_mark() -> None:
+    assert not any(isinstance(chunk, Chunk) and chunk.is_last for chunk in chunks(delta(content="a")))
+
+
+def test_answer_of_two_choices_is_finished_when_both_are() -> None:
+    one, two = {"index": 0, "finish_reason": None}, {"index": 1, "finish_reason": None}
+    begun = event(delta={"content": "a"}, **one) + event(delta={"content": "b"}, **two)
+    first, second = (
+        event(delta={}, **one | {"finish_reason": "stop"}),
+        event(delta={}, **two | {"finish_reason": "length"}),
+    )
+    found = [chunk for chunk in chunks(begun, first, second) if isinstance(chunk, Chunk)]
+    assert [chunk.finish_reason for chunk in found] == [None, None, "length", None]
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        pytest.param({"prompt_tokens": 3, "completion_tokens": 2}, (3, 2), id="whole"),
+        pytest.param({"prompt_tokens": 3.0, "completion_tokens": "2"}, (3, 2), id="float-and-text"),
+        pytest.param({"prompt_tokens": None, "completion_tokens": -1}, (0, None), id="null-and-negative"),
+        pytest.param({"prompt_tokens": "many", "completion_tokens": [2]}, (0, None), id="word-and-list"),
+        pytest.param({"prompt_tokens": 10**400, "completion_tokens": "inf"}, (0, None), id="beyond-any-count"),
+        pytest.param([], (0, None), id="a-list"),
+    ],
+)
+def test_counts_are_read_however_they_are_written(usage: Any, expected: tuple[int, int | None]) -> None:
+    body = json.dumps({"choices": [{"text": "a"}], "usage": usage}).encode()
+    found = reply(body, read(body))
+    assert (found.prompt_tokens, found.output_tokens) == expected
+
+
+@pytest.mark.parametrize("kind", ["chat", "completions"])
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        pytest.param(["Hi \ud83d", "\ude00!"], "Hi \U0001f600!", id="joined"),
+        pytest.param(["\ud83d", "", "\ude00"], "\U0001f600", id="joined-over-an-empty-one"),
+        pytest.param(["\ud83d", "\ude00\ud83d", "\ude01"], "\U0001f600\U0001f601", id="two-in-turn"),
+        pytest.param(["a\ud83d", "b"], "a\ufffdb", id="first-half-alone"),
+        pytest.param(["a\ude00", "b"], "a\ufffdb", id="second-half-alone"),
+        pytest.param(["a", "b\ud83d"], "ab\ufffd", id="half-at-the-end"),
+    ],
+)
+def test_halves_of_a_character_are_joined(kind: str, pieces: list[str], expected: str) -> None:
+    def told(text: str) -> bytes:
+        return delta(content=text) if kind == "chat" else event(text=text, index=0, finish_reason=None)
+
+    found = held(*map(told, pieces), delta("stop") if kind == "chat" else event(text="", index=0, finish_reason="stop"))
+    assert found.text == expected
+    assert b'\\ud83d"' not in b"".join(chunk.events for chunk in found.chunks)
+
+
+def test_bytes_that_are_no_utf_8_become_replacement_characters() -> None:
+    told = delta(content="a?").replace(b"?", b"\xf0\x9f")
+    assert held(told, delta("stop")).text == "a\ufffd"
+
+
+def test_parts_with_text_are_the_answer() -> None:
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    parts = [thinking, {"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]
+    body = json.dumps({"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}).encode()
+    assert reply(body, read(body)).text == "Hello"
+    assert held(delta(content=parts[:2]), delta(content=parts[2:]), delta("stop")).text == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind", "code"),
+    [
+        pytest.param({"message": "no", "code": "429"}, 429, "rate_limit_error", "overloaded", id="code-in-digits"),
+        pytest.param(
+            {"message": "no", "code": 400, "type": "BadRequestError"},
+            400,
+            "invalid_request_error",
+            "invalid_value",
+            id="vllm",
+        ),
+        pytest.param(
+            {"message": "This model's maximum context length is 8 tokens.", "code": 400},
+            400,
+            "invalid_request_error",
+            "context_length_exceeded",
+            id="context",
+        ),
+        pytest.param({"message": "no", "code": "odd"}, 502, "server_error", "odd", id="a-word"),
+        pytest.param({"message": 5, "code": True}, 502, "server_error", "engine_error", id="nothing-told"),
+        pytest.param("no", 502, "server_error", "engine_error", id="a-text"),
+    ],
+)
+def test_error_of_an_engine_has_the_form_of_laars_own(error: Any, status: int, kind: str, code: str) -> None:
+    found = failure(error)
+    told = json.loads(found.body)["error"]
+    assert (found.status, told["type"], told["code"]) == (status, kind, code)
+    assert isinstance(told["message"], str)

@@ -142,6 +142,26 @@ async def test_refusal_is_handed_on_and_what_the_operator_must_mend_is_not(stack
         assert await read(model) == [reply]
 
 
+async def test_stream_that_breaks_off_after_its_answer_is_whole(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "ACCOUNTING_S", 0.05)
+    closing = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(CHUNK + closing)
+        await asyncio.sleep(5)
+        return response
+
+    for handler in (streams(CHUNK, closing), streams(CHUNK, closing, cut=True), silent):
+        model = asks(stack, (await serve(stack, handler)).url)
+        assert b"".join(part for part in await read(model) if isinstance(part, bytes)) == (
+            CHUNK + closing + b"data: [DONE]\n\n"
+        )
+
+
 async def test_answer_without_end_is_a_failure(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "MAX_ANSWER_BYTES", 1000)
     monkeypatch.setattr(remote, "MAX_ERROR_BYTES", 100)

@@ -21,7 +21,7 @@ def event(payload: bytes) -> bytes | Reply:
         pytest.param(b"{}", id="empty"),
         pytest.param(b"null", id="null"),
         pytest.param(b'{"choices":[]}', id="no-choices"),
-        pytest.param(b'{"choices":[{"message":{"content":[1]}}]}', id="content-in-parts"),
+        pytest.param(b'{"choices":[{"message":{"content":[1]}}]}', id="content-of-numbers"),
     ],
 )
 def test_what_is_no_answer_is_a_failure(told: bytes) -> None:
@@ -63,11 +63,66 @@ def test_error_within_a_stream_is_treated_as_one_before_it(error: Any, status: i
     assert (found.status, b"secret" in found.body) == (status, is_told)
 
 
-@pytest.mark.parametrize("status", [400, 413, 422, 429])
-def test_refusal_keeps_the_servers_words_and_nothing_beside_them(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        pytest.param(400, "invalid_request_error", "invalid_value", id="400"),
+        pytest.param(413, "invalid_request_error", "body_too_large", id="413"),
+        pytest.param(422, "invalid_request_error", "invalid_value", id="422"),
+        pytest.param(429, "rate_limit_error", "overloaded", id="429"),
+    ],
+)
+def test_refusal_keeps_the_servers_words_and_nothing_beside_them(status: int, kind: str, code: str) -> None:
     error = {"message": "too long", "type": "x", "param": "messages", "code": status}
     found = failure(status, msgspec.json.encode({"error": error | {"url": "http://10.0.0.7"}, "key": "k"}), "big")
-    assert (found.status, json.loads(found.body)) == (status, {"error": error})
+    told = {"message": "too long", "type": kind, "param": "messages", "code": code}
+    assert (found.status, json.loads(found.body)) == (status, {"error": told})
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        pytest.param({"object": "error", "message": "too long", "code": 400}, "too long", id="flat"),
+        pytest.param({"detail": "too long"}, "too long", id="fastapi"),
+        pytest.param(
+            {"detail": [{"loc": ["body", "stop"], "msg": "too long", "input": "secret"}]},
+            "stop: too long",
+            id="pydantic",
+        ),
+        pytest.param({"error": "too long"}, "too long", id="a-text"),
+        pytest.param({"error": {"detail": "too long"}}, "too long", id="detail-within"),
+        pytest.param({"error": {"message": None}}, "the server of model 'big' answered with status 400", id="nothing"),
+        pytest.param({"detail": []}, "the server of model 'big' answered with status 400", id="empty-detail"),
+    ],
+)
+def test_refusal_is_read_in_the_forms_that_are_in_use(told: Any, message: str) -> None:
+    assert json.loads(failure(400, msgspec.json.encode(told), "big").body)["error"]["message"] == message
+
+
+def test_content_in_parts_is_written_as_openai_does() -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Hello"}]
+    told = {"choices": [{"index": 0, "message": {"role": "assistant", "content": parts}, "finish_reason": "stop"}]}
+    (choice,) = json.loads(reply(json.dumps(told).encode(), "big").body)["choices"]
+    assert choice["message"] == {"role": "assistant", "content": "Hello", "reasoning": "Hm."}
+
+
+def test_arguments_as_an_object_are_written_as_text() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "find", "arguments": {"a": 1}}}
+    told = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    found = reply(json.dumps(told).encode(), "big")
+    assert found.tool_calls[0].arguments == '{"a": 1}'
+    (choice,) = json.loads(found.body)["choices"]
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"a": 1}'
+
+
+def test_no_choices_are_written_as_a_list_that_is_empty() -> None:
+    assert event(b'{"choices":null,"usage":{}}') == b'data: {"choices":[],"usage":{}}\n\n'
+
+
+def test_half_a_character_in_a_whole_answer_is_replaced() -> None:
+    found = reply(b'{"choices":[{"message":{"content":"a\\ud83d"},"finish_reason":"stop"}]}', "big")
+    assert found.text == "a\ufffd"
+    assert json.loads(found.body)["choices"][0]["message"]["content"] == "a\ufffd"
 
 
 def test_refusal_is_bounded() -> None:
