@@ -91,38 +91,63 @@ def best_order(latency_s: Sequence[float], wrong: "Wrong", objective: Objective 
     remainder is known once those of the larger sets are. Where the deadline plays a part, so does the time left, in
     steps; the order is then the one to follow if every attempt takes its mean.
     """
-    count = len(latency_s)
-    most = count if objective.attempts_left is None else min(count, objective.attempts_left)
-    times = _Times.of(np.asarray(latency_s) + objective.notice_s, objective)
-    # what is to be expected after a set of failures, by the steps of time left
-    costs = np.full((1 << count, times.spent.shape[1]), objective.worth_s if most < count or times.steps else 0.0)
-    levels = list(zip(wrong.levels, _levels(count), strict=True))[:most]
-    for chances, (sets, members, then) in reversed(levels[1:]):
-        costs[sets] = times.expected(members, chances, costs[then]).min(axis=1)
-    failed, left = 0, times.spent.shape[1] - 1
-    for size in range(most):
-        sets, members, then = _levels(count)[size]
-        row = int(np.searchsorted(sets, failed))
-        expected = times.expected(members[row], wrong.levels[size][row], costs[then[row]])
-        model = int(members[row, expected[:, left].argmin()])
-        yield model
-        failed |= 1 << model
-        left = max(0, left - times.steps[model]) if times.steps else 0
+    takes_s = [seconds + objective.notice_s for seconds in latency_s]
+    most = len(takes_s) if objective.attempts_left is None else min(len(takes_s), objective.attempts_left)
+    if objective.time_left_s >= _AMPLE * sum(takes_s):
+        return _untimed(takes_s, wrong, most, objective.worth_s if most < len(takes_s) else 0.0)
+    return _timed(_Times.of(np.array(takes_s), objective), wrong, most, objective.worth_s)
+
+
+def _untimed(takes_s: Sequence[float], wrong: "Wrong", most: int, none_s: float) -> Iterator[int]:
+    """Without a deadline: plain numbers, which for so few states are quicker than arrays."""
+    count = len(takes_s)
+    costs, firsts = [none_s] * (1 << count), [-1] * (1 << count)
+    for failed, left in _open_sets(count, most):
+        least_s, chances = inf, wrong.table[failed]
+        for attempt, then in left:
+            cost_s = takes_s[attempt] + chances[attempt] * costs[then]
+            if cost_s < least_s:
+                least_s, firsts[failed] = cost_s, attempt
+        costs[failed] = least_s
+    failed = 0
+    while (first := firsts[failed]) >= 0:
+        yield first
+        failed |= 1 << first
+
+
+def _timed(times: "_Times", wrong: "Wrong", most: int, none_s: float) -> Iterator[int]:
+    """With a deadline: what is to be expected after a set of failures, by the steps of time left."""
+    count, chances = len(times.steps), np.array(wrong.table)
+    costs = np.full((1 << count, times.spent.shape[1]), none_s)
+    expected: dict[int, Floats] = {}
+    for failed, attempts, then in _open_arrays(count, most):
+        later = (times.weights[attempts] @ costs[then][..., None])[..., 0]
+        expected[failed] = times.spent[attempts] + chances[failed, attempts, None] * later
+        costs[failed] = expected[failed].min(axis=0)
+    failed, steps_left = 0, times.spent.shape[1] - 1
+    while failed in expected:
+        left = [attempt for attempt in range(count) if not failed >> attempt & 1]
+        first = left[int(expected[failed][:, steps_left].argmin())]
+        yield first
+        failed |= 1 << first
+        steps_left = max(0, steps_left - times.steps[first])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Wrong:
-    """How likely attempts are wrong after sets of failures: by the size of the set, shape (sets, attempts left, 1)."""
+    """How likely each attempt is wrong (columns) after each set of failures (rows).
 
-    levels: tuple[Floats, ...]
+    A set is a number whose bits are its attempts.
+    """
+
+    table: list[list[float]]
 
     @classmethod
     def of(cls, probability: Sequence[float], burdens: Floats) -> "Wrong":
         count = len(probability)
         if count > MAX_ORDERED:
             raise ValueError(f"{count} attempts to order; at most {MAX_ORDERED} are allowed")
-        wrong = 1 - after(np.asarray(probability), _members(count) @ burdens)
-        return cls(levels=tuple([wrong.take(places)[..., None] for places in _places(count)]))
+        return cls(table=(1 - after(np.asarray(probability), _members(count) @ burdens)).tolist())
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -149,17 +174,15 @@ class _Times:
 
     `spent` are seconds until the answer or the deadline, plus the worth of an answer that comes too late; `weights`
     say how likely each number of steps (third axis) is left once the answer is there, and `steps` how many an attempt
-    takes. Where the deadline plays no part all time is one step, which lasts, and there are no weights.
+    takes.
     """
 
     spent: Floats
-    weights: Floats | None = None
-    steps: tuple[int, ...] = ()
+    weights: Floats
+    steps: tuple[int, ...]
 
     @classmethod
     def of(cls, latency_s: Floats, objective: Objective) -> "_Times":
-        if objective.time_left_s >= _AMPLE * float(latency_s.sum()):
-            return cls(spent=latency_s[:, None])
         width_s = objective.time_left_s / _STEPS
         in_time, spent_s = _within(latency_s, np.arange(_STEPS + 1, dtype=np.float64) * width_s)
         ends = np.diff(in_time, axis=1)
@@ -174,12 +197,6 @@ class _Times:
             weights=weights,
             steps=tuple(np.ceil(latency_s / width_s).astype(int).tolist()),
         )
-
-    def expected(self, members: Ints, wrong: Floats, then: Floats) -> Floats:
-        """The cost of each of these attempts, with what is to be expected `then` if it is wrong."""
-        later = then if self.weights is None else (self.weights[members] @ then[..., None])[..., 0]
-        found: Floats = self.spent[members] + wrong * later
-        return found
 
 
 def _within(latency_s: Floats, time_s: Floats) -> tuple[Floats, Floats]:
@@ -198,18 +215,16 @@ def _members(count: int) -> Floats:
 
 
 @cache
-def _places(count: int) -> list[Ints]:
-    """By size of the sets: where their models stand in a table of sets (rows) and models (columns)."""
-    return [sets[:, None] * count + members for sets, members, _ in _levels(count)]
+def _open_sets(count: int, most: int) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Sets of fewer than `most` failures, larger ones first: each with the attempts left and the sets they make."""
+    sets = [failed for failed in reversed(range(1 << count)) if failed.bit_count() < min(most, count)]
+    return [(failed, [(a, failed | 1 << a) for a in range(count) if not failed >> a & 1]) for failed in sets]
 
 
 @cache
-def _levels(count: int) -> list[tuple[Ints, Ints, Ints]]:
-    """By size: the sets of failures, for each the models not in it, and the sets that these make."""
-    found = []
-    for size in range(count):
-        sets = [failed for failed in range(1 << count) if failed.bit_count() == size]
-        members = [[model for model in range(count) if not failed >> model & 1] for failed in sets]
-        then = [[failed | 1 << model for model in mine] for failed, mine in zip(sets, members, strict=True)]
-        found.append((np.array(sets), np.array(members), np.array(then)))
-    return found
+def _open_arrays(count: int, most: int) -> list[tuple[int, Ints, Ints]]:
+    """The same as arrays."""
+    return [
+        (failed, np.array([a for a, _ in left]), np.array([then for _, then in left]))
+        for failed, left in _open_sets(count, most)
+    ]
