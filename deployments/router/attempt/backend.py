@@ -1,11 +1,12 @@
 """The router's way to models and verifier: Ray Serve handles and HTTP behind the runner's `Backend`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
+from ray.exceptions import TaskCancelledError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from deployments.contract.reply import Chunk, Reply, unpacked
@@ -14,6 +15,8 @@ from deployments.engines.openai_answers import EngineError
 from deployments.engines.remote import RemoteModel
 from deployments.router.attempt.runner import BackendError
 
+# When a client leaves, Ray cancels the calls of its request first, and its task some turns of the loop later.
+LEAVING_S = 0.2
 # all that goes over these handles has a type of a module's own; cloudpickle, the default, takes some 20 us longer
 _PLAIN = {"request_serialization": "pickle", "response_serialization": "pickle"}
 
@@ -41,7 +44,7 @@ class ServeBackend:
 
     async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         if (remote := self._remote.get(model)) is not None:
-            with _failure_of(f"model '{model}'"):
+            async with _failure_of(f"model '{model}'"):
                 return await remote.generate(endpoint, body, overrides)
         reply: Reply = await _finish(self._generate[model].remote(endpoint, body, overrides), f"model '{model}'")
         return reply
@@ -50,15 +53,17 @@ class ServeBackend:
         self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]
     ) -> AsyncGenerator[Chunk | Reply, None]:
         if (remote := self._remote.get(model)) is not None:
-            with _failure_of(f"model '{model}'"):
-                async with aclosing(remote.generate_stream(endpoint, body, overrides)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+            async with (
+                _failure_of(f"model '{model}'"),
+                aclosing(remote.generate_stream(endpoint, body, overrides)) as chunks,
+            ):
+                async for chunk in chunks:
+                    yield chunk
             return
         chunks = self._stream[model].remote(endpoint, body, overrides)
         is_done = False
         try:
-            with _failure_of(f"model '{model}'"):
+            async with _failure_of(f"model '{model}'"):
                 async for chunk in chunks:
                     yield unpacked(chunk)
             is_done = True
@@ -73,26 +78,29 @@ class ServeBackend:
 
 async def _finish(response: DeploymentResponse, whose: str) -> Any:
     try:
-        with _failure_of(whose):
+        async with _failure_of(whose):
             return await response
     except asyncio.CancelledError:
         response.cancel()
         raise
 
 
-@contextmanager
-def _failure_of(whose: str) -> Iterator[None]:
+@asynccontextmanager
+async def _failure_of(whose: str) -> AsyncIterator[None]:
     try:
         yield
     except EngineError as error:
         raise BackendError(f"{whose}: {error}") from None
-    except (Exception, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and _has_given_up():
-            raise
+    except (asyncio.CancelledError, TaskCancelledError) as error:
+        if _is_cancelled():
+            raise asyncio.CancelledError from None
+        await asyncio.sleep(LEAVING_S)
+        raise BackendError(f"{whose}: {type(error).__name__}") from error
+    except Exception as error:
         raise BackendError(f"{whose}: {type(error).__name__}") from error
 
 
-def _has_given_up() -> bool:
+def _is_cancelled() -> bool:
     """Whether it was here that the work was cancelled, and not on the other side."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
