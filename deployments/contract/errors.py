@@ -23,10 +23,20 @@ class LaarError(Exception):
     type_: ClassVar[str] = "server_error"
     code: ClassVar[str] = "internal_error"
 
+    # whether laar has tried all that it could, so that a client that retries by itself only repeats that
+    is_final: ClassVar[bool] = False
+
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.param = param
         self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What tells a client whether and when to try again."""
+        told = {} if self.retry_after_s is None else {"retry-after": str(self.retry_after_s)}
+        # OpenAI's clients heed it
+        return told | ({"x-should-retry": "false"} if self.is_final else {})
 
     def body(self) -> bytes:
         return error_body(str(self), type_=self.type_, param=self.param, code=self.code)
@@ -81,6 +91,10 @@ class AuthenticationError(ClientError):
     type_ = "authentication_error"
     code = "invalid_api_key"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"www-authenticate": "Bearer"}
+
 
 class NotVerifiedError(LaarError):
     """Answers came, none of them was verified, and the operator asked for an error in that case."""
@@ -91,10 +105,16 @@ class NotVerifiedError(LaarError):
 
 
 class ModelsUnavailableError(LaarError):
-    """No model gave any answer."""
+    """No model can be asked now."""
 
     http_status = 503
     code = "models_unavailable"
+
+
+class ModelsFailedError(ModelsUnavailableError):
+    """Every model that could be asked has failed."""
+
+    is_final = True
 
 
 class LogUnavailableError(LaarError):
@@ -112,6 +132,7 @@ class OverloadedError(LaarError):
 
 class DeadlineError(LaarError):
     http_status = 504
+    is_final = True
     type_ = "timeout"
     code = "deadline_exceeded"
 

@@ -41,7 +41,7 @@ class Reply(msgspec.Struct, frozen=True):
     `text` is what the model said, without what its engine keeps apart: its reasoning, its calls of tools, and the
     `refusal` with which it declined to answer. `finish_reason` says why it stopped. An answer that was streamed has
     `chunks` in the place of a body. `invalid_request` marks a body that no model would take, so that it is not tried
-    elsewhere.
+    elsewhere. `retry_after_s` is after what time an engine that is full wants to be asked again.
     """
 
     status: int
@@ -50,6 +50,7 @@ class Reply(msgspec.Struct, frozen=True):
     prompt_tokens: int = 0
     output_tokens: int | None = None
     invalid_request: bool = False
+    retry_after_s: int | None = None
     finish_reason: str | None = None
     refusal: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()

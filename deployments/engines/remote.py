@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 import aiohttp
+from msgspec.structs import replace
 
 from deployments.contract.reply import Chunk, Reply
 from deployments.engines import remote_protocol as wire
@@ -39,18 +40,24 @@ _UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ai
 class _RemoteServer:
     """One of the servers; `status` is what it said when it was last probed, None if it did not answer then.
 
-    `told` is the status of a request by which the operator was told last that something is wrong.
+    `told` is the status of a request by which the operator was told last that something is wrong; `full_until_s` is
+    when it wants to be asked again after a 429.
     """
 
     url: str
     status: int | None = 200
     told: int | None = None
     rests_until_s: float = 0.0
+    full_until_s: float = 0.0
     in_flight: int = 0
     last_turn: int = 0
 
     def burden(self, now_s: float) -> tuple[bool, int, int]:
-        return not _is_well(self.status) or now_s < self.rests_until_s, self.in_flight, self.last_turn
+        return (
+            not _is_well(self.status) or now_s < max(self.rests_until_s, self.full_until_s),
+            self.in_flight,
+            self.last_turn,
+        )
 
 
 class RemoteModel:
@@ -64,6 +71,8 @@ class RemoteModel:
 
     async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         """Answer without streaming; `overrides` replace fields of the request. EngineError says what failed."""
+        if (wait_s := self._wait_s()) > 0:
+            return wire.full(wait_s, self._plan.name)
         async with self._post(endpoint, self._request(body, overrides, stream=False)) as response:
             if response.status != 200:
                 return await self._failure(response)
@@ -73,6 +82,9 @@ class RemoteModel:
         self, endpoint: str, body: bytes, overrides: Mapping[str, Any]
     ) -> AsyncGenerator[Chunk | Reply, None]:
         """Yield the chunks, and an error `Reply` where the server refuses or fails; EngineError where it breaks off."""
+        if (wait_s := self._wait_s()) > 0:
+            yield wire.full(wait_s, self._plan.name)
+            return
         async with self._post(endpoint, self._request(body, overrides, stream=True)) as response:
             if response.status != 200:
                 yield await self._failure(response)
@@ -121,7 +133,7 @@ class RemoteModel:
             try:
                 async with self._http().post(place.url + PATHS[endpoint], data=body, allow_redirects=False) as response:
                     has_begun = True
-                    self._note(place, response.status)
+                    self._note(place, response)
                     yield response
                     return
             except EngineError:
@@ -154,9 +166,16 @@ class RemoteModel:
         model = self._plan.settings.served_model or self._plan.name
         return wire.request(body, overrides, model=model, stream=stream)
 
-    def _note(self, place: _RemoteServer, status: int) -> None:
+    def _wait_s(self) -> float:
+        """For how long all servers have said that they take nothing."""
+        return min(place.full_until_s for place in self._places) - time.monotonic()
+
+    def _note(self, place: _RemoteServer, response: aiohttp.ClientResponse) -> None:
         """What a status says of the server: a refusal nothing, and what else is wrong is told as it changes."""
-        if status == 200:
+        status = response.status
+        if status == 429:
+            place.full_until_s = time.monotonic() + (wire.retry_after_s(response.headers, time.time()) or 0)
+        elif status == 200:
             place.told = None
         elif status not in wire.REFUSALS:
             place.rests_until_s = time.monotonic() + RESTING_S
@@ -165,7 +184,8 @@ class RemoteModel:
             place.told = status
 
     async def _failure(self, response: aiohttp.ClientResponse) -> Reply:
-        return wire.failure(response.status, await _read(response, MAX_ERROR_BYTES), self._plan.name)
+        reply = wire.failure(response.status, await _read(response, MAX_ERROR_BYTES), self._plan.name)
+        return replace(reply, retry_after_s=wire.retry_after_s(response.headers, time.time()))
 
 
 def _is_well(status: int | None) -> bool:

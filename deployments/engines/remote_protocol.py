@@ -5,9 +5,12 @@ The model has laar's name there, and errors tell a client nothing of what is bet
 
 import json
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from math import ceil
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from deployments.contract.reply import Reply
 from deployments.engines import openai_answers
@@ -15,6 +18,7 @@ from deployments.engines.openai_answers import Answer, Choice, StreamReader, sta
 
 # What says something of the request. Other 4xx are between laar and the server: a wrong key, an unknown model.
 REFUSALS = frozenset({400, 413, 422, 429})
+_MAX_WAIT_S = 3600
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CHOICES = msgspec.json.Decoder(list[dict[str, Any]])
@@ -50,6 +54,27 @@ def failure(status: int, answer: bytes, model: str) -> Reply:
     told = _told_in(answer) if status in REFUSALS else {}
     unsaid = {"message": f"the server of model '{model}' answered with status {status}"}
     return openai_answers.refusal(status if status in REFUSALS or status >= 500 else 502, unsaid | told)
+
+
+def full(wait_s: float, model: str) -> Reply:
+    """The answer of a server that has said for how long it takes nothing."""
+    message = f"the server of model '{model}' takes no more requests for {ceil(wait_s)} s"
+    return replace(openai_answers.refusal(429, {"message": message}), retry_after_s=ceil(wait_s))
+
+
+def retry_after_s(headers: Mapping[str, str], wall_s: float) -> int | None:
+    """For how long a server wants to be left alone, in whole seconds up to an hour; None if it does not say."""
+    told = headers.get("retry-after", "")
+    try:
+        if "retry-after-ms" in headers:
+            wait_s = float(headers["retry-after-ms"]) / 1000
+        elif told[:1].isalpha():
+            wait_s = parsedate_to_datetime(told).timestamp() - wall_s
+        else:
+            wait_s = float(told)
+        return min(_MAX_WAIT_S, max(1, ceil(wait_s)))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _written(answer: bytes, found: Answer, model: str) -> bytes:

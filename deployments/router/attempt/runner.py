@@ -20,8 +20,10 @@ from deployments.contract.errors import (
     EngineRefusalError,
     LaarError,
     LateStreamError,
+    ModelsFailedError,
     ModelsUnavailableError,
     NotVerifiedError,
+    OverloadedError,
 )
 from deployments.contract.reply import Chunk, Reply, reply_of
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict
@@ -198,11 +200,17 @@ class Runner:
     async def _collect(self, served: ServedRequest, decision: Decision, watch: "_Watch") -> Reply:
         """Hold a whole stream back as one reply, so that it can be verified before anyone sees it."""
         chunks: list[Chunk] = []
-        async with aclosing(self._stream(served, decision.chosen)) as upstream:
-            while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
-                if isinstance(chunk, Reply):
-                    return chunk
-                chunks.append(chunk)
+        try:
+            async with aclosing(self._stream(served, decision.chosen)) as upstream:
+                while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
+                    if isinstance(chunk, Reply):
+                        return chunk
+                    chunks.append(chunk)
+        except (BackendError, TimeoutError):
+            if not any(chunk.finish_reason for chunk in chunks):
+                raise
+        if chunks and not chunks[-1].is_last:
+            chunks.append(sse.DONE)
         reply = reply_of(chunks)
         if reply.finish_reason is None:
             raise BackendError(f"model '{decision.chosen.model}': the stream broke off")
@@ -234,7 +242,7 @@ class Runner:
 
         Raises LaarError where the client cannot have the rest.
         """
-        chosen, sent_s, watch, has_yielded = decision.chosen, self._clock(), self._watch(served, decision), False
+        chosen, sent_s, watch, last = decision.chosen, self._clock(), self._watch(served, decision), None
         attempt: Attempt | None = None
         self._start(served, chosen)
         try:
@@ -244,21 +252,25 @@ class Runner:
                         reason = _fault_reason(chunk, None)
                         attempt = self._ended(chosen, sent_s, Status.ERROR, reason, chunk, watch)
                         break
-                    if chunk.finish_reason is not None:
+                    if chunk.finish_reason is not None and attempt is None:
                         attempt = self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", None, watch)
                         chunk = self._finished(served.with_attempt(attempt), attempt, chunk)
-                    has_yielded = True
+                    last = chunk
                     yield chunk
             attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "broke_off", None, watch)
         except TimeoutError:
-            attempt = self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None, watch)
+            attempt = attempt or self._ended(chosen, sent_s, Status.TIMEOUT, "timed_out", None, watch)
         except BackendError as error:
             logger.warning("stream failed: %s", error, exc_info=error.__cause__)
-            attempt = self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None, watch)
+            attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None, watch)
         finally:
             self._routing.load.finish(chosen.model, chosen.prompt_tokens)
             self._book(served, attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None, watch))
-        if has_yielded and attempt is not None and attempt.status in FAULTS:
+        if last is None or attempt is None:
+            return
+        if attempt.status not in FAULTS and not last.is_last:
+            yield sse.DONE
+        if attempt.status in FAULTS:
             raise (LateStreamError if attempt.status is Status.TIMEOUT else BrokenStreamError)(attempt.reason)
 
     def _finished(self, served: ServedRequest, attempt: Attempt, chunk: Chunk) -> Chunk:
@@ -369,9 +381,13 @@ class Runner:
                 return EngineRefusalError(attempt.reply.status, attempt.reply.body)
         if not attempts and stop is StopReason.NO_MODEL_LEFT:
             return self._nobody_to_ask(served)
+        if attempts and all(attempt.is_full for attempt in attempts):
+            waits_s = [attempt.reply.retry_after_s or 1 for attempt in attempts if attempt.reply is not None]
+            message = f"the models take no more requests for now; attempts: {len(attempts)}"
+            return OverloadedError(message, retry_after_s=min(waits_s))
         if stop is StopReason.DEADLINE or (attempts and attempts[-1].status is Status.TIMEOUT):
             return DeadlineError(f"no answer in time; attempts: {len(attempts)}, stopped by {stop}")
-        return ModelsUnavailableError(f"no model answered; {len(attempts)} attempts failed", retry_after_s=1)
+        return ModelsFailedError(f"no model answered; {len(attempts)} attempts failed", retry_after_s=1)
 
     def _nobody_to_ask(self, served: ServedRequest) -> LaarError:
         candidates = self._routing.builder.candidates(served.demand, served.log, self._clock())
@@ -380,7 +396,11 @@ class Runner:
         field = "messages" if served.request.endpoint is Endpoint.CHAT else "prompt"
         fewest = min(c.prompt_tokens for c in candidates)
         longest = max(self._routing.models[c.model].context_tokens for c in candidates)
-        message = f"{field}: about {fewest} tokens; the longest context that was asked for holds {longest}"
+        # begins with the words by which clients tell this error from others
+        message = (
+            f"This model's maximum context length is {longest} tokens. However, your {field} has about {fewest}; "
+            f"that is the longest context that was asked for"
+        )
         return ContextLengthError(message, param=field)
 
 

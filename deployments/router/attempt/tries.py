@@ -104,14 +104,16 @@ class Tries:
     def exclusion(self, model: str) -> Exclusion | None:
         """What the attempts so far say against asking `model` (again).
 
-        A model that answered is not asked the same thing again if it would repeat itself; one that failed to
-        answer may be tried again after the others, `MAX_FAULTS_PER_MODEL` times in all.
+        A model that answered is not asked the same thing again if it would repeat itself. One that failed to
+        answer may be tried again after the others, `MAX_FAULTS_PER_MODEL` times in all, but not if it is full.
         """
         tries, has_answered, was_wrong = 0, False, False
         for attempt in self.attempts:
             if attempt.model == model:
                 if attempt.is_refusal:
                     return Exclusion.REFUSED
+                if attempt.is_full:
+                    return Exclusion.FULL
                 tries += 1
                 has_answered = has_answered or attempt.status not in FAULTS
                 was_wrong = was_wrong or attempt.status is Status.WRONG

@@ -45,6 +45,7 @@ class Exclusion(StrEnum):
     WAS_WRONG = "was_wrong"
     SAME_ANSWER_EXPECTED = "same_answer_expected"
     REFUSED = "refused"
+    FULL = "full"
     FAILED_REPEATEDLY = "failed_repeatedly"
 
 

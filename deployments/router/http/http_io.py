@@ -149,8 +149,7 @@ async def with_late_errors(chunks: AsyncGenerator[Chunk, None], end: Ending) -> 
 
 def _laar_error(_http: Request, error: Exception) -> Response:
     assert isinstance(error, LaarError)
-    headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s is not None else None
-    return Response(error.body(), status_of(error), headers, JSON)
+    return Response(error.body(), status_of(error), error.headers, JSON)
 
 
 def _http_error(_http: Request, error: Exception) -> Response:

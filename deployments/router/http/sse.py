@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from deployments.contract.reply import Chunk
 
 KEEP_ALIVE = Chunk(b": laar is still verifying\n\n")
+DONE = Chunk(b"data: [DONE]\n\n", is_last=True)
 _END = b"}\n\n"
 
 

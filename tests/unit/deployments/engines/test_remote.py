@@ -142,6 +142,25 @@ async def test_refusal_is_handed_on_and_what_the_operator_must_mend_is_not(stack
         assert await read(model) == [reply]
 
 
+async def test_full_server_is_left_alone_for_as_long_as_it_says(stack: AsyncExitStack) -> None:
+    server = await serve(stack, says({"error": "slow down"}, 429, headers={"retry-after": "20"}))
+    model = asks(stack, server.url)
+    first = await model.generate("chat", BODY, {})
+    assert (first.status, first.retry_after_s, b"slow down" in first.body) == (429, 20, True)
+    second = await model.generate("chat", BODY, {})
+    (third,) = await read(model)
+    assert isinstance(third, Reply)
+    assert [(reply.status, reply.retry_after_s) for reply in (second, third)] == [(429, 20)] * 2
+    assert len(server.bodies) == 1
+
+
+async def test_server_that_is_not_full_is_asked_before_one_that_is(stack: AsyncExitStack) -> None:
+    full = await serve(stack, says({"error": "slow down"}, 429, headers={"retry-after": "20"}))
+    free = await serve(stack, says(ANSWER))
+    model = asks(stack, full.url, free.url)
+    assert [(await model.generate("chat", BODY, {})).status for _ in range(4)] == [429, 200, 200, 200]
+
+
 async def test_stream_that_breaks_off_after_its_answer_is_whole(
     stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

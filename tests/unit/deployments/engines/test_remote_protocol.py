@@ -6,7 +6,7 @@ import pytest
 
 from deployments.contract.reply import Chunk, Reply
 from deployments.engines.openai_answers import EngineError
-from deployments.engines.remote_protocol import failure, reply, stream_reader
+from deployments.engines.remote_protocol import failure, reply, retry_after_s, stream_reader
 
 
 def event(payload: bytes) -> bytes | Reply:
@@ -97,6 +97,25 @@ def test_refusal_keeps_the_servers_words_and_nothing_beside_them(status: int, ki
 )
 def test_refusal_is_read_in_the_forms_that_are_in_use(told: Any, message: str) -> None:
     assert json.loads(failure(400, msgspec.json.encode(told), "big").body)["error"]["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param({"retry-after": "30"}, 30, id="seconds"),
+        pytest.param({"retry-after": "0.2"}, 1, id="part-of-a-second"),
+        pytest.param({"retry-after-ms": "2500", "retry-after": "9"}, 3, id="milliseconds-tell-more"),
+        pytest.param({"retry-after": "Thu, 01 Jan 1970 00:17:10 GMT"}, 30, id="date"),
+        pytest.param({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 1, id="date-gone-by"),
+        pytest.param({"retry-after": "99999999999"}, 3600, id="bounded"),
+        pytest.param({"retry-after": "inf"}, None, id="infinite"),
+        pytest.param({"retry-after": "nan"}, None, id="nan"),
+        pytest.param({"retry-after": "soon"}, None, id="word"),
+        pytest.param({}, None, id="nothing"),
+    ],
+)
+def test_time_to_wait_is_read_in_every_form_that_servers_use(headers: dict[str, str], expected: int | None) -> None:
+    assert retry_after_s(headers, wall_s=1000.0) == expected
 
 
 def test_content_in_parts_is_written_as_openai_does() -> None:

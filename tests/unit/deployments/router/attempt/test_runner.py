@@ -16,11 +16,13 @@ from deployments.contract.errors import (
     EngineRefusalError,
     LateStreamError,
     LogUnavailableError,
+    ModelsFailedError,
     ModelsUnavailableError,
     NotVerifiedError,
+    OverloadedError,
 )
 from deployments.contract.reply import Chunk, Reply
-from deployments.engines.openai_answers import StreamReader, failure, unchanged
+from deployments.engines.openai_answers import DONE_EVENT, StreamReader, failure, unchanged
 from deployments.router.attempt.runner import BackendError, Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
@@ -37,6 +39,7 @@ pytestmark = pytest.mark.virtual_time
 RIGHT = {"verify": {"type": "contains", "value": "right"}}
 Behaviour = Callable[[], object]
 RAW = 299
+DIES = b"dies\n"
 ERROR_EVENT = b'data: {"error":{"message":"engine died","type":"internal_error","param":null,"code":500}}\n\n'
 
 
@@ -44,8 +47,9 @@ def says(text: str) -> Behaviour:
     return lambda: Reply(200, json.dumps({"text": text}).encode(), text=text)
 
 
-def refuses(status: int, *, invalid: bool = False) -> Behaviour:
-    return lambda: Reply(status, b'{"error":{"message":"no"}}', invalid_request=invalid)
+def refuses(status: int, *, invalid: bool = False, retry_after_s: int | None = None) -> Behaviour:
+    body = b'{"error":{"message":"no"}}'
+    return lambda: Reply(status, body, invalid_request=invalid, retry_after_s=retry_after_s)
 
 
 def streams(*pieces: bytes) -> Behaviour:
@@ -119,6 +123,8 @@ class FakeBackend:
             return
         if reply.status == RAW:
             for piece in reply.body.splitlines(keepends=True):
+                if piece == DIES:
+                    raise BackendError("replica died")
                 for chunk in reader.feed(piece + b"\n"):
                     yield chunk
             return
@@ -412,6 +418,25 @@ async def test_full_engine_is_passed_over_and_not_at_fault() -> None:
     assert bench.is_healthy()
 
 
+async def test_models_that_are_all_full_are_asked_once_and_the_first_to_be_free_says_when_to_come_again() -> None:
+    for stream in (False, True):
+        bench = Bench(
+            a=refuses(429, retry_after_s=30), b=refuses(429, retry_after_s=7), c=refuses(429, retry_after_s=60)
+        )
+        served = bench.served(stream=stream)
+        with pytest.raises(OverloadedError, match="take no more requests for now; attempts: 3") as caught:
+            await (bench.runner.pass_through(served) if stream else bench.runner.answer(served))
+        assert bench.backend.asked == ["a", "b", "c"]
+        assert caught.value.headers == {"retry-after": "7"}
+
+
+async def test_full_model_is_not_asked_again_after_others_failed() -> None:
+    bench = Bench(a=refuses(429, retry_after_s=30), b=breaks)
+    with pytest.raises(ModelsFailedError, match="no model answered; 3 attempts failed"):
+        await bench.runner.answer(bench.served())
+    assert bench.backend.asked == ["a", "b", "b"]
+
+
 async def test_model_silent_far_beyond_its_time_becomes_unhealthy_by_deadlines_and_leaving_clients() -> None:
     bench = Bench(a=hangs, latency_s=0.0001)
     with pytest.raises(DeadlineError):
@@ -428,8 +453,9 @@ async def test_model_silent_far_beyond_its_time_becomes_unhealthy_by_deadlines_a
 
 async def test_deadline_ends_a_hanging_request() -> None:
     bench = Bench(a=hangs)
-    with pytest.raises(DeadlineError, match="no answer in time; attempts: 1, stopped by deadline"):
+    with pytest.raises(DeadlineError, match="no answer in time; attempts: 1, stopped by deadline") as caught:
         await bench.runner.answer(bench.served({"deadline_s": 0.02}))
+    assert caught.value.headers == {"x-should-retry": "false"}
     bench.assert_nothing_left()
 
 
@@ -437,7 +463,7 @@ async def test_all_models_broken_is_a_503_with_a_time_to_retry() -> None:
     bench = Bench(a=breaks, b=breaks)
     with pytest.raises(ModelsUnavailableError, match="no model answered; 4 attempts failed") as caught:
         await bench.runner.answer(bench.served())
-    assert caught.value.retry_after_s == 1
+    assert caught.value.headers == {"retry-after": "1", "x-should-retry": "false"}
 
 
 async def test_request_that_no_model_would_take_is_not_tried_elsewhere() -> None:
@@ -500,7 +526,9 @@ async def test_stream_that_succeeds_closes_the_account_of_failures() -> None:
 async def test_prompt_far_too_long_for_every_context_is_refused_by_name() -> None:
     bench = Bench(a=says("fine"))
     served = bench.served(messages=[{"role": "user", "content": "word " * 16_000}])
-    with pytest.raises(ContextLengthError, match=r"messages: about 20000 tokens; the longest context .* holds 1000"):
+    with pytest.raises(
+        ContextLengthError, match=r"^This model's maximum context length is 1000 tokens\. .*messages has about 20000;"
+    ):
         await bench.runner.answer(served)
     assert bench.backend.asked == []
 
@@ -579,6 +607,37 @@ async def test_stream_passes_through_with_laar_in_its_last_chunk() -> None:
     assert last["laar"]["verified"] is None
     assert outcome(served) == [("a", "unverified")]
     bench.assert_nothing_left()
+
+
+async def test_stream_of_two_choices_carries_laar_once() -> None:
+    def closing(index: int) -> bytes:
+        return f'data: {{"choices":[{{"index":{index},"delta":{{}},"finish_reason":"stop"}}]}}\n\n'.encode()
+
+    begun = b'data: {"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}}]}\n\n'
+    for pieces in ((begun, closing(0), closing(1)), (closing(0), closing(1))):
+        bench = Bench(a=streams(*pieces))
+        served = bench.served(stream=True, n=2)
+        _, chunks = await bench.runner.pass_through(served)
+        got: list[bytes] = []
+        await read_into(got, chunks)
+        assert b"".join(got).count(b'"laar":') == 1
+        assert outcome(served) == [("a", "unverified")]
+        assert bench.ledger.answers == [["a"]]
+
+
+async def test_engine_that_dies_after_its_answer_has_answered() -> None:
+    bench = Bench(a=streams(_chunk("right", "null"), _chunk("", '"stop"'), DIES), b=says("right"))
+    for laar in ({}, RIGHT):
+        served = bench.served(laar, stream=True)
+        if laar:
+            answer = await bench.runner.answer(served)
+            assert answer.reply is not None
+            got = [chunk.events for chunk in answer.reply.chunks]
+        else:
+            got = []
+            await read_into(got, (await bench.runner.pass_through(served))[1])
+        assert got[-1] == DONE_EVENT
+        assert outcome(served) == [("a", "correct" if laar else "unverified")]
 
 
 async def test_stream_is_read_however_the_engine_spaces_its_json() -> None:
