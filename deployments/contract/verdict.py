@@ -41,6 +41,7 @@ class Reason(StrEnum):
     TOO_COMPLEX = "too_complex"
     GROUNDED = "grounded"
     NOT_GROUNDED = "not_grounded"
+    GROUNDS_UNCLEAR = "grounds_unclear"
     NO_SPANS = "no_spans"
     AGREES = "agrees"
     DISAGREES = "disagrees"
@@ -59,6 +60,30 @@ class Reason(StrEnum):
     VERIFIER_FAILED = "verifier_failed"
 
 
+# Verdicts that came about without the check's own judgement of the answer, so that they tell nothing of the check.
+_BESIDE_THE_CHECK = frozenset(
+    {
+        Reason.NOT_REQUESTED,
+        Reason.SPEC_REFUSED,
+        Reason.EMPTY_ANSWER,
+        Reason.REFUSED,
+        Reason.CUT_OFF,
+        Reason.TOOL_CALLS,
+        Reason.THINKING_UNFINISHED,
+        Reason.TOO_LONG,
+        Reason.PROMPT_TOO_LONG,
+        Reason.NEEDS_ANOTHER_ANSWER,
+        Reason.NO_JUDGE,
+        Reason.JUDGE_ANSWERED,
+        Reason.JUDGE_FAILED,
+        Reason.NO_CHECK,
+        Reason.CHECK_FAILED,
+        Reason.TIMED_OUT,
+        Reason.VERIFIER_FAILED,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """`read` is what the check took for the answer, cut to MAX_READ_CHARS, so that a person can see why."""
@@ -66,6 +91,11 @@ class Verdict:
     outcome: Outcome
     reason: Reason
     read: str | None = None
+
+    @property
+    def is_of_the_check(self) -> bool:
+        """Whether the check itself judged the answer, so that the verdict is worth what the check is worth."""
+        return self.reason not in _BESIDE_THE_CHECK
 
 
 def correct(reason: Reason, read: str | None = None) -> Verdict:

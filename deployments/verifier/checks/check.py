@@ -110,6 +110,11 @@ class Spec(BaseModel):
         if "type" in cls.model_fields and isabstract(cls):
             raise TypeError(f"{cls.__name__} lacks {sorted(cls.__abstractmethods__)}")
 
+    @property
+    def fallible_name(self) -> str | None:
+        """The name by which its errors are measured, for a type that may err; None for one that is exact."""
+        return None
+
     def read(self, evidence: Evidence) -> Evidence | Verdict:
         """The evidence as this type reads it, or the verdict where there is no answer that it could read."""
         return read_answer(evidence, cut_too=self.reads_cut, calls_too=self.reads_calls)

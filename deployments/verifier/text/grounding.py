@@ -1,99 +1,250 @@
-"""The pieces of an answer that carry its facts, and whether each stands in the prompt."""
+"""The pieces of an answer that carry its facts, and whether each stands in the material of the prompt.
+
+That is all that is looked at. Whether the material says what the answer makes of these pieces is not seen.
+"""
 
 import re
-from decimal import Decimal
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
-from deployments.verifier.search.haystack import Haystack
-from deployments.verifier.text.normalise import UNSPACED_LANGUAGES, fold, normalise, plain
-from deployments.verifier.text.numbers import find_numbers
+from deployments.verifier.text.amounts import Amount, find_amounts, say_same
+from deployments.verifier.text.function_words import function_words
+from deployments.verifier.text.material import split_prompt
+from deployments.verifier.text.normalise import fold
 
 MAX_SPANS = 200
-MIN_SPAN_CHARS = 2
-SHORT_WORDS = 3
-SHORT_UNSPACED_CHARS = 12
 # German writes every noun with a capital, so a capital says nothing about names
 CAPITAL_NOUN_LANGUAGES = frozenset({"de", "lb"})
 
-_LIST_MARKER = re.compile(r"^[ \t]{0,8}\d{1,3}[.)][ \t]+", re.MULTILINE)
-_QUOTED = re.compile(r"\"([^\"]{1,512})\"|`([^`]{1,512})`|\*\*([^*]{1,512})\*\*")
-_TOKEN = re.compile(r"[A-Za-z0-9]+(?:[_./:@#-]+[A-Za-z0-9]+)*")
-_WITH_UNIT = re.compile(r"[0-9.:/-]+[A-Za-z]{0,3}")
-_MIN_CODE_CHARS = 4
-_WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
+_LIST_MARKER = re.compile(r"^[ \t]{0,8}(?:\d{1,3}[.)]|[-*•+])[ \t]+", re.MULTILINE)
+_QUOTED = re.compile(r"\"([^\"]{1,512})\"|`([^`]{1,512})`")
+# Addresses, identifiers, dates and times: what is joined by signs is compared as it is written.
+_JOINED = re.compile(r"(?<![\w.])[A-Za-z0-9][A-Za-z0-9]*(?:[_./:@#%&=?+-]+[A-Za-z0-9]+)+/?(?![\w])")
+_MIXED = re.compile(r"(?<!\w)(?=\w*[A-Za-z])(?=\w*\d)\w+(?!\w)")
+_NUMBER_AND_UNIT = re.compile(r"[\d.,]+(?:-?[a-zµ%°]{1,5})?")
+_DIGIT = re.compile(r"\d")
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(
+    rf"[{_UNSPACED}]+|[^\W\d_{_UNSPACED}](?:[^\W\d_{_UNSPACED}]|[\u0300-\u036f\u0590-\u05ff\u0610-\u061a\u064b-\u065f\u0900-\u0dff])*"
+    rf"(?:['-][^\W\d_{_UNSPACED}]+)*|\d+(?:[.,]\d+)*|[^\w\s]"
+)
+_SENTENCE_START = re.compile(r"(?:^|[.!?:;\n。！？•*-]|\d[.)])[\s\"'(*`_-]*$")
+# Signs and particles that stand between words in scripts without spaces.
+_PARTICLES = re.compile(
+    "[はがをにのでともへやですますだったしたいるれらはい、。的了是在有为為和与與也都就着被把对對等个個]+"
+)
+_THAI_LIKE = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 
 
-def count_grounded(answer: str, prompt: str, language: str) -> tuple[int, int]:
-    """How many of the answer's spans stand in the prompt, and how many there are.
+class Support(StrEnum):
+    FOUND = "found"
+    UNCLEAR = "unclear"
+    MISSING = "missing"
 
-    Spans are quotations, codes, numbers and capitalised names. An answer that stands in the prompt as a whole
-    is one span that does; one of a few words without spans is one span that may or may not. Raises
-    TooManyFalseStartsError.
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """How many of an answer's pieces stand in the material, cannot be told, and do not stand there."""
+
+    found: int
+    unclear: int
+    missing: int
+
+    @property
+    def total(self) -> int:
+        return self.found + self.unclear + self.missing
+
+
+def grounds(answer: str, prompt: str, language: str) -> Grounds:
+    """Look for each piece of the answer in the prompt's material.
+
+    Pieces are quotations, codes, addresses and dates; numbers with what they count; and words that may be names: those
+    with a capital, and in scripts without capitals, or in German, all of them. A name at the beginning of a sentence
+    that the material lacks may be a common word, a word with another ending the same one, a number that counts
+    something else a translation: these are unclear. What stands in the prompt's questions, orders and labels alone is
+    unclear as well.
     """
-    haystack = Haystack(plain(prompt, language), language)
-    whole = normalise(answer, language)
-    if haystack.holds(whole):
-        return 1, 1
-    texts, numbers = _spans(answer, language)
-    if not texts and not numbers:
-        return 0, int(_is_short(whole, language))
-    missing = _missing(numbers, prompt, language)
-    found = sum(map(haystack.holds, texts))
-    return found + len(numbers) - len(missing), len(texts) + len(numbers)
+    parts = split_prompt(prompt)
+    given, asked = _Text(parts.given, language), _Text(parts.asked, language)
+    whole = _tokens(fold(answer, "unknown", ignore_case=False))
+    if (not given.holds(whole) and asked.holds(whole)) or set(whole) <= set(_tokens(parts.labels)):
+        return Grounds(0, 1, 0)
+    said = fold(_LIST_MARKER.sub("", answer), "unknown", ignore_case=False)
+    votes = [
+        *_pieces(said, given, asked),
+        *_amounts(said, given.folded, asked.folded, language),
+        *_names(said, given, asked, language),
+    ]
+    if not votes and given.holds(_tokens(said)) and not _is_empty(said, language):
+        votes = [Support.FOUND]
+    return Grounds(*(sum(vote is support for vote in votes) for support in Support))
 
 
-def _missing(numbers: set[Decimal], prompt: str, language: str) -> set[Decimal]:
-    """The numbers that the prompt does not hold; stops reading it when none is left."""
-    missing = set(numbers)
-    for number in find_numbers(prompt, language) if missing else ():
-        missing.discard(number.value)
-        if not missing:
-            break
-    return missing
+class _Text:
+    """A text to look things up in: its words, and the words in their order."""
+
+    def __init__(self, text: str, language: str) -> None:
+        self.language = language
+        self.folded = fold(text, "unknown", ignore_case=False)
+        tokens = _tokens(self.folded)
+        self.words = frozenset(tokens)
+        self.small = frozenset(token for token in _TOKEN.findall(self.folded) if token == token.casefold())
+        self.codes = frozenset(code.casefold() for code in _codes(self.folded))
+        self._line = f" {' '.join(tokens)} "
+        self.dense = re.sub(r"\s+", "", self.folded.casefold())
+        self._stems = frozenset(word[:4] for word in self.words if len(word) >= 4)
+
+    def holds(self, tokens: Sequence[str]) -> bool:
+        """Whether the words stand there one after the other."""
+        line = " ".join(tokens)
+        return bool(line) and (
+            f" {line} " in self._line or (_is_unspaced(line) and line.replace(" ", "") in self.dense)
+        )
+
+    def resembles(self, word: str) -> bool:
+        """Whether a word of the text begins like this one, as with another ending."""
+        if word[:4] not in self._stems or len(word) < 4:
+            return False
+        return any(_shared(word, other) >= 0.6 * max(len(word), len(other)) for other in self.words)
 
 
-def _spans(answer: str, language: str) -> tuple[list[str], set[Decimal]]:
-    """Texts, normalised and without repetitions, and values of numbers; a number in a code is none."""
-    text = fold(_LIST_MARKER.sub("", answer), language, ignore_case=False)
-    quoted = [next(filter(None, groups)) for groups in _QUOTED.findall(text)]
-    codes = [token for token in _TOKEN.findall(text) if _is_code(token)]
-    rest = _TOKEN.sub(lambda token: "" if _is_code(token[0]) else token[0], text)
-    names = [] if language in CAPITAL_NOUN_LANGUAGES else _names(rest)
-    texts = dict.fromkeys(normalise(span, language) for span in (*quoted, *codes, *names))
-    found = islice(find_numbers(rest, language), MAX_SPANS)
-    numbers = {number.value for number in found if len(str(number.value.copy_abs())) >= MIN_SPAN_CHARS}
-    return [span for span in texts if len(span) >= MIN_SPAN_CHARS][:MAX_SPANS], numbers
+def _tokens(text: str) -> list[str]:
+    return [token.casefold() for token in _TOKEN.findall(text) if token[0].isalnum() or not _is_punctuation(token)]
 
 
-def _is_code(token: str) -> bool:
-    """An identifier: letters and digits together, or words joined as no prose joins them; `25km` is a number."""
-    if len(token) < _MIN_CODE_CHARS or _WITH_UNIT.fullmatch(token):
-        return False
-    has_both = any(char.isdigit() for char in token) and any(char.isalpha() for char in token)
-    return has_both or "_" in token or "@" in token or "://" in token
+def _is_punctuation(char: str) -> bool:
+    return char in "\"'`*_.,:;!?()[]{}-–—/\\|#&@…·•«»“”„‘’、。「」『』¿¡।"
 
 
-def _names(text: str) -> list[str]:
-    """Runs of capitalised words; the first word of a sentence has its capital from there, so it is left out."""
-    runs: list[list[str]] = []
-    last_end = -1
-    for found in _WORD.finditer(text):
-        if not found[0][0].isupper() or _starts_sentence(text, found.start()):
-            continue
-        if runs and text[last_end : found.start()] == " ":
-            runs[-1].append(found[0])
+def _is_unspaced(text: str) -> bool:
+    return re.search(f"[{_UNSPACED}]", text) is not None
+
+
+def _shared(one: str, other: str) -> int:
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _is_empty(answer: str, language: str) -> bool:
+    words = function_words(language)
+    return all(token in words for token in _tokens(answer))
+
+
+# -- quotations, codes, addresses, dates --------------------------------------------------------------------
+
+
+def _pieces(said: str, given: _Text, asked: _Text) -> Iterator[Support]:
+    quoted = [next(filter(None, groups)) for groups in _QUOTED.findall(said)]
+    for quotation in quoted[:MAX_SPANS]:
+        yield _where(_tokens(quotation), given, asked)
+    outside = _QUOTED.sub(" ", said)
+    for code in list(dict.fromkeys(code.casefold() for code in _codes(outside)))[:MAX_SPANS]:
+        if code in given.codes:
+            yield Support.FOUND
         else:
-            runs.append([found[0]])
-        last_end = found.end()
-    return [" ".join(run) for run in runs]
+            # a date may be written in another way
+            yield Support.UNCLEAR if code in asked.codes or not re.search("[a-z]", code) else Support.MISSING
 
 
-def _starts_sentence(text: str, start: int) -> bool:
-    before = text[max(0, start - 4) : start].rstrip(" \"'*`(")
-    return not before or before[-1] in ".!?:-"
+def _codes(text: str) -> Iterator[str]:
+    # a part of a joined one is none of its own
+    for found in (*_JOINED.finditer(text), *_MIXED.finditer(_JOINED.sub(" ", text))):
+        code = found[0].rstrip("./")
+        has_digit = _DIGIT.search(code) is not None
+        is_plain = _NUMBER_AND_UNIT.fullmatch(code.casefold()) or re.fullmatch(r"[A-Za-z]+(?:[-/][A-Za-z]+)+", code)
+        if not is_plain and (has_digit or "_" in code or "@" in code or "://" in code or "." in code):
+            yield code
 
 
-def _is_short(text: str, language: str) -> bool:
-    if language in UNSPACED_LANGUAGES:
-        return len(text) <= SHORT_UNSPACED_CHARS
-    return len(text.split(" ")) <= SHORT_WORDS
+def _where(tokens: Sequence[str], given: _Text, asked: _Text) -> Support:
+    if given.holds(tokens):
+        return Support.FOUND
+    return Support.UNCLEAR if asked.holds(tokens) or not tokens else Support.MISSING
+
+
+# -- numbers ------------------------------------------------------------------------------------------------
+
+
+def _amounts(said: str, given: str, asked: str, language: str) -> Iterator[Support]:
+    mine = list(dict.fromkeys(find_amounts(_without_codes(said), language)))[:MAX_SPANS]
+    if not mine:
+        return
+    wanted = {key for amount in mine for key in amount.keys}
+    theirs: dict[object, list[Amount]] = {}
+    for amount in find_amounts(_without_codes(given), language):
+        for key in amount.keys & wanted:
+            theirs.setdefault(key, []).append(amount)
+    beside = {key for amount in find_amounts(_without_codes(asked), language) for key in amount.keys}
+    for amount in mine:
+        same = {say_same(amount, other) for key in amount.keys for other in theirs.get(key, ())}
+        if True in same:
+            yield Support.FOUND
+        else:
+            yield Support.UNCLEAR if None in same or not amount.values or amount.keys & beside else Support.MISSING
+
+
+def _without_codes(text: str) -> str:
+    """The text with blanks where codes, addresses and dates stand, so that no digits of theirs are numbers."""
+    for pattern in (_JOINED, _MIXED):
+        text = pattern.sub(lambda found: " " * len(found[0]) if next(_codes(found[0]), None) else found[0], text)
+    return text
+
+
+# -- names --------------------------------------------------------------------------------------------------
+
+
+def _names(said: str, given: _Text, asked: _Text, language: str) -> Iterator[Support]:
+    outside = _without_codes(_QUOTED.sub(lambda found: " " * len(found[0]), said))
+    ordinary = function_words(language)
+    has_small = any(token != token.casefold() or token.isupper() is False for token in _TOKEN.findall(outside))
+    runs: list[tuple[list[str], bool]] = []
+    end = -1
+    for found in _TOKEN.finditer(outside):
+        word = found[0]
+        if not word[0].isalpha():
+            continue
+        folded = word.casefold().removesuffix("'s")
+        if _is_unspaced(word):
+            yield from _unspaced(word, given, asked)
+        elif word[0].casefold() == word[0] and word[0].upper() == word[0]:  # a script without capitals
+            if folded not in ordinary:
+                yield _where_word(folded, given, asked, is_name=False)
+        elif word[0].isupper() and has_small:
+            starts = _SENTENCE_START.search(outside[max(0, found.start() - 6) : found.start()]) is not None
+            if runs and outside[end : found.start()] == " " and not starts:
+                runs[-1][0].append(folded)
+            else:
+                runs.append(([folded], starts))
+            end = found.end()
+    nouns = language in CAPITAL_NOUN_LANGUAGES
+    common = ordinary | given.small | asked.small | _small(outside)
+    for words, starts in runs[:MAX_SPANS]:
+        is_first_common = starts and not common.isdisjoint((words[0], words[0].partition("'")[2]))
+        if named := words[1:] if is_first_common else words:
+            yield _where_name(named, given, asked, may_be_common=nouns or (starts and not is_first_common))
+
+
+def _small(text: str) -> frozenset[str]:
+    return frozenset(token for token in _TOKEN.findall(text) if token == token.casefold())
+
+
+def _where_name(words: Sequence[str], given: _Text, asked: _Text, *, may_be_common: bool) -> Support:
+    if given.holds(words):
+        return Support.FOUND
+    known = [word in given.words or word in asked.words or given.resembles(word) for word in words]
+    return Support.UNCLEAR if may_be_common or all(known) else Support.MISSING
+
+
+def _where_word(word: str, given: _Text, asked: _Text, *, is_name: bool) -> Support:
+    del is_name, asked
+    return Support.FOUND if word in given.words else Support.UNCLEAR
+
+
+def _unspaced(run: str, given: _Text, asked: _Text) -> Iterator[Support]:
+    """A run is found if all its pieces of a few signs stand in the material."""
+    del asked
+    length = 4 if _THAI_LIKE.match(run) else 2
+    for part in _PARTICLES.split(run):
+        if part:
+            pieces = [part[i : i + length] for i in range(max(1, len(part) - length + 1))]
+            yield Support.FOUND if all(piece in given.dense for piece in pieces) else Support.UNCLEAR

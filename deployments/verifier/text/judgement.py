@@ -9,6 +9,8 @@ from deployments.verifier.text.thinking import after_thinking
 # The words for right, and those for wrong, of which the first is asked for. Another set is taken where a text to be
 # judged has one of the first, so that a judge which only repeats the text has said nothing.
 Words = tuple[str, tuple[str, ...]]
+# The word of a judge that cannot tell: a judge that is held to two would have to guess.
+UNSURE = "UNSURE"
 WORDS: tuple[Words, ...] = (("CORRECT", ("WRONG", "INCORRECT")), ("ACCEPT", ("REJECT",)), ("PASS", ("FAIL",)))
 # Signs that stand around a word without changing what it says; a pair counts only as a pair.
 _PAIRS = {"(": ")", "[": "]", "{": "}", "“": "”", "„": "“", "«": "»", "‘": "’", "「": "」", "【": "】"}

@@ -1,13 +1,25 @@
 """`agreement`: another model gives the same answer."""
 
+import re
+from collections.abc import Callable, Mapping
 from typing import Literal
 
-from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
-from deployments.verifier.checks.answer import MAX_ANSWER_CHARS, is_blank
-from deployments.verifier.checks.check import Catalogue, Check, Refusal
+from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown
+from deployments.verifier.checks.check import Catalogue, Check, Place, Refusal
+from deployments.verifier.numbers.conclusion import WINDOW_CHARS, last_number
+from deployments.verifier.numbers.markup import to_plain
+from deployments.verifier.text.amounts import Amount, amount_of, has_few, say_same
 from deployments.verifier.text.choice import find_choice
+from deployments.verifier.text.function_words import function_words
 from deployments.verifier.text.normalise import normalise
-from deployments.verifier.text.numbers import Number, last_number
+from deployments.verifier.text.refusals import is_refusal
+
+# within these, and few numbers, a check is over in a millisecond
+INLINE_AGREEMENT_CHARS, INLINE_ANSWERS = 2000, 4
+Settled = str | Amount
+# What normalisation takes away or writes in another way, and what makes another answer: 10², ½, n!, f'.
+_SIGNS = re.compile(r"[²³¹⁰-⁹₀-₉¼-¾⅐-⅞]|(?<!\w)\w[!'’′](?!\w)")
+_NOTHING = {"text": Reason.EMPTY_ANSWER, "numeric": Reason.NO_NUMBER, "choice": Reason.NO_CHOICE}
 
 
 class Agreement(Check):
@@ -18,29 +30,70 @@ class Agreement(Check):
     type: Literal["agreement"]
     by: Literal["text", "numeric", "choice"] = "text"
 
+    @property
+    def fallible_name(self) -> str:
+        return f"agreement:{self.by}"
+
     def refusal(self, catalogue: Catalogue) -> Refusal | None:
         if len(catalogue.answering) >= 2:
             return None
         return Refusal(field="by", message=f"two models must answer, but only {sorted(catalogue.answering)} may")
 
+    def place(self, evidence: Evidence) -> Place:
+        answers = [evidence.answer, *(other.answer for other in evidence.others)]
+        is_small = evidence.size_chars < INLINE_AGREEMENT_CHARS and len(answers) <= INLINE_ANSWERS
+        is_quick = is_small and (self.by != "numeric" or has_few(*answers))
+        return Place.INLINE if is_quick else Place.THREAD
+
     def check(self, evidence: Evidence) -> Verdict:
-        mine = self._comparable(evidence.answer, evidence.language)
+        if is_refusal(evidence.answer, evidence.language):
+            return unknown(Reason.REFUSED)
+        mine = self._settled(evidence.answer, evidence.language)
         if mine is None:
-            return wrong(Reason.NO_NUMBER if self.by == "numeric" else Reason.NO_CHOICE)
+            return unknown(_NOTHING[self.by])
+        read = mine if isinstance(mine, str) else mine.text
         others = [
-            self._comparable(other.answer, evidence.language)
+            found
             for other in evidence.others
             if other.model != evidence.model
+            and not is_refusal(other.answer, evidence.language)
+            and (found := self._settled(other.answer, evidence.language)) is not None
         ]
-        if all(other is None for other in others):
-            return unknown(Reason.NEEDS_ANOTHER_ANSWER)
+        if not others:
+            return unknown(Reason.NEEDS_ANOTHER_ANSWER, read)
         # two that disagree: one of them may still be right, so neither is known to be wrong
-        return correct(Reason.AGREES) if mine in others else unknown(Reason.DISAGREES)
+        return (
+            correct(Reason.AGREES, read)
+            if any(_agree(mine, other) for other in others)
+            else unknown(Reason.DISAGREES, read)
+        )
 
-    def _comparable(self, answer: str, language: str) -> str | Number | None:
-        """What two answers are compared by, or None for one that has nothing to compare."""
-        if is_blank(answer) or len(answer) > MAX_ANSWER_CHARS:
-            return None
-        if self.by == "numeric":
-            return next(iter(last_number(answer, language)), None)
-        return find_choice(answer) if self.by == "choice" else normalise(answer, language)
+    def _settled(self, answer: str, language: str) -> Settled | None:
+        """What an answer settles on, or None for one that settles on nothing."""
+        return _SETTLED[self.by](answer, language)
+
+
+def _number(answer: str, language: str) -> Amount | None:
+    """The number that an answer concludes on with its unit; None for one that is unclear, or only about that much."""
+    found = last_number(answer, language)
+    if found is None or not found.values or not found.is_exact:
+        return None
+    return amount_of(found, to_plain(answer[-WINDOW_CHARS:]), function_words(language))
+
+
+def _text(answer: str, language: str) -> str | None:
+    said = normalise(answer, language)
+    return said + "".join(_SIGNS.findall(answer)) if any(map(str.isalnum, said)) else None
+
+
+_SETTLED: Mapping[str, Callable[[str, str], Settled | None]] = {
+    "text": _text,
+    "numeric": _number,
+    "choice": lambda answer, _language: find_choice(answer),
+}
+
+
+def _agree(mine: Settled, other: Settled) -> bool:
+    if isinstance(mine, Amount) and isinstance(other, Amount):
+        return say_same(mine, other) is True
+    return mine == other

@@ -26,6 +26,10 @@ class Custom(Delegated):
     type: Literal["custom"]
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
+    @property
+    def fallible_name(self) -> str:
+        return f"custom:{self.name}"
+
     def refusal(self, catalogue: Catalogue) -> Refusal | None:
         if self.name in catalogue.custom_checks:
             return None

@@ -28,7 +28,7 @@ WRONG, it is Rome|CORRECT - Paris|CORRECT: yes|CORRECT = 0|CORRECT: false|Answer
 <think>CORRECT|<think>|</think>|<think>a</think><think>CORRECT|◁think▷CORRECT|<|channel|>CORRECT
 不CORRECT|CORRECTではありません|CORRECT가 아닙니다|CORRECT değil|nicht CORRECT|ليست CORRECT|не CORRECT|pas CORRECT
 Korrekt|Falsch|正确|不正确|صحيح|correcto|правильно|yes|no|true|false|Right|C|COR|CORREC|CORRECTED|CORRECTLY|INCORRECTLY
-The answer is CORRECT|I say CORRECT|CORRECT CORRECT|x|.|...|?|unknown
+The answer is CORRECT|I say CORRECT|CORRECT CORRECT|x|.|...|?|unknown|UNSURE|unsure.
 """
 
 

@@ -1,7 +1,8 @@
 import pytest
 
 from deployments.contract.verdict import Outcome
-from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
+from deployments.verifier.checks import SPEC, Place
+from tests.unit.deployments.verifier.asked import C, U, evidence, outcome
 
 
 @pytest.mark.parametrize(
@@ -13,17 +14,40 @@ from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
         pytest.param("text", "en", "Paris", {"large": "Rome"}, (U, "disagrees"), id="text-differs"),
         pytest.param("text", "en", "Paris", {"large": "Rome", "third": "paris"}, (C, "agrees"), id="one-of-two"),
         pytest.param("text", "en", "Paris", {"large": "\u200b"}, (U, "needs_another_answer"), id="blank-other"),
-        pytest.param("numeric", "de", "1.234,5 m", {"large": "also 1234,5"}, (C, "agrees"), id="numeric"),
+        pytest.param("numeric", "de", "1.234,5 m", {"large": "also 1234,5 m"}, (C, "agrees"), id="numeric"),
         pytest.param("numeric", "en", "4", {"large": "5"}, (U, "disagrees"), id="numeric-differs"),
-        pytest.param("numeric", "en", "four", {"large": "4"}, (W, "no_number"), id="numeric-none"),
-        pytest.param("numeric", "en", "4", {"large": "four"}, (U, "needs_another_answer"), id="numeric-other-none"),
+        pytest.param("numeric", "en", "some", {"large": "4"}, (U, "no_number"), id="numeric-none"),
+        pytest.param("numeric", "en", "4", {"large": "some"}, (U, "needs_another_answer"), id="numeric-other-none"),
         pytest.param(
             "numeric", "en", "9" * 40, {"large": "9" * 39 + "8"}, (U, "disagrees"), id="numeric-in-the-fortieth-digit"
         ),
+        pytest.param("numeric", "en", "5 km", {"large": "5 m"}, (U, "disagrees"), id="numeric-other-unit"),
+        pytest.param("numeric", "en", "5 km", {"large": "5"}, (U, "disagrees"), id="numeric-without-a-unit"),
+        pytest.param("numeric", "en", "5%", {"large": "5"}, (U, "disagrees"), id="numeric-percentage"),
+        pytest.param("numeric", "en", "5 or 6", {"large": "5 or 6"}, (U, "no_number"), id="numeric-not-settled"),
+        pytest.param("text", "en", "I don't know.", {"large": "I don't know"}, (U, "refused"), id="refusals"),
+        pytest.param("text", "en", "Paris", {"large": "I don't know"}, (U, "needs_another_answer"), id="other-refuses"),
         pytest.param("choice", "zh", "答案是B", {"large": "B. 北京"}, (C, "agrees"), id="choice"),
         pytest.param("choice", "en", "A", {"large": "(B)"}, (U, "disagrees"), id="choice-differs"),
-        pytest.param("choice", "en", "Paris", {"large": "B"}, (W, "no_choice"), id="choice-none"),
+        pytest.param("choice", "en", "Paris", {"large": "B"}, (U, "no_choice"), id="choice-none"),
     ],
 )
 def test_agreement(by: str, language: str, answer: str, others: dict[str, str], expected: tuple[Outcome, str]) -> None:
     assert outcome({"type": "agreement", "by": by}, evidence(answer, language, others=others)) == expected
+
+
+@pytest.mark.parametrize(
+    ("by", "answer", "others", "place"),
+    [
+        pytest.param("numeric", "It is 42.", {"large": "42"}, Place.INLINE, id="short"),
+        pytest.param("numeric", "1 " * 20, {"large": "42"}, Place.THREAD, id="many-numbers"),
+        pytest.param("text", "1 " * 20, {"large": "42"}, Place.INLINE, id="numbers-that-are-not-read"),
+        pytest.param("text", "a" * 3000, {"large": "a"}, Place.THREAD, id="long"),
+        pytest.param("text", "a", dict.fromkeys("abcdef", "a"), Place.THREAD, id="many-others"),
+    ],
+)
+def test_only_what_is_over_at_once_runs_in_the_event_loop(
+    by: str, answer: str, others: dict[str, str], place: Place
+) -> None:
+    spec = SPEC.validate_python({"type": "agreement", "by": by})
+    assert spec.place(evidence(answer, others=others)) is place

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from deployments.contract.verdict import Outcome
+from deployments.verifier.checks import SPEC, Place
 from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
 
 
@@ -33,3 +34,15 @@ def test_grounded(spec: dict[str, Any], answer: str, expected: tuple[Outcome, st
 )
 def test_a_text_too_long_to_ground_cannot_tell(answer: str, prompt: str, expected: tuple[Outcome, str]) -> None:
     assert outcome({"type": "grounded"}, evidence(answer, prompt=prompt)) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "place"),
+    [
+        pytest.param("Text: It is 5 m.", "5 m", Place.INLINE, id="short"),
+        pytest.param("Text: " + "5 m, " * 20, "5 m", Place.THREAD, id="many-numbers"),
+        pytest.param("word " * 300, "word", Place.THREAD, id="long"),
+    ],
+)
+def test_only_what_is_over_at_once_runs_in_the_event_loop(prompt: str, answer: str, place: Place) -> None:
+    assert SPEC.validate_python({"type": "grounded"}).place(evidence(answer, prompt=prompt)) is place

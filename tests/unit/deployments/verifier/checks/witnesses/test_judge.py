@@ -141,11 +141,11 @@ class Bench:
         return asyncio.run(judge.delegate(evidence(answer, prompt=prompt, model=model), self.aids))
 
 
-def test_an_engine_is_held_to_the_two_words() -> None:
+def test_an_engine_is_held_to_the_words() -> None:
     bench = Bench({"large": [completion("CORRECT")]})
     verdict = bench.verdict()
     assert (verdict.outcome, verdict.reason, verdict.read) == (C, Reason.JUDGED_CORRECT, "large: CORRECT")
-    assert bench.asked[0][1]["structured_outputs"] == {"choice": ["CORRECT", "WRONG"]}
+    assert bench.asked[0][1]["structured_outputs"] == {"choice": ["CORRECT", "WRONG", "UNSURE"]}
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -165,8 +165,8 @@ def test_a_judge_that_fails_cannot_tell(said: Reply | Exception) -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        pytest.param("CORRECT", ["ACCEPT", "REJECT"], id="its-first-word"),
-        pytest.param("That is wrong, says ACCEPT", ["PASS", "FAIL"], id="both-first-sets"),
+        pytest.param("CORRECT", ["ACCEPT", "REJECT", "UNSURE"], id="its-first-word"),
+        pytest.param("That is wrong, says ACCEPT", ["PASS", "FAIL", "UNSURE"], id="both-first-sets"),
     ],
 )
 def test_a_judge_that_repeats_the_answer_has_said_nothing(answer: str, expected: list[str]) -> None:
