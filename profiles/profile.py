@@ -78,6 +78,37 @@ class PairCounts(CellCounts):
     model: str
 
 
+class Tally(_Strict):
+    """What a check said of answers that were labelled alike."""
+
+    correct: NonNegativeInt = 0
+    wrong: NonNegativeInt = 0
+    unknown: NonNegativeInt = 0
+
+    @property
+    def total(self) -> int:
+        return self.correct + self.wrong + self.unknown
+
+    def of(self, said: bool | None) -> int:
+        return self.unknown if said is None else self.correct if said else self.wrong
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            correct=self.correct + other.correct,
+            wrong=self.wrong + other.wrong,
+            unknown=self.unknown + other.unknown,
+        )
+
+
+class CheckCounts(_Strict):
+    """What a check said of labelled answers in one language, of the `right` ones and of the `wrong` ones."""
+
+    check: str = Field(description="Its type, with the judges' or the custom check's name: 'judge:gemma'.")
+    language: str
+    right: Tally = Tally()
+    wrong: Tally = Tally()
+
+
 class ThinkingPoint(Counts):
     """What was seen at one budget of thinking tokens."""
 
@@ -191,6 +222,7 @@ class Profile(_Strict):
     )
     models: Mapping[str, ModelProfile]
     pairs: tuple[PairCounts, ...] = ()
+    checks: tuple[CheckCounts, ...] = ()
 
     @property
     def buckets(self) -> Buckets:

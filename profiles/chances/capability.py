@@ -55,7 +55,9 @@ class Capability:
             correct[place] += cell.correct
             tried[place] += cell.tried
         self._grid: Grid = estimate(Counts(correct=correct, tried=tried, edges=profile.bucket_edges))
-        self._burdens = burdens(self._pairs(profile.pairs), num_models=len(self._models), num_tasks=len(self._tasks))
+        pairs = self._pairs(profile.pairs)
+        self._has_pairs = bool(pairs.tried.sum())
+        self._burdens = burdens(pairs, num_models=len(self._models), num_tasks=len(self._tasks))
 
     def probability(self, model: str, cell: Cell) -> float:
         """The chance in (0, 1) that `model` answers such a request correctly at the first attempt."""
@@ -85,6 +87,10 @@ class Capability:
         rows = np.array([self._models.get(name, -1) for name in models])
         found = self._burdens[self._place("", task, "")[1]][np.ix_(rows, rows)] if self._models else 0.0
         return np.where((rows >= 0)[:, None] & (rows >= 0), found, 0.0)
+
+    def has_pairs(self, models: Iterable[str]) -> bool:
+        """Whether it was measured how failures go together, and these models have figures."""
+        return self._has_pairs and all(model in self._models for model in models)
 
     def known(self, task: str, language: str) -> tuple[str, str]:
         """The task and language as the profile knows them, so that there are only so many."""

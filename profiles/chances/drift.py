@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import exp, log, log1p
+from math import exp, log
+
+from profiles.chances.trust import Likelihood
 
 # A verdict is weighed between two chances: one near the interval's end, so far from the estimate as a share of the
 # way, and one so many log-odds further out. Evidence grows where the truth is beyond their middle. Nearer than
@@ -53,12 +55,15 @@ class Drift:
     sums: dict[Alarm, Total] = field(default_factory=dict)
 
     def observe(
-        self, *, model: str, task: str, probability: float, low: float, high: float, correct: bool
+        self, *, model: str, task: str, probability: float, low: float, high: float, likelihood: Likelihood
     ) -> list[Alarm]:
-        """The alarms that one more verdict starts; its chance to be correct was `probability`, in `low` to `high`."""
+        """The alarms that one more verdict starts, by its likelihood.
+
+        The chance of a right answer was `probability`, within `low` to `high`.
+        """
         evidence = {
-            Direction.WORSE: _evidence(probability, low, -SHIFT, correct),
-            Direction.BETTER: _evidence(probability, high, SHIFT, correct),
+            Direction.WORSE: _evidence(probability, low, -SHIFT, likelihood),
+            Direction.BETTER: _evidence(probability, high, SHIFT, likelihood),
         }
         alarms = [Alarm(model=model, task=where, direction=d) for where in (None, task) for d in Direction]
         return [alarm for alarm in alarms if self.sums.setdefault(alarm, Total()).add(evidence[alarm.direction])]
@@ -69,11 +74,15 @@ class Drift:
         return [alarm for alarm, total in self.sums.items() if total.is_alarmed]
 
 
-def _evidence(probability: float, bound: float, shift: float, correct: bool) -> float:
+def _evidence(probability: float, bound: float, shift: float, likelihood: Likelihood) -> float:
     """How much likelier the verdict is by the farther chance than by the nearer, as a logarithm."""
     near = (1 - NEAR) * _log_odds(probability) + NEAR * _log_odds(bound)
-    sign = 1 if correct else -1
-    return log1p(exp(-sign * near)) - log1p(exp(-sign * (near + shift)))
+    return log(_likely(near + shift, likelihood) / _likely(near, likelihood))
+
+
+def _likely(log_odds: float, likelihood: Likelihood) -> float:
+    chance = 1 / (1 + exp(-log_odds))
+    return chance * likelihood.if_right + (1 - chance) * likelihood.if_wrong
 
 
 def _log_odds(chance: float) -> float:

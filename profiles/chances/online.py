@@ -12,6 +12,7 @@ from profiles.chances.capability import Capability, Estimate
 from profiles.chances.drift import Alarm, Drift
 from profiles.chances.joint import after
 from profiles.chances.logistic import Floats
+from profiles.chances.trust import Trust, Trusts
 
 DEFAULT_HALF_LIFE_VERDICTS = 1000.0
 # How far live traffic may be from the profile, standard deviations in log-odds: of a model as a whole, and of a model
@@ -19,10 +20,14 @@ DEFAULT_HALF_LIFE_VERDICTS = 1000.0
 MODEL_SCALE = 0.8
 PART_SCALE = 0.3
 CELL_SCALES = (0.05, 2.0)
+# How much less likely a model is to be right after another's wrong answer, where no pair was measured: failures go
+# together more often than not, and how much is not known.
+AFTER_FAILURE_SHIFT, AFTER_FAILURE_SCALE = -0.7, 2.0
 # After an alarm a model's deviations are taken to be so many times as uncertain as in the beginning.
 ALARM_WIDENING = 4.0
 QUANTILE = 1.959964
 SURE = 1e-6
+NOTHING_MEASURED = Trusts()
 
 
 @dataclass(slots=True)
@@ -34,8 +39,8 @@ class _Level:
     variance: Floats
 
     @classmethod
-    def of(cls, prior: Floats) -> Self:
-        return cls(prior=prior, mean=np.zeros_like(prior), variance=prior.copy())
+    def of(cls, prior: Floats, *, mean: float = 0.0) -> Self:
+        return cls(prior=prior, mean=np.full_like(prior, mean), variance=prior.copy())
 
     def place(self, row: int, bucket: int) -> tuple[int, int]:
         return row, min(bucket, self.mean.shape[1] - 1)
@@ -64,14 +69,16 @@ class Learner:
         models: Sequence[str],
         *,
         half_life_verdicts: float = DEFAULT_HALF_LIFE_VERDICTS,
+        trusts: Trusts = NOTHING_MEASURED,
     ) -> None:
-        self._capability = capability
+        self._capability, self._trusts = capability, trusts
         self.models = tuple(models)
         self._rows = {model: row for row, model in enumerate(models)}
         self._forgotten = 1 - 0.5 ** (1 / half_life_verdicts)
         shape = (len(models), capability.num_buckets)
         self._by_model = _Level.of(np.full((len(models), 1), MODEL_SCALE**2))
         self._by_length = _Level.of(np.full(shape, PART_SCALE**2))
+        self._after_failure = _Level.of(np.full((len(models), 1), AFTER_FAILURE_SCALE**2), mean=AFTER_FAILURE_SHIFT)
         self._by_task: dict[str, _Level] = {}
         self._by_language: dict[str, _Level] = {}
         self._by_cell: dict[tuple[str, str], _Level] = {}
@@ -113,11 +120,21 @@ class Learner:
             is_extrapolated=offline.is_extrapolated,
         )
 
-    def observe(self, model: str, cell: Cell, *, correct: bool, failed: Iterable[str] = ()) -> list[Alarm]:
-        """Learn from a verdict; the drift alarms that start with it.
+    def observe(
+        self, model: str, cell: Cell, *, correct: bool | None, check: str | None = None, failed: Iterable[str] = ()
+    ) -> list[Alarm]:
+        """Learn from a verdict; the drift alarms that start with it. None is for an answer that could not be judged.
 
-        `failed`: models that were wrong on the same request before, after which a wrong answer is no surprise.
+        `check` names the check that gave it, where it is one that errs: what it says counts for as much as it was
+        measured to be worth. `failed`: models that were wrong on the same request before, after which a wrong answer
+        is no surprise. Where no pair was measured that says how much less of one, the verdict tells first of that, and
+        only then of the model.
         """
+        trust = self._trusts.in_check(check, cell.language)
+        if trust is None or not trust.says_something(correct):
+            return []
+        failed = tuple(failed)
+        is_after = bool(failed) and not self._capability.has_pairs((*failed, model))
         key, row, bucket = self._capability.known(cell.task, cell.language), self._rows[model], cell.bucket
         burden = self._burden(model, failed, cell.task)
         offline = self._capability.estimate(model, cell)
@@ -125,9 +142,15 @@ class Learner:
         expected, probability, low, high = after(
             np.array([now, offline.probability, offline.low, offline.high]), burden
         ).tolist()
-        self._step(key, row, bucket, expected, correct)
-        alarms = self.drift.observe(
-            model=model, task=key[0], probability=probability, low=low, high=high, correct=correct
+        if is_after:
+            expected = float(expit(logit(expected) + self._after_failure.mean[row, 0]))
+        self._step(key, row, bucket, expected, trust, correct, is_after=is_after)
+        alarms = (
+            []
+            if is_after
+            else self.drift.observe(
+                model=model, task=key[0], probability=probability, low=low, high=high, likelihood=trust.of[correct]
+            )
         )
         if alarms:
             self._widen(row)
@@ -135,15 +158,38 @@ class Learner:
         self._version += 1
         return alarms
 
-    def _step(self, key: tuple[str, str], row: int, bucket: int, expected: float, correct: bool) -> None:
-        places = [(level, level.place(row, bucket)) for level in self._levels(key)]
-        for level, at in places:
-            level.variance[at] += self._forgotten * (level.prior[at] - level.variance[at])
-        information = expected * (1 - expected)
-        damping = 1 + information * sum(float(level.variance[at]) for level, at in places)
-        for level, at in places:
-            level.mean[at] += level.variance[at] * (correct - expected) / damping
-            level.variance[at] -= level.variance[at] ** 2 * information / damping
+    def _step(
+        self,
+        key: tuple[str, str],
+        row: int,
+        bucket: int,
+        expected: float,
+        trust: Trust,
+        said: bool | None,
+        *,
+        is_after: bool,
+    ) -> None:
+        """One step of the filter, along the derivative of the verdict's likelihood by the log-odds."""
+        own = [(level, level.place(row, bucket)) for level in self._levels(key)]
+        beside = [(self._after_failure, (row, 0))] if is_after else []
+        for level, at in (*own, *beside):
+            kept, gone = (1 - self._forgotten) / level.variance[at], self._forgotten / level.prior[at]
+            level.variance[at] = 1 / (kept + gone)
+        slope = expected * (1 - expected)
+        surprise, information = 0.0, 0.0
+        for verdict, likelihood in trust.of.items():
+            chance = expected * likelihood.if_right + (1 - expected) * likelihood.if_wrong
+            if chance > 0:
+                pull = slope * (likelihood.if_right - likelihood.if_wrong)
+                information += pull * pull / chance
+                surprise = pull / chance if verdict is said else surprise
+        sums = [sum(float(level.variance[at]) for level, at in places) for places in (own, beside)]
+        damping = 1 + information * sum(sums)
+        for places, together in zip((own, beside), sums, strict=True):
+            for level, at in places:
+                level.mean[at] += level.variance[at] * surprise / damping
+                # what is known of their sum; taken one by one they would each be known less well, and so forget it
+                level.variance[at] *= 1 - information * together / damping
 
     def _widen(self, row: int) -> None:
         for level in (

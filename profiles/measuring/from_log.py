@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from profiles.cell import Buckets
+from profiles.chances.trust import EXACT, Trust, Trusts
 from profiles.measuring.fitting import count_cells, count_pairs, fit_latency, fit_tokens
 from profiles.measuring.logged_attempt import JudgedAttempt
 from profiles.measuring.measurement import Record
@@ -41,12 +43,13 @@ class Refit:
 
 def refit(attempts: Sequence[JudgedAttempt], *, buckets: Buckets, base: Profile | None) -> Refit:
     """The models that the attempts tell enough of, where they do not with `base`; in any order."""
+    trusts = Trusts.of(base.checks if base else ())
     by_model: dict[str, list[JudgedAttempt]] = defaultdict(list)
     for attempt in attempts:
         by_model[attempt.model].append(attempt)
     found = Refit(models={}, pairs=(), from_base={}, left_out={})
     for name, mine in sorted(by_model.items()):
-        _add_model(found, name, mine, buckets, base.models.get(name) if base else None)
+        _add_model(found, name, mine, buckets, base.models.get(name) if base else None, trusts)
     counted = count_pairs(paired(attempts), buckets)
     pairs = [pair for pair in counted if {pair.failed, pair.model} <= found.models.keys()]
     return Refit(models=found.models, pairs=tuple(pairs), from_base=found.from_base, left_out=found.left_out)
@@ -55,6 +58,40 @@ def refit(attempts: Sequence[JudgedAttempt], *, buckets: Buckets, base: Profile 
 def marginal(attempts: Iterable[JudgedAttempt]) -> list[JudgedAttempt]:
     """Judged first attempts: later ones are made on prompts that others failed on, and would be no fair sample."""
     return [a for a in attempts if a.correct is not None and not a.num_before and not a.is_retry]
+
+
+def unbiased(attempts: Iterable[JudgedAttempt], trusts: Trusts, buckets: Buckets) -> list[JudgedAttempt]:
+    """The same with what checks that err said put right: as many attempts as their verdicts are worth.
+
+    Of each model, cell and check the share of right answers is worked out from its measured errors (Rogan and Gladen);
+    as the errors widen its interval, fewer attempts stand for it. What a check says that was not measured is left out.
+    """
+    found: list[JudgedAttempt] = []
+    alike: dict[tuple[str, str, str, int, str | None], list[JudgedAttempt]] = defaultdict(list)
+    for a in attempts:
+        alike[a.model, a.task, a.language, buckets.of(a.prompt_tokens), a.check].append(a)
+    for (_, _, language, _, check), group in alike.items():
+        trust = trusts.in_check(check, language)
+        if trust is EXACT:
+            found += group
+        elif trust is not None:
+            found += _put_right(group, trust)
+    return found
+
+
+def _put_right(group: Sequence[JudgedAttempt], trust: Trust) -> list[JudgedAttempt]:
+    yes, no = trust.of[True], trust.of[False]
+    sensitivity = yes.if_right / (yes.if_right + no.if_right) if yes.if_right + no.if_right else 0.0
+    false_accepts = yes.if_wrong / (yes.if_wrong + no.if_wrong) if yes.if_wrong + no.if_wrong else 1.0
+    gain = sensitivity - false_accepts
+    if gain <= 0:
+        return []
+    said = (sum(a.correct is True for a in group) + 0.5) / (len(group) + 1)
+    share = min(1.0, max(0.0, (said - false_accepts) / gain))
+    worth = gain**2 * max(share * (1 - share), 1 / (4 * len(group))) / (said * (1 - said))
+    counted = group[: max(1, round(len(group) * min(1.0, worth)))]
+    right = round(share * len(counted))
+    return [msgspec.structs.replace(a, correct=index < right, check=None) for index, a in enumerate(counted)]
 
 
 def paired(attempts: Iterable[JudgedAttempt]) -> Iterator[tuple[str, Record]]:
@@ -67,6 +104,9 @@ def paired(attempts: Iterable[JudgedAttempt]) -> Iterator[tuple[str, Record]]:
     for _, tried in groupby(ordered, key=lambda a: a.request_id):
         failed: set[str] = set()
         for attempt in tried:
+            if attempt.check is not None:
+                # whoever may have failed is not known
+                break
             if attempt.correct is not None and len(failed) == 1 and attempt.model not in failed:
                 yield next(iter(failed)), attempt.record()
             if attempt.correct is False:
@@ -86,7 +126,7 @@ def company(began_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -> NDA
 
 
 def _add_model(
-    found: Refit, name: str, mine: Sequence[JudgedAttempt], buckets: Buckets, base: ModelProfile | None
+    found: Refit, name: str, mine: Sequence[JudgedAttempt], buckets: Buckets, base: ModelProfile | None, trusts: Trusts
 ) -> None:
     latency, counted = logged_latency(mine), [a for a in mine if a.output_tokens is not None]
     borrowed = [] if latency is not None else ["latency"]
@@ -100,7 +140,7 @@ def _add_model(
             f"{'latency' if latency is None else 'characters per token'}; give more log, or a --base with this model"
         )
         return
-    first = marginal(mine)
+    first = unbiased(marginal(mine), trusts, buckets)
     found.from_base[name] = borrowed
     found.models[name] = tokens.model_copy(
         update={

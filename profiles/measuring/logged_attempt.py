@@ -6,7 +6,10 @@ from profiles.measuring.measurement import Record
 
 
 class LoggedAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the log keeps of an attempt; `prompt_tokens` are the engine's count, else the router's estimate."""
+    """What the log keeps of an attempt; `prompt_tokens` are the engine's count, else the router's estimate.
+
+    `check` names the check that gave the verdict, where it is one that may err.
+    """
 
     model: str
     bucket: str
@@ -17,6 +20,7 @@ class LoggedAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     prompt_tokens: int
     output_tokens: int | None = None
     answer_text: str | None = None
+    check: str | None = None
 
 
 class JudgedAttempt(LoggedAttempt, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from itertools import product
 
 from profiles.cell import Cell
 from profiles.measuring.prompt_set import num_shared, union
-from profiles.profile import UNKNOWN_LANGUAGE, CellCounts, Measured, ModelProfile, PairCounts, Profile
+from profiles.profile import UNKNOWN_LANGUAGE, CellCounts, CheckCounts, Measured, ModelProfile, PairCounts, Profile
 
 _Period = tuple[datetime, datetime]
 
@@ -31,7 +31,14 @@ def merge_profiles(one: Profile, other: Profile, *, command: str) -> Profile:
         bucket_edges=newer.bucket_edges,
         models={name: _model(older.models.get(name), newer.models.get(name)) for name in names},
         pairs=_pairs((*older.pairs, *newer.pairs)),
+        checks=merge_checks(older.checks, newer.checks),
     )
+
+
+def merge_checks(older: Iterable[CheckCounts], newer: Iterable[CheckCounts]) -> tuple[CheckCounts, ...]:
+    """What the newer ones say of a check in a language, and of others the older ones: a judge may have changed."""
+    found = {(counts.check, counts.language): counts for counts in (*older, *newer)}
+    return tuple(counts for _, counts in sorted(found.items()))
 
 
 def _check(older: Profile, newer: Profile) -> None:

@@ -40,6 +40,7 @@ def profile_from_log(
             bucket_edges=tuple(edges),
             models=found.models,
             pairs=found.pairs,
+            checks=base.checks if base else (),
         )
         save_profile(profile, out)
         for line in _told(found, profile, out):

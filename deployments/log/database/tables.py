@@ -84,6 +84,7 @@ attempts = Table(
     Column("prompt_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger),
     Column("answer_text", Text),
+    Column("check", Text),
     Index("ix_attempts_arrived_at", "arrived_at"),
 )
 

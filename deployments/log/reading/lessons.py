@@ -16,6 +16,8 @@ class Lesson:
     """Whether a model was right; `failed` models were wrong on the request before.
 
     `bucket` is the label that its length had in the router that asked it, `prompt_tokens` is the length.
+    `check` names the check that says so, where it is one that may err; only such a one tells something by being unable
+    to tell (`correct` is None).
     `replica` is the router that gave the verdict and so knows it already; None for a client's word.
     """
 
@@ -24,7 +26,8 @@ class Lesson:
     language: str
     bucket: str
     prompt_tokens: int
-    correct: bool
+    correct: bool | None
+    check: str | None = None
     failed: tuple[str, ...] = ()
     replica: str | None = None
 
@@ -61,21 +64,22 @@ class Asked:
 
     @property
     def verdict(self) -> bool | None:
-        """laar's own, on the answer that the client got."""
+        """laar's own, on the answer that the client got; none if it came from a check that may err."""
         answer = self.attempts.get(self.answer_index) if self.answer_index is not None else None
-        return IS_RIGHT.get(answer.verdict) if answer is not None else None
+        return IS_RIGHT.get(answer.verdict) if answer is not None and answer.check is None else None
 
     def verdicts(self) -> Iterator[Lesson]:
         for index, attempt in sorted(self.attempts.items()):
-            if attempt.verdict in IS_RIGHT:
-                yield self._lesson(index, correct=IS_RIGHT[attempt.verdict], replica=self.replica)
+            if attempt.verdict in IS_RIGHT or attempt.check is not None:
+                said = IS_RIGHT.get(attempt.verdict)
+                yield self._lesson(index, correct=said, check=attempt.check, replica=self.replica)
 
     def correction(self, before: bool | None, after: bool | None) -> Iterator[Lesson]:
         """What a new word on the answer teaches: nothing if it says what was taken to be so."""
         if after is not None and after is not before and self.answer_index in self.attempts:
-            yield self._lesson(self.answer_index, correct=after, replica=None)
+            yield self._lesson(self.answer_index, correct=after, check=None, replica=None)
 
-    def _lesson(self, index: int, *, correct: bool, replica: str | None) -> Lesson:
+    def _lesson(self, index: int, *, correct: bool | None, check: str | None, replica: str | None) -> Lesson:
         attempt = self.attempts[index]
         wrong = [tried.model for i, tried in sorted(self.attempts.items()) if i < index and tried.verdict == "wrong"]
         return Lesson(
@@ -85,6 +89,7 @@ class Asked:
             bucket=attempt.bucket,
             prompt_tokens=attempt.prompt_tokens,
             correct=correct,
+            check=check,
             failed=tuple(dict.fromkeys(wrong)),
             replica=replica,
         )
@@ -192,7 +197,7 @@ def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, Asked]:
     )
     found = {row["request_id"]: Asked(**row) for row in rows.mappings()}
     shown = attempts.c
-    names = ("request_id", "attempt_index", "model", "task", "language", "bucket", "prompt_tokens", "verdict")
+    names = ("request_id", "attempt_index", "model", "task", "language", "bucket", "prompt_tokens", "verdict", "check")
     tried = select(*(shown[name] for name in names)).where(shown.request_id.in_(wanted))
     for row in connection.execute(tried):
         if row.request_id in found:

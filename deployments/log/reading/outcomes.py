@@ -13,7 +13,7 @@ from profiles.measuring.logged_attempt import JudgedAttempt
 
 _COLUMNS = (
     *("request_id", "attempt_index", "arrived_at", "model", "task", "language"),
-    *("bucket", "verdict", "reason", "latency_s", "probability", "prompt_tokens", "output_tokens"),
+    *("bucket", "verdict", "check", "reason", "latency_s", "probability", "prompt_tokens", "output_tokens"),
 )
 
 
@@ -64,6 +64,7 @@ def _attempt(row: Row[Any], spent_s: float) -> JudgedAttempt:
         task=row.task,
         language=row.language,
         correct=row.said if is_answer and row.said is not None else IS_RIGHT.get(row.verdict),
+        check=None if is_answer and row.said is not None else row.check,
         latency_s=row.latency_s,
         prompt_tokens=row.prompt_tokens,
         output_tokens=row.output_tokens,

@@ -46,6 +46,9 @@ CANCELLED = "cancelled"
 PATIENCE = 2.0
 
 
+_SAID = {Outcome.CORRECT: True, Outcome.WRONG: False, Outcome.UNKNOWN: None}
+
+
 class BackendError(Exception):
     """A deployment could not be reached or broke down; says nothing about the request."""
 
@@ -167,10 +170,11 @@ class Runner:
             if not served.request.wants_verification:
                 return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply, watch)
             verdict = await self._verify(served, chosen.model, reply)
-            self._learn(served, chosen, verdict)
+            check = served.request.options.verify.fallible_name if verdict.is_of_the_check else None
+            self._learn(served, chosen, verdict, check)
             status = FROM_OUTCOME[verdict.outcome]
             ended = self._ended(chosen, sent_s, status, verdict.reason.value, reply, watch)
-            return msgspec.structs.replace(ended, read=verdict.read)
+            return msgspec.structs.replace(ended, read=verdict.read, check=check)
         except asyncio.CancelledError:
             self._book(served, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply, watch))
             raise
@@ -357,13 +361,14 @@ class Runner:
             language, estimated = served.features.language, chosen.prompt_tokens
             self._routing.tokens.learn(chosen.model, language, estimated=estimated, counted=reply.prompt_tokens)
 
-    def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict) -> None:
-        """Let a verdict that says right or wrong change what is believed of the model."""
+    def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict, check: str | None) -> None:
+        """Let a verdict change what is believed of the model, as far as its check can be trusted."""
         learner = self._routing.chances.learner
-        if learner is None or verdict.outcome is Outcome.UNKNOWN:
+        if learner is None:
             return
-        correct, cell = verdict.outcome is Outcome.CORRECT, served.features.cell(chosen.bucket)
-        warn_of(learner.observe(chosen.model, cell, correct=correct, failed=served.log.failed_models))
+        correct, cell = _SAID[verdict.outcome], served.features.cell(chosen.bucket)
+        failed = served.log.failed_models
+        warn_of(learner.observe(chosen.model, cell, correct=correct, check=check, failed=failed))
 
     def _settle(self, served: ServedRequest, stop: StopReason) -> Attempt:
         best = served.log.best_answer()

@@ -53,7 +53,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     `is_silent` if nothing at all came from the model for longer than its longest answer should take;
     `thinking_budget` is what its thinking was held to, if anything; `prompt_tokens` as the router estimated them for
-    this model, and the `bucket` that they fall into. `read` is what the check took for the answer.
+    this model, and the `bucket` that they fall into. `read` is what the check took for the answer;
+    `check` names one that may err.
     """
 
     model: str
@@ -67,6 +68,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     bucket: str = "unknown"
     reply: Reply | None = None
     read: str | None = None
+    check: str | None = None
 
     @property
     def is_refusal(self) -> bool:

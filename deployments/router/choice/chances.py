@@ -14,6 +14,7 @@ from profiles.chances.capability import Capability
 from profiles.chances.drift import Alarm
 from profiles.chances.joint import MIN_DIVISOR, after
 from profiles.chances.online import Learner
+from profiles.chances.trust import Trusts
 from profiles.profile import Profile
 
 logger = logging.getLogger("ray.serve")
@@ -39,7 +40,12 @@ class Chances:
         self._index = {model: row for row, model in enumerate(models)}
         self._rows = np.arange(len(models))
         self.learner = (
-            Learner(self.capability, models, half_life_verdicts=learning.half_life_verdicts)
+            Learner(
+                self.capability,
+                models,
+                half_life_verdicts=learning.half_life_verdicts,
+                trusts=Trusts.of(profile.checks),
+            )
             if learning.enabled
             else None
         )

@@ -96,6 +96,7 @@ class RequestLogger:
             probability=attempt.probability,
             prompt_tokens=reply.prompt_tokens or attempt.prompt_tokens,
             output_tokens=reply.output_tokens,
+            check=attempt.check,
             answer_text=storable(reply.text) if self._stores_prompts and attempt.reply else None,
         )
 

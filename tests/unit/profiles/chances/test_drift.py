@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from profiles.chances.drift import Alarm, Direction, Drift
+from profiles.chances.trust import EXACT
 
 
 def observe(drift: Drift, low: float, high: float, *, correct: bool, task: str = "t") -> list[Alarm]:
     middle = (low + high) / 2
-    return drift.observe(model="m", task=task, probability=middle, low=low, high=high, correct=correct)
+    return drift.observe(model="m", task=task, probability=middle, low=low, high=high, likelihood=EXACT.of[correct])
 
 
 WORSE = Alarm(model="m", task=None, direction=Direction.WORSE)

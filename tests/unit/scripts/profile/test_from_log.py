@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from deployments.log.database.store import Store
 from deployments.log.writing.log_records import FeedbackRecord, LogRecord
 from profiles.measuring.from_log import company
-from profiles.profile import Latency, ModelProfile, PairCounts, Profile, load_profile
+from profiles.profile import CheckCounts, Latency, ModelProfile, PairCounts, Profile, Tally, load_profile
 from scripts import commands
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
@@ -33,6 +33,11 @@ def log_of(tmp_path: Path, *records: LogRecord) -> str:
     return url
 
 
+JUDGE = CheckCounts(
+    check="judge", language="en", right=Tally(correct=850, wrong=150), wrong=Tally(correct=150, wrong=850)
+)
+
+
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     """Models a, b and c of 1 s each, with edges at 10 and 20 tokens."""
@@ -43,7 +48,12 @@ def base(tmp_path: Path) -> Path:
         template_tokens=2,
     )
     profile = load_profile("embedded").model_copy(
-        update={"bucket_edges": (10, 20), "models": {"a": model, "b": model, "c": model}, "pairs": ()}
+        update={
+            "bucket_edges": (10, 20),
+            "models": {"a": model, "b": model, "c": model},
+            "pairs": (),
+            "checks": (JUDGE,),
+        }
     )
     path = tmp_path / "base.json"
     path.write_text(profile.model_dump_json())
@@ -260,3 +270,19 @@ def test_log_that_is_not_there_is_refused(tmp_path: Path) -> None:
         1,
         "laar profile from-log: there is no attempt log at /nowhere/a.sqlite\n",
     )
+
+
+def test_what_a_judge_said_is_put_right_by_its_measured_errors(fit: Fit) -> None:
+    """Of 400 answers 320 are right: the judge calls 284 so, as it errs on 15 % of either kind."""
+    said = ["correct"] * 284 + ["wrong"] * 116
+    found = fit(*(lately(i, tried("a", verdict, check="judge"), at_s=i) for i, verdict in enumerate(said)))
+    ((_, _, _, correct, count),) = cells(found, "a")
+    assert correct / count == pytest.approx(0.8, abs=0.01)
+    assert count < 300
+    assert found.checks == (JUDGE,)
+
+
+def test_what_an_unmeasured_judge_said_is_not_counted(fit: Fit) -> None:
+    found = fit(lately(1, tried("a", "correct", check="judge:other"), tried("b", "correct")))
+    assert cells(found, "a") == []
+    assert found.pairs == ()

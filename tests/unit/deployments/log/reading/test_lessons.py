@@ -30,7 +30,7 @@ def lessons(store: Store, *, limit: int = 100) -> list[Lesson]:
     return found
 
 
-def verdicts(store: Store, *records: LogRecord) -> list[tuple[str, bool, bool]]:
+def verdicts(store: Store, *records: LogRecord) -> list[tuple[str, bool | None, bool]]:
     """Model, verdict and whether a router gave it, of what these records teach, written one after another."""
     for record in records:
         store.write([record])
@@ -175,3 +175,19 @@ def test_log_of_an_earlier_version_can_be_learned_from(tmp_path: Path) -> None:
     store.migrate()
     assert verdicts(store) == [("b", True, True), ("a", True, False)]
     store.close()
+
+
+def test_a_check_that_may_err_stands_beside_what_it_said(store: Store) -> None:
+    judged = [tried("a", verdict, check="judge") for verdict in ("unknown", "wrong", "correct")]
+    store.write([asked(1, *judged, tried("b", "unknown"))])
+    assert [(lesson.correct, lesson.check) for lesson in lessons(store)] == [
+        (None, "judge"),
+        (False, "judge"),
+        (True, "judge"),
+    ]
+
+
+def test_a_clients_word_counts_beside_that_of_a_check_that_may_err(store: Store) -> None:
+    judged = asked(1, tried("a", "correct", check="judge"))
+    assert verdicts(store, judged, said(1, True)) == [("a", True, True), ("a", True, False)]
+    assert [lesson.check for lesson in lessons(store)] == ["judge", None]
