@@ -129,6 +129,65 @@ def run_command(
     )
 
 
+@profile.command("check")
+def check_command(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="Labelled answers, as `laar verify` reads them; `allowed` is the label."
+        ),
+    ],
+    url: Annotated[str, typer.Option(help="The running application that has the judges.")] = DEFAULT_URL,
+    judge: Annotated[
+        list[str] | None, typer.Option(help="A model that judges where a line names none; several are a panel.")
+    ] = None,
+    custom: Annotated[list[str] | None, typer.Option(help="A check of your own, as name=module:attribute.")] = None,
+    votes: Annotated[int, typer.Option(min=1, max=9, help="How often each judge is asked for one verdict.")] = 1,
+    base: Annotated[str | None, typer.Option(help="The profile to write the figures into, path or name.")] = None,
+    out: Annotated[Path | None, typer.Option(callback=file_to_write, help="Where to write that profile.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Answers that are checked at once.")] = 2,
+    api_key_env: Annotated[
+        str, typer.Option(help="Environment variable with the API key to send; unset means none.")
+    ] = "LAAR_API_KEY",
+) -> None:
+    """Measure how often a check calls wrong answers correct, and right ones wrong, by language with intervals."""
+    from deployments.verifier.settings import JudgeSettings
+    from profiles.measuring.merging import merge_checks
+    from scripts.profile.check import CheckPlan, label, lines, measure, tallied
+    from scripts.profile.saving import save_profile
+    from scripts.verify.rows import RowError, read_rows
+
+    _refuse((base is None) != (out is None), "--out", "--base and --out go together")
+    profile = _load(base) if base else None
+    plan = CheckPlan(
+        url=url.rstrip("/").removesuffix("/v1"),
+        judges=tuple(judge or ()),
+        api_key=os.environ.get(api_key_env, "").strip(),
+        custom_checks=dict(_named(text) for text in custom or ()),
+        concurrency=concurrency,
+        settings=JudgeSettings(votes=votes),
+    )
+    try:
+        rows = list(read_rows(file))
+        _refuse(not any(label(row) is not None for row in rows), "FILE", "no line has `allowed`, which is its label")
+        found = measure(rows, plan, progress=lambda done: print(f"\r{done}", end="", file=sys.stderr, flush=True))
+    except (RowError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint="FILE or --custom") from error
+    print(file=sys.stderr)
+    checks = tallied(found)
+    print("\n".join(lines(checks)))
+    if silent := len(found) - sum(counts.right.total + counts.wrong.total for counts in checks):
+        print(f"{silent} answers were not judged: empty, refused, or the judge did not answer")
+    if profile is not None and out is not None:
+        save_profile(profile.model_copy(update={"checks": merge_checks(profile.checks, checks)}), out)
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, _, path = text.partition("=")
+    _refuse(not name or ":" not in path, "--custom", f"'{text}'; name=module:attribute is wanted")
+    return name, path
+
+
 @profile.command("from-log")
 def from_log_command(
     out: Annotated[Path, typer.Option(callback=file_to_write, help="Where to write the profile.")],

@@ -1,7 +1,7 @@
 """Verdicts on rows, with the verifier's own checks and neither a server nor a model."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
@@ -9,7 +9,7 @@ from deployments.contract.reply import Reply
 from deployments.contract.verdict import Reason, Verdict, unknown
 from deployments.verifier.checker import Checker
 from deployments.verifier.checks import read_spec
-from deployments.verifier.checks.check import Aids, Ask, Judging
+from deployments.verifier.checks.check import Aids, Ask, Judging, Spec
 from deployments.verifier.processes import CheckProcesses
 from deployments.verifier.text.judgement import WORDS
 from scripts.verify.rows import Row
@@ -38,13 +38,16 @@ async def _verdict(row: Row, processes: CheckProcesses) -> Verdict:
         spec = read_spec(bytes(row.verify))
     except ValidationError as error:
         return unknown(Reason.SPEC_REFUSED, read=error.errors(include_url=False)[0]["msg"])
-    judges: dict[str, Ask] = {}
-    if row.judge_reply is not None:
-        reply = Reply(200, b"", text=row.judge_reply)
-        judges[getattr(spec, "model", None) or JUDGE] = _says(reply)
-    aids = Aids(judges=judges, default_judge=None, custom_checks={}, in_thread=_in_thread, judging=RECORDED)
-    checker = Checker(aids=aids, delegate_timeout_s=CHECK_TIMEOUT_S, processes=processes)
+    checker = Checker(aids=recorded(row.judge_reply, spec), delegate_timeout_s=CHECK_TIMEOUT_S, processes=processes)
     return await checker.verdict(spec, row.evidence())
+
+
+def recorded(judge_reply: str | None, spec: Spec) -> Aids:
+    """Nobody to ask but the judge whose reply is there already."""
+    judges: dict[str, Ask] = {}
+    if judge_reply is not None:
+        judges[getattr(spec, "model", None) or JUDGE] = _says(Reply(200, b"", text=judge_reply))
+    return Aids(judges=judges, default_judge=None, custom_checks={}, in_thread=asyncio.to_thread, judging=RECORDED)
 
 
 def _says(reply: Reply) -> Ask:
@@ -52,7 +55,3 @@ def _says(reply: Reply) -> Ask:
         return reply
 
     return ask
-
-
-async def _in_thread(work: Callable[[], Verdict]) -> Verdict:
-    return await asyncio.to_thread(work)
