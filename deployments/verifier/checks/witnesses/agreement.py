@@ -6,11 +6,11 @@ from typing import Literal
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown
 from deployments.verifier.checks.check import Catalogue, Check, Place, Refusal
+from deployments.verifier.facts.amounts import Amount, amount_of, has_few, say_same
+from deployments.verifier.facts.function_words import function_words
 from deployments.verifier.numbers.conclusion import WINDOW_CHARS, last_number
 from deployments.verifier.numbers.markup import to_plain
-from deployments.verifier.text.amounts import Amount, amount_of, has_few, say_same
 from deployments.verifier.text.choice import find_choice
-from deployments.verifier.text.function_words import function_words
 from deployments.verifier.text.normalise import normalise
 from deployments.verifier.text.refusals import is_refusal
 

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import Check, Place
-from deployments.verifier.text.amounts import has_few
-from deployments.verifier.text.grounding import grounds
+from deployments.verifier.facts.amounts import has_few
+from deployments.verifier.facts.grounding import grounds
 from deployments.verifier.text.refusals import is_refusal
 
 # within these a grounded check takes a few seconds at most, whatever the text

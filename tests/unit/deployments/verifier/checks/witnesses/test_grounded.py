@@ -10,12 +10,12 @@ from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
 @pytest.mark.parametrize(
     ("spec", "answer", "expected"),
     [
-        pytest.param({}, "the key is `k-77ab`", (C, "grounded"), id="grounded"),
-        pytest.param({}, "the key is `k-77ab`, or `k-99zz` rather", (W, "not_grounded"), id="half"),
+        pytest.param({}, "The key is `k-77ab`", (C, "grounded"), id="grounded"),
+        pytest.param({}, "The key is `k-77ab`, or `k-99zz` rather", (W, "not_grounded"), id="half"),
         pytest.param(
-            {"min_share": 0.5}, "the key is `k-77ab`, or `k-99zz` rather", (C, "grounded"), id="half-is-enough"
+            {"min_share": 0.5}, "The key is `k-77ab`, or `k-99zz` rather", (C, "grounded"), id="half-is-enough"
         ),
-        pytest.param({}, "nobody could say much about that", (U, "no_spans"), id="no-spans"),
+        pytest.param({}, "Nobody could say much about that", (U, "grounds_unclear"), id="no-pieces"),
     ],
 )
 def test_grounded(spec: dict[str, Any], answer: str, expected: tuple[Outcome, str]) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.verifier.text.grounding import Grounds, grounds
-from deployments.verifier.text.material import split_prompt
+from deployments.verifier.facts.grounding import Grounds, grounds
+from deployments.verifier.facts.material import split_prompt
 
 EN = 'The fleet: {"id-7f3a": "blue whale", "count": 1250}. Captain Marie Curie sails at 4.5 knots. Berlin is home.'
 
@@ -14,7 +14,7 @@ EN = 'The fleet: {"id-7f3a": "blue whale", "count": 1250}. Captain Marie Curie s
     ("language", "prompt", "answer", "expected"),
     [
         pytest.param("en", EN, "blue whale", Grounds(1, 0, 0), id="en-whole-answer"),
-        pytest.param("en", EN, "red whale", Grounds(0, 0, 0), id="en-no-pieces"),
+        pytest.param("en", EN, "red whale", Grounds(0, 1, 0), id="en-another-word-without-capitals"),
         pytest.param("en", EN, 'It says "blue whale" there somewhere.', Grounds(1, 0, 0), id="en-quotation"),
         pytest.param("en", EN, 'It says "blue shark" there somewhere.', Grounds(0, 0, 1), id="en-wrong-quotation"),
         pytest.param("en", EN, "The value was for id-7f3a, as listed.", Grounds(1, 0, 0), id="en-code"),
@@ -24,8 +24,8 @@ EN = 'The fleet: {"id-7f3a": "blue whale", "count": 1250}. Captain Marie Curie s
         pytest.param("en", EN, "The captain was Marie Curie.", Grounds(1, 0, 0), id="en-name"),
         pytest.param("en", EN, "The captain was Albert Curie.", Grounds(0, 0, 1), id="en-wrong-name"),
         pytest.param("en", EN, "Albert sails it.", Grounds(0, 1, 0), id="en-name-or-word-at-the-start"),
-        pytest.param("en", EN, "4.5 metres", Grounds(0, 0, 1), id="en-another-unit"),
-        pytest.param("en", EN, "1. there is\n2. nothing that\n3. one could check", Grounds(0, 0, 0), id="en-list"),
+        pytest.param("en", EN, "4.5 metres", Grounds(0, 1, 1), id="en-another-unit"),
+        pytest.param("en", EN, "1. There is\n2. nothing that\n3. one could check", Grounds(0, 0, 0), id="en-list"),
         pytest.param("de", "Sie wohnt in Köln.", "Sie wohnt in Hamburg.", Grounds(0, 1, 0), id="de-noun-or-name"),
         pytest.param("fr", "Le code est « bleu ».", "C'est « vert » ici.", Grounds(0, 0, 1), id="fr-quotation"),
         pytest.param("zh", "钥匙是蓝鲸。", "红鲸", Grounds(0, 1, 0), id="zh-absent"),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
 
+from deployments.verifier.facts.function_words import function_words
 from deployments.verifier.numbers.lexicon.tables import UNITS
 from deployments.verifier.numbers.markup import to_plain
 from deployments.verifier.numbers.reading import Reading
 from deployments.verifier.numbers.readings import read_plain
 from deployments.verifier.numbers.written import START
-from deployments.verifier.text.function_words import function_words
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = r"[^\W\d_][^\s,.;:!?()\"“”«»、。，।]{0,30}"

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deployments.verifier.text.amounts import Amount, find_amounts, say_same
-from deployments.verifier.text.function_words import function_words
-from deployments.verifier.text.material import split_prompt
+from deployments.verifier.facts.amounts import Amount, find_amounts, say_same
+from deployments.verifier.facts.function_words import function_words
+from deployments.verifier.facts.material import split_prompt
 from deployments.verifier.text.normalise import fold
 
 MAX_SPANS = 200
@@ -196,7 +196,8 @@ def _without_codes(text: str) -> str:
 def _names(said: str, given: _Text, asked: _Text, language: str) -> Iterator[Support]:
     outside = _without_codes(_QUOTED.sub(lambda found: " " * len(found[0]), said))
     ordinary = function_words(language)
-    has_small = any(token != token.casefold() or token.isupper() is False for token in _TOKEN.findall(outside))
+    # in capitals throughout, or without any, they tell nothing of names
+    do_capitals_tell = any(map(str.isupper, outside)) and any(map(str.islower, outside))
     runs: list[tuple[list[str], bool]] = []
     end = -1
     for found in _TOKEN.finditer(outside):
@@ -205,11 +206,15 @@ def _names(said: str, given: _Text, asked: _Text, language: str) -> Iterator[Sup
             continue
         folded = word.casefold().removesuffix("'s")
         if _is_unspaced(word):
-            yield from _unspaced(word, given, asked)
-        elif word[0].casefold() == word[0] and word[0].upper() == word[0]:  # a script without capitals
+            yield from _unspaced(word, given)
+        elif not (word[0].isupper() or word[0].islower()):  # a script without capitals
             if folded not in ordinary:
-                yield _where_word(folded, given, asked, is_name=False)
-        elif word[0].isupper() and has_small:
+                yield Support.FOUND if folded in given.words else Support.UNCLEAR
+        elif not do_capitals_tell:
+            # most are common words, which support nothing by standing there
+            if folded not in ordinary and folded not in given.words:
+                yield Support.UNCLEAR
+        elif word[0].isupper():
             starts = _SENTENCE_START.search(outside[max(0, found.start() - 6) : found.start()]) is not None
             if runs and outside[end : found.start()] == " " and not starts:
                 runs[-1][0].append(folded)
@@ -235,14 +240,8 @@ def _where_name(words: Sequence[str], given: _Text, asked: _Text, *, may_be_comm
     return Support.UNCLEAR if may_be_common or all(known) else Support.MISSING
 
 
-def _where_word(word: str, given: _Text, asked: _Text, *, is_name: bool) -> Support:
-    del is_name, asked
-    return Support.FOUND if word in given.words else Support.UNCLEAR
-
-
-def _unspaced(run: str, given: _Text, asked: _Text) -> Iterator[Support]:
+def _unspaced(run: str, given: _Text) -> Iterator[Support]:
     """A run is found if all its pieces of a few signs stand in the material."""
-    del asked
     length = 4 if _THAI_LIKE.match(run) else 2
     for part in _PARTICLES.split(run):
         if part:
