@@ -37,6 +37,7 @@ class Reason(StrEnum):
     UNPROVEN = "unproven"
     OUT_OF_TOLERANCE = "out_of_tolerance"
     NOT_JSON = "not_json"
+    AMBIGUOUS_JSON = "ambiguous_json"
     SCHEMA_VIOLATION = "schema_violation"
     TOO_COMPLEX = "too_complex"
     GROUNDED = "grounded"

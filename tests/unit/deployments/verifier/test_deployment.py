@@ -101,9 +101,7 @@ async def verdict(target: Verifier, spec: dict[str, Any], answer: str = "four", 
         pytest.param({"type": "exact", "value": "Four."}, "four", Reason.MATCHED, id="inline"),
         pytest.param({"type": "exact", "value": "five"}, "four", Reason.DIFFERS, id="wrong"),
         pytest.param({"type": "regex", "pattern": "^f"}, "four", Reason.MATCHED, id="pattern-in-a-thread"),
-        pytest.param(
-            {"type": "json_schema", "schema": {"type": "string"}}, '"a"', Reason.MATCHED, id="schema-in-a-thread"
-        ),
+        pytest.param({"type": "json_schema", "schema": {"type": "string"}}, '"a"', Reason.MATCHED, id="schema"),
         pytest.param({"type": "contains", "value": "x"}, "a" * 30_000, Reason.MISSING, id="long-in-a-thread"),
         pytest.param({"type": "custom", "name": "says_yes"}, "four", Reason.CHECK_PASSED, id="custom"),
         pytest.param({"type": "custom", "name": "raises"}, "four", Reason.CHECK_FAILED, id="custom-that-raises"),

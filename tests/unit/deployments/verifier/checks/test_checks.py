@@ -53,7 +53,7 @@ def test_an_answer_beyond_the_bound_cannot_be_told() -> None:
 def test_requests_are_read_without_loading_what_only_a_check_needs() -> None:
     program = (
         "import sys, deployments.verifier.checks;"
-        "print({'ray', 'vllm', 'torch', 'fastapi', 'jsonschema', 're2', 'sympy'} & set(sys.modules))"
+        "print({'ray', 'vllm', 'torch', 'fastapi', 'jsonschema_rs', 're2', 'sympy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
@@ -158,19 +158,19 @@ def test_every_type_survives_the_way_to_the_verifier(spec: dict[str, Any]) -> No
         pytest.param(
             {"type": "json_schema", "schema": {"maximum": float("inf")}},
             "json_schema.schema",
-            "schema holds the number inf; only finite",
+            "schema holds the number Infinity; only finite",
             id="infinite-in-schema",
         ),
         pytest.param(
             {"type": "json_schema", "schema": {"properties": {"a": {"items": {"enum": [1, {"b": float("-inf")}]}}}}},
             "json_schema.schema",
-            "schema holds the number -inf; only finite",
+            "schema holds the number -Infinity; only finite",
             id="infinite-deep-in-schema",
         ),
         pytest.param(
             {"type": "json_schema", "schema": {"const": float("nan")}},
             "json_schema.schema",
-            "schema holds the number nan; only finite",
+            "schema holds the number NaN; only finite",
             id="no-number-in-schema",
         ),
         pytest.param(
@@ -196,7 +196,7 @@ def test_what_is_out_of_bounds_is_refused_by_its_field(spec: dict[str, Any], fie
 
 
 def test_a_number_beyond_all_floats_is_refused_as_it_comes_in_json() -> None:
-    with pytest.raises(ValidationError, match="schema holds the number inf; only finite numbers are allowed"):
+    with pytest.raises(ValidationError, match="schema holds the number Infinity; only finite numbers are allowed"):
         SPEC.validate_json('{"type": "json_schema", "schema": {"items": {"maximum": 1e999}}}')
 
 

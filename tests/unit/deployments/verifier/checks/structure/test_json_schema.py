@@ -15,7 +15,8 @@ NAMED = {
         pytest.param('```json\n{"name": "北京"}\n```', (C, "matched"), id="valid"),
         pytest.param('{"name": 5}', (W, "schema_violation"), id="violation"),
         pytest.param("name: x", (W, "not_json"), id="prose"),
-        pytest.param('{"name": "x", "y": ' + "[" * 70 + "]" * 70 + "}", (U, "too_complex"), id="deep"),
+        pytest.param('{"name": "x", "y": ' + "[" * 70 + "]" * 70 + "}", (C, "matched"), id="deep"),
+        pytest.param('{"name": "x", "name": "y"}', (U, "ambiguous_json"), id="key-twice"),
     ],
 )
 def test_json_schema(answer: str, expected: tuple[Outcome, str]) -> None:
