@@ -13,6 +13,7 @@ from deployments.engines.settings import RemotePlan, RemoteSettings, SimulatedSe
 from deployments.log.settings import LogSettings
 from deployments.router.http.request import AUTO
 from deployments.router.settings import Limits, RouterSettings
+from deployments.verifier.checks import Catalogue
 from deployments.verifier.settings import JudgeSettings
 
 # No router replica learns later than 5 s after another; of these, one is for writing and reading.
@@ -118,6 +119,14 @@ class AppConfig(_Strict):
         for key, judge in self.verifier.judges:
             if judge not in names:
                 raise ValueError(f"verifier.{key} '{judge}' is not a configured model; known: {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _can_verify_by_default(self) -> Self:
+        names = [model.engine_config.name for model in self.models]
+        has = Catalogue(models=names, answering=names, custom_checks=self.verifier.custom_checks, has_tools=True)
+        if (refusal := self.router.verify.refusal(has)) is not None:
+            raise ValueError(f"router.verify.{refusal.field}: {refusal.message}")
         return self
 
     @model_validator(mode="after")

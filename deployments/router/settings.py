@@ -16,6 +16,7 @@ from pydantic import (
 from deployments.log.settings import MAX_DAYS
 from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S
 from deployments.router.choice.policy import PolicyName
+from deployments.verifier.checks import NoVerify, VerifySpec
 from profiles.chances.online import DEFAULT_HALF_LIFE_VERDICTS
 from profiles.measures.goodput import Reader
 
@@ -95,6 +96,9 @@ class RouterSettings(BaseModel):
     unverified: Literal["answer", "error"] = Field(
         default="answer",
         description="What a client gets when nothing could be verified: the best answer, marked, or a 422.",
+    )
+    verify: VerifySpec = Field(
+        default=NoVerify(type="none"), description="The check of a request that names none, where it can be made."
     )
     keep_alive_s: PositiveFloat = Field(default=5.0, description="Pace of SSE comments while tokens are held.")
     status_period_s: PositiveFloat = Field(default=10.0, description="How often replica counts are read.")

@@ -226,7 +226,7 @@ class Runner:
 
     async def _verify(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
         """The verdict; a verifier that breaks down is asked a second time."""
-        spec_json = served.request.options.verify.model_dump_json(by_alias=True).encode()
+        spec_json = served.request.verify.model_dump_json(by_alias=True).encode()
         evidence = _evidence(served, model, reply)
         try:
             async with asyncio.timeout(self._time_left_s(served)):
@@ -431,7 +431,7 @@ def _fault_reason(reply: Reply | None, fault: Status | None) -> str:
 
 def _evidence(served: ServedRequest, model: str, reply: Reply) -> Evidence:
     """What the check may look at; what it has no use for stays here, as prompts can be long."""
-    spec = served.request.options.verify
+    spec = served.request.verify
     others = tuple(
         OtherAnswer(model=a.model, answer=a.reply.text, finish_reason=a.reply.finish_reason)
         for a in served.log.attempts

@@ -1,22 +1,23 @@
 """The one place where a request is judged before any model is asked: what laar cannot honour is refused by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.contract.errors import ClientError, LogOffError, UnknownModelError
-from deployments.router.http.request import AUTO, MAX_SHOWN_CHARS, Endpoint, RoutedRequest, parse_request
-from deployments.verifier.checks import Catalogue
+from deployments.router.http.request import AUTO, MAX_SHOWN_CHARS, NOT_VERIFIED, Endpoint, RoutedRequest, parse_request
+from deployments.verifier.checks import Catalogue, Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What the application has for requests: its models by name, those of them that can be held to a thinking budget,
-    the operator's own checks, and whether there is an attempt log."""
+    the operator's own checks, the check of requests that name none, and whether there is an attempt log."""
 
     models: tuple[str, ...]
     thinkers: frozenset[str]
     custom_checks: frozenset[str]
     has_log: bool
     max_body_bytes: int
+    default_verify: Spec = NOT_VERIFIED
 
     def answering(self, request: RoutedRequest) -> tuple[str, ...]:
         """The models that may answer the request."""
@@ -25,13 +26,14 @@ class Offer:
 
 def admit(body: bytes, endpoint: Endpoint, offer: Offer) -> RoutedRequest:
     """The request in a body; a ClientError that names the field at fault if it cannot be honoured."""
-    request = parse_request(body, endpoint=endpoint, max_body_bytes=offer.max_body_bytes)
+    request = parse_request(
+        body, endpoint=endpoint, max_body_bytes=offer.max_body_bytes, default_verify=offer.default_verify
+    )
     refuse_unknown_model(request.model, offer)
     _refuse_impossible_budget(request, offer)
     if request.options.retry_of is not None and not offer.has_log:
         raise LogOffError("laar.retry_of: the operator has turned the attempt log off", param="laar.retry_of")
-    _refuse_impossible_check(request, offer)
-    return request
+    return _with_possible_check(request, offer)
 
 
 def refuse_unknown_model(model: str, offer: Offer) -> None:
@@ -47,8 +49,18 @@ def _refuse_impossible_budget(request: RoutedRequest, offer: Offer) -> None:
         raise ClientError(message, param="thinking_token_budget")
 
 
-def _refuse_impossible_check(request: RoutedRequest, offer: Offer) -> None:
-    has = Catalogue(models=offer.models, answering=offer.answering(request), custom_checks=offer.custom_checks)
-    if (refusal := request.options.verify.refusal(has)) is not None:
+def _with_possible_check(request: RoutedRequest, offer: Offer) -> RoutedRequest:
+    """The request with a check that can be made: one that it asks for itself is refused, any other one left out."""
+    has = Catalogue(
+        models=offer.models,
+        answering=offer.answering(request),
+        custom_checks=offer.custom_checks,
+        has_tools=request.has_tools,
+    )
+    refusal = request.verify.refusal(has)
+    if refusal is None:
+        return request
+    if request.verify is request.options.verify:
         field = f"laar.verify.{refusal.field}"
         raise ClientError(f"{field}: {refusal.message}", param=field)
+    return replace(request, verify=request.options.verify)

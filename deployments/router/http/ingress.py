@@ -82,6 +82,7 @@ class Router:
             custom_checks=custom_checks,
             has_log=log is not None,
             max_body_bytes=limits.max_body_bytes,
+            default_verify=settings.verify,
         )
         self._background = Background()
 

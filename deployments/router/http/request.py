@@ -5,8 +5,8 @@ once, by the engine's own request type, in the model deployment.
 """
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
 from deployments.router.choice.policy import PolicyName
 from deployments.router.http.fields import CLOSED_FIELDS, OPEN_FIELDS
-from deployments.verifier.checks import NoVerify, VerifySpec
+from deployments.verifier.checks import Asked, NoVerify, Spec, VerifySpec
 from deployments.verifier.checks.values.numeric import numbers_as_written
 
 AUTO = "auto"
@@ -30,12 +30,14 @@ MAX_SHOWN_CHARS = 64
 _ARM = re.compile(r"constrained-str$|tuple\[")
 # vLLM's word for thinking without a budget.
 UNLIMITED = -1
+_SAYS_OF_ANSWER = ("response_format", "tools", "tool_choice")
 _PROMPT_EXTRAS = ("tools", "documents", "chat_template_kwargs")
 _CHARS_PER_TOKEN = 4
 _NEEDS_CONTENT = frozenset({"user", "system", "developer"})
 _T = TypeVar("_T")
 
 
+NOT_VERIFIED = NoVerify(type="none")
 RequestId = Annotated[str, StringConstraints(pattern=r"^laar-[0-9a-f]{32}$")]
 
 
@@ -49,7 +51,7 @@ class LaarOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
-    verify: VerifySpec = NoVerify(type="none")
+    verify: VerifySpec = NOT_VERIFIED
     max_attempts: int | None = Field(default=None, ge=1, le=100)
     deadline_s: Annotated[float, Field(gt=0, le=86400)] | None = None
     task: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
@@ -130,7 +132,8 @@ class RoutedRequest:
 
     `user_texts` are those of `texts` that the user wrote, not an assistant or a tool;
     `other_tokens` estimates what the prompt holds besides `texts`, such as tools or token ids;
-    `is_plain_text` tells that the prompt is the texts, all of them and nothing else.
+    `is_plain_text` tells that the prompt is the texts, all of them and nothing else. `verify` is the check to be made,
+    which `options.verify`, the operator's default and the request's own fields lead to.
     """
 
     endpoint: Endpoint
@@ -144,23 +147,31 @@ class RoutedRequest:
     max_tokens: int | None
     thinking_token_budget: int | None = None
     is_repeatable: bool
+    has_tools: bool = False
     options: LaarOptions
+    verify: Spec = NOT_VERIFIED
 
     @property
     def wants_verification(self) -> bool:
-        return not isinstance(self.options.verify, NoVerify)
+        return not isinstance(self.verify, NoVerify)
 
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SCALARS = msgspec.json.Decoder(_Scalars)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
+_ANY = msgspec.json.Decoder(Any)
 _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]])
 _NO_OPTIONS = LaarOptions()
 _VERIFY_TYPES = ", ".join(arm.model_fields["type"].annotation.__args__[0] for arm in get_args(get_args(VerifySpec)[0]))
 
 
-def parse_request(body: bytes, *, endpoint: Endpoint, max_body_bytes: int) -> RoutedRequest:
-    """Decode a body; raise a ClientError with status 400 or 413 that names the field at fault."""
+def parse_request(
+    body: bytes, *, endpoint: Endpoint, max_body_bytes: int, default_verify: Spec = NOT_VERIFIED
+) -> RoutedRequest:
+    """Decode a body; raise a ClientError with status 400 or 413 that names the field at fault.
+
+    `default_verify` is the check of a request that says nothing of one.
+    """
     if len(body) > max_body_bytes:
         raise BodyTooLargeError(f"body: {len(body)} bytes; at most {max_body_bytes} are allowed", param="body")
     fields = _decode(_FIELDS, body)
@@ -187,11 +198,39 @@ def parse_request(body: bytes, *, endpoint: Endpoint, max_body_bytes: int) -> Ro
         max_tokens=scalars.max_completion_tokens or scalars.max_tokens,
         thinking_token_budget=scalars.thinking_token_budget,
         is_repeatable=scalars.temperature == 0 or scalars.seed is not None,
+        has_tools=bool(scalars.tools),
         options=options,
     )
-    if request.wants_verification:
+    return _with_check(request, fields, scalars, default_verify)
+
+
+def _with_check(
+    request: RoutedRequest, fields: dict[str, msgspec.Raw], scalars: _Scalars, default: Spec
+) -> RoutedRequest:
+    """The request with the check that it asks for, else with the operator's where that can be made."""
+    is_asked_for = "verify" in request.options.model_fields_set
+    wanted = request.options.verify if is_asked_for else default
+    if isinstance(wanted, NoVerify):
+        return request
+    try:
         _refuse_unverifiable(fields, scalars)
-    return request
+    except ClientError:
+        if is_asked_for:
+            raise
+        return request
+    derived = wanted.derived(lambda: _asked(request.texts, fields))
+    return replace(request, verify=derived or (wanted if is_asked_for else NOT_VERIFIED))
+
+
+def _asked(texts: Sequence[str], fields: dict[str, msgspec.Raw]) -> Asked:
+    """What a request says of the answer that it wants."""
+    said: dict[str, Any] = {name: _decode(_ANY, fields[name], name) for name in _SAYS_OF_ANSWER if name in fields}
+    return Asked(
+        prompt="\n".join(texts),
+        response_format=said.get("response_format"),
+        tools=said.get("tools") or (),
+        tool_choice=said.get("tool_choice"),
+    )
 
 
 def endpoint_of(body: bytes) -> Endpoint:

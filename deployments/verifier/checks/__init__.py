@@ -9,9 +9,11 @@ from pydantic import Field, TypeAdapter
 
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, ToolCall, Verdict
 from deployments.verifier.checks.answer import shown
-from deployments.verifier.checks.check import Catalogue, Check, Delegated, Place, Refusal, Spec
+from deployments.verifier.checks.check import Asked, Catalogue, Check, Delegated, Place, Refusal, Spec
 from deployments.verifier.checks.none import NoVerify
+from deployments.verifier.checks.structure.auto import Auto
 from deployments.verifier.checks.structure.json_schema import JsonSchema
+from deployments.verifier.checks.structure.tool_call import ToolCalls
 from deployments.verifier.checks.values.choice import Choice
 from deployments.verifier.checks.values.contains import Contains
 from deployments.verifier.checks.values.exact import Exact
@@ -25,6 +27,7 @@ from deployments.verifier.checks.witnesses.judge import Judge
 
 __all__ = [
     "SPEC",
+    "Asked",
     "Catalogue",
     "Check",
     "Delegated",
@@ -44,7 +47,22 @@ __all__ = [
 ]
 
 VerifySpec = Annotated[
-    NoVerify | Exact | Contains | Regex | Numeric | Math | Choice | JsonSchema | Grounded | Agreement | Judge | Custom,
+    (
+        NoVerify
+        | Exact
+        | Contains
+        | Regex
+        | Numeric
+        | Math
+        | Choice
+        | JsonSchema
+        | ToolCalls
+        | Auto
+        | Grounded
+        | Agreement
+        | Judge
+        | Custom
+    ),
     Field(discriminator="type"),
 ]
 SPEC: TypeAdapter[Any] = TypeAdapter(VerifySpec)

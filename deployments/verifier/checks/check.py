@@ -20,6 +20,15 @@ from deployments.verifier.text.judgement import WORDS, Words
 # below this a check of text is over sooner than a thread has taken it up
 INLINE_CHARS = 20_000
 
+SPEC_CONFIG = ConfigDict(
+    extra="forbid",
+    frozen=True,
+    allow_inf_nan=False,
+    ignored_types=(cached_property,),
+    populate_by_name=True,
+    serialize_by_alias=True,
+)
+
 CustomCheck = Callable[[Evidence], Verdict | bool]
 # A judge asked with the bytes of a chat request.
 Ask = Callable[[bytes], Awaitable[Reply]]
@@ -39,11 +48,25 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """What the application has; `answering` are the models that may answer this request, out of all `models`."""
+    """What there is for a check: `answering` are the models that may answer the request, out of all `models`.
+
+    `has_tools` tells whether the request has tools to call.
+    """
 
     models: Collection[str]
     answering: Collection[str]
     custom_checks: Collection[str]
+    has_tools: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a request says of the answer that it wants, as its client sent it: nobody has checked it yet."""
+
+    prompt: str
+    response_format: Any = None
+    tools: Sequence[Any] = ()
+    tool_choice: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +111,7 @@ class Aids:
 class Spec(BaseModel):
     """A verification as a request asks for it. A type is one class derived from Check or Delegated."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        ignored_types=(cached_property,),
-        populate_by_name=True,
-        serialize_by_alias=True,
-    )
+    model_config = SPEC_CONFIG
     needs_prompt: ClassVar[bool] = False
     needs_others: ClassVar[bool] = False
     # whether it knows what to make of an answer that its token limit cut; else such a one is unknown
@@ -118,6 +134,11 @@ class Spec(BaseModel):
     def read(self, evidence: Evidence) -> Evidence | Verdict:
         """The evidence as this type reads it, or the verdict where there is no answer that it could read."""
         return read_answer(evidence, cut_too=self.reads_cut, calls_too=self.reads_calls)
+
+    def derived(self, asked: Callable[[], Asked]) -> "Spec | None":
+        """The check that this one stands for, given what the request says, or None; most stand for themselves."""
+        del asked
+        return self
 
     def refusal(self, catalogue: Catalogue) -> Refusal | None:
         """Why the application cannot make this check, naming what it could; None if it can."""

@@ -136,6 +136,25 @@ def test_replicas_that_would_learn_more_than_5_s_late_are_refused(sections: dict
         AppConfig.model_validate(config)
 
 
+@pytest.mark.parametrize(
+    ("verify", "message"),
+    [
+        pytest.param({"type": "exact"}, r"router\.verify\.exact\.value", id="incomplete"),
+        pytest.param({"type": "custom", "name": "gone"}, r"router\.verify\.name: unknown check 'gone'", id="no-check"),
+        pytest.param({"type": "agreement"}, r"router\.verify\.by: two models must answer", id="one-model"),
+        pytest.param({"type": "auto"}, None, id="auto"),
+        pytest.param({"type": "tool_call", "calls": [{"name": "f"}]}, None, id="for-requests-with-tools"),
+    ],
+)
+def test_a_default_check_that_no_request_could_have_is_refused(verify: dict[str, Any], message: str | None) -> None:
+    config = {"models": [model("a")], "router": {"verify": verify}}
+    if message is None:
+        assert AppConfig.model_validate(config).router.verify.type == verify["type"]
+        return
+    with pytest.raises(ValueError, match=message):
+        AppConfig.model_validate(config)
+
+
 def test_replay_from_before_the_calendar_is_refused() -> None:
     with pytest.raises(ValueError, match="less than or equal to 36500"):
         AppConfig.model_validate({"models": [model("a")], "router": {"learning": {"replay_days": 1e6}}})

@@ -43,7 +43,12 @@ class Schema:
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        self._validator, self.steps = _compile(json.dumps(schema))
+        self._json = json.dumps(schema)
+        self._validator, self.steps = _compile(self._json)
+
+    def __reduce__(self) -> "tuple[type[Schema], tuple[dict[str, Any]]]":
+        """A validator does not go through pickle."""
+        return Schema, (json.loads(self._json),)
 
     def allows(self, value: Any) -> bool:
         """Whether a value, with Decimal for its fractions, meets the schema; raises ValueError for a lone surrogate."""

@@ -51,7 +51,8 @@ def request(model: str = AUTO, *, verified: bool = True) -> RoutedRequest:
         stream=False,
         max_tokens=10,
         is_repeatable=False,
-        options=LaarOptions(verify=verify),
+        options=LaarOptions(),
+        verify=verify,
     )
 
 
@@ -130,7 +131,7 @@ def test_exploration_only_starts_requests_that_are_verified_and_free_to_choose()
 def test_exploration_leaves_requests_alone_that_name_another_policy() -> None:
     found = routing(correct={"a": 50, "b": 50}, explore_share=0.1)
     asked = request()
-    fastest = replace(asked, options=LaarOptions(verify=asked.options.verify, policy="fastest"))
+    fastest = replace(asked, options=LaarOptions(policy="fastest"))
     demand = found.demand(fastest, found.features(fastest))
     for _ in range(200):
         made = found.decide(fastest, demand, log(), turn=0, now_s=0.0, may_explore=True)
@@ -149,7 +150,7 @@ def test_exploration_tries_models_that_are_not_thought_best() -> None:
 def test_request_may_name_another_policy_than_the_configured_one() -> None:
     found = routing(correct={"a": 90, "b": 10})
     asked = request()
-    turned = replace(asked, options=LaarOptions(verify=asked.options.verify, policy="round-robin"))
+    turned = replace(asked, options=LaarOptions(policy="round-robin"))
     demand = found.demand(turned, found.features(turned))
     made = found.decide(turned, demand, log(), turn=1, now_s=0.0)
     assert made is not None

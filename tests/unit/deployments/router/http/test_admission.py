@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from deployments.contract.errors import ClientError, LogOffError, UnknownModelError
 from deployments.router.http.admission import Offer, admit
 from deployments.router.http.request import Endpoint, RoutedRequest
+from deployments.verifier.checks import SPEC
 
 OFFER = Offer(
     models=("plain", "thinker"),
@@ -78,3 +80,31 @@ def test_check_that_cannot_be_made_is_refused_with_its_field(model: str, spec: d
 
 def test_check_that_can_be_made_is_taken() -> None:
     assert verify({"type": "custom", "name": "short"}).wants_verification
+
+
+DEFAULT = replace(OFFER, default_verify=SPEC.validate_python({"type": "agreement"}))
+OPTIONS = "Which one?\nA) red\nB) green"
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"), [pytest.param("auto", True, id="two-may-answer"), pytest.param("plain", False, id="one-may")]
+)
+def test_default_check_is_made_where_it_can_be(model: str, expected: bool) -> None:
+    assert ask(DEFAULT, model=model).wants_verification is expected
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [pytest.param("auto", "agreement", id="two-may-answer"), pytest.param("plain", "auto", id="one-may")],
+)
+def test_derived_check_that_cannot_be_made_leaves_the_one_asked_for(model: str, expected: str) -> None:
+    messages = [{"role": "user", "content": OPTIONS}]
+    request = ask(model=model, messages=messages, laar={"verify": {"type": "auto"}})
+    assert request.verify.type == expected  # type: ignore[attr-defined]
+
+
+def test_calls_are_checked_only_where_there_are_tools() -> None:
+    spec = {"verify": {"type": "tool_call", "calls": [{"name": "f"}]}}
+    with pytest.raises(ClientError, match=r"^laar\.verify\.calls: the request has no 'tools' to call$"):
+        ask(laar=spec)
+    assert ask(laar=spec, tools=[{"type": "function", "function": {"name": "f"}}]).has_tools

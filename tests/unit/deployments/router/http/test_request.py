@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
 from deployments.router.http.fields import OPEN_FIELDS
 from deployments.router.http.request import (
+    NOT_VERIFIED,
     PART_TOKENS,
     Endpoint,
     RoutedRequest,
@@ -17,7 +18,7 @@ from deployments.router.http.request import (
     parse_feedback,
     parse_request,
 )
-from deployments.verifier.checks import SPEC
+from deployments.verifier.checks import SPEC, Spec
 
 CHAT = b'{"model":"auto","messages":[{"role":"user","content":"Hi"}]%s}'
 
@@ -215,8 +216,8 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
     [
         pytest.param(
             b'{"verify":{"value":"x"}}',
-            "laar.verify.type: is missing; known types are none, exact, contains, regex, numeric, "
-            "math, choice, json_schema, grounded, agreement, judge, custom",
+            "laar.verify.type: is missing; known types are none, exact, contains, regex, numeric, math, "
+            "choice, json_schema, tool_call, auto, grounded, agreement, judge, custom",
             id="type-missing",
         ),
         pytest.param(b'{"verify":{"type":"exact","valu":"x"}}', "laar.verify.valu: unknown key", id="typo-first"),
@@ -237,8 +238,8 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
         ),
         pytest.param(
             b'{"verify":{"type":7}}',
-            "laar.verify.type: there is no type 7; known types are none, exact, contains, regex, numeric, "
-            "math, choice, json_schema, grounded, agreement, judge, custom",
+            "laar.verify.type: there is no type 7; known types are none, exact, contains, regex, numeric, math, "
+            "choice, json_schema, tool_call, auto, grounded, agreement, judge, custom",
             id="type-number",
         ),
         pytest.param(
@@ -380,3 +381,29 @@ def test_field_that_is_not_open_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnknownFieldError) as found:
         parse(json.dumps({"model": "auto", "messages": [{"role": "user", "content": "Hi"}], name: None}).encode())
     assert found.value.param == name[:64]
+
+
+# -- the check to be made
+
+AUTO = b',"laar":{"verify":{"type":"auto"}}'
+FORMAT = b',"response_format":{"type":"json_object"}'
+DEFAULT = SPEC.validate_python({"type": "auto"})
+
+
+@pytest.mark.parametrize(
+    ("more", "default", "expected"),
+    [
+        pytest.param(b"", NOT_VERIFIED, "none", id="nobody-asks"),
+        pytest.param(AUTO + FORMAT, NOT_VERIFIED, "json_schema", id="asked-and-derived"),
+        pytest.param(AUTO, NOT_VERIFIED, "auto", id="asked-but-nothing-follows"),
+        pytest.param(FORMAT, DEFAULT, "json_schema", id="default-and-derived"),
+        pytest.param(b"", DEFAULT, "none", id="default-but-nothing-follows"),
+        pytest.param(b',"laar":{"verify":{"type":"none"}}' + FORMAT, DEFAULT, "none", id="turned-off"),
+        pytest.param(b',"laar":{"verify":{"type":"exact","value":"a"}}', DEFAULT, "exact", id="own-before-default"),
+        pytest.param(b',"n":2' + FORMAT, DEFAULT, "none", id="default-that-cannot-be-made"),
+    ],
+)
+def test_a_request_is_checked_as_it_asks_else_as_the_operator_wants(more: bytes, default: Spec, expected: str) -> None:
+    found = parse_request(chat(more), endpoint=Endpoint.CHAT, max_body_bytes=10_000, default_verify=default)
+    assert found.verify.type == expected  # type: ignore[attr-defined]
+    assert found.wants_verification is (expected != "none")

@@ -29,7 +29,7 @@ EARLIER = "laar-" + "0" * 32
 
 
 def served(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = None) -> ServedRequest:
-    options = LaarOptions(verify=Contains(type="contains", value="right"), retry_of=EARLIER, policy=policy)
+    options = LaarOptions(retry_of=EARLIER, policy=policy)
     request = RoutedRequest(
         endpoint=Endpoint.CHAT,
         body=b"12345",
@@ -39,6 +39,7 @@ def served(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = 
         max_tokens=None,
         is_repeatable=True,
         options=options,
+        verify=Contains(type="contains", value="right"),
     )
     features = Features(language="de", language_confidence=1.0, num_chars=11, symbol_share=0.0, task="sums")
     log = Tries(max_attempts=9, deadline_at_s=99.0, is_repeatable=True, attempts=list(attempts))

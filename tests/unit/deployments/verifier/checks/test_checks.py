@@ -215,7 +215,7 @@ def test_a_spec_cannot_be_changed() -> None:
         SPEC.validate_python({"type": "exact", "value": "a"}).value = "b"
 
 
-def refused(spec: dict[str, Any], **has: list[str]) -> str | None:
+def refused(spec: dict[str, Any], **has: Any) -> str | None:
     refusal = SPEC.validate_python(spec).refusal(Catalogue(**has))
     return refusal and f"{refusal.field}: {refusal.message}"
 
