@@ -27,6 +27,18 @@ def bench_decision(
     raise typer.Exit(finish(decision.run(rounds=rounds, seed=seed), json_path=json_path, check=check))
 
 
+@bench.command("checks")
+def bench_checks(
+    json_path: JsonPath = None,
+    check: Check = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Times each text is checked; the quickest counts.")] = 5,
+) -> None:
+    """How long a check can hold up a router: hostile texts of the largest sizes that are checked there."""
+    from scripts.bench.cost import checks
+
+    raise typer.Exit(finish(checks.run(rounds=rounds), json_path=json_path, check=check))
+
+
 @bench.command("overhead")
 def bench_overhead(
     json_path: JsonPath = None,

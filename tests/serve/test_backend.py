@@ -12,10 +12,12 @@ from starlette.requests import Request
 from deployments.contract.reply import Chunk, PackedChunk, Reply, packed
 from deployments.router.attempt.backend import ServeBackend
 from deployments.router.attempt.runner import BackendError
-from deployments.verifier.checks import Evidence
+from deployments.verifier.checks import SPEC, Evidence
 
 pytestmark = pytest.mark.serve
 APP = "raising"
+
+CHECK = SPEC.validate_python({"type": "custom", "name": "any"})
 
 
 class EngineDiedError(Exception):
@@ -56,7 +58,7 @@ class Asking:
                     async for piece in self._backend.stream("m", "chat", b"{}", {}):
                         pieces.append(piece)
                 case "check":
-                    await self._backend.verify(b"{}", Evidence(answer="", prompt="", language="en", model="m"))
+                    await self._backend.verify(CHECK, Evidence(answer="", prompt="", language="en", model="m"))
                 case endpoint:
                     await self._backend.generate("m", endpoint, b"{}", {})
         except BackendError as error:

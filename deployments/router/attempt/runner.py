@@ -38,6 +38,7 @@ from deployments.router.http.answers import laar_json
 from deployments.router.http.request import Endpoint, RoutedRequest
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.upkeep.request_logger import RequestLedger
+from deployments.verifier.checks import Spec
 
 logger = logging.getLogger("ray.serve")
 
@@ -66,7 +67,7 @@ class Backend(Protocol):
         """The chunks of a stream, or an error Reply where it fails; closing it early stops the generation."""
         ...
 
-    async def verify(self, spec_json: bytes, evidence: Evidence) -> Verdict:
+    async def verify(self, spec: Spec, evidence: Evidence) -> Verdict:
         """The verdict on one answer; raises BackendError, may wait for ever."""
         ...
 
@@ -226,15 +227,14 @@ class Runner:
 
     async def _verify(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
         """The verdict; a verifier that breaks down is asked a second time."""
-        spec_json = served.request.verify.model_dump_json(by_alias=True).encode()
-        evidence = _evidence(served, model, reply)
+        spec, evidence = served.request.verify, _evidence(served, model, reply)
         try:
             async with asyncio.timeout(self._time_left_s(served)):
                 try:
-                    return await self._backend.verify(spec_json, evidence)
+                    return await self._backend.verify(spec, evidence)
                 except BackendError:
                     logger.warning("verifier failed, asking again", exc_info=True)
-                    return await self._backend.verify(spec_json, evidence)
+                    return await self._backend.verify(spec, evidence)
         except TimeoutError:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
         except BackendError:

@@ -17,7 +17,7 @@ _PAIRS = (
 )
 _OPENS, _CLOSES = ("|".join(marks) for marks in zip(*_PAIRS, strict=True))
 # the look-ahead names the characters to stop at, which makes a search through a long text ten times faster
-_MARK = re.compile(rf"(?=[<\[◁])(?:(?P<opens>{_OPENS})|(?P<closes>{_CLOSES}))", re.IGNORECASE)
+_MARK = re.compile(rf"(?=[<\[◁][|/◁a-z])(?:(?P<opens>{_OPENS})|(?P<closes>{_CLOSES}))", re.IGNORECASE)
 _QUOTES = frozenset("`\"'")
 _END_OF_TEXT = re.compile(r"(?:\s*(?:<\|(?:im_end|eot_id|end|return|endoftext)\|>|</s>))+\s*\Z")
 _OPEN_ANSWER, _CLOSE_ANSWER = "<answer>", "</answer>"

@@ -41,5 +41,5 @@ class JsonSchema(Check):
         return correct(Reason.MATCHED) if is_right else wrong(Reason.SCHEMA_VIOLATION)
 
     def place(self, evidence: Evidence) -> Place:
-        is_quick = self.compiled.steps * len(evidence.answer) < INLINE_STEPS
-        return Place.INLINE if is_quick and self.extract == "whole" else Place.PROCESS
+        is_quick = self.compiled.steps * len(evidence.answer) < INLINE_STEPS and self.extract == "whole"
+        return Place.INLINE if is_quick and super().place(evidence) is Place.INLINE else Place.PROCESS

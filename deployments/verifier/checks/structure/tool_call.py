@@ -75,7 +75,8 @@ class ToolCalls(Check):
     def place(self, evidence: Evidence) -> Place:
         steps = sum(schema.steps for call in self.calls for schema in call.schemas)
         size_chars = len(evidence.answer) + sum(len(call.arguments) for call in evidence.tool_calls)
-        return Place.INLINE if steps * size_chars < INLINE_STEPS else Place.PROCESS
+        is_quick = steps * size_chars < INLINE_STEPS and super().place(evidence) is Place.INLINE
+        return Place.INLINE if is_quick else Place.PROCESS
 
     def _names_fit(self, names: list[str]) -> bool:
         expected = [call.name for call in self.calls]

@@ -31,7 +31,7 @@ from deployments.router.choice.routing import Routing
 from deployments.router.http.request import Endpoint, parse_request
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import Detection
-from deployments.verifier.checks import SPEC, Evidence, Verdict, check
+from deployments.verifier.checks import Evidence, Verdict, check
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile
 
 pytestmark = pytest.mark.virtual_time
@@ -139,11 +139,11 @@ class FakeBackend:
         finally:
             self.open -= 1
 
-    async def verify(self, spec_json: bytes, evidence: Evidence) -> Verdict:
+    async def verify(self, spec: Any, evidence: Evidence) -> Verdict:
         if self.verifier_breaks:
             self.verifier_breaks -= 1
             raise BackendError("verifier died")
-        return check(SPEC.validate_json(spec_json), evidence)
+        return check(spec, evidence)
 
 
 def _chunk(text: str, finish: str) -> bytes:
