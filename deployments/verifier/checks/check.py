@@ -18,7 +18,7 @@ from deployments.verifier.settings import JudgeSettings
 from deployments.verifier.text.judgement import WORDS, Words
 
 # texts of this size in all are read in less than 2 ms, whatever their script
-INLINE_CHARS = 4_000
+INLINE_CHARS = 1_000
 
 SPEC_CONFIG = ConfigDict(
     extra="forbid",

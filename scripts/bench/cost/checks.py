@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -99,32 +99,37 @@ class Longest:
 
 def run(*, rounds: int) -> Report:
     """The slowest text of each check, each timed `rounds` times of which the quickest counts."""
-    worst = {name: max(longest(spec, rounds=rounds), key=lambda found: found.check_ms) for name, spec in SPECS.items()}
+    found = {name: list(longest(spec, rounds=rounds)) for name, spec in SPECS.items()}
+    worst = {name: max(cases, key=lambda one: one.check_ms) for name, cases in found.items() if cases}
     figures = {
         name: {
-            "text": found.text,
-            "language": found.language,
-            "size_chars": found.size_chars,
-            "place_ms": round(found.place_ms, 3),
-            "check_ms": round(found.check_ms, 3),
+            "text": one.text,
+            "language": one.language,
+            "size_chars": one.size_chars,
+            "place_ms": round(one.place_ms, 3),
+            "check_ms": round(one.check_ms, 3),
         }
-        for name, found in worst.items()
+        for name, one in worst.items()
     }
     bars = [
-        Bar(name=f"blocks_ms {name}", value=found.place_ms + found.check_ms, limit=LIMIT_MS, kind="max")
-        for name, found in worst.items()
+        Bar(name=f"blocks_ms {name}", value=one.place_ms + one.check_ms, limit=LIMIT_MS, kind="max")
+        for name, one in worst.items()
     ]
     return Report(
         bench="checks", parameters={"rounds": rounds, "languages": list(LANGUAGES)}, figures=figures, bars=bars
     )
 
 
-def longest(asked: Mapping[str, Any], *, rounds: int) -> Iterator[Longest]:
-    """For every kind of text and language."""
+def longest(
+    asked: Mapping[str, Any], *, rounds: int, texts: Mapping[str, Text] = TEXTS, languages: Sequence[str] = LANGUAGES
+) -> Iterator[Longest]:
+    """For every kind of text and language; nothing where no size runs in a router."""
     spec: Check = SPEC.validate_python(asked)
-    for name, text in TEXTS.items():
-        for language in LANGUAGES:
+    for name, text in texts.items():
+        for language in languages:
             size = _largest_inline(spec, text, language)
+            if size == 0:
+                continue
             evidence = _evidence(spec, text(size), language)
             yield Longest(
                 text=name,

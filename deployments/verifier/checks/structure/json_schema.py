@@ -10,8 +10,9 @@ from deployments.verifier.checks.check import Check, Place
 from deployments.verifier.checks.structure.json_text import Extract, UnreadableError, read_json
 from deployments.verifier.checks.structure.schema import Schema
 
-# steps of the schema times characters of the answer that take less than a millisecond
+# steps of the schema times characters of the answer, and characters, that take less than a millisecond
 INLINE_STEPS = 50_000
+INLINE_JSON_CHARS = 8_000
 
 
 class JsonSchema(Check):
@@ -41,5 +42,6 @@ class JsonSchema(Check):
         return correct(Reason.MATCHED) if is_right else wrong(Reason.SCHEMA_VIOLATION)
 
     def place(self, evidence: Evidence) -> Place:
-        is_quick = self.compiled.steps * len(evidence.answer) < INLINE_STEPS and self.extract == "whole"
-        return Place.INLINE if is_quick and super().place(evidence) is Place.INLINE else Place.PROCESS
+        is_short = len(evidence.answer) <= INLINE_JSON_CHARS and self.extract == "whole"
+        is_quick = is_short and self.compiled.steps * len(evidence.answer) < INLINE_STEPS
+        return Place.INLINE if is_quick else Place.PROCESS

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from deployments.contract.verdict import Evidence, Reason, ToolCall, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import SPEC_CONFIG, Catalogue, Check, Place, Refusal
-from deployments.verifier.checks.structure.json_schema import INLINE_STEPS
+from deployments.verifier.checks.structure.json_schema import INLINE_JSON_CHARS, INLINE_STEPS
 from deployments.verifier.checks.structure.json_text import UnreadableError, read_json
 from deployments.verifier.checks.structure.schema import Schema
 
@@ -75,7 +75,7 @@ class ToolCalls(Check):
     def place(self, evidence: Evidence) -> Place:
         steps = sum(schema.steps for call in self.calls for schema in call.schemas)
         size_chars = len(evidence.answer) + sum(len(call.arguments) for call in evidence.tool_calls)
-        is_quick = steps * size_chars < INLINE_STEPS and super().place(evidence) is Place.INLINE
+        is_quick = size_chars <= INLINE_JSON_CHARS and steps * size_chars < INLINE_STEPS
         return Place.INLINE if is_quick else Place.PROCESS
 
     def _names_fit(self, names: list[str]) -> bool:

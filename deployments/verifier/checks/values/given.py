@@ -5,12 +5,10 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator
 
 from deployments.contract.verdict import Evidence
-from deployments.verifier.checks.check import Check, Place
+from deployments.verifier.checks.check import INLINE_CHARS, Check, Place
 from deployments.verifier.text.normalise import normalise
 
 MAX_VALUES = 64
-# below this it takes less than 2 ms, whatever the text
-INLINE_CHARS = 4_000
 # above this one step of it holds the interpreter's lock for milliseconds
 THREAD_CHARS = 32_000
 MAX_VALUES_CHARS = 65536

@@ -55,7 +55,8 @@ class Regex(Check):
 
     def place(self, evidence: Evidence) -> Place:
         """A client's pattern may take a second on a short answer, and Rust's regex lets nothing else run meanwhile."""
-        is_quick = len(evidence.answer) * self.compiled.size < INLINE_WORK
+        is_short = super().place(evidence) is Place.INLINE
+        is_quick = is_short and len(evidence.answer) * self.compiled.size < INLINE_WORK
         if self.compiled.needs_unicode(evidence.answer):
             return Place.INLINE if is_quick and self.compiled.size <= INLINE_UNICODE_STEPS else Place.PROCESS
         return Place.INLINE if is_quick else Place.THREAD

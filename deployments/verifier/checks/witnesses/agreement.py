@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown
-from deployments.verifier.checks.check import Catalogue, Check, Place, Refusal
+from deployments.verifier.checks.check import INLINE_CHARS, Catalogue, Check, Place, Refusal
 from deployments.verifier.facts.amounts import Amount, amount_of, has_few, say_same
 from deployments.verifier.facts.function_words import function_words
 from deployments.verifier.numbers.conclusion import WINDOW_CHARS, last_number
@@ -14,8 +14,8 @@ from deployments.verifier.text.choice import find_choice
 from deployments.verifier.text.normalise import normalise
 from deployments.verifier.text.refusals import is_refusal
 
-# within these, and few numbers, a check is over in a millisecond
-INLINE_AGREEMENT_CHARS, INLINE_ANSWERS = 2000, 4
+# with so few, and few numbers, a check is over in a millisecond
+INLINE_ANSWERS = 4
 Settled = str | Amount
 # What normalisation takes away or writes in another way, and what makes another answer: 10², ½, n!, f'.
 _SIGNS = re.compile(r"[²³¹⁰-⁹₀-₉¼-¾⅐-⅞]|(?<!\w)\w[!'’′](?!\w)")
@@ -41,7 +41,7 @@ class Agreement(Check):
 
     def place(self, evidence: Evidence) -> Place:
         answers = [evidence.answer, *(other.answer for other in evidence.others)]
-        is_small = evidence.size_chars < INLINE_AGREEMENT_CHARS and len(answers) <= INLINE_ANSWERS
+        is_small = evidence.size_chars <= INLINE_CHARS and len(answers) <= INLINE_ANSWERS
         is_quick = is_small and (self.by != "numeric" or has_few(*answers))
         return Place.INLINE if is_quick else Place.THREAD
 
