@@ -78,7 +78,7 @@ class PairCounts(CellCounts):
     model: str
 
 
-class Tally(_Strict):
+class VerdictTally(_Strict):
     """What a check said of answers that were labelled alike."""
 
     correct: NonNegativeInt = 0
@@ -92,8 +92,8 @@ class Tally(_Strict):
     def of(self, said: bool | None) -> int:
         return self.unknown if said is None else self.correct if said else self.wrong
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
+    def __add__(self, other: "VerdictTally") -> "VerdictTally":
+        return VerdictTally(
             correct=self.correct + other.correct,
             wrong=self.wrong + other.wrong,
             unknown=self.unknown + other.unknown,
@@ -105,8 +105,8 @@ class CheckCounts(_Strict):
 
     check: str = Field(description="Its type, with the judges' or the custom check's name: 'judge:gemma'.")
     language: str
-    right: Tally = Tally()
-    wrong: Tally = Tally()
+    right: VerdictTally = VerdictTally()
+    wrong: VerdictTally = VerdictTally()
 
 
 class ThinkingPoint(Counts):

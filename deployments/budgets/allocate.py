@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 
-from deployments.budgets.objective import Objective
+from deployments.budgets.objective import BudgetObjective
 from deployments.budgets.problem import Problem
-from deployments.budgets.servers import MAX_SLOTS, Batching, OneAtATime, Server
+from deployments.budgets.servers import MAX_SLOTS, Batching, Server, SingleServer
 from profiles.arrays import Floats
 
 _MAX_ROUNDS, _MAX_EVALUATIONS = 500, 20_000
@@ -71,7 +71,7 @@ class Serving:
     def of(cls, *, slots: int, growth: float, max_attempts: int) -> Self:
         """By an engine's `max_num_seqs` and the growth that its profile's latency was fitted with."""
         batching = Batching(growth=min(growth, 1.0), slots=min(slots, MAX_SLOTS))
-        return cls(server=OneAtATime() if slots == 1 else batching, max_attempts=max_attempts)
+        return cls(server=SingleServer() if slots == 1 else batching, max_attempts=max_attempts)
 
     @property
     def capacity(self) -> float:
@@ -83,11 +83,11 @@ class Serving:
     def value_s(self, problem: Problem, budgets: Floats) -> float:
         return self._objective(problem).value_s(budgets)
 
-    def _objective(self, problem: Problem) -> Objective:
-        return Objective(problem=problem, server=self.server, max_attempts=self.max_attempts)
+    def _objective(self, problem: Problem) -> BudgetObjective:
+        return BudgetObjective(problem=problem, server=self.server, max_attempts=self.max_attempts)
 
 
-def allocate(objective: Objective) -> Allocation:
+def allocate(objective: BudgetObjective) -> Allocation:
     """The best budgets; raises UnstableError where no budgets give a stable queue.
 
     One attempt leaves J concave, and one search finds its only peak. With retries the best of several searches counts,
@@ -114,7 +114,7 @@ def allocate(objective: Objective) -> Allocation:
     )
 
 
-def performance(objective: Objective, budgets: Floats) -> Performance:
+def performance(objective: BudgetObjective, budgets: Floats) -> Performance:
     problem = objective.problem
     return Performance(
         value_s=objective.value_s(budgets),
@@ -127,20 +127,20 @@ def performance(objective: Objective, budgets: Floats) -> Performance:
     )
 
 
-def _gap_s(objective: Objective, budgets: Floats) -> float:
+def _gap_s(objective: BudgetObjective, budgets: Floats) -> float:
     """The highest corner of the tangent plane at these budgets, above which a concave J never lies."""
     ascent = objective.slope(budgets, objective.server.capacity)[1]
     return float(np.maximum(ascent * (objective.problem.max_tokens - budgets), -ascent * budgets).sum())
 
 
-def _starts(objective: Objective, stablest: Floats, border: float) -> list[Floats]:
+def _starts(objective: BudgetObjective, stablest: Floats, border: float) -> list[Floats]:
     """Little, no and much thinking: accuracy grows on the scale of 1/b. All leave half of the room to the border."""
     much = np.minimum(objective.problem.max_tokens, 3 / objective.problem.rate)
     half = (objective.load(stablest) + border) / 2
     return [stablest, *(_within(objective, stablest, goal, half) for goal in (np.zeros(len(much)), much))]
 
 
-def _within(objective: Objective, stablest: Floats, goal: Floats, load: float) -> Floats:
+def _within(objective: BudgetObjective, stablest: Floats, goal: Floats, load: float) -> Floats:
     """The goal, or the point on the way to it from the stablest budgets at which the load is reached."""
     if objective.load(goal) <= load:
         return goal
@@ -152,7 +152,7 @@ def _within(objective: Objective, stablest: Floats, goal: Floats, load: float) -
     return stablest + part * (goal - stablest)
 
 
-def _climb(objective: Objective, start: Floats, border: float) -> tuple[Floats, int]:
+def _climb(objective: BudgetObjective, start: Floats, border: float) -> tuple[Floats, int]:
     """Truncated Newton steps in units of 1/b and of `worth_s`; the load may end above the border.
 
     Not L-BFGS-B, which comes to the same peaks: SciPy's uses threads of BLAS, which fight over cores that are busy.
@@ -180,7 +180,7 @@ def _climb(objective: Objective, start: Floats, border: float) -> tuple[Floats, 
     return np.clip(scaled / rate, 0, top), iterations
 
 
-def to_whole_tokens(objective: Objective, budgets: Floats, stablest: Floats) -> Floats:
+def to_whole_tokens(objective: BudgetObjective, budgets: Floats, stablest: Floats) -> Floats:
     """Whole budgets that no change of one of them by a token, nor to 0 or the largest, makes better."""
     top = objective.problem.max_tokens
     tried = (np.clip(np.rint(budgets), 0, top), np.floor(budgets), stablest)

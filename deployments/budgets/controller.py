@@ -17,7 +17,7 @@ from profiles.cell import Cell
 from profiles.profile import ThinkingCurve
 
 
-class Outcome(StrEnum):
+class PlanStatus(StrEnum):
     """What became of one solution for one model."""
 
     TAKEN = "taken"
@@ -58,7 +58,7 @@ class ModelPlan:
 
     budgets: tuple[int, ...]
     arrivals: Arrivals
-    outcome: Outcome
+    outcome: PlanStatus
     reason: str = ""
 
 
@@ -141,14 +141,14 @@ class Controller:
             found = model.allocator.allocate(problem)
         except UnstableError as error:
             budgets = (least,) * len(model.curves)
-            return ModelPlan(budgets=budgets, arrivals=arrivals, outcome=Outcome.OVERLOADED, reason=str(error))
+            return ModelPlan(budgets=budgets, arrivals=arrivals, outcome=PlanStatus.OVERLOADED, reason=str(error))
         except (ArithmeticError, ValueError) as error:
             budgets = present.budgets if present else (least,) * len(model.curves)
-            return ModelPlan(budgets=budgets, arrivals=arrivals, outcome=Outcome.FAILED, reason=str(error))
+            return ModelPlan(budgets=budgets, arrivals=arrivals, outcome=PlanStatus.FAILED, reason=str(error))
         budgets = tuple(least + int(tokens) for tokens in found)
         if present is not None and not self._is_worth_it(model.allocator, problem, present.budgets, found):
-            return ModelPlan(budgets=present.budgets, arrivals=arrivals, outcome=Outcome.KEPT)
-        return ModelPlan(budgets=budgets, arrivals=arrivals, outcome=Outcome.TAKEN)
+            return ModelPlan(budgets=present.budgets, arrivals=arrivals, outcome=PlanStatus.KEPT)
+        return ModelPlan(budgets=budgets, arrivals=arrivals, outcome=PlanStatus.TAKEN)
 
     def _is_worth_it(self, allocator: Allocator, problem: Problem, present: tuple[int, ...], found: Floats) -> bool:
         now = np.array(present, dtype=float) - self._settings.min_tokens

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deployments.budgets.problem import Problem, ProblemError, UnstableError
-from deployments.budgets.servers import Delay, Demand, OneAtATime, Server
+from deployments.budgets.servers import Delay, Server, ServerDemand, SingleServer
 from profiles.arrays import Floats
 
 # As many as a request may ask the router for.
@@ -22,14 +22,14 @@ _SATURATED = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
+class BudgetObjective:
     """A problem on a server, with up to `max_attempts` of each request; budgets are in tokens and need not be whole.
 
     `problem.worth_s` is for a request that some attempt answers correctly.
     """
 
     problem: Problem
-    server: Server = field(default_factory=OneAtATime)
+    server: Server = field(default_factory=SingleServer)
     max_attempts: int = 1
 
     def __post_init__(self) -> None:
@@ -57,11 +57,11 @@ class Objective:
         """Share of requests that some attempt answers."""
         return 1 - float(self.problem.shares @ self.unsolved(budgets))
 
-    def demand(self, budgets: Floats) -> Demand:
+    def demand(self, budgets: Floats) -> ServerDemand:
         problem = self.problem
         weights = problem.shares[:, None] * _asked(self.accuracy(budgets), self.max_attempts)
         service_s = problem.base_s + problem.token_s * budgets
-        return Demand(asked=weights.sum(axis=0), work_s=service_s @ weights, square_s2=service_s**2 @ weights)
+        return ServerDemand(asked=weights.sum(axis=0), work_s=service_s @ weights, square_s2=service_s**2 @ weights)
 
     def load(self, budgets: Floats) -> float:
         """Seconds of service, that of all attempts, which arrive in a second."""
@@ -95,7 +95,7 @@ class Objective:
         ascent: Floats = problem.shares * (by_token * (problem.worth_s * solved - more_s) - problem.token_s * longer_s)
         return problem.worth_s * self.solved(budgets) - delay.time_s, ascent
 
-    def _bounded_delay(self, demand: Demand, border: float) -> Delay:
+    def _bounded_delay(self, demand: ServerDemand, border: float) -> Delay:
         """The delay; beyond `border` that of as many arrivals as keep to it, and a price for the others.
 
         The price rises as the time itself does at the border, like 1 / (capacity - load). A lower one would let a
@@ -110,7 +110,7 @@ class Objective:
         fewer = at.by_arrivals * border / work_s**2
         # the price falls with the time, so that its own derivatives are those of the time, scaled
         scale = 1 + steepness * (work_s - border / arrivals)
-        by = Demand(
+        by = ServerDemand(
             asked=scale * at.by_demand.asked,
             work_s=scale * (at.by_demand.work_s - fewer) + price,
             square_s2=scale * at.by_demand.square_s2,

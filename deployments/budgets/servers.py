@@ -13,7 +13,7 @@ MAX_SLOTS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Demand:
+class ServerDemand:
     """What a mean request brings, by number of its attempt; arrays of shape (max_attempts,).
 
     `asked` is the chance that the attempt is made at all, `work_s` and `square_s2` are its service and the square of
@@ -30,7 +30,7 @@ class Delay:
     """Mean seconds from arrival to the end of the last attempt, with their derivatives."""
 
     time_s: float
-    by_demand: Demand
+    by_demand: ServerDemand
     by_arrivals: float
 
 
@@ -39,12 +39,12 @@ class Server(Protocol):
     def capacity(self) -> float:
         """Seconds of service that it does in a second at most, in seconds that one request alone would need."""
 
-    def delay(self, arrivals_per_s: float, demand: Demand) -> Delay:
+    def delay(self, arrivals_per_s: float, demand: ServerDemand) -> Delay:
         """Only for loads, arrivals_per_s * sum of work_s, below `capacity`."""
 
 
 @dataclass(frozen=True, slots=True)
-class OneAtATime:
+class SingleServer:
     """First come first served, a wrong answer back at the end of the queue: mean values, exact for Poisson arrivals.
 
     With one attempt this is the time of the M/G/1 queue by Pollaczek and Khinchine. With several, let a request of
@@ -61,7 +61,7 @@ class OneAtATime:
 
     capacity: float = 1.0
 
-    def delay(self, arrivals_per_s: float, demand: Demand) -> Delay:
+    def delay(self, arrivals_per_s: float, demand: ServerDemand) -> Delay:
         work, square = arrivals_per_s * demand.work_s, arrivals_per_s * demand.square_s2
         size = len(work)
         # row r, column m: work of those that came during pass m, and work of those found at the arrival
@@ -77,7 +77,7 @@ class OneAtATime:
         by_square = np.convolve(of_waits, passes)[:size] - of_waits[0] / 2
         return Delay(
             time_s=float(demand.asked @ waits + demand.work_s @ passes),
-            by_demand=Demand(
+            by_demand=ServerDemand(
                 asked=waits, work_s=passes + arrivals_per_s * by_work, square_s2=arrivals_per_s * by_square
             ),
             by_arrivals=float(by_work @ demand.work_s + by_square @ demand.square_s2),
@@ -138,13 +138,13 @@ class Batching:
         second = float((weights @ (number * slowdown) + tail_second / self.capacity) / total)
         return stretch, second - load * stretch**2
 
-    def delay(self, arrivals_per_s: float, demand: Demand) -> Delay:
+    def delay(self, arrivals_per_s: float, demand: ServerDemand) -> Delay:
         work_s = float(demand.work_s.sum())
         stretch, marginal = self.sojourn(arrivals_per_s * work_s)
         nothing = np.zeros(len(demand.work_s))
         return Delay(
             time_s=work_s * stretch,
-            by_demand=Demand(asked=nothing, work_s=nothing + marginal, square_s2=nothing),
+            by_demand=ServerDemand(asked=nothing, work_s=nothing + marginal, square_s2=nothing),
             by_arrivals=work_s / arrivals_per_s * (marginal - stretch) if arrivals_per_s else 0.0,
         )
 

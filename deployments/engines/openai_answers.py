@@ -57,7 +57,7 @@ class _Message(msgspec.Struct):
         return self.content or ""
 
 
-class Choice(msgspec.Struct):
+class AnswerChoice(msgspec.Struct):
     """A choice of an answer (`message`), of a chat chunk (`delta`), or of completions (`text`)."""
 
     message: _Message | None = None
@@ -90,7 +90,7 @@ def _carries_token(said: _Message) -> bool:
 class Answer(msgspec.Struct):
     """What laar reads of an answer or a chunk; `error` is what an engine that fails midway says in its stream."""
 
-    choices: list[Choice] | None = None
+    choices: list[AnswerChoice] | None = None
     usage: Any = None
     error: Any = None
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from deployments.contract.reply import Reply
 from deployments.engines import openai_answers
-from deployments.engines.openai_answers import Answer, Choice, StreamReader, status_in
+from deployments.engines.openai_answers import Answer, AnswerChoice, StreamReader, status_in
 
 # What says something of the request. Other 4xx are between laar and the server: a wrong key, an unknown model.
 REFUSALS = frozenset({400, 413, 422, 429})
@@ -90,7 +90,7 @@ def _written(answer: bytes, found: Answer, model: str) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def _is_odd(choice: Choice) -> bool:
+def _is_odd(choice: AnswerChoice) -> bool:
     said = choice.said
     has_object = any(call.function and isinstance(call.function.arguments, dict) for call in said.tool_calls or ())
     return choice.finish_reason == "" or isinstance(said.content, list) or has_object

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import logit
 
 from profiles.cell import Cell
-from profiles.chances.estimator import Counts, Grid, estimate
+from profiles.chances.estimator import CellGrid, CountArrays, estimate
 from profiles.chances.joint import Pairs, burdens
 from profiles.chances.logistic import Floats
 from profiles.profile import DEFAULT_TASK, PairCounts, Profile
@@ -54,7 +54,7 @@ class Capability:
             place = self._cell(name, cell.cell)
             correct[place] += cell.correct
             tried[place] += cell.tried
-        self._grid: Grid = estimate(Counts(correct=correct, tried=tried, edges=profile.bucket_edges))
+        self._grid: CellGrid = estimate(CountArrays(correct=correct, tried=tried, edges=profile.bucket_edges))
         pairs = self._pairs(profile.pairs)
         self._has_pairs = bool(pairs.tried.sum())
         self._burdens = burdens(pairs, num_models=len(self._models), num_tasks=len(self._tasks))

@@ -28,7 +28,7 @@ WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class CountArrays:
     """Correct and tried, shape (models, tasks, languages, buckets); `edges` are the buckets' upper ends in tokens."""
 
     correct: Floats
@@ -37,7 +37,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class CellGrid:
     """Estimates, shape (models + 1, tasks + 1, languages + 1, buckets); the last of each stands for any not profiled.
 
     `low` and `high` bound the 95 % interval. `is_extrapolated`: no such length was measured, and the estimate was
@@ -50,7 +50,7 @@ class Grid:
     is_extrapolated: Bools
 
 
-def estimate(counts: Counts) -> Grid:
+def estimate(counts: CountArrays) -> CellGrid:
     """Deterministic in the counts; with no counts at all every estimate is one half, within a wide interval."""
     correct, tried = _padded(counts.correct), _padded(counts.tried)
     effects = _effects(tried.shape, _log_lengths(counts.edges))
@@ -171,7 +171,7 @@ def _measured(is_tried: Bools) -> Bools:
     return found
 
 
-def _capped(probability: Floats, low: Floats, high: Floats, *, measured: Bools) -> Grid:
+def _capped(probability: Floats, low: Floats, high: Floats, *, measured: Bools) -> CellGrid:
     """Walk outward from the shortest and the longest measured length; no step may raise any of the three."""
     count = measured.shape[-1]
     is_any: Bools = np.asarray(measured.any(axis=-1))
@@ -183,7 +183,7 @@ def _capped(probability: Floats, low: Floats, high: Floats, *, measured: Bools) 
         upward = np.where(bucket > longest, np.minimum.accumulate(_from(free, longest), axis=-1), free)
         kept.append(np.where(bucket < shortest, _upto(upward, shortest), upward))
     outside = (bucket > longest) | (bucket < shortest) | ~is_any[..., None]
-    return Grid(probability=kept[0], low=kept[1], high=kept[2], is_extrapolated=outside)
+    return CellGrid(probability=kept[0], low=kept[1], high=kept[2], is_extrapolated=outside)
 
 
 def _from(values: Floats, start: Ints) -> Floats:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from profiles.profile import CheckCounts, Tally
+from profiles.profile import CheckCounts, VerdictTally
 
 # Labelled answers of each kind, right and wrong, from which a language has rates of its own.
 LEAST_OF_LANGUAGE = 50
@@ -50,9 +50,9 @@ class Trusts:
     def of(cls, checks: Iterable[CheckCounts]) -> "Trusts":
         """From counts: a language with too few labelled answers goes by all of them together."""
         found: dict[tuple[str, str | None], Trust] = {}
-        totals: dict[str, tuple[Tally, Tally]] = {}
+        totals: dict[str, tuple[VerdictTally, VerdictTally]] = {}
         for counts in checks:
-            right, wrong = totals.get(counts.check, (Tally(), Tally()))
+            right, wrong = totals.get(counts.check, (VerdictTally(), VerdictTally()))
             totals[counts.check] = right + counts.right, wrong + counts.wrong
             if min(counts.right.total, counts.wrong.total) >= LEAST_OF_LANGUAGE:
                 found[counts.check, counts.language] = _trust(counts.right, counts.wrong)
@@ -69,7 +69,7 @@ class Trusts:
         return found or (None if kind in _WITNESSES else EXACT)
 
 
-def _trust(right: Tally, wrong: Tally) -> Trust:
+def _trust(right: VerdictTally, wrong: VerdictTally) -> Trust:
     """Shares with half a count more of each verdict (Jeffreys), so that few labelled answers say little."""
     return Trust(
         {

@@ -33,7 +33,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
+class ServiceLimits:
     """A service-level objective: the longest that each may take; what is infinite is not asked for."""
 
     ttft_s: float = inf
@@ -120,7 +120,7 @@ def tbt_s(delivery: Delivery) -> list[float]:
     return [later - earlier for earlier, later in pairwise(delivery.token_times_s)]
 
 
-def meets(delivery: Delivery, objective: Objective) -> bool:
+def meets(delivery: Delivery, objective: ServiceLimits) -> bool:
     """Whether the whole answer came, and all of it within the objective."""
     if not delivery.is_complete or not delivery.token_times_s:
         return False
@@ -135,7 +135,7 @@ def meets(delivery: Delivery, objective: Objective) -> bool:
 # -- all requests that arrived in a window ------------------------------------------------------------------------
 
 
-def goodput(arrivals: Iterable[Delivery], objective: Objective, *, window_s: float) -> float:
+def goodput(arrivals: Iterable[Delivery], objective: ServiceLimits, *, window_s: float) -> float:
     """Requests per second that met the objective."""
     return sum(meets(delivery, objective) for delivery in arrivals) / _length(window_s)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
+class TrialAttempt:
     """One attempt of a trial; `started_s` counts from the moment the trial was sent.
 
     `model` is empty where nothing was answered but an error.
@@ -38,7 +38,7 @@ class Trial:
     session: str
     sent_s: float
     elapsed_s: float
-    tries: tuple[Try, ...]
+    tries: tuple[TrialAttempt, ...]
     error: str = ""
     client_late_s: float | None = None
 

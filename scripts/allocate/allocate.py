@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.budgets.allocate import Allocation, allocate
-from scripts.allocate.simulation import Simulated, Traffic, simulate
+from scripts.allocate.simulation import QueueTraffic, Simulated, simulate
 from scripts.allocate.thinking_types import ThinkingTypes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BudgetPlan:
     """What to do with the types: at which loads, and how many requests to simulate at each, 0 for none.
 
     `origin` says where types, shares and loads come from.
@@ -30,7 +30,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Row:
+class BudgetRow:
     """Budgets at one load."""
 
     arrivals_per_s: float
@@ -38,7 +38,7 @@ class Row:
     simulated: Simulated | None
 
 
-def run_allocate(plan: Plan, *, json_path: Path | None, plot_path: Path | None, console: Console) -> None:
+def run_allocate(plan: BudgetPlan, *, json_path: Path | None, plot_path: Path | None, console: Console) -> None:
     """Print the budgets, and write what was asked for; raises ProblemError."""
     rows = [_row(plan, arrivals) for arrivals in plan.arrivals_per_s]
     console.print(plan.origin, highlight=False, markup=False, soft_wrap=True)
@@ -56,18 +56,18 @@ def run_allocate(plan: Plan, *, json_path: Path | None, plot_path: Path | None, 
         plot_budgets(plan.types, rows[0].arrivals_per_s, rows[0].allocation, plot_path)
 
 
-def _row(plan: Plan, arrivals_per_s: float) -> Row:
+def _row(plan: BudgetPlan, arrivals_per_s: float) -> BudgetRow:
     objective = plan.types.objective(arrivals_per_s)
     found, simulated = allocate(objective), None
     if plan.requests:
-        traffic = Traffic.drawn(
+        traffic = QueueTraffic.drawn(
             objective.problem, requests=plan.requests, max_attempts=objective.max_attempts, seed=plan.seed
         )
         simulated = simulate(objective, found.budgets.astype(np.float64), traffic)
-    return Row(arrivals_per_s=arrivals_per_s, allocation=found, simulated=simulated)
+    return BudgetRow(arrivals_per_s=arrivals_per_s, allocation=found, simulated=simulated)
 
 
-def types_table(types: ThinkingTypes, row: Row) -> Table:
+def types_table(types: ThinkingTypes, row: BudgetRow) -> Table:
     table = Table(
         "type", "share", "budget", "accuracy", "service s", "attempts", title=f"{row.arrivals_per_s:g} arrivals/s"
     )
@@ -84,7 +84,7 @@ def types_table(types: ThinkingTypes, row: Row) -> Table:
     return table
 
 
-def summary(types: ThinkingTypes, row: Row) -> list[str]:
+def summary(types: ThinkingTypes, row: BudgetRow) -> list[str]:
     """What the budgets bring and what is known of their quality, one fact a line."""
     brought, known = row.allocation.performance, row.allocation.certificate
     time_name = "E[T]" if types.max_attempts == 1 else "mean time to the end"
@@ -110,7 +110,7 @@ def _gap(gap_s: float | None) -> str:
     return f"other budgets add at most {gap_s:.2g} s"
 
 
-def loads_table(types: ThinkingTypes, rows: Sequence[Row]) -> Table:
+def loads_table(types: ThinkingTypes, rows: Sequence[BudgetRow]) -> Table:
     names = " / ".join(kind.name for kind in types.types)
     table = Table("arrivals/s", "utilisation", "mean time s", "correct", "J s", "budgets", title=f"budgets: {names}")
     for row in rows:
@@ -121,7 +121,7 @@ def loads_table(types: ThinkingTypes, rows: Sequence[Row]) -> Table:
     return table
 
 
-def as_dict(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
+def as_dict(plan: BudgetPlan, rows: Sequence[BudgetRow]) -> dict[str, Any]:
     return {
         "types": plan.types.model_dump(mode="json"),
         "origin": plan.origin,
@@ -130,7 +130,7 @@ def as_dict(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _row_as_dict(types: ThinkingTypes, row: Row) -> dict[str, Any]:
+def _row_as_dict(types: ThinkingTypes, row: BudgetRow) -> dict[str, Any]:
     found, brought = row.allocation, row.allocation.performance
     by_type = zip(types.types, found.budgets, brought.accuracy, brought.service_s, brought.attempts, strict=True)
     seen = row.simulated

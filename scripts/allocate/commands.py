@@ -9,7 +9,7 @@ from scripts.options import LOG_URL_ENV, JsonPath, png_to_write
 
 if TYPE_CHECKING:
     from scripts.allocate.thinking_types import ThinkingTypes
-    from scripts.allocate.types import Traffic, Wish
+    from scripts.allocate.types import BudgetRequest, TypeTraffic
 
 DEFAULT_WINDOW, DEFAULT_WORTH_S = "1h", 30.0
 Loads = tuple[float, ...]
@@ -57,9 +57,9 @@ def allocate(
     from rich.console import Console
 
     from deployments.budgets.problem import ProblemError
-    from scripts.allocate.allocate import Plan, run_allocate
+    from scripts.allocate.allocate import BudgetPlan, run_allocate
     from scripts.allocate.thinking_types import TypesError
-    from scripts.allocate.types import Wish
+    from scripts.allocate.types import BudgetRequest
 
     if (types is None) == (profile is None):
         raise typer.BadParameter("either a file of types or --profile is wanted", param_hint="TYPES or --profile")
@@ -76,14 +76,16 @@ def allocate(
         else:
             if loads:
                 _refuse(of_log, "is about the log, which is not read with --arrivals")
-            wish = Wish(
+            wish = BudgetRequest(
                 worth_s=DEFAULT_WORTH_S if worth_s is None else worth_s,
                 max_attempts=1 if max_attempts is None else max_attempts,
                 slots=1 if slots is None else slots,
             )
             log = (log_url, url_env or LOG_URL_ENV, window or DEFAULT_WINDOW, replicas or 1)
             stated, loads, origin = _from_profile(profile, model, wish, loads, log)
-        plan = Plan(types=stated, origin=origin, arrivals_per_s=loads, requests=requests if simulate else 0, seed=seed)
+        plan = BudgetPlan(
+            types=stated, origin=origin, arrivals_per_s=loads, requests=requests if simulate else 0, seed=seed
+        )
         run_allocate(plan, json_path=json_path, plot_path=plot, console=Console())
     except OSError as err:
         raise typer.BadParameter(f"cannot be written: {err}", param_hint="--json or --plot") from err
@@ -101,7 +103,7 @@ def _from_file(path: Path, loads: Loads) -> "tuple[ThinkingTypes, Loads, str]":
 
 
 def _from_profile(
-    source: str, model: str | None, wish: "Wish", loads: Loads, log: tuple[str | None, str, str, int]
+    source: str, model: str | None, wish: "BudgetRequest", loads: Loads, log: tuple[str | None, str, str, int]
 ) -> "tuple[ThinkingTypes, Loads, str]":
     from profiles.profile import load_profile
     from scripts.allocate.types import by_hand, profile_types, thinking_model
@@ -117,11 +119,11 @@ def _from_profile(
     return stated, loads or (traffic.arrivals.per_s,), origin
 
 
-def _logged(profile: Any, name: str, wish: "Wish", log: tuple[str | None, str, str, int]) -> "Traffic":
+def _logged(profile: Any, name: str, wish: "BudgetRequest", log: tuple[str | None, str, str, int]) -> "TypeTraffic":
     from datetime import UTC, datetime
 
     from deployments.log.database.store import Store
-    from scripts.allocate.types import Traffic, Window, logged
+    from scripts.allocate.types import LogWindow, TypeTraffic, logged
     from scripts.log.actions import moment, run
 
     url, url_env, length, num_replicas = log
@@ -130,9 +132,9 @@ def _logged(profile: Any, name: str, wish: "Wish", log: tuple[str | None, str, s
         since = moment(length, now)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--window") from error
-    window = Window(since=since, before=now, num_replicas=num_replicas)
+    window = LogWindow(since=since, before=now, num_replicas=num_replicas)
 
-    def read(store: Store) -> Traffic:
+    def read(store: Store) -> TypeTraffic:
         with store.engine.connect() as connection:
             return logged(connection, profile, name, window, max_attempts=wish.max_attempts)
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deployments.budgets.allocate import Allocation
-from deployments.budgets.objective import Objective
+from deployments.budgets.objective import BudgetObjective
 from profiles.arrays import Floats
 from scripts.allocate.thinking_types import ThinkingTypes
 
@@ -31,7 +31,7 @@ def plot_budgets(types: ThinkingTypes, arrivals_per_s: float, found: Allocation,
     figure.savefig(path, dpi=120)
 
 
-def _plot_alone(axes: Axes, objective: Objective, found: Allocation, index: int, name: str) -> None:
+def _plot_alone(axes: Axes, objective: BudgetObjective, found: Allocation, index: int, name: str) -> None:
     best = found.budgets.astype(np.float64)
     reach = min(float(objective.problem.max_tokens[index]), max(_REACH * best[index], _LEAST_TOKENS))
     tokens = np.linspace(0, reach, _POINTS)
@@ -41,7 +41,7 @@ def _plot_alone(axes: Axes, objective: Objective, found: Allocation, index: int,
     axes.plot([best[index]], [found.performance.value_s], "o", color=line.get_color())
 
 
-def _plot_uniform(axes: Axes, objective: Objective, found: Allocation) -> None:
+def _plot_uniform(axes: Axes, objective: BudgetObjective, found: Allocation) -> None:
     top = objective.problem.max_tokens
     reach = min(float(top.max()), max(_REACH * float(found.budgets.max()), _LEAST_TOKENS))
     tokens = np.linspace(0, reach, _POINTS)
@@ -53,7 +53,7 @@ def _plot_uniform(axes: Axes, objective: Objective, found: Allocation) -> None:
         axes.set_ylim(found.performance.value_s - 2 * height, found.performance.value_s + 0.2 * height)
 
 
-def _values(objective: Objective, rows: Floats) -> Floats:
+def _values(objective: BudgetObjective, rows: Floats) -> Floats:
     """J of each row of budgets; not a number where the queue is unstable, for a gap in the line."""
     values = np.array([objective.value_s(row) for row in rows])
     return np.where(np.isfinite(values), values, np.nan)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.budgets.objective import Objective
+from deployments.budgets.objective import BudgetObjective
 from deployments.budgets.problem import Problem
 from deployments.budgets.servers import Batching
 from profiles.arrays import Floats
@@ -33,7 +33,7 @@ class Simulated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Traffic:
+class QueueTraffic:
     """Requests in order of arrival: when, of which type, and one number of [0, 1) for each attempt it may get.
 
     An attempt that is right with probability p is right if its number is below p, so that more thinking never turns a
@@ -45,7 +45,7 @@ class Traffic:
     draws: Floats
 
     @classmethod
-    def drawn(cls, problem: Problem, *, requests: int, max_attempts: int = 1, seed: int) -> "Traffic":
+    def drawn(cls, problem: Problem, *, requests: int, max_attempts: int = 1, seed: int) -> "QueueTraffic":
         if problem.arrivals_per_s <= 0 or requests <= BATCHES:
             raise SimulationError(
                 f"{requests} requests at {problem.arrivals_per_s:g} per second given; "
@@ -65,7 +65,7 @@ class Traffic:
         return np.where(solved, right.argmax(axis=1) + 1, right.shape[1]), solved
 
 
-def simulate(objective: Objective, budgets: Floats, traffic: Traffic) -> Simulated:
+def simulate(objective: BudgetObjective, budgets: Floats, traffic: QueueTraffic) -> Simulated:
     """Serve the traffic with these budgets; a wrong answer goes to the end of the queue as long as attempts are left.
 
     The time of a request ends with its first right attempt, or with its last one. Plain Python, about a million

@@ -13,9 +13,9 @@ from pydantic import (
     model_validator,
 )
 
-from deployments.budgets.objective import MAX_ATTEMPTS, Objective
+from deployments.budgets.objective import MAX_ATTEMPTS, BudgetObjective
 from deployments.budgets.problem import LARGEST, Problem
-from deployments.budgets.servers import MAX_SLOTS, Batching, OneAtATime, Server
+from deployments.budgets.servers import MAX_SLOTS, Batching, Server, SingleServer
 from profiles.arrays import Floats
 from profiles.strict import Strict
 from scripts.faults import in_words
@@ -66,10 +66,10 @@ class ThinkingTypes(Strict):
 
     def server(self) -> Server:
         if self.batching is None:
-            return OneAtATime()
+            return SingleServer()
         return Batching(growth=self.batching.growth, slots=self.batching.slots)
 
-    def objective(self, arrivals_per_s: float) -> Objective:
+    def objective(self, arrivals_per_s: float) -> BudgetObjective:
         """Raises ProblemError."""
         server = self.server()
         problem = Problem(
@@ -84,7 +84,7 @@ class ThinkingTypes(Strict):
             worth_s=self.worth_s,
             capacity=server.capacity,
         )
-        return Objective(problem=problem, server=server, max_attempts=self.max_attempts)
+        return BudgetObjective(problem=problem, server=server, max_attempts=self.max_attempts)
 
     def _column(self, name: str) -> Floats:
         return np.array([getattr(kind, name) for kind in self.types], dtype=np.float64)

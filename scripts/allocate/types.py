@@ -17,7 +17,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class BudgetRequest:
     """What the profile does not say: the worth of an answer, tries of a request, and how the engine serves."""
 
     worth_s: float
@@ -26,7 +26,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class LogWindow:
     """The attempts of the log that count; `num_replicas` of the model share them evenly."""
 
     since: datetime
@@ -35,7 +35,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class TypeTraffic:
     """Arrivals by curve, and in words where they are known from."""
 
     arrivals: Arrivals
@@ -55,15 +55,15 @@ def thinking_model(profile: Profile, name: str | None) -> tuple[str, ModelProfil
     return chosen, known[chosen]
 
 
-def by_hand(num_curves: int, arrivals_per_s: float) -> Traffic:
+def by_hand(num_curves: int, arrivals_per_s: float) -> TypeTraffic:
     """The same share for every curve, as nothing is known of the mix."""
     shares = (1 / num_curves,) * num_curves
-    return Traffic(
+    return TypeTraffic(
         arrivals=Arrivals(per_s=arrivals_per_s, shares=shares), origin="arrivals given by hand, equal shares assumed"
     )
 
 
-def logged(connection: Connection, profile: Profile, name: str, window: Window, *, max_attempts: int) -> Traffic:
+def logged(connection: Connection, profile: Profile, name: str, window: LogWindow, *, max_attempts: int) -> TypeTraffic:
     """What the log has of the model's attempts, counted as the router's controller counts them; raises TypesError.
 
     That is all attempts, or where the objective makes a request's further tries itself, the first of each request.
@@ -89,7 +89,7 @@ def logged(connection: Connection, profile: Profile, name: str, window: Window, 
     told = f"{sum(counts)} of {total} logged attempts {since} fall under a curve"
     if window.num_replicas > 1:
         told += f", shared by {window.num_replicas} replicas"
-    return Traffic(arrivals=counted(counts, seconds=seconds, scale=1 / window.num_replicas), origin=told)
+    return TypeTraffic(arrivals=counted(counts, seconds=seconds, scale=1 / window.num_replicas), origin=told)
 
 
 def count_by_curve(curves: Sequence[ThinkingCurve], cells: Mapping[Cell, int]) -> list[int]:
@@ -102,7 +102,7 @@ def count_by_curve(curves: Sequence[ThinkingCurve], cells: Mapping[Cell, int]) -
     return counts
 
 
-def profile_types(model: ModelProfile, buckets: Buckets, arrivals: Arrivals, wish: Wish) -> ThinkingTypes:
+def profile_types(model: ModelProfile, buckets: Buckets, arrivals: Arrivals, wish: BudgetRequest) -> ThinkingTypes:
     """A type for each curve, named task/language/bucket; raises TypesError."""
     growth = min(model.latency.decode_growth, 1.0)
     return types_of(

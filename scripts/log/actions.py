@@ -23,8 +23,8 @@ from deployments.log.reading.chains import Chain, ttcas_s
 from deployments.log.reading.lessons import last_position
 from deployments.log.reading.queries import (
     Accuracy,
-    Arrivals,
     Filter,
+    LoggedArrivals,
     accuracy,
     arrivals,
     list_attempts,
@@ -45,7 +45,7 @@ FOLLOW_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ListFilter:
     """What a person asked for, with the time as it was typed."""
 
     model: str | None = None
@@ -114,7 +114,7 @@ def moment(text: str, now: datetime) -> datetime:
         raise ValueError(f"'{text}' is no time; wanted is 90s, 15m, 24h, 7d or an ISO date") from None
 
 
-def show_attempts(store: Store, wanted: Wanted, *, limit: int, as_json: bool) -> None:
+def show_attempts(store: Store, wanted: ListFilter, *, limit: int, as_json: bool) -> None:
     with store.engine.connect() as connection:
         rows = list_attempts(connection, wanted.as_filter(_now()), limit=limit)
     if as_json:
@@ -126,7 +126,7 @@ def show_attempts(store: Store, wanted: Wanted, *, limit: int, as_json: bool) ->
     Console().print(table)
 
 
-def follow(store: Store, wanted: Wanted) -> None:
+def follow(store: Store, wanted: ListFilter) -> None:
     """Print for ever what the database gets from now on."""
     with store.engine.connect() as connection:
         position = last_position(connection)
@@ -135,7 +135,7 @@ def follow(store: Store, wanted: Wanted) -> None:
         time.sleep(FOLLOW_PERIOD_S)
 
 
-def show_new(store: Store, wanted: Wanted, *, after: int) -> int:
+def show_new(store: Store, wanted: ListFilter, *, after: int) -> int:
     """Print all attempts past a position, page by page, and return the position that the next ones come after."""
     filters = wanted.as_filter(_now())
     while True:
@@ -148,7 +148,7 @@ def show_new(store: Store, wanted: Wanted, *, after: int) -> int:
             return after
 
 
-def show_stats(store: Store, wanted: Wanted, *, as_json: bool) -> None:
+def show_stats(store: Store, wanted: ListFilter, *, as_json: bool) -> None:
     now = _now()
     filters = wanted.as_filter(now)
     assert filters.since is not None
@@ -240,7 +240,7 @@ def _ttca_table(ttca: Mapping[str, Any]) -> Table:
     return table
 
 
-def _arrivals_table(came: Arrivals) -> Table:
+def _arrivals_table(came: LoggedArrivals) -> Table:
     title = f"{came.num_requests} requests in {came.window_s:.0f} s: {came.rate_per_s:.4g} per second"
     table = Table("task", "share", title=title)
     for task, share in came.task_shares.items():

@@ -40,7 +40,7 @@ def log_list(
     """The latest attempts."""
     from scripts.log import actions
 
-    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict, policy=policy, since=since)
+    wanted = actions.ListFilter(model=model, task=task, language=language, verdict=verdict, policy=policy, since=since)
     actions.run(url, url_env, lambda store: actions.show_attempts(store, wanted, limit=limit, as_json=as_json))
 
 
@@ -57,7 +57,7 @@ def log_tail(
     """Attempts as they come, one JSON object a line, until interrupted."""
     from scripts.log import actions
 
-    wanted = actions.Wanted(model=model, task=task, language=language, verdict=verdict, policy=policy)
+    wanted = actions.ListFilter(model=model, task=task, language=language, verdict=verdict, policy=policy)
     actions.run(url, url_env, lambda store: actions.follow(store, wanted))
 
 
@@ -75,7 +75,7 @@ def log_stats(
     """Accuracy by model, language and bucket; TTCA with retries and feedback; arrival rate and task mix."""
     from scripts.log import actions
 
-    wanted = actions.Wanted(model=model, task=task, language=language, policy=policy, since=since)
+    wanted = actions.ListFilter(model=model, task=task, language=language, policy=policy, since=since)
     actions.run(url, url_env, lambda store: actions.show_stats(store, wanted, as_json=as_json))
 
 

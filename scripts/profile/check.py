@@ -17,7 +17,7 @@ from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from deployments.verifier.processes import CheckProcesses
 from deployments.verifier.settings import JudgeSettings
 from profiles.chances.intervals import wilson
-from profiles.profile import CheckCounts, Tally
+from profiles.profile import CheckCounts, VerdictTally
 from scripts.verify.rows import Row
 from scripts.verify.run import recorded
 
@@ -117,7 +117,9 @@ def _asks(model: RemoteModel) -> Ask:
 
 def tallied(found: Sequence[Labelled]) -> tuple[CheckCounts, ...]:
     """Counts by check and language; verdicts that came about beside the check tell nothing of it."""
-    counts: dict[tuple[str, str], dict[bool, Tally]] = defaultdict(lambda: {True: Tally(), False: Tally()})
+    counts: dict[tuple[str, str], dict[bool, VerdictTally]] = defaultdict(
+        lambda: {True: VerdictTally(), False: VerdictTally()}
+    )
     for one in found:
         if one.verdict.is_of_the_check:
             tallies = counts[one.check, one.language]
@@ -129,9 +131,9 @@ def tallied(found: Sequence[Labelled]) -> tuple[CheckCounts, ...]:
 
 
 _TALLIES = {
-    Outcome.CORRECT: Tally(correct=1),
-    Outcome.WRONG: Tally(wrong=1),
-    Outcome.UNKNOWN: Tally(unknown=1),
+    Outcome.CORRECT: VerdictTally(correct=1),
+    Outcome.WRONG: VerdictTally(wrong=1),
+    Outcome.UNKNOWN: VerdictTally(unknown=1),
 }
 
 
@@ -148,12 +150,14 @@ def lines(checks: Sequence[CheckCounts]) -> list[str]:
         ]
         rows = [(counts.language, counts.right, counts.wrong) for counts in each]
         if len(each) > 1:
-            rows.append(("all", sum((c.right for c in each), Tally()), sum((c.wrong for c in each), Tally())))
+            rows.append(
+                ("all", sum((c.right for c in each), VerdictTally()), sum((c.wrong for c in each), VerdictTally()))
+            )
         found += [f"| {language} | {' | '.join(_cells(right, wrong))} |" for language, right, wrong in rows]
     return found
 
 
-def _cells(right: Tally, wrong: Tally) -> tuple[str, ...]:
+def _cells(right: VerdictTally, wrong: VerdictTally) -> tuple[str, ...]:
     return (
         str(right.total),
         _share(right.wrong, right.total),

@@ -19,7 +19,7 @@ DEFAULT_LOG = Path("laar-profile.log")
 GRID_PROMPTS, MOST_ADAPTIVE_PROMPTS = 20, 100
 
 
-class RunByDefault(TyperGroup):
+class DefaultCommand(TyperGroup):
     """`laar profile --out FILE` is `laar profile run --out FILE`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -29,7 +29,7 @@ class RunByDefault(TyperGroup):
 
 
 profile = typer.Typer(
-    cls=RunByDefault,
+    cls=DefaultCommand,
     no_args_is_help=True,
     help="Measure models, and merge or show what was measured. Without a command: run.",
 )

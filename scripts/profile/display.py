@@ -12,7 +12,7 @@ from rich.table import Table
 
 from profiles.chances.intervals import wilson
 from profiles.profile import Profile
-from scripts.profile.measuring.journal import Outcome
+from scripts.profile.measuring.journal import Entry
 from scripts.profile.measuring.plan import Case, PromptKind
 
 
@@ -45,7 +45,7 @@ class Display:
         else:
             self._progress.update(bar, total=(self._task(model).total or 0) + more)
 
-    def done(self, case: Case, outcome: Outcome) -> None:
+    def done(self, case: Case, outcome: Entry) -> None:
         if outcome.record is not None:
             count = self._counts[case.kind][case.model]
             count[0] += outcome.record.correct

@@ -43,7 +43,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class HeatMap:
     """One task: `figures` by (model, language) and bucket; what was not measured is not there."""
 
     task: str
@@ -81,7 +81,7 @@ def show_profile(profile: Profile, console: Console, *, png: Path | None) -> Non
         console.print(_table(grid, profile.buckets, is_ttca=True))
 
 
-def grids_of(profile: Profile) -> list[Grid]:
+def grids_of(profile: Profile) -> list[HeatMap]:
     capability = Capability(profile)
     tasks = sorted({cell.task for model in profile.models.values() for cell in model.cells})
     grids = []
@@ -94,7 +94,7 @@ def grids_of(profile: Profile) -> list[Grid]:
         }
         rows = sorted({(name, language) for name, language, _ in figures}, key=lambda row: (row[1], row[0]))
         buckets = sorted({bucket for *_, bucket in figures})
-        grids.append(Grid(task=task, rows=tuple(rows), buckets=tuple(buckets), figures=figures))
+        grids.append(HeatMap(task=task, rows=tuple(rows), buckets=tuple(buckets), figures=figures))
     return grids
 
 
@@ -112,7 +112,7 @@ def typical_tokens(bucket: int, edges: Sequence[int]) -> float:
     return (low + edges[bucket]) / 2 if bucket < len(edges) else 1.5 * low
 
 
-def _table(grid: Grid, buckets: Buckets, *, is_ttca: bool) -> Table:
+def _table(grid: HeatMap, buckets: Buckets, *, is_ttca: bool) -> Table:
     labels = [buckets.label(bucket) for bucket in grid.buckets]
     what = "expected TTCA in seconds (L/Q, idle)" if is_ttca else "accuracy (95 % interval)"
     table = Table("language", "model", *labels, title=f"{grid.task}: {what}")
@@ -124,7 +124,7 @@ def _table(grid: Grid, buckets: Buckets, *, is_ttca: bool) -> Table:
     return table
 
 
-def _shades(grid: Grid, *, is_ttca: bool) -> Shades:
+def _shades(grid: HeatMap, *, is_ttca: bool) -> Shades:
     """Green is good; times are told apart by their ratio, as a hopeless model's would drown all others."""
     if not is_ttca:
         return Shades(norm=Normalize(0, 1), colours=ACCURACY_COLOURS)
@@ -154,7 +154,7 @@ def ink(shade: Shades, value: float) -> str:
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > DARK else "white"
 
 
-def _picture(grids: Sequence[Grid], buckets: Buckets) -> Figure:
+def _picture(grids: Sequence[HeatMap], buckets: Buckets) -> Figure:
     """A row of two heat maps for each task: accuracy and expected time to a correct answer."""
     wide, high = PNG_INCHES_PER_CELL
     margin_wide, margin_high = MARGIN_INCHES
@@ -172,7 +172,7 @@ def _picture(grids: Sequence[Grid], buckets: Buckets) -> Figure:
     return figure
 
 
-def _heat_map(axes: Axes, grid: Grid, buckets: Buckets, *, is_ttca: bool) -> None:
+def _heat_map(axes: Axes, grid: HeatMap, buckets: Buckets, *, is_ttca: bool) -> None:
     values = grid.values((lambda f: f.ttca_s) if is_ttca else (lambda f: f.accuracy))
     shade = _shades(grid, is_ttca=is_ttca)
     axes.imshow(values, cmap=shade.colours, norm=shade.norm, aspect="auto")

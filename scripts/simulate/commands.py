@@ -142,10 +142,10 @@ def simulate_plan(
     from scripts.simulate.planning import NoPlan, plan
     from scripts.simulate.settings import SettingsError
     from scripts.simulate.tables import plan_table
-    from scripts.simulate.trials import Target
+    from scripts.simulate.trials import PlanTarget
 
     changes = _changes(profile, None, rate, concurrency, trace, requests, cap, seed)
-    target = Target(measure=measure.value, limit_s=target_s, max_replicas=max_replicas, min_success=min_success)
+    target = PlanTarget(measure=measure.value, limit_s=target_s, max_replicas=max_replicas, min_success=min_success)
     prices = {name: _number(value) for name, value in _pairs(cost).items()}
     try:
         settings, known = _read(

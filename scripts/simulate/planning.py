@@ -7,11 +7,11 @@ from itertools import permutations
 from profiles.profile import Profile
 from scripts.simulate.core.cluster import MAX_REPLICAS
 from scripts.simulate.settings import SettingsError, SimulationSettings
-from scripts.simulate.trials import Counts, Members, Target, Trials
+from scripts.simulate.trials import Counts, Members, PlanTarget, Trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ClusterPlan:
     """The cheapest cluster found; a model with 0 replicas is left out.
 
     `value_s` and `success` are without the first tenth of the requests; `idle_s` is the same figure where no request
@@ -37,7 +37,9 @@ class NoPlan:
     simulated: int
 
 
-def plan(settings: SimulationSettings, profile: Profile, target: Target, costs: Mapping[str, float]) -> Plan | NoPlan:
+def plan(
+    settings: SimulationSettings, profile: Profile, target: PlanTarget, costs: Mapping[str, float]
+) -> ClusterPlan | NoPlan:
     """Search with the first policy of the settings; a local optimum, as replicas change one or two models at a time.
 
     Raises SettingsError where a cost is named for a model that is not there, and where the traffic is too short.
@@ -58,12 +60,12 @@ def plan(settings: SimulationSettings, profile: Profile, target: Target, costs: 
     return _cheapest(starts, [costs.get(name, 1.0) for name in models], trials) if starts else _refusal(tried, trials)
 
 
-def _cheapest(starts: Sequence[Counts], price: list[float], trials: Trials) -> Plan:
+def _cheapest(starts: Sequence[Counts], price: list[float], trials: Trials) -> ClusterPlan:
     ascending = sorted(range(len(price)), key=lambda m: price[m])
     ends = [_improve(start, order, price, trials) for start in starts for order in (ascending, ascending[::-1])]
     best = min(ends, key=lambda counts: (_cost(counts, price), trials.at(counts).value_s))
     found = trials.at(best)
-    return Plan(
+    return ClusterPlan(
         replicas=dict(zip(trials.models, best, strict=True)),
         cost=_cost(best, price),
         value_s=found.value_s,

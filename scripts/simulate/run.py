@@ -12,12 +12,12 @@ from profiles.chances.capability import Capability
 from profiles.profile import Profile
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
-from scripts.simulate.core.router import Loop, Router
-from scripts.simulate.core.simulation import Outcome, Simulation
-from scripts.simulate.core.traffic import Prompt, Traffic, closed, poisson
-from scripts.simulate.core.truth import Drawn
-from scripts.simulate.settings import Kind, SettingsError, SimulationSettings
-from scripts.simulate.summary import Charging, Summary, summarise
+from scripts.simulate.core.router import Loop, SimulatedRouter
+from scripts.simulate.core.simulation import Results, Simulation
+from scripts.simulate.core.traffic import SimulatedPrompt, Traffic, closed, poisson
+from scripts.simulate.core.truth import DrawnTruth
+from scripts.simulate.settings import SettingsError, SimulationSettings, TrafficKind
+from scripts.simulate.summary import SimulatedCharging, Summary, summarise
 
 
 def loop_of(policy: str) -> Loop:
@@ -34,14 +34,14 @@ class Scene:
     capability: Capability
     cluster: Cluster
     traffic: Traffic
-    truth: Drawn
+    truth: DrawnTruth
 
     def loop_for(self, policy: str) -> Loop:
         return self.settings.loops.get(policy) or loop_of(policy)
 
-    def play(self, policy: str) -> Outcome:
+    def play(self, policy: str) -> Results:
         settings, cluster = self.settings, self.cluster
-        router = Router(
+        router = SimulatedRouter(
             policy=policy,
             models=cluster.models,
             profile=self.profile,
@@ -59,9 +59,11 @@ class Scene:
             seed=settings.seed,
         ).run()
 
-    def summaries(self, outcomes: Mapping[str, Outcome]) -> list[Summary]:
+    def summaries(self, outcomes: Mapping[str, Results]) -> list[Summary]:
         """The figures of each policy, charged by what all of them show."""
-        charging = Charging.of(list(outcomes.values()), answerable=self.truth.answerable, cap=self.settings.cap)
+        charging = SimulatedCharging.of(
+            list(outcomes.values()), answerable=self.truth.answerable, cap=self.settings.cap
+        )
         models = self.cluster.models
         return [
             summarise(outcome, charging, policy=policy, loop=self.loop_for(policy), models=models)
@@ -76,7 +78,7 @@ def scene(settings: SimulationSettings, profile: Profile, replicas: Mapping[str,
     kinds = settings.kinds(profile)
     traffic = _traffic(settings, [_prompt(kind, profile, cluster.models) for kind in kinds], kinds)
     capability = Capability(profile)
-    truth = Drawn(profile, cluster.models, traffic, seed=settings.seed + 1, capability=capability)
+    truth = DrawnTruth(profile, cluster.models, traffic, seed=settings.seed + 1, capability=capability)
     return Scene(
         settings=settings, profile=profile, capability=capability, cluster=cluster, traffic=traffic, truth=truth
     )
@@ -113,9 +115,9 @@ def _cluster(settings: SimulationSettings, profile: Profile, replicas: Mapping[s
     )
 
 
-def _prompt(kind: Kind, profile: Profile, models: Sequence[str]) -> Prompt:
+def _prompt(kind: TrafficKind, profile: Profile, models: Sequence[str]) -> SimulatedPrompt:
     output = [profile.models[name].output_tokens.get(kind.task, DEFAULT_OUTPUT_TOKENS) for name in models]
-    return Prompt(
+    return SimulatedPrompt(
         id=f"{kind.task}-{kind.language}-{kind.prompt_tokens}",
         task=kind.task,
         language=kind.language,
@@ -124,7 +126,7 @@ def _prompt(kind: Kind, profile: Profile, models: Sequence[str]) -> Prompt:
     )
 
 
-def _traffic(settings: SimulationSettings, prompts: Sequence[Prompt], kinds: Sequence[Kind]) -> Traffic:
+def _traffic(settings: SimulationSettings, prompts: Sequence[SimulatedPrompt], kinds: Sequence[TrafficKind]) -> Traffic:
     shares, seed = [kind.share for kind in kinds], settings.seed
     if settings.concurrency is not None:
         found = closed(prompts, shares, requests=settings.requests, clients=settings.concurrency, seed=seed)

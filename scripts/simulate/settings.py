@@ -37,7 +37,7 @@ class SettingsError(ValueError):
     """What cannot be simulated, and why."""
 
 
-class Kind(Strict):
+class TrafficKind(Strict):
     """A kind of prompt, and how often it comes beside the others."""
 
     task: str = DEFAULT_TASK
@@ -79,7 +79,7 @@ class SimulationSettings(Strict):
         description="Of the time of a token, how much passes while others are read: 1 on GPUs, 0 on CPUs.",
     )
     faults: Faults | None = None
-    workload: tuple[Kind, ...] = Field(
+    workload: tuple[TrafficKind, ...] = Field(
         default=(),
         max_length=_MAX_KINDS,
         description="Empty: every task, language and length of the profile, equally often.",
@@ -134,7 +134,7 @@ class SimulationSettings(Strict):
             raise SettingsError(f"replicas: unknown models {unknown}; known: {sorted(profile.models)}")
         return dict(self.replicas) or dict.fromkeys(profile.models, 1)
 
-    def kinds(self, profile: Profile) -> tuple[Kind, ...]:
+    def kinds(self, profile: Profile) -> tuple[TrafficKind, ...]:
         """What is asked; raises SettingsError where neither the settings nor the profile say."""
         if self.workload:
             known = {DEFAULT_TASK} | {cell.task for model in profile.models.values() for cell in model.cells}
@@ -147,7 +147,7 @@ class SimulationSettings(Strict):
                 "workload: the profile has no cells to take it from; name task, language and prompt_tokens"
             )
         return tuple(
-            Kind(task=task, language=language, prompt_tokens=_middle(bucket, profile.bucket_edges))
+            TrafficKind(task=task, language=language, prompt_tokens=_middle(bucket, profile.bucket_edges))
             for task, language, bucket in places
         )
 

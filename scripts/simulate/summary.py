@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from profiles.arrays import Floats
 from profiles.measures.ttca import PAR_FACTOR
 from scripts.simulate.core.router import Loop
-from scripts.simulate.core.simulation import Outcome
+from scripts.simulate.core.simulation import Results
 from scripts.simulate.settings import SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
+class TimeSummary:
     """Of `count` values in seconds; None where there is no value."""
 
     count: int
@@ -23,7 +23,7 @@ class Times:
     p95_s: float | None
 
     @classmethod
-    def of(cls, values: Floats) -> "Times":
+    def of(cls, values: Floats) -> "TimeSummary":
         kept = values[~np.isnan(values)]
         if not len(kept):
             return cls(count=0, mean_s=None, p50_s=None, p95_s=None)
@@ -42,13 +42,13 @@ class Summary:
 
     policy: str
     loop: Loop
-    ttca: Times
+    ttca: TimeSummary
     penalised_s: float
-    solved_ttca: Times
+    solved_ttca: TimeSummary
     success: float
     attempts: float
-    ttft: Times
-    tpot: Times
+    ttft: TimeSummary
+    tpot: TimeSummary
     busy: Mapping[str, float]
     shares: Mapping[str, float]
     faults: int
@@ -56,7 +56,7 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Charging:
+class SimulatedCharging:
     """What all policies of a run share, as in `profiles.measures.ttca`, but with arrays over the requests.
 
     `answerable` says which of them some model answers; `attempt_s` is the price of an attempt that was not made.
@@ -68,7 +68,7 @@ class Charging:
     penalty_s: float
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome], *, answerable: NDArray[np.bool_], cap: int) -> "Charging":
+    def of(cls, outcomes: Sequence[Results], *, answerable: NDArray[np.bool_], cap: int) -> "SimulatedCharging":
         longest_s = np.max([outcome.longest_s for outcome in outcomes], axis=0)
         if not longest_s.any():
             raise SettingsError("no attempt took any time, so that there is no price for one")
@@ -79,33 +79,35 @@ class Charging:
             penalty_s=PAR_FACTOR * max(float(outcome.elapsed_s.max()) for outcome in outcomes),
         )
 
-    def charged_s(self, outcome: Outcome) -> Floats:
+    def charged_s(self, outcome: Results) -> Floats:
         return charged_s(outcome, cap=self.cap, attempt_s=self.attempt_s)
 
-    def penalised_s(self, outcome: Outcome) -> Floats:
+    def penalised_s(self, outcome: Results) -> Floats:
         return np.where(outcome.solved, outcome.elapsed_s, self.penalty_s)
 
 
-def charged_s(outcome: Outcome, *, cap: int, attempt_s: Floats) -> Floats:
+def charged_s(outcome: Results, *, cap: int, attempt_s: Floats) -> Floats:
     """TTCA where solved, else all attempts up to the cap: `profiles.measures.ttca.charged_s`, over arrays."""
     own_s = outcome.elapsed_s / np.maximum(outcome.attempts, 1)
     left_s = (cap - outcome.attempts) * np.maximum(attempt_s, own_s)
     return np.where(outcome.solved, outcome.elapsed_s, outcome.elapsed_s + left_s)
 
 
-def summarise(outcome: Outcome, charging: Charging, *, policy: str, loop: Loop, models: Sequence[str]) -> Summary:
+def summarise(
+    outcome: Results, charging: SimulatedCharging, *, policy: str, loop: Loop, models: Sequence[str]
+) -> Summary:
     """The figures of one outcome."""
     calls = max(1, sum(outcome.calls))
     return Summary(
         policy=policy,
         loop=loop,
-        ttca=Times.of(charging.charged_s(outcome)[charging.answerable]),
+        ttca=TimeSummary.of(charging.charged_s(outcome)[charging.answerable]),
         penalised_s=float(charging.penalised_s(outcome).mean()),
-        solved_ttca=Times.of(np.where(outcome.solved, outcome.elapsed_s, np.nan)),
+        solved_ttca=TimeSummary.of(np.where(outcome.solved, outcome.elapsed_s, np.nan)),
         success=float(outcome.solved.mean()),
         attempts=float(outcome.attempts.mean()),
-        ttft=Times.of(outcome.first_token_s),
-        tpot=Times.of(outcome.token_s),
+        ttft=TimeSummary.of(outcome.first_token_s),
+        tpot=TimeSummary.of(outcome.token_s),
         busy=dict(zip(models, outcome.busy, strict=True)),
         shares={name: made / calls for name, made in zip(models, outcome.calls, strict=True)},
         faults=outcome.faults,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from scripts.simulate.planning import Plan
+from scripts.simulate.planning import ClusterPlan
 from scripts.simulate.summary import Summary
-from scripts.simulate.trials import Target
+from scripts.simulate.trials import PlanTarget
 
 # What "Accuracy Is Speed" (arXiv 2604.15732) reports of LAAR: TTCA lower than that of each by this share.
 PUBLISHED = {"load-aware": 0.31, "session-affinity": 0.49}
@@ -52,7 +52,7 @@ def paper_table(found: Sequence[Summary]) -> Table:
     return table
 
 
-def plan_table(plan: Plan, target: Target) -> Table:
+def plan_table(plan: ClusterPlan, target: PlanTarget) -> Table:
     table = Table(
         "model", "replicas", "busy", title=f"simulated: {target.measure} TTCA {_s(plan.value_s)} s, cost {plan.cost:g}"
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deployments.router.choice.latency import Speeds, idle_latency_s
 from profiles.arrays import Floats
 from profiles.profile import Profile
-from scripts.simulate.core.truth import Drawn
+from scripts.simulate.core.truth import DrawnTruth
 from scripts.simulate.run import Scene, scene
 from scripts.simulate.settings import SettingsError, SimulationSettings
 from scripts.simulate.summary import charged_s
@@ -30,7 +30,7 @@ _EXCESS, _DEVIATIONS = 0.02, 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class PlanTarget:
     """A limit on the time to the right answer, for a success that must be kept; None: nearly that of all models."""
 
     measure: Measure
@@ -43,7 +43,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class PlanTrial:
     """One simulated cluster; `busy` is the share of the time that each model's replicas worked.
 
     `is_growing` where requests take longer and longer.
@@ -64,10 +64,12 @@ class Trials:
     every cluster. Raises SettingsError where the traffic is too short to judge.
     """
 
-    def __init__(self, settings: SimulationSettings, profile: Profile, models: Sequence[str], target: Target) -> None:
+    def __init__(
+        self, settings: SimulationSettings, profile: Profile, models: Sequence[str], target: PlanTarget
+    ) -> None:
         self._settings, self._profile, self.models, self.target = settings, profile, tuple(models), target
-        self.known: dict[Counts, Trial] = {}
-        self._idle: dict[Members, Trial] = {}
+        self.known: dict[Counts, PlanTrial] = {}
+        self._idle: dict[Members, PlanTrial] = {}
         self._everyone = scene(settings, profile, dict.fromkeys(models, 1))
         size = len(self._everyone.traffic)
         self._is_measured = np.arange(size) >= size // _PARTS
@@ -86,13 +88,13 @@ class Trials:
         wanted = self.target.min_success
         return NEARLY * self.idle((True,) * len(self.models)).success if wanted is None else wanted
 
-    def at(self, counts: Counts) -> Trial:
+    def at(self, counts: Counts) -> PlanTrial:
         found = self.known.get(counts)
         if found is None:
             found = self.known[counts] = self._judged(self._settings, counts)
         return found
 
-    def idle(self, members: Members) -> Trial:
+    def idle(self, members: Members) -> PlanTrial:
         """One replica of some models, asked by one client: what no number of replicas improves."""
         found = self._idle.get(members)
         if found is None:
@@ -105,11 +107,11 @@ class Trials:
         found = self.at(counts)
         return found.value_s <= self.target.limit_s and found.success >= self.min_success and not found.is_growing
 
-    def _judged(self, settings: SimulationSettings, counts: Counts) -> Trial:
+    def _judged(self, settings: SimulationSettings, counts: Counts) -> PlanTrial:
         made, policy = self._scene(settings, counts), settings.policies[0]
         outcome = made.play(policy)
         charged = charged_s(outcome, cap=settings.cap, attempt_s=self._attempt_s)
-        return Trial(
+        return PlanTrial(
             value_s=self.target.value_s(charged[self._answerable]) if self.can_answer else float("inf"),
             success=float(outcome.solved[self._is_measured].mean()),
             attempts=float(outcome.attempts[self._is_measured].mean()),
@@ -136,7 +138,7 @@ class Trials:
             )
 
 
-def _among(truth: Drawn, rows: Sequence[int]) -> Drawn:
+def _among(truth: DrawnTruth, rows: Sequence[int]) -> DrawnTruth:
     """The same answers from some of the models, whose failures alone would be drawn to go together otherwise."""
     some = copy(truth)
     some.right = truth.right[:, rows]

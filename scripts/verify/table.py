@@ -10,7 +10,7 @@ ALL = "all"
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class AnswerTally:
     """Of the rows of one class: `right` ones may be called correct, `others` may not.
 
     `missed` are verdicts of unknown on an answer that could be read.
@@ -33,18 +33,18 @@ class Tally:
             self.missed += outcome is Outcome.UNKNOWN
 
 
-def tallies(rows: Iterable[Row], verdicts: Iterable[Verdict]) -> dict[str, Tally]:
+def tallies(rows: Iterable[Row], verdicts: Iterable[Verdict]) -> dict[str, AnswerTally]:
     """By class in alphabetical order, then for all; rows that do not say what is right are left out."""
-    found: dict[str, Tally] = {}
-    total = Tally()
+    found: dict[str, AnswerTally] = {}
+    total = AnswerTally()
     for row, verdict in zip(rows, verdicts, strict=True):
         if row.allowed:
-            for tally in (found.setdefault(row.class_ or "-", Tally()), total):
+            for tally in (found.setdefault(row.class_ or "-", AnswerTally()), total):
                 tally.count(row.allowed, verdict.outcome)
     return dict(sorted(found.items())) | ({ALL: total} if found else {})
 
 
-def lines(found: dict[str, Tally]) -> list[str]:
+def lines(found: dict[str, AnswerTally]) -> list[str]:
     """A table in Markdown."""
     head = [
         "| class | right | others | false accepts | false rejects | unknown, but readable |",

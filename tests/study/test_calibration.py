@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from profiles.arrays import Floats
-from profiles.measures.trial import Trial, Try
+from profiles.measures.trial import Trial, TrialAttempt
 from profiles.measuring.measurement import Record
 from scripts.bench.simulated.calibrate import block_source, calibrate
 from scripts.bench.simulated.replay import play_policy, trials_of
@@ -35,7 +35,7 @@ def timed(found: Engine, *, clients: int, count: int = 60, seed: int = 0) -> tup
             TRIAL,
             prompt_id=r.prompt_id,
             sent_s=float(i),
-            tries=(Try(model="m", started_s=0.0, latency_s=1.0, correct=True),),
+            tries=(TrialAttempt(model="m", started_s=0.0, latency_s=1.0, correct=True),),
         )
         for i, r in enumerate(records)
     ]

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import expit
 
 from profiles.arrays import Floats
-from profiles.chances.estimator import Bools, Counts
+from profiles.chances.estimator import Bools, CountArrays
 
 EDGES = (128, 512, 2048, 8192, 32768)
 BUCKETS = 6
@@ -25,8 +25,8 @@ def chances(seed: int, *, models: int = 4, tasks: int = 2, languages: int = 8, c
     return found
 
 
-def draw(truth: Floats, is_measured: Bools, *, tried: int, seed: int) -> Counts:
+def draw(truth: Floats, is_measured: Bools, *, tried: int, seed: int) -> CountArrays:
     """What measuring each of these cells with so many prompts would find."""
     counts = np.where(np.broadcast_to(is_measured, truth.shape), tried, 0)
     correct = np.random.default_rng(seed).binomial(counts, truth)
-    return Counts(correct=correct.astype(np.float64), tried=counts.astype(np.float64), edges=EDGES)
+    return CountArrays(correct=correct.astype(np.float64), tried=counts.astype(np.float64), edges=EDGES)

@@ -9,10 +9,10 @@ from profiles.measuring.measurement import Record
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
-from scripts.simulate.core.router import Loop, Router
-from scripts.simulate.core.simulation import Outcome, Simulation
-from scripts.simulate.core.traffic import Prompt, Traffic
-from scripts.simulate.core.truth import Recorded
+from scripts.simulate.core.router import Loop, SimulatedRouter
+from scripts.simulate.core.simulation import Results, Simulation
+from scripts.simulate.core.traffic import SimulatedPrompt, Traffic
+from scripts.simulate.core.truth import RecordedTruth
 
 FAST, GOOD = "fast", "good"
 
@@ -73,8 +73,8 @@ def record(prompt: str, model: str, *, correct: bool, latency_s: float = 1.0, co
     )
 
 
-def prompt(models: int, *, name: str = "p", prompt_tokens: float = 100, output_tokens: float = 10) -> Prompt:
-    return Prompt(
+def prompt(models: int, *, name: str = "p", prompt_tokens: float = 100, output_tokens: float = 10) -> SimulatedPrompt:
+    return SimulatedPrompt(
         id=name,
         task="t",
         language="en",
@@ -85,7 +85,7 @@ def prompt(models: int, *, name: str = "p", prompt_tokens: float = 100, output_t
 
 def ask(
     cluster: Cluster,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[SimulatedPrompt],
     right: Sequence[Record],
     *,
     policy: str = "fastest",
@@ -95,12 +95,12 @@ def ask(
     cap: int = 10,
     known: Profile = NO_PROFILE,
     sessions: Sequence[str] | None = None,
-) -> Outcome:
+) -> Results:
     """Ask each prompt once, all at time 0 unless told otherwise."""
     size = len(prompts)
     if arrival_s is None and not clients:
         arrival_s = np.zeros(size)
     traffic = Traffic(prompts=prompts, order=np.arange(size), arrival_s=arrival_s, clients=clients, sessions=sessions)
-    router = Router(policy=policy, models=cluster.models, profile=known, replicas=cluster.replicas)
-    truth = Recorded(right, cluster.models)
+    router = SimulatedRouter(policy=policy, models=cluster.models, profile=known, replicas=cluster.replicas)
+    truth = RecordedTruth(right, cluster.models)
     return Simulation(cluster, router, traffic, truth, loop=loop, cap=cap, seed=0, keeps_tries=True).run()

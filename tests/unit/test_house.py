@@ -3,11 +3,13 @@
 import ast
 import importlib.metadata
 import os
+import re
 import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
@@ -228,6 +230,28 @@ def unmet(requirements: Mapping[str, list[Requirement]], pinned: Mapping[str, Re
     return found
 
 
+def public_classes() -> dict[str, list[str]]:
+    """The modules that define a public class of each name."""
+    found: dict[str, list[str]] = {}
+    for module, path in product_files().items():
+        for node in syntax(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(module)
+    return found
+
+
+def glossary_terms() -> list[str]:
+    """The terms that the glossary defines, in their order."""
+    return [term.lower() for term in re.findall(r"\*\*([^*]+)\*\*", (ROOT / "docs/glossary.md").read_text())]
+
+
+def is_defined(class_name: str, terms: Collection[str]) -> bool:
+    """Whether the noun of a class, its last word, is a term, in the singular or the plural."""
+    noun = re.findall(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z][a-z0-9]+", class_name)[-1].lower()
+    singulars = {noun, noun.removesuffix("s"), noun.removesuffix("es"), f"{noun.removesuffix('ies')}y"}
+    return not singulars.isdisjoint(terms) or f"{noun}s" in terms
+
+
 def shell_scripts() -> list[Path]:
     return [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci" / "run"]
 
@@ -362,6 +386,31 @@ def test_pure_modules_draw_from_the_generator_they_are_given() -> None:
 )
 def test_hidden_draws_are_seen(source: str, expected: list[str]) -> None:
     assert hidden_draws(ast.parse(source)) == expected
+
+
+def test_glossary_defines_each_term_once() -> None:
+    assert [term for term, count in Counter(glossary_terms()).items() if count > 1] == []
+
+
+def test_noun_of_every_public_class_stands_in_the_glossary() -> None:
+    terms = {term.split()[-1] for term in glossary_terms()}
+    assert sorted(name for name in public_classes() if not is_defined(name, terms)) == []
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    assert {name: modules for name, modules in public_classes().items() if len(modules) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("ServedRequest", True, id="last word"),
+        pytest.param("Tries", True, id="plural"),
+        pytest.param("RequestManager", False, id="only the first word"),
+    ],
+)
+def test_a_class_without_a_term_is_seen(name: str, expected: bool) -> None:
+    assert is_defined(name, {"request", "try"}) is expected
 
 
 def test_shell_scripts_are_executable_and_stop_at_the_first_error() -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from profiles.measures.trial import Trial, Try
+from profiles.measures.trial import Trial, TrialAttempt
 from profiles.measuring.measurement import Record
-from scripts.bench.ttca.data import Compared, compare
+from scripts.bench.ttca.data import ComparedTrials, compare
 
 SECONDS = {"big": 4.0, "small": 1.0}
 PARAMETERS: Mapping[str, Any] = {
@@ -40,10 +40,10 @@ def record(prompt_id: str, model: str, *, correct: bool, language: str = "en", p
 
 def trial(policy: str, prompt_id: str, *tries: tuple[str, float, bool], language: str = "en", error: str = "") -> Trial:
     """Attempts one after another without a pause: model, seconds, verdict."""
-    made: list[Try] = []
+    made: list[TrialAttempt] = []
     now_s = 0.0
     for model, took_s, correct in tries:
-        made.append(Try(model=model, started_s=now_s, latency_s=took_s, correct=correct))
+        made.append(TrialAttempt(model=model, started_s=now_s, latency_s=took_s, correct=correct))
         now_s += took_s
     return Trial(
         policy=policy,
@@ -76,7 +76,7 @@ def trials(asked: Mapping[str, Mapping[str, str]] = ASKED) -> list[Trial]:
     ]
 
 
-def compared(parameters: Mapping[str, Any] = PARAMETERS) -> Compared:
+def compared(parameters: Mapping[str, Any] = PARAMETERS) -> ComparedTrials:
     return compare(parameters, trials(), records())
 
 

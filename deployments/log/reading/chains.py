@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class ChainLink:
     """One request; `correct` is what its client said, else what was verified, else None."""
 
     request_id: str
@@ -23,7 +23,7 @@ class Chain:
     total_s: float
     is_solved: bool
 
-    def add(self, link: Link) -> None:
+    def add(self, link: ChainLink) -> None:
         """A retry of what is already correct adds nothing."""
         self.num_requests += 1
         if not self.is_solved:
@@ -31,7 +31,7 @@ class Chain:
             self.is_solved = bool(link.correct)
 
 
-def chains(links: Iterable[Link]) -> list[Chain]:
+def chains(links: Iterable[ChainLink]) -> list[Chain]:
     """The chains of requests given by time of arrival.
 
     A retry of a request that is not among them, or that came with another API key, begins a chain.

@@ -51,7 +51,7 @@ class Change:
 
 
 @dataclass(slots=True, kw_only=True)
-class Asked:
+class LoggedRequest:
     """A request that the log has; `attempts` are rows by index, which pruning may have taken away."""
 
     request_id: str
@@ -102,7 +102,7 @@ class History:
     `retried`: where a request was first asked again, by its id and the hash of its API key.
     """
 
-    asked: Mapping[str, Asked]
+    asked: Mapping[str, LoggedRequest]
     said: Sequence[Change]
     retried: Mapping[tuple[str, str], int]
 
@@ -119,10 +119,10 @@ class History:
         if earlier is not None and earlier.position < change.position:
             yield from self._news(earlier, change.position)
 
-    def _news(self, asked: Asked, position: int) -> Iterator[Lesson]:
+    def _news(self, asked: LoggedRequest, position: int) -> Iterator[Lesson]:
         yield from asked.correction(self._standing(asked, position - 1), self._standing(asked, position))
 
-    def _standing(self, asked: Asked, position: int) -> bool | None:
+    def _standing(self, asked: LoggedRequest, position: int) -> bool | None:
         """What the answer is taken to be once changes up to `position` are known.
 
         The client's latest word comes before laar's verdict; where there is neither, asking again says wrong.
@@ -178,7 +178,7 @@ def _history(connection: Connection, found: Sequence[Change], after: int) -> His
     return History(asked=asked, said=[*_said(connection, asked, after), *said], retried=_retried(connection, asked))
 
 
-def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, Asked]:
+def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, LoggedRequest]:
     wanted = sorted(ids)
     if not wanted:
         return {}
@@ -195,7 +195,7 @@ def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, Asked]:
         .join(changes, and_(changes.c.request_id == columns.request_id, changes.c.correct.is_(None)))
         .where(columns.request_id.in_(wanted))
     )
-    found = {row["request_id"]: Asked(**row) for row in rows.mappings()}
+    found = {row["request_id"]: LoggedRequest(**row) for row in rows.mappings()}
     shown = attempts.c
     names = ("request_id", "attempt_index", "model", "task", "language", "bucket", "prompt_tokens", "verdict", "check")
     tried = select(*(shown[name] for name in names)).where(shown.request_id.in_(wanted))

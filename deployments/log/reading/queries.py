@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, exists, func, select, true
 
 from deployments.log.database.tables import attempts, changes, feedback, requests
-from deployments.log.reading.chains import Chain, Link, chains
+from deployments.log.reading.chains import Chain, ChainLink, chains
 from profiles.cell import Buckets, Cell
 from profiles.chances.intervals import wilson
 
@@ -53,7 +53,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrivals:
+class LoggedArrivals:
     """Requests of a window: `rate_per_s` of all, and the share of each task in them."""
 
     window_s: float
@@ -111,7 +111,7 @@ def request_chains(connection: Connection, wanted: Filter) -> list[Chain]:
     return chains(_links(connection, wanted))
 
 
-def arrivals(connection: Connection, *, since: datetime, before: datetime) -> Arrivals:
+def arrivals(connection: Connection, *, since: datetime, before: datetime) -> LoggedArrivals:
     """Arrival rate and task mix of the requests that came from `since` to before `before`."""
     window_s = (before - since).total_seconds()
     if window_s <= 0:
@@ -123,7 +123,7 @@ def arrivals(connection: Connection, *, since: datetime, before: datetime) -> Ar
         .order_by(requests.c.task)
     ).all()
     total = sum(count for _, count in counts)
-    return Arrivals(
+    return LoggedArrivals(
         window_s=window_s,
         num_requests=total,
         rate_per_s=total / window_s,
@@ -200,7 +200,7 @@ def _accuracy(model: str, language: str, bucket: str, correct: int, tried: int) 
     return Accuracy(model=model, language=language, bucket=bucket, correct=correct, tried=tried, low=low, high=high)
 
 
-def _links(connection: Connection, wanted: Filter) -> Iterator[Link]:
+def _links(connection: Connection, wanted: Filter) -> Iterator[ChainLink]:
     columns = requests.c
     matching: Sequence[ColumnElement[bool]] = [
         columns[name] == value
@@ -224,7 +224,7 @@ def _links(connection: Connection, wanted: Filter) -> Iterator[Link]:
     for request_id, retry_of, key, duration_s, verified, said in connection.execute(
         statement, execution_options={"yield_per": 1000}
     ):
-        yield Link(
+        yield ChainLink(
             request_id=request_id,
             retry_of=retry_of,
             api_key_hash=key,

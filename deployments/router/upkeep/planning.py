@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from deployments.budgets.controller import Controller, Outcome, Plan
+from deployments.budgets.controller import Controller, Plan, PlanStatus
 from deployments.router.choice.budgets import Thinking
 from deployments.router.choice.load import LoadTracker
 
@@ -50,7 +50,7 @@ async def plan_once(
 def _log_troubles(before: Plan, plan: Plan) -> None:
     """Tell once when a model's budgets cannot be found, and once when they can again."""
     for name, now in plan.items():
-        old = before[name].outcome if name in before else Outcome.TAKEN
+        old = before[name].outcome if name in before else PlanStatus.TAKEN
         was_in_trouble, is_in_trouble = old in _TROUBLES, now.outcome in _TROUBLES
         if is_in_trouble and old is not now.outcome:
             logger.warning(
@@ -61,4 +61,4 @@ def _log_troubles(before: Plan, plan: Plan) -> None:
             logger.info("thinking budgets for the load again", extra={"model": name})
 
 
-_TROUBLES = frozenset({Outcome.OVERLOADED, Outcome.FAILED})
+_TROUBLES = frozenset({PlanStatus.OVERLOADED, PlanStatus.FAILED})

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deployments.budgets.allocate import allocate
-from deployments.budgets.objective import Objective
+from deployments.budgets.objective import BudgetObjective
 from deployments.budgets.problem import Problem
 from profiles.arrays import Floats
 from scripts.bench.budgets.problems import SWING_BETWEEN, SWINGING, overfull, random_problems
@@ -49,8 +49,8 @@ def compare_with_reference(some: Sequence[tuple[str, Problem]]) -> Part:
     queue, batch = [], []
     for _, problem in some:
         crowded = replace(problem, capacity=BATCH.capacity, arrivals_per_s=problem.arrivals_per_s * BATCH.capacity)
-        in_batch = Objective(problem=crowded, server=BATCH)
-        queue.append(_compared(Objective(problem=problem), partial(value_s, problem)))
+        in_batch = BudgetObjective(problem=crowded, server=BATCH)
+        queue.append(_compared(BudgetObjective(problem=problem), partial(value_s, problem)))
         batch.append(_compared(in_batch, in_batch.value_s))
     figures: dict[str, Any] = {
         "problems": dict(Counter(kind for kind, _ in some)),
@@ -67,7 +67,7 @@ def compare_with_reference(some: Sequence[tuple[str, Problem]]) -> Part:
     return figures, bars
 
 
-def _compared(objective: Objective, reference_s: Callable[[Floats], float]) -> dict[str, float]:
+def _compared(objective: BudgetObjective, reference_s: Callable[[Floats], float]) -> dict[str, float]:
     """As parts of max(1, |J|): what the reference finds more, what other budgets could add, what rounding took."""
     found = allocate(objective)
     whole = found.budgets.astype(np.float64)
@@ -90,7 +90,7 @@ def swing() -> Part:
     for _ in range(SWING_ITERATIONS):
         visited.append(fixed_point(SWINGING, visited[-1]))
     ends = sorted((visited[-2].tolist(), visited[-1].tolist()), reverse=True)
-    found = allocate(Objective(problem=SWINGING))
+    found = allocate(BudgetObjective(problem=SWINGING))
     figures = {
         "contraction": contraction(SWINGING),
         "swing_between": ends,
@@ -112,10 +112,10 @@ def time_sizes(rng: np.random.Generator, repeats: int) -> Part:
     bars = []
     for num_types, limit in TIME_LIMITS_MS.items():
         problem = overfull(rng, num_types)
-        cases: dict[str, Objective] = {
-            "queue": Objective(problem=problem),
-            "batch": Objective(problem=problem, server=BATCH),
-            "retries": Objective(problem=problem, server=BATCH, max_attempts=MAX_ATTEMPTS),
+        cases: dict[str, BudgetObjective] = {
+            "queue": BudgetObjective(problem=problem),
+            "batch": BudgetObjective(problem=problem, server=BATCH),
+            "retries": BudgetObjective(problem=problem, server=BATCH, max_attempts=MAX_ATTEMPTS),
         }
         for name, objective in cases.items():
             walls = [_wall_ms(objective) for _ in range(max(3, repeats * 4 // num_types))]
@@ -125,7 +125,7 @@ def time_sizes(rng: np.random.Generator, repeats: int) -> Part:
     return figures, bars
 
 
-def _wall_ms(objective: Objective) -> float:
+def _wall_ms(objective: BudgetObjective) -> float:
     began_ns = time.perf_counter_ns()
     allocate(objective)
     return (time.perf_counter_ns() - began_ns) / 1e6

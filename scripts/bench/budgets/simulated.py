@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deployments.budgets.allocate import allocate
-from deployments.budgets.objective import Objective
+from deployments.budgets.objective import BudgetObjective
 from deployments.budgets.problem import Problem
-from deployments.budgets.servers import Batching, OneAtATime, Server
+from deployments.budgets.servers import Batching, Server, SingleServer
 from profiles.arrays import Floats
-from scripts.allocate.simulation import Traffic, simulate
+from scripts.allocate.simulation import QueueTraffic, simulate
 from scripts.bench.report import Bar
 
 Part = tuple[dict[str, Any], list[Bar]]
@@ -51,7 +51,7 @@ BATCH = Batching(growth=0.05, slots=8)
 WIDE_BATCH = Batching(growth=0.05, slots=1024)
 # Servers by name, and whether the formula is exact for them.
 SERVERS: Mapping[str, tuple[Server, bool]] = {
-    "queue": (OneAtATime(), True),
+    "queue": (SingleServer(), True),
     "wide_batch": (WIDE_BATCH, True),
     "narrow_batch": (BATCH, False),
 }
@@ -76,7 +76,7 @@ def compare_baselines(plot_path: Path | None) -> Part:
     margins = []
     for arrivals in LOADS_PER_S:
         problem = replace(ASSUMED, arrivals_per_s=arrivals)
-        objective = Objective(problem=problem)
+        objective = BudgetObjective(problem=problem)
         policies = {"optimal": allocate(objective).budgets.astype(np.float64), **_baselines(objective)}
         figures[f"{arrivals:g}"] = {name: _brought(objective, budgets) for name, budgets in policies.items()}
         values = {name: objective.value_s(budgets) for name, budgets in policies.items()}
@@ -87,7 +87,7 @@ def compare_baselines(plot_path: Path | None) -> Part:
     return figures, bars
 
 
-def _baselines(objective: Objective) -> dict[str, Floats]:
+def _baselines(objective: BudgetObjective) -> dict[str, Floats]:
     top = objective.problem.max_tokens
     shares = np.linspace(0, 1, _UNIFORM_POINTS)
     return {
@@ -98,7 +98,7 @@ def _baselines(objective: Objective) -> dict[str, Floats]:
     }
 
 
-def _brought(objective: Objective, budgets: Floats) -> dict[str, Any]:
+def _brought(objective: BudgetObjective, budgets: Floats) -> dict[str, Any]:
     """None for the J and E[T] of a queue that is not stable."""
     load, capacity = objective.load(budgets), objective.server.capacity
     return {
@@ -155,10 +155,10 @@ def _at_load(types: Problem, arrivals_per_s: float, requests: int, seed: int) ->
     the worth which turns out cheapest in this very simulation, which no operator would know.
     """
     problem = replace(types, arrivals_per_s=arrivals_per_s)
-    traffic = Traffic.drawn(problem, requests=requests, max_attempts=MAX_ATTEMPTS, seed=seed)
-    served = Objective(problem=problem, max_attempts=MAX_ATTEMPTS)
+    traffic = QueueTraffic.drawn(problem, requests=requests, max_attempts=MAX_ATTEMPTS, seed=seed)
+    served = BudgetObjective(problem=problem, max_attempts=MAX_ATTEMPTS)
     once = {
-        factor: _retried(served, Objective(problem=replace(problem, worth_s=factor * problem.worth_s)), traffic)
+        factor: _retried(served, BudgetObjective(problem=replace(problem, worth_s=factor * problem.worth_s)), traffic)
         | {"worth_factor": factor}
         for factor in WORTH_FACTORS
     }
@@ -176,7 +176,7 @@ def _at_load(types: Problem, arrivals_per_s: float, requests: int, seed: int) ->
     return policies | {"ratios": ratios}
 
 
-def _retried(served: Objective, planned: Objective, traffic: Traffic) -> dict[str, Any]:
+def _retried(served: BudgetObjective, planned: BudgetObjective, traffic: QueueTraffic) -> dict[str, Any]:
     """What the best budgets of `planned` bring where requests are `served` with retries."""
     budgets = allocate(planned).budgets.astype(np.float64)
     load = served.load(budgets)
@@ -212,11 +212,11 @@ def check_formulas(requests: int, seed: int) -> Part:
 def _formula(server: Server, max_attempts: int, utilisation: float, requests: int, seed: int) -> dict[str, float]:
     """The same budgets at all loads: the best ones at the assumed arrivals."""
     types = replace(ASSUMED, capacity=server.capacity)
-    planned = Objective(problem=types, server=server, max_attempts=max_attempts)
+    planned = BudgetObjective(problem=types, server=server, max_attempts=max_attempts)
     budgets = allocate(planned).budgets.astype(np.float64)
     work_s = planned.load(budgets) / types.arrivals_per_s
     served = replace(planned, problem=replace(types, arrivals_per_s=utilisation * server.capacity / work_s))
-    traffic = Traffic.drawn(served.problem, requests=requests, max_attempts=max_attempts, seed=seed)
+    traffic = QueueTraffic.drawn(served.problem, requests=requests, max_attempts=max_attempts, seed=seed)
     seen, formula_s = simulate(served, budgets, traffic), served.mean_time_s(budgets)
     return {
         "formula_s": formula_s,

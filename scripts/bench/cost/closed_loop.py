@@ -21,7 +21,7 @@ TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class LoadTarget:
     """Something to load: where it listens and what to send."""
 
     name: str
@@ -39,12 +39,12 @@ class Target:
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
 
-def load(target: Target, *, concurrency: int, count: int) -> dict[str, float]:
+def load(target: LoadTarget, *, concurrency: int, count: int) -> dict[str, float]:
     """`count` requests by `concurrency` clients, each over a connection of its own; every answer must be a 200."""
     return uvloop.run(_load(target, concurrency, count))
 
 
-async def _load(target: Target, concurrency: int, count: int) -> dict[str, float]:
+async def _load(target: LoadTarget, concurrency: int, count: int) -> dict[str, float]:
     loop, address = asyncio.get_running_loop(), urlsplit(target.url)
     assert address.hostname is not None
     request, left, times_s = target.request(), iter(range(count)), list[float]()

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from scripts.bench.cost.closed_loop import Target, load
+from scripts.bench.cost.closed_loop import LoadTarget, load
 from scripts.bench.report import Bar, Report, median_and_spread
 
 MODEL = "simulated-instant"
@@ -68,7 +68,7 @@ def _compare(by_target: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     return summary
 
 
-def _targets() -> Iterator[Target]:
+def _targets() -> Iterator[LoadTarget]:
     plain: dict[str, Any] = {"messages": [{"role": "user", "content": QUESTION}], "max_tokens": 16, "temperature": 0}
     verified = plain | {"laar": {"verify": {"type": "contains", "value": "answer"}}}
     yield _target("ray", "/ray", plain | {"model": MODEL})
@@ -76,8 +76,10 @@ def _targets() -> Iterator[Target]:
     yield _target("laar_verified", "/laar", verified | {"model": "auto"})
 
 
-def _target(name: str, route: str, body: dict[str, Any]) -> Target:
-    return Target(name=name, url=f"http://127.0.0.1:{PORT}{route}/v1/chat/completions", body=msgspec.json.encode(body))
+def _target(name: str, route: str, body: dict[str, Any]) -> LoadTarget:
+    return LoadTarget(
+        name=name, url=f"http://127.0.0.1:{PORT}{route}/v1/chat/completions", body=msgspec.json.encode(body)
+    )
 
 
 def share_cores() -> dict[str, str]:

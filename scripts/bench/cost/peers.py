@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from scripts.bench.cost import overhead
-from scripts.bench.cost.closed_loop import Target, load
+from scripts.bench.cost.closed_loop import LoadTarget, load
 from scripts.bench.cost.instant_backend import MODEL
 from scripts.bench.cost.peer_processes import (
     GROUP,
@@ -56,7 +56,7 @@ def run(*, rounds: int, requests: int, profile: bool) -> Report:
     )
 
 
-def _measure(targets: Sequence[Target], concurrency: int, rounds: int, requests: int) -> dict[str, list[Run]]:
+def _measure(targets: Sequence[LoadTarget], concurrency: int, rounds: int, requests: int) -> dict[str, list[Run]]:
     results: dict[str, list[Run]] = {target.name: [] for target in targets}
     for target in targets:
         load(target, concurrency=concurrency, count=100)
@@ -102,7 +102,7 @@ def bars_of(figures: Mapping[str, Any], mine: str, concurrency: int) -> Iterator
 
 
 @contextmanager
-def _targets() -> Iterator[list[Target]]:
+def _targets() -> Iterator[list[LoadTarget]]:
     with (
         instant_backends(BACKEND_PORTS) as urls,
         litellm(_litellm_config(urls), LITELLM_PORT) as litellm_url,
@@ -120,10 +120,10 @@ def _targets() -> Iterator[list[Target]]:
         ]
 
 
-def _target(name: str, url: str, model: str) -> Target:
+def _target(name: str, url: str, model: str) -> LoadTarget:
     question = {"role": "user", "content": overhead.QUESTION}
     body = msgspec.json.encode({"model": model, "messages": [question], "max_tokens": 16, "temperature": 0})
-    return Target(name=name, url=f"{url}/v1/chat/completions", body=body)
+    return LoadTarget(name=name, url=f"{url}/v1/chat/completions", body=body)
 
 
 def _litellm_config(urls: Sequence[str]) -> dict[str, Any]:

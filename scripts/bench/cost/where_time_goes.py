@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from scripts.bench.cost.closed_loop import Target, load
+from scripts.bench.cost.closed_loop import LoadTarget, load
 
 ROOT = Path(__file__).parents[3]
 CONCURRENCY, SAMPLES_PER_S, SAMPLED_S = 16, 200, 10
@@ -55,7 +55,7 @@ def processes_of(app: str) -> dict[str, re.Pattern[str]]:
     }
 
 
-def where_time_goes(target: Target, app: str, replicas: Sequence[str]) -> dict[str, Any]:
+def where_time_goes(target: LoadTarget, app: str, replicas: Sequence[str]) -> dict[str, Any]:
     """Milliseconds of processor time per request by process, and shares of the replicas' time by owner.
 
     HAProxy and Ray's background serve whatever else is up besides.

@@ -36,7 +36,7 @@ NEVER = 10_000.0
 
 
 @dataclass
-class World:
+class DriftWorld:
     """Two models with true chances by cell, behind the real routing, and what has happened so far."""
 
     rng: np.random.Generator
@@ -148,7 +148,7 @@ def _share(values: Sequence[bool]) -> float:
     return float(np.mean(values))
 
 
-def _world(seed: int) -> World:
+def _world(seed: int) -> DriftWorld:
     rng = np.random.default_rng(seed)
     shape = (len(LANGUAGES), len(LENGTHS))
     truth = np.stack([rng.uniform(*BETTER, shape), rng.uniform(*WORSE, shape)])
@@ -161,7 +161,7 @@ def _world(seed: int) -> World:
     )
     models = [Model(name=name, context_tokens=8192) for name in NAMES]
     routing = Routing(models=models, profile=profile, policy="laar", detector=FastTextDetector())
-    return World(rng=rng, truth=truth, routing=routing)
+    return DriftWorld(rng=rng, truth=truth, routing=routing)
 
 
 def _profile(correct: np.ndarray[Any, np.dtype[np.int64]]) -> ModelProfile:

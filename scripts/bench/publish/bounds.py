@@ -16,7 +16,7 @@ from profiles.arrays import Floats
 from profiles.measures.trial import Trial
 from profiles.measures.ttca import attempts_s
 from profiles.measuring.measurement import Record
-from scripts.bench.ttca.data import LAAR, Compared, Prompt
+from scripts.bench.ttca.data import LAAR, AskedPrompt, ComparedTrials
 
 Order = tuple[str, ...]
 PromptKind = tuple[str, str, int]
@@ -25,7 +25,7 @@ MOST_MODELS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptTimes:
+class AttemptEstimate:
     """What an attempt by a model on a prompt takes under the load of LAAR's own blocks, by prompt and model.
 
     Measured where LAAR made that attempt. Else estimated: a line in prompt and output tokens for each model, fitted to
@@ -49,14 +49,14 @@ class Bounds:
     cannot do better. `replayed`: the order in which LAAR really asked.
     """
 
-    times: AttemptTimes
+    times: AttemptEstimate
     orders: Mapping[PromptKind, Order]
     oracle: Mapping[str, float]
     static: Mapping[str, float]
     replayed: Mapping[str, float]
 
 
-def bounds_of(compared: Compared) -> Bounds:
+def bounds_of(compared: ComparedTrials) -> Bounds:
     """Raises ValueError where nobody asked a model, or orders are too many to try."""
     times = attempt_times(compared)
     solvable = [prompt for prompt in compared.prompts if prompt.is_answerable]
@@ -71,7 +71,7 @@ def bounds_of(compared: Compared) -> Bounds:
     )
 
 
-def replay_s(prompt: Prompt, order: Sequence[str], seconds: Mapping[tuple[str, str], float]) -> float:
+def replay_s(prompt: AskedPrompt, order: Sequence[str], seconds: Mapping[tuple[str, str], float]) -> float:
     """The time until the first model of an order that is right, or of all where none is."""
     total_s = 0.0
     for model in order:
@@ -82,16 +82,16 @@ def replay_s(prompt: Prompt, order: Sequence[str], seconds: Mapping[tuple[str, s
 
 
 def best_orders(
-    prompts: Iterable[Prompt], models: Sequence[str], seconds: Mapping[tuple[str, str], float]
+    prompts: Iterable[AskedPrompt], models: Sequence[str], seconds: Mapping[tuple[str, str], float]
 ) -> dict[PromptKind, Order]:
     """For each cell the order of least mean time over its prompts; a tie goes to the smaller names."""
     if len(models) > MOST_MODELS:
         raise ValueError(f"{len(models)} models; all orders of at most {MOST_MODELS} can be tried")
-    cells: dict[PromptKind, list[Prompt]] = defaultdict(list)
+    cells: dict[PromptKind, list[AskedPrompt]] = defaultdict(list)
     for prompt in prompts:
         cells[prompt.cell].append(prompt)
 
-    def mean_s(order: Order, members: Sequence[Prompt]) -> float:
+    def mean_s(order: Order, members: Sequence[AskedPrompt]) -> float:
         return fmean(replay_s(prompt, order, seconds) for prompt in members)
 
     return {
@@ -99,7 +99,7 @@ def best_orders(
     }
 
 
-def attempt_times(compared: Compared) -> AttemptTimes:
+def attempt_times(compared: ComparedTrials) -> AttemptEstimate:
     """Seconds for every compared prompt on every model; ValueError names a model that no policy asked."""
     by_id = {prompt.id: prompt for prompt in compared.prompts}
     pooled = [made for trials in compared.trials.values() for made in _attempts(map(_without_repeats, trials), by_id)]
@@ -121,7 +121,7 @@ def attempt_times(compared: Compared) -> AttemptTimes:
         for prompt in compared.prompts
         for model in compared.models
     }
-    return AttemptTimes(
+    return AttemptEstimate(
         seconds=seconds,
         measured=len(measured),
         estimated=len(seconds) - len(measured),
@@ -140,7 +140,7 @@ def _without_repeats(trial: Trial) -> Trial:
     return replace(trial, tries=trial.tries[:fresh], elapsed_s=last.started_s + last.latency_s)
 
 
-def _attempts(trials: Iterable[Trial], by_id: Mapping[str, Prompt]) -> list[tuple[Record, float]]:
+def _attempts(trials: Iterable[Trial], by_id: Mapping[str, AskedPrompt]) -> list[tuple[Record, float]]:
     """What was asked, with the time it took from the verdict before; a trial that broke off has no such times."""
     return [
         (by_id[trial.prompt_id].answers[attempt.model], took_s)

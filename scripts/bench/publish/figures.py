@@ -24,7 +24,7 @@ from profiles.measures.ttca import (
 )
 from scripts.bench.publish.bounds import Bounds, bounds_of
 from scripts.bench.report import Bar
-from scripts.bench.ttca.data import LAAR, Compared, Prompt
+from scripts.bench.ttca.data import LAAR, AskedPrompt, ComparedTrials
 
 MOST_OVER = {"load-aware": 0.69, "session-affinity": 0.51}
 MOST_OVER_STATIC = 1.10
@@ -43,7 +43,7 @@ Compare = Callable[[Charges, Charges], dict[str, Any]]
 class Charging:
     """What all policies share: the answerable prompts, the price of an attempt not made, the penalty."""
 
-    def __init__(self, compared: Compared) -> None:
+    def __init__(self, compared: ComparedTrials) -> None:
         trials = [trial for of_policy in compared.trials.values() for trial in of_policy]
         self.cap: int = compared.parameters["cap"]
         self.answerable = frozenset(prompt.id for prompt in compared.prompts if prompt.is_answerable)
@@ -60,7 +60,7 @@ class Charging:
         return mean_by_prompt(trials, lambda trial: penalised_s(trial, self.penalty_s))
 
 
-def figures_of(compared: Compared, *, resamples: int = RESAMPLES) -> dict[str, Any]:
+def figures_of(compared: ComparedTrials, *, resamples: int = RESAMPLES) -> dict[str, Any]:
     """Everything that is published of a run, in seconds and shares; raises ValueError where nothing is comparable."""
     charging = Charging(compared)
     for name, trials in compared.trials.items():
@@ -106,7 +106,7 @@ def bars_of(figures: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[B
     ]
 
 
-def _prompts(compared: Compared) -> dict[str, Any]:
+def _prompts(compared: ComparedTrials) -> dict[str, Any]:
     """What was asked; `answered_by` and `answered_only_by` are shares of the answerable prompts."""
     right = [{m for m, record in p.answers.items() if record.correct} for p in compared.prompts if p.is_answerable]
     lengths: dict[str, set[int]] = defaultdict(set)
@@ -123,7 +123,7 @@ def _prompts(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _policy(trials: Sequence[Trial], by_id: Mapping[str, Prompt], charging: Charging) -> dict[str, Any]:
+def _policy(trials: Sequence[Trial], by_id: Mapping[str, AskedPrompt], charging: Charging) -> dict[str, Any]:
     charges = charging.answerable_s(trials)
     found = readings(
         trials,
@@ -146,7 +146,7 @@ def _policy(trials: Sequence[Trial], by_id: Mapping[str, Prompt], charging: Char
     }
 
 
-def _unlike_recorded(trials: Sequence[Trial], by_id: Mapping[str, Prompt]) -> float | None:
+def _unlike_recorded(trials: Sequence[Trial], by_id: Mapping[str, AskedPrompt]) -> float | None:
     """The share of attempts with another verdict than the same model had for the same prompt when all were asked."""
     pairs = [
         (attempt.correct, by_id[trial.prompt_id].answers[attempt.model].correct)
@@ -179,7 +179,7 @@ def _latest_client_s(figures: Mapping[str, Any]) -> float:
     return math.nan if None in late_s else max(late_s)
 
 
-def _over_others(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:
+def _over_others(compared: ComparedTrials, charging: Charging, over: Compare) -> dict[str, Any]:
     """LAAR on each other policy's prompts, and its mean over the other's, readings (i) and (ii)."""
 
     def beside(trials: Sequence[Trial]) -> dict[str, Any]:
@@ -195,13 +195,13 @@ def _over_others(compared: Compared, charging: Charging, over: Compare) -> dict[
     return {name: beside(trials) for name, trials in compared.trials.items() if name != LAAR}
 
 
-def _ours(compared: Compared, trials: Sequence[Trial]) -> list[Trial]:
+def _ours(compared: ComparedTrials, trials: Sequence[Trial]) -> list[Trial]:
     """LAAR's trials of another policy's prompts."""
     by_prompt = {trial.prompt_id: trial for trial in compared.trials[LAAR]}
     return [by_prompt[trial.prompt_id] for trial in trials]
 
 
-def _within(compared: Compared) -> dict[str, dict[str, dict[str, float]]]:
+def _within(compared: ComparedTrials) -> dict[str, dict[str, dict[str, float]]]:
     """By policy and seconds the share of its trials that were solved by then, and LAAR's share on its prompts."""
     times = [time for of in compared.trials.values() for trial in of if (time := ttca_s(trial))]
     return {
@@ -225,7 +225,7 @@ def round_numbers(values: Sequence[float]) -> list[float]:
     return [number for power in powers for factor in (1, 2, 5) if low < (number := factor * power) < high]
 
 
-def _bounds(compared: Compared, charging: Charging, over: Compare) -> dict[str, Any]:
+def _bounds(compared: ComparedTrials, charging: Charging, over: Compare) -> dict[str, Any]:
     """Bounds and LAAR's distance from them; where there are none, `not_computed` says why."""
     try:
         found = bounds_of(compared)
@@ -265,7 +265,7 @@ def _times(found: Bounds) -> dict[str, Any]:
     }
 
 
-def _tasks(compared: Compared, trials: Sequence[Trial], charging: Charging) -> dict[str, dict[str, float]]:
+def _tasks(compared: ComparedTrials, trials: Sequence[Trial], charging: Charging) -> dict[str, dict[str, float]]:
     """Means of reading (i) by task on a policy's answerable prompts: its own and LAAR's."""
     theirs, laars = charging.answerable_s(trials), charging.answerable_s(compared.trials[LAAR])
     ids: dict[str, list[str]] = defaultdict(list)
@@ -282,7 +282,7 @@ def _tasks(compared: Compared, trials: Sequence[Trial], charging: Charging) -> d
     }
 
 
-def _before(compared: Compared, charging: Charging) -> dict[str, dict[str, float]]:
+def _before(compared: ComparedTrials, charging: Charging) -> dict[str, dict[str, float]]:
     """By policy reading (i) of the prompts that it served twice, this time and the one before."""
     found = {}
     for name, earlier in compared.before.items():
@@ -299,7 +299,7 @@ def _before(compared: Compared, charging: Charging) -> dict[str, dict[str, float
     return found
 
 
-def _cells(prompts: Sequence[Prompt], trials: Sequence[Trial], charging: Charging) -> dict[str, dict[str, float]]:
+def _cells(prompts: Sequence[AskedPrompt], trials: Sequence[Trial], charging: Charging) -> dict[str, dict[str, float]]:
     """Mean of reading (i) by language and length; a cell without an answerable prompt is not there."""
     charges = charging.answerable_s(trials)
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))

@@ -17,7 +17,7 @@ from profiles.measures.ttca import ecdf
 from scripts.bench.publish.bounds import bounds_of
 from scripts.bench.publish.figures import Charging
 from scripts.bench.publish.tables import BESIDE_LAAR
-from scripts.bench.ttca.data import LAAR, Compared
+from scripts.bench.ttca.data import LAAR, ComparedTrials
 from scripts.profile.show import TTCA_COLOURS, Shades, ink
 
 # Every policy looks the same in all plots; grey and black are for the bounds and LAAR.
@@ -41,25 +41,25 @@ Series = Mapping[str, Sequence[tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InTime:
-    """Goodput by load: for each policy points of load and of right answers within the limit, both per second."""
+class InTimeGoodput:
+    """GoodputCurve by load: for each policy points of load and of right answers within the limit, both per second."""
 
     limit_s: float
     series: Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Goodput:
+class GoodputCurve:
     """Smooth goodput by load: for each policy points of load and goodput, in the units named."""
 
     simulated: bool
     load_unit: str
     goodput_unit: str
     series: Series
-    in_time: InTime | None = None
+    in_time: InTimeGoodput | None = None
 
 
-def draw(compared: Compared, figures: Mapping[str, Any], folder: Path) -> list[Path]:
+def draw(compared: ComparedTrials, figures: Mapping[str, Any], folder: Path) -> list[Path]:
     """Every plot of a run into `folder`."""
     drawn = {
         "ecdf": plot_ecdf(compared, figures),
@@ -70,11 +70,11 @@ def draw(compared: Compared, figures: Mapping[str, Any], folder: Path) -> list[P
     return [_saved(figure, folder / f"{name}.png") for name, figure in drawn.items()]
 
 
-def draw_goodput(goodput: Goodput, path: Path) -> Path:
+def draw_goodput(goodput: GoodputCurve, path: Path) -> Path:
     return _saved(plot_goodput(goodput), path)
 
 
-def plot_ecdf(compared: Compared, figures: Mapping[str, Any]) -> Figure:
+def plot_ecdf(compared: ComparedTrials, figures: Mapping[str, Any]) -> Figure:
     """Reading (i): the share of the answerable prompts that took no longer; unsolved ones with all they are charged."""
     charging = Charging(compared)
     figure, panels = _panels(compared)
@@ -97,7 +97,7 @@ def plot_ecdf(compared: Compared, figures: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def plot_success(compared: Compared) -> Figure:
+def plot_success(compared: ComparedTrials) -> Figure:
     """The share of all prompts that were solved within a time; those that no model answers keep it below 1."""
     figure, panels = _panels(compared)
     end_s = max(trial.elapsed_s for trials in compared.trials.values() for trial in trials)
@@ -154,7 +154,7 @@ def plot_attempts(figures: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def plot_goodput(goodput: Goodput) -> Figure:
+def plot_goodput(goodput: GoodputCurve) -> Figure:
     """Smooth goodput, and below it how many right answers came in time, where that is known."""
     panels = [("smooth goodput by load", f"smooth goodput, {goodput.goodput_unit}", goodput.series)]
     if goodput.in_time is not None:
@@ -169,7 +169,7 @@ def plot_goodput(goodput: Goodput) -> Figure:
     return figure
 
 
-def _panels(compared: Compared) -> tuple[Figure, list[tuple[Axes, dict[str, Sequence[Trial]]]]]:
+def _panels(compared: ComparedTrials) -> tuple[Figure, list[tuple[Axes, dict[str, Sequence[Trial]]]]]:
     """Below one another the policies with all prompts, and LAAR and the others on those that these others share."""
     others = {name: trials for name, trials in compared.trials.items() if name not in compared.whole}
     groups: list[dict[str, Sequence[Trial]]] = [{name: compared.trials[name] for name in compared.whole}]

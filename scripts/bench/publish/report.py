@@ -3,7 +3,7 @@
 `outcomes.jsonl` and `trials.jsonl` in FOLDER are raw, compressed or not, and so is `before.jsonl` where there is one:
 trials of the same plan that were served once more, earlier. `ttca.json`, `policies.csv`, `trials.csv` and
 the plots are written beside them. The page with the tables is `FOLDER.md` unless another is named. Of simulations there
-may be `ablation.json` (`{"rows": [{...}, ...]}`) and `goodput.json` (`Goodput`).
+may be `ablation.json` (`{"rows": [{...}, ...]}`) and `goodput.json` (`GoodputCurve`).
 """
 
 import json
@@ -18,10 +18,10 @@ import msgspec
 
 from scripts.bench.publish.figures import RESAMPLES, bars_of, figures_of
 from scripts.bench.publish.page import stale_blocks, write_blocks
-from scripts.bench.publish.plots import Goodput, draw, draw_goodput
+from scripts.bench.publish.plots import GoodputCurve, draw, draw_goodput
 from scripts.bench.publish.tables import rows_table, tables_of, write_policies, write_trials
 from scripts.bench.report import Bar, Report
-from scripts.bench.ttca.data import Compared, read_compared
+from scripts.bench.ttca.data import ComparedTrials, read_compared
 
 PUBLISHED = "ttca.json"
 ABLATION, GOODPUT = "ablation.json", "goodput.json"
@@ -44,7 +44,7 @@ def publish(folder: Path, *, page: Path | None = None, resamples: int = RESAMPLE
     write_trials(folder / "trials.csv", compared)
     draw(compared, report.figures, folder)
     if (folder / GOODPUT).exists():
-        draw_goodput(msgspec.json.decode((folder / GOODPUT).read_bytes(), type=Goodput), folder / "goodput.png")
+        draw_goodput(msgspec.json.decode((folder / GOODPUT).read_bytes(), type=GoodputCurve), folder / "goodput.png")
     page = page or page_of(folder)
     write_blocks(page, blocks_of(folder, page, report))
     return report
@@ -72,7 +72,7 @@ def blocks_of(folder: Path, page: Path, report: Report) -> dict[str, str]:
     return {**tables_of(report), "plots": images, "ablation": _ablation(folder / ABLATION), "goodput": goodput}
 
 
-def _report(compared: Compared, resamples: int) -> Report:
+def _report(compared: ComparedTrials, resamples: int) -> Report:
     figures = figures_of(compared, resamples=resamples)
     return Report(
         bench="ttca",

@@ -9,7 +9,7 @@ from typing import Any
 from profiles.measures.ttca import ttca_s
 from scripts.bench.publish.figures import LEAST_REQUESTS, Charging
 from scripts.bench.report import Bar, Report
-from scripts.bench.ttca.data import LAAR, Compared
+from scripts.bench.ttca.data import LAAR, ComparedTrials
 
 Figures = Mapping[str, Any]
 BESIDE_LAAR = "load-aware"
@@ -50,7 +50,7 @@ def write_policies(path: Path, figures: Figures) -> None:
         writer.writerows(rows)
 
 
-def write_trials(path: Path, compared: Compared) -> None:
+def write_trials(path: Path, compared: ComparedTrials) -> None:
     """One row a compared trial; `charged_s` is reading (i), empty where no model answers the prompt."""
     charging = Charging(compared)
     asked = "policy block prompt_id task language target_tokens session"

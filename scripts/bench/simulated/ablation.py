@@ -10,7 +10,7 @@ from profiles.arrays import Floats
 from profiles.measures.ttca import answerable
 from profiles.measuring.measurement import Record
 from profiles.profile import UNKNOWN_LANGUAGE, CellCounts, PairCounts, Profile
-from scripts.bench.simulated.replay import Asked, Side, World, play_policy, sides, trials_of
+from scripts.bench.simulated.replay import ReplayedRequest, ReplayWorld, Side, play_policy, sides, trials_of
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.router import FROZEN, Ablation, Loop
 
@@ -49,7 +49,7 @@ def ablate(
     records: Sequence[Record],
     cluster: Cluster,
     *,
-    plan: Sequence[Asked] = (),
+    plan: Sequence[ReplayedRequest] = (),
     clients: int = 8,
     cap: int = 10,
     repeats: int = 8,
@@ -59,8 +59,8 @@ def ablate(
 
     Without a plan every recorded prompt is asked once. Each repeat is another order of the plan, the same for all.
     """
-    world = World(profile=profile, records=records, cluster=cluster, clients=clients, cap=cap, seed=seed)
-    asked = list(plan) or [Asked(prompt_id=key, session=key) for key in world.prompts]
+    world = ReplayWorld(profile=profile, records=records, cluster=cluster, clients=clients, cap=cap, seed=seed)
+    asked = list(plan) or [ReplayedRequest(prompt_id=key, session=key) for key in world.prompts]
     rng = np.random.default_rng(seed)
     orders = [asked, *([asked[i] for i in rng.permutation(len(asked))] for _ in range(repeats - 1))]
     played = [_sides_of(world, _variants(profile), order) for order in orders]
@@ -116,7 +116,7 @@ def _unmeasured(profile: Profile) -> Profile:
     return rough.model_copy(update={"models": models, "pairs": (), "bucket_edges": profile.bucket_edges})
 
 
-def _sides_of(world: World, variants: Sequence[_Variant], order: Sequence[Asked]) -> dict[str, Side]:
+def _sides_of(world: ReplayWorld, variants: Sequence[_Variant], order: Sequence[ReplayedRequest]) -> dict[str, Side]:
     """Every variant on the requests in this order."""
     right = answerable(world.records)
     found = {}

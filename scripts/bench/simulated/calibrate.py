@@ -34,14 +34,14 @@ Source = Callable[[Cluster], Timed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibrated:
+class CalibrationFit:
     """A cluster, and the mean of simulated over measured latency by model, where it was fitted."""
 
     cluster: Cluster
     mean_ratio: Mapping[str, float]
 
 
-def calibrate(start: Cluster, sources: Sequence[Source]) -> Calibrated:
+def calibrate(start: Cluster, sources: Sequence[Source]) -> CalibrationFit:
     """Engines near those of `start` with which the groups of all sources take as long on average as they did.
 
     A source has about as many requests at each engine all the time, which tells its speed, and hardly apart what is
@@ -67,7 +67,7 @@ def calibrate(start: Cluster, sources: Sequence[Source]) -> Calibrated:
     rows = [np.maximum([getattr(engine, name) for name in _FIELDS], _LEAST) for engine in start.engines]
     first = np.log(np.concatenate(rows))
     found = cluster(_descend(off, first))
-    return Calibrated(cluster=found, mean_ratio=_ratios(found, sources))
+    return CalibrationFit(cluster=found, mean_ratio=_ratios(found, sources))
 
 
 def block_source(trials: Sequence[Trial], records: Sequence[Record], *, clients: int) -> Source:

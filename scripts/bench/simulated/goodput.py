@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from profiles.measures.goodput import Delivery, Objective, Reader, goodput, smooth_goodput
-from scripts.bench.simulated.replay import Asked, World, play_policy
-from scripts.simulate.core.simulation import Outcome
+from profiles.measures.goodput import Delivery, Reader, ServiceLimits, goodput, smooth_goodput
+from scripts.bench.simulated.replay import ReplayedRequest, ReplayWorld, play_policy
+from scripts.simulate.core.simulation import Results
 from scripts.simulate.run import loop_of
 
 # Four tokens a second; a second of waiting costs one token, and no more than half a minute is held against an answer.
 READER = Reader(pace_s=0.25, alpha=1.0, bound_s=30.0)
 # A right answer comes all at once, so that its first token's time is its TTCA.
-OBJECTIVE = Objective(ttft_s=10.0)
+OBJECTIVE = ServiceLimits(ttft_s=10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,13 @@ class Point:
 
 
 def by_load(
-    world: World, policies: Sequence[str], loads_per_s: Sequence[float], *, requests: int, sessions: int, seed: int
+    world: ReplayWorld,
+    policies: Sequence[str],
+    loads_per_s: Sequence[float],
+    *,
+    requests: int,
+    sessions: int,
+    seed: int,
 ) -> dict[str, list[Point]]:
     """For each policy its goodput at each load.
 
@@ -40,7 +46,7 @@ def by_load(
     found: dict[str, list[Point]] = {policy: [] for policy in policies}
     for load in loads_per_s:
         plan = [
-            Asked(prompt_id=name, session=f"user-{user}", due_s=float(due))
+            ReplayedRequest(prompt_id=name, session=f"user-{user}", due_s=float(due))
             for name, user, due in zip(chosen, users, at / load, strict=True)
         ]
         for policy in policies:
@@ -59,7 +65,7 @@ def _point(load_per_s: float, got: Sequence[Delivery]) -> Point:
     )
 
 
-def deliveries(outcome: Outcome) -> list[Delivery]:
+def deliveries(outcome: Results) -> list[Delivery]:
     """What each user got: all of the right answer at its end, as it is verified first; else nothing."""
     found = []
     for index, is_solved in enumerate(outcome.solved.tolist()):

@@ -14,10 +14,10 @@ from profiles.measures.ttca import answerable, charged_s, longest_attempts_s
 from profiles.measuring.measurement import Record
 from profiles.profile import Profile
 from scripts.simulate.core.cluster import Cluster
-from scripts.simulate.core.router import FROZEN, Ablation, Loop, Router
-from scripts.simulate.core.simulation import Outcome, Simulation
-from scripts.simulate.core.traffic import Prompt, Traffic, recorded_prompts
-from scripts.simulate.core.truth import Recorded
+from scripts.simulate.core.router import FROZEN, Ablation, Loop, SimulatedRouter
+from scripts.simulate.core.simulation import Results, Simulation
+from scripts.simulate.core.traffic import SimulatedPrompt, Traffic, recorded_prompts
+from scripts.simulate.core.truth import RecordedTruth
 from scripts.simulate.run import loop_of
 
 # By what share answers are longer or shorter in a repeated replay.
@@ -25,7 +25,7 @@ SHAKEN = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ReplayedRequest:
     """One request of a plan; `due_s` counts only where requests come at planned times."""
 
     prompt_id: str
@@ -34,7 +34,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class RetryMode:
     """What a contender is: a policy, and who asks again after a wrong answer."""
 
     policy: str
@@ -52,7 +52,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ReplayRow:
     """A contender, simulated beside real, over the same `requests`.
 
     `spread` are the standard deviations of the simulated side from one replay to the next: what the order in which
@@ -78,7 +78,7 @@ class Row:
 class Replay:
     """The contenders that could be compared, those that could not, and how many trials ended in an error."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ReplayRow]
     skipped: Sequence[str] = ()
     errors: int = 0
 
@@ -87,7 +87,7 @@ Pairs = Mapping[str, Sequence[tuple[Trial, Trial]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
+class ReplayOutcome:
     """A part of a real run, played again; `repeats` have every contender's comparable trials, each with its replay.
 
     Comparable are those that some model answered rightly and that did not end in an error.
@@ -100,7 +100,7 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class ReplayWorld:
     """All that a replay takes besides the policy. With `clients` 0 requests come when they are due.
 
     `prompts` are those of the records that every model answered, by id, unless others are given.
@@ -112,13 +112,13 @@ class World:
     clients: int
     cap: int = 10
     seed: int = 0
-    prompts: Mapping[str, Prompt] = field(default_factory=dict)
+    prompts: Mapping[str, SimulatedPrompt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.prompts:
             object.__setattr__(self, "prompts", recorded_prompts(self.records, self.cluster.models))
 
-    def shaken(self, by: float, seed: int) -> "World":
+    def shaken(self, by: float, seed: int) -> "ReplayWorld":
         """The same with every answer a little longer or shorter, so that requests meet otherwise."""
         rng = np.random.default_rng(seed)
         prompts = {}
@@ -128,19 +128,19 @@ class World:
         return replace(self, prompts=prompts)
 
 
-OWN_WAYS: Mapping[str, Way] = {name: Way(policy=name, loop=loop_of(name)) for name in POLICIES}
+OWN_WAYS: Mapping[str, RetryMode] = {name: RetryMode(policy=name, loop=loop_of(name)) for name in POLICIES}
 
 
 def play_policy(
-    world: World,
-    plan: Sequence[Asked],
+    world: ReplayWorld,
+    plan: Sequence[ReplayedRequest],
     policy: str,
     *,
     loop: Loop,
     learning: Learning = FROZEN,
     ablation: Ablation | None = None,
     profile: Profile | None = None,
-) -> Outcome:
+) -> Results:
     """One policy on a plan of recorded prompts; `profile` is what its router knows, if not the world's."""
     known, cluster = world.prompts, world.cluster
     if missing := sorted({asked.prompt_id for asked in plan} - known.keys()):
@@ -157,7 +157,7 @@ def play_policy(
         clients=world.clients,
         sessions=[asked.session or asked.prompt_id for asked in plan],
     )
-    router = Router(
+    router = SimulatedRouter(
         policy=policy,
         models=cluster.models,
         profile=profile or world.profile,
@@ -165,20 +165,22 @@ def play_policy(
         learning=learning,
         ablation=ablation,
     )
-    truth = Recorded(world.records, cluster.models)
+    truth = RecordedTruth(world.records, cluster.models)
     return Simulation(
         cluster, router, traffic, truth, loop=loop, cap=world.cap, seed=world.seed, keeps_tries=True
     ).run()
 
 
-def replay(world: World, trials: Sequence[Trial], *, ways: Mapping[str, Way] = OWN_WAYS, repeats: int = 1) -> Played:
+def replay(
+    world: ReplayWorld, trials: Sequence[Trial], *, ways: Mapping[str, RetryMode] = OWN_WAYS, repeats: int = 1
+) -> ReplayOutcome:
     """Simulate every contender of a part of a real run, block by block in the order of sending.
 
     All prompts are simulated that all models answered: the first time as they are, and repeated with answers whose
     lengths are a hundredth off. In a closed loop those that begin a block at once come in any order, as in a real run,
     where it is decided within milliseconds.
     """
-    return Played(
+    return ReplayOutcome(
         cap=world.cap,
         repeats=[_played(_repeated(world, number), trials, ways, number) for number in range(repeats)],
         policies={trial.policy for trial in trials},
@@ -186,7 +188,7 @@ def replay(world: World, trials: Sequence[Trial], *, ways: Mapping[str, Way] = O
     )
 
 
-def compare(parts: Sequence[Played]) -> Replay:
+def compare(parts: Sequence[ReplayOutcome]) -> Replay:
     """Set the simulation beside the real run, all parts together; the simulated side is the mean of the repeats."""
     cap = parts[0].cap
     played = [_together(pairs) for pairs in zip(*(part.repeats for part in parts), strict=True)]
@@ -194,7 +196,7 @@ def compare(parts: Sequence[Played]) -> Replay:
     was = sides(real, cap)
     every = [sides({name: [now for _, now in pairs] for name, pairs in one.items()}, cap) for one in played]
     rows = [
-        Row(
+        ReplayRow(
             name=name,
             requests=len(real[name]),
             simulated=_fold([one[name] for one in every], fmean),
@@ -207,7 +209,7 @@ def compare(parts: Sequence[Played]) -> Replay:
     return Replay(rows=rows, skipped=sorted(policies - set(real)), errors=sum(part.errors for part in parts))
 
 
-def _repeated(world: World, number: int) -> World:
+def _repeated(world: ReplayWorld, number: int) -> ReplayWorld:
     return world.shaken(SHAKEN, world.seed + number) if number else world
 
 
@@ -219,7 +221,7 @@ def _in_their_order(trials: Sequence[Trial], together: int, rng: np.random.Gener
     return [*first, *trials[together:]]
 
 
-def _played(world: World, trials: Sequence[Trial], ways: Mapping[str, Way], number: int) -> Pairs:
+def _played(world: ReplayWorld, trials: Sequence[Trial], ways: Mapping[str, RetryMode], number: int) -> Pairs:
     """Every contender's comparable trials, each with what the simulator made of it."""
     known, right = world.prompts, answerable(world.records)
     rng = np.random.default_rng([world.seed, number]) if number else None
@@ -255,7 +257,9 @@ def _deviation(values: Sequence[float]) -> float:
     return stdev(values) if len(values) > 1 else float("nan")
 
 
-def trials_of(outcome: Outcome, plan: Sequence[Asked], world: World, *, name: str, block: int = 0) -> list[Trial]:
+def trials_of(
+    outcome: Results, plan: Sequence[ReplayedRequest], world: ReplayWorld, *, name: str, block: int = 0
+) -> list[Trial]:
     """A simulated outcome whose attempts were kept, as trials are written down."""
     known = world.prompts
     found = []
@@ -278,9 +282,9 @@ def trials_of(outcome: Outcome, plan: Sequence[Asked], world: World, *, name: st
     return found
 
 
-def plan_of(trials: Sequence[Trial]) -> list[Asked]:
+def plan_of(trials: Sequence[Trial]) -> list[ReplayedRequest]:
     """What trials asked for, in their order."""
-    return [Asked(prompt_id=t.prompt_id, session=t.session, due_s=t.sent_s) for t in trials]
+    return [ReplayedRequest(prompt_id=t.prompt_id, session=t.session, due_s=t.sent_s) for t in trials]
 
 
 def sides(trials: Mapping[str, Sequence[Trial]], cap: int) -> dict[str, Side]:

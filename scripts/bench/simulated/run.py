@@ -16,8 +16,8 @@ from profiles.measuring.measurement import Record
 from profiles.profile import Profile
 from profiles.strict import Strict
 from scripts.bench.estimates.read_measurements import read_records
-from scripts.bench.simulated.calibrate import Calibrated, block_source, calibrate
-from scripts.bench.simulated.replay import Played, Replay, Way, World, compare, is_whole, replay
+from scripts.bench.simulated.calibrate import CalibrationFit, block_source, calibrate
+from scripts.bench.simulated.replay import Replay, ReplayOutcome, ReplayWorld, RetryMode, compare, is_whole, replay
 from scripts.bench.ttca.data import LAAR, OUTCOMES, TRIALS, raw, read_trials
 from scripts.bench.ttca.file import check_same
 from scripts.bench.ttca.plan import CONTENDERS
@@ -30,7 +30,7 @@ FACTS, ENGINES = "simulate.yaml", "engines.json"
 ALL = "all"
 REPEATS = 16
 # Other routers are not simulated.
-WAYS = {name: Way(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
+WAYS = {name: RetryMode(policy=c.policy, loop=c.loop) for name, c in CONTENDERS.items() if c.policy is not None}
 
 
 class RunFacts(Strict):
@@ -90,7 +90,7 @@ class Split:
 
 # By serving, fold and model.
 Engines = Mapping[str, Mapping[str, Mapping[str, Engine]]]
-Fits = Callable[[Callable[[Split], Calibrated], Sequence[Split]], Iterable[Calibrated]]
+Fits = Callable[[Callable[[Split], CalibrationFit], Sequence[Split]], Iterable[CalibrationFit]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +107,19 @@ class Study:
     timed: Recording
     splits: Sequence[Split]
 
-    def calibrated(self, fits: Fits = map) -> dict[str, dict[str, Calibrated]]:
+    def calibrated(self, fits: Fits = map) -> dict[str, dict[str, CalibrationFit]]:
         """For each serving and fold, from the profile's latencies on; `fits` may run several at once."""
         if not self.timed.clients:
             raise ValueError("mode: engines are fitted to closed loops; requests of this run came when they were due")
-        found: dict[str, dict[str, Calibrated]] = defaultdict(dict)
+        found: dict[str, dict[str, CalibrationFit]] = defaultdict(dict)
         for split, fitted in zip(self.splits, fits(self._fitted, self.splits), strict=True):
             found[split.serving][split.fold] = fitted
         return dict(found)
 
-    def world(self, run: Recording, engines: Engines, split: Split | None = None) -> World:
+    def world(self, run: Recording, engines: Engines, split: Split | None = None) -> ReplayWorld:
         """A recording's prompts and outcomes on the engines of a split, all of the first serving unless it is named."""
         split = split or self.splits[0]
-        return World(
+        return ReplayWorld(
             profile=self.profile,
             records=run.outcomes,
             cluster=_cluster(engines[split.serving][split.fold], split),
@@ -129,7 +129,7 @@ class Study:
 
     def replay(self, engines: Engines) -> tuple[Replay, dict[str, Replay]]:
         """Every block on engines that were not fitted to it: all together, and each serving by itself."""
-        played: dict[str, list[Played]] = defaultdict(list)
+        played: dict[str, list[ReplayOutcome]] = defaultdict(list)
         for split in self.splits:
             if split.held_out:
                 world = self.world(self.timed, engines, split)
@@ -142,7 +142,7 @@ class Study:
         world = self.world(self.published, engines)
         return compare([replay(world, self.published.trials, ways=WAYS, repeats=REPEATS)])
 
-    def _fitted(self, split: Split) -> Calibrated:
+    def _fitted(self, split: Split) -> CalibrationFit:
         facts = self.facts
         blocks: dict[tuple[str, int], list[Trial]] = defaultdict(list)
         for trial in split.to_fit:

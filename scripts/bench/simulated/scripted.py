@@ -7,11 +7,11 @@ import numpy as np
 
 from deployments.router.attempt.tries import Tries
 from deployments.router.choice.policy import Candidate, ChoiceReason, Decision
-from profiles.measures.trial import Trial, Try
+from profiles.measures.trial import Trial, TrialAttempt
 from profiles.measuring.measurement import Record
 from scripts.simulate.core.cluster import Cluster
-from scripts.simulate.core.simulation import Outcome, Simulation
-from scripts.simulate.core.traffic import Prompt, Traffic
+from scripts.simulate.core.simulation import Results, Simulation
+from scripts.simulate.core.traffic import SimulatedPrompt, Traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,9 @@ class ScriptedRouter:
     def __init__(self, scripts: Sequence[Script]) -> None:
         self._scripts = scripts
 
-    def choose(self, prompt: Prompt, log: Tries | None, *, session: str, turn: int, now_s: float) -> Decision | None:
+    def choose(
+        self, prompt: SimulatedPrompt, log: Tries | None, *, session: str, turn: int, now_s: float
+    ) -> Decision | None:
         done = len(log.attempts) if log is not None else 0
         script = self._scripts[int(session)]
         if done == len(script):
@@ -45,7 +47,7 @@ class ScriptedRouter:
 
     def finished(self, chosen: Candidate) -> None: ...
 
-    def answered(self, prompt: Prompt, chosen: Candidate, log: Tries | None, *, correct: bool) -> None: ...
+    def answered(self, prompt: SimulatedPrompt, chosen: Candidate, log: Tries | None, *, correct: bool) -> None: ...
 
     def broke(self, model: str, now_s: float) -> None: ...
 
@@ -57,11 +59,11 @@ class ScriptedTruth:
         self._right = [{step.model: step.correct for step in script} for script in scripts]
         self._models = models
 
-    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
+    def is_right(self, request: int, prompt: SimulatedPrompt, model: int) -> bool:
         return self._right[request][self._models[model]]
 
 
-def play(cluster: Cluster, scripts: Sequence[Script], *, clients: int) -> Outcome:
+def play(cluster: Cluster, scripts: Sequence[Script], *, clients: int) -> Results:
     """Run the scripts in order in a closed loop, every attempt kept; chance has a part only among several replicas."""
     prompts = [_prompt(str(index), script, cluster.models) for index, script in enumerate(scripts)]
     order = np.arange(len(scripts))
@@ -89,7 +91,7 @@ def of_trials(trials: Sequence[Trial], records: Sequence[Record]) -> list[Script
     return [tuple(_step(trial.prompt_id, made, known) for made in trial.tries) for trial in trials]
 
 
-def _step(prompt_id: str, made: Try, known: Mapping[tuple[str, str], Record]) -> Step:
+def _step(prompt_id: str, made: TrialAttempt, known: Mapping[tuple[str, str], Record]) -> Step:
     if made.prompt_tokens > 0 and made.output_tokens > 0:
         read, wrote = made.prompt_tokens, made.output_tokens
     elif (record := known.get((prompt_id, made.model))) is not None:
@@ -99,13 +101,13 @@ def _step(prompt_id: str, made: Try, known: Mapping[tuple[str, str], Record]) ->
     return Step(model=made.model, prompt_tokens=read, output_tokens=wrote, correct=made.correct)
 
 
-def _prompt(name: str, script: Script, models: Sequence[str]) -> Prompt:
+def _prompt(name: str, script: Script, models: Sequence[str]) -> SimulatedPrompt:
     by_model = {step.model: step for step in script}
 
     def tokens(field: str) -> tuple[float, ...]:
         return tuple(float(getattr(by_model[m], field)) if m in by_model else 1.0 for m in models)
 
-    return Prompt(
+    return SimulatedPrompt(
         id=name,
         task="scripted",
         language="unknown",

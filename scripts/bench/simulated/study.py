@@ -16,16 +16,16 @@ from profiles.chances.capability import Capability
 from profiles.measures.trial import Trial
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from scripts.bench.report import Bar, Report
-from scripts.bench.simulated.calibrate import Calibrated
+from scripts.bench.simulated.calibrate import CalibrationFit
 from scripts.bench.simulated.published import compared, dictionary, publish
 from scripts.bench.simulated.replay import Replay
 from scripts.bench.simulated.run import Study, load_study, read_engines
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
-from scripts.simulate.core.router import Router
-from scripts.simulate.core.simulation import Outcome, Simulation
-from scripts.simulate.core.traffic import Prompt, poisson
-from scripts.simulate.core.truth import Drawn
+from scripts.simulate.core.router import SimulatedRouter
+from scripts.simulate.core.simulation import Results, Simulation
+from scripts.simulate.core.traffic import SimulatedPrompt, poisson
+from scripts.simulate.core.truth import DrawnTruth
 
 MODELS, REPLICAS, REQUESTS = 10, 1000, 1_000_000
 MOST_S, MOST_GIB = 120.0, 4.0
@@ -112,14 +112,14 @@ def size_bars(requests: int, replicas: int, *, wall_s: float, memory_gib: float)
     ]
 
 
-def little_ratio(outcome: Outcome, rate_per_s: float) -> float:
+def little_ratio(outcome: Results, rate_per_s: float) -> float:
     """Mean number that an arrival finds over rate times mean time, in the middle of the run; 1 by Little and PASTA."""
     size = len(outcome.elapsed_s)
     middle = slice(size // 10, size - size // 10)
     return float(outcome.seen[middle].mean() / (rate_per_s * outcome.elapsed_s[middle].mean()))
 
 
-def _play(profile: Profile, *, replicas: int, requests: int, rate: float, seed: int) -> Outcome:
+def _play(profile: Profile, *, replicas: int, requests: int, rate: float, seed: int) -> Results:
     models = tuple(profile.models)
     cluster = Cluster(
         models=models,
@@ -129,13 +129,15 @@ def _play(profile: Profile, *, replicas: int, requests: int, rate: float, seed: 
     prompts = [_prompt(task, language, n) for task in TASKS for language in LANGUAGES for n in LENGTHS]
     traffic = poisson(prompts, [1.0] * len(prompts), requests=requests, rate_per_s=rate, seed=seed)
     capability = Capability(profile)
-    truth = Drawn(profile, models, traffic, seed=seed + 1, capability=capability)
-    router = Router(policy="laar", models=models, profile=profile, replicas=cluster.replicas, capability=capability)
+    truth = DrawnTruth(profile, models, traffic, seed=seed + 1, capability=capability)
+    router = SimulatedRouter(
+        policy="laar", models=models, profile=profile, replicas=cluster.replicas, capability=capability
+    )
     return Simulation(cluster, router, traffic, truth, loop="server", cap=10, seed=seed).run()
 
 
-def _prompt(task: str, language: str, tokens: int) -> Prompt:
-    return Prompt(
+def _prompt(task: str, language: str, tokens: int) -> SimulatedPrompt:
+    return SimulatedPrompt(
         id=f"{task}-{language}-{tokens}",
         task=task,
         language=language,
@@ -210,17 +212,18 @@ def one_replica(services: Floats, growth: float, slots: int, rate: float, reques
     names = ("only",)
     engine = Engine(overhead_s=0.0, prefill_s_per_token=0.0, decode_s_per_token=1.0, decode_growth=growth, slots=slots)
     prompts = [
-        Prompt(id=str(s), task="t", language="en", prompt_tokens=(1.0,), output_tokens=(float(s),)) for s in services
+        SimulatedPrompt(id=str(s), task="t", language="en", prompt_tokens=(1.0,), output_tokens=(float(s),))
+        for s in services
     ]
     traffic = poisson(prompts, [1.0] * len(prompts), requests=requests, rate_per_s=rate, seed=seed)
-    router = Router(policy="fastest", models=names, profile=NO_PROFILE, replicas=(1,))
+    router = SimulatedRouter(policy="fastest", models=names, profile=NO_PROFILE, replicas=(1,))
     cluster = Cluster(models=names, engines=(engine,), replicas=(1,))
     found = Simulation(cluster, router, traffic, _AlwaysRight(), loop="client", cap=1, seed=seed).run()
     return float(found.elapsed_s[requests // 20 :].mean())
 
 
 class _AlwaysRight:
-    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
+    def is_right(self, request: int, prompt: SimulatedPrompt, model: int) -> bool:
         return True
 
 
@@ -231,7 +234,7 @@ def _against(simulated_s: float, expected_s: float) -> dict[str, float]:
 # -- a real run -------------------------------------------------------------------------------------------
 
 
-def write(folder: Path) -> dict[str, dict[str, Calibrated]]:
+def write(folder: Path) -> dict[str, dict[str, CalibrationFit]]:
     """Fit engines to each serving and fold of the run in the folder, and write what is published of its simulations."""
     study = load_study(folder)
     with ProcessPoolExecutor() as pool:

@@ -8,23 +8,23 @@ import httpx
 
 from deployments.contract.verdict import Evidence, Outcome
 from deployments.verifier.checks import SPEC, check
-from profiles.measures.trial import Try
+from profiles.measures.trial import TrialAttempt
 from profiles.workloads import Prompt
-from scripts.bench.ttca.plan import Contender, Sending
+from scripts.bench.ttca.plan import Contender, SendingMode
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    tries: tuple[Try, ...]
+class ClientReply:
+    tries: tuple[TrialAttempt, ...]
     error: str = ""
 
 
 class Client(Protocol):
     """`salt` keeps one block's prompts from finding another's in the engines' prefix caches."""
 
-    async def serve(self, sending: Sending, *, salt: str, cap: int) -> Served: ...
+    async def serve(self, sending: SendingMode, *, salt: str, cap: int) -> ClientReply: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +35,19 @@ class LaarClient:
     contender: Contender
     clock: Clock
 
-    async def serve(self, sending: Sending, *, salt: str, cap: int) -> Served:
+    async def serve(self, sending: SendingMode, *, salt: str, cap: int) -> ClientReply:
         if self.contender.loop == "server":
             return await self._in_one_request(sending, salt, cap)
         return await repeat(lambda: self._attempt(sending, salt), cap=cap, clock=self.clock)
 
-    async def _in_one_request(self, sending: Sending, salt: str, cap: int) -> Served:
+    async def _in_one_request(self, sending: SendingMode, salt: str, cap: int) -> ClientReply:
         answer = await _post(self.http, self._body(sending, salt, cap))
         if isinstance(answer, str):
-            return Served(tries=(), error=answer)
+            return ClientReply(tries=(), error=answer)
         tries, started_s = [], 0.0
         for attempt in answer["laar"]["attempts"]:
             tries.append(
-                Try(
+                TrialAttempt(
                     model=attempt["model"],
                     started_s=started_s,
                     latency_s=attempt["latency_s"],
@@ -55,21 +55,21 @@ class LaarClient:
                 )
             )
             started_s += attempt["latency_s"]
-        return Served(tries=tuple(tries))
+        return ClientReply(tries=tuple(tries))
 
-    async def _attempt(self, sending: Sending, salt: str) -> "Attempted":
+    async def _attempt(self, sending: SendingMode, salt: str) -> "ClientAttempt":
         answer = await _post(self.http, self._body(sending, salt, 1))
         if isinstance(answer, str):
-            return Attempted(error=answer)
+            return ClientAttempt(error=answer)
         attempt, usage = answer["laar"]["attempts"][-1], answer.get("usage") or {}
-        return Attempted(
+        return ClientAttempt(
             model=attempt["model"],
             correct=attempt["verdict"] == "correct",
             prompt_tokens=usage.get("prompt_tokens", 0),
             output_tokens=usage.get("completion_tokens", 0),
         )
 
-    def _body(self, sending: Sending, salt: str, max_attempts: int) -> dict[str, Any]:
+    def _body(self, sending: SendingMode, salt: str, max_attempts: int) -> dict[str, Any]:
         prompt = sending.prompt
         options = {
             "policy": self.contender.policy,
@@ -90,16 +90,16 @@ class PeerClient:
     served_by: Callable[[Mapping[str, str]], str | None]
     clock: Clock
 
-    async def serve(self, sending: Sending, *, salt: str, cap: int) -> Served:
+    async def serve(self, sending: SendingMode, *, salt: str, cap: int) -> ClientReply:
         return await repeat(lambda: self._attempt(sending.prompt, salt), cap=cap, clock=self.clock)
 
-    async def _attempt(self, prompt: Prompt, salt: str) -> "Attempted":
+    async def _attempt(self, prompt: Prompt, salt: str) -> "ClientAttempt":
         headers: dict[str, str] = {}
         answer = await _post(self.http, _plain_body(prompt, self.model, salt), headers)
         if isinstance(answer, str):
-            return Attempted(error=answer)
+            return ClientAttempt(error=answer)
         usage = answer.get("usage") or {}
-        return Attempted(
+        return ClientAttempt(
             model=self.served_by(headers) or answer.get("model", self.model),
             correct=is_correct(prompt, answer),
             prompt_tokens=usage.get("prompt_tokens", 0),
@@ -108,7 +108,7 @@ class PeerClient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempted:
+class ClientAttempt:
     model: str = ""
     correct: bool = False
     prompt_tokens: int = 0
@@ -116,9 +116,9 @@ class Attempted:
     error: str = ""
 
 
-async def repeat(attempt: Callable[[], Awaitable[Attempted]], *, cap: int, clock: Clock) -> Served:
+async def repeat(attempt: Callable[[], Awaitable[ClientAttempt]], *, cap: int, clock: Clock) -> ClientReply:
     """Send until an answer is right or the cap is reached; an error counts as an attempt that is wrong."""
-    tries: list[Try] = []
+    tries: list[TrialAttempt] = []
     errors: list[str] = []
     begun_s = clock()
     while len(tries) < cap and not (tries and tries[-1].correct):
@@ -126,7 +126,7 @@ async def repeat(attempt: Callable[[], Awaitable[Attempted]], *, cap: int, clock
         found = await attempt()
         errors += [found.error] if found.error else []
         tries.append(
-            Try(
+            TrialAttempt(
                 model=found.model,
                 started_s=sent_s - begun_s,
                 latency_s=clock() - sent_s,
@@ -135,7 +135,7 @@ async def repeat(attempt: Callable[[], Awaitable[Attempted]], *, cap: int, clock
                 output_tokens=found.output_tokens,
             )
         )
-    return Served(tries=tuple(tries), error=errors[-1] if errors else "")
+    return ClientReply(tries=tuple(tries), error=errors[-1] if errors else "")
 
 
 def is_correct(prompt: Prompt, answer: Mapping[str, Any]) -> bool:

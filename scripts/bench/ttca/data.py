@@ -19,7 +19,7 @@ NEEDED_PARAMETERS = ("policies", "cap", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
+class AskedPrompt:
     """What is known of a prompt beforehand, and how every model answered it."""
 
     id: str
@@ -39,7 +39,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ComparedTrials:
     """LAAR's prompts, by id, as far as all models answered them, and what every policy did with those it tried too.
 
     `trials` has each policy's trials in the order of `prompts`, LAAR's for all of them; a policy without any is not
@@ -48,7 +48,7 @@ class Compared:
 
     parameters: Mapping[str, Any]
     models: tuple[str, ...]
-    prompts: tuple[Prompt, ...]
+    prompts: tuple[AskedPrompt, ...]
     trials: Mapping[str, tuple[Trial, ...]]
     tried_by_any: int
     tried_by_laar: int
@@ -70,7 +70,7 @@ class Compared:
         }
 
 
-def read_compared(folder: Path) -> Compared:
+def read_compared(folder: Path) -> ComparedTrials:
     """Everything that `folder` holds, as far as it can be compared; of a file and its compressed copy the file."""
     parameters, trials = read_trials(raw(folder, TRIALS))
     found = compare(parameters, trials, read_records(raw(folder, OUTCOMES)))
@@ -104,7 +104,7 @@ def _read_before(folder: Path) -> list[Trial]:
     return read_trials(raw(folder, BEFORE))[1] if _paths(folder, BEFORE) else []
 
 
-def compare(parameters: Mapping[str, Any], trials: Sequence[Trial], records: Sequence[Record]) -> Compared:
+def compare(parameters: Mapping[str, Any], trials: Sequence[Trial], records: Sequence[Record]) -> ComparedTrials:
     """What LAAR tried beside what others tried of it, policies as the run names them; ValueError without LAAR."""
     found = _by_policy(trials)
     if LAAR not in found:
@@ -117,7 +117,7 @@ def compare(parameters: Mapping[str, Any], trials: Sequence[Trial], records: Seq
         for name in dict.fromkeys([*parameters["policies"], *found])
         if name in found
     }
-    return Compared(
+    return ComparedTrials(
         parameters=parameters,
         models=models,
         prompts=tuple(_prompt(ours[prompt_id], answers[prompt_id]) for prompt_id in known),
@@ -165,8 +165,8 @@ def _answers(records: Iterable[Record]) -> tuple[tuple[str, ...], dict[str, dict
     return tuple(sorted({model for answers in found.values() for model in answers})), found
 
 
-def _prompt(trial: Trial, answers: Mapping[str, Record]) -> Prompt:
-    return Prompt(
+def _prompt(trial: Trial, answers: Mapping[str, Record]) -> AskedPrompt:
+    return AskedPrompt(
         id=trial.prompt_id,
         task=trial.task,
         language=trial.language,

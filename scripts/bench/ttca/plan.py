@@ -103,7 +103,7 @@ class TtcaPlan(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
+class SendingMode:
     """One prompt of one block; `due_s` counts from the block's start, None in a closed loop: when a client is free."""
 
     prompt: Prompt
@@ -142,7 +142,7 @@ def prompts_of(plan: TtcaPlan) -> list[Prompt]:
     return found
 
 
-def blocks_of(plan: TtcaPlan, prompts: Sequence[Prompt]) -> list[list[Sending]]:
+def blocks_of(plan: TtcaPlan, prompts: Sequence[Prompt]) -> list[list[SendingMode]]:
     """The prompts, shuffled and dealt into blocks with sessions and times: the same for every policy."""
     rng = np.random.default_rng([plan.seed, 0])
     order = rng.permutation(len(prompts))
@@ -152,7 +152,7 @@ def blocks_of(plan: TtcaPlan, prompts: Sequence[Prompt]) -> list[list[Sending]]:
     due = [_due_s(plan, len(members), block, starts[block]) for block, members in enumerate(dealt)]
     return [
         [
-            Sending(prompt=prompts[i], session=f"user-{sessions[i]}", due_s=at)
+            SendingMode(prompt=prompts[i], session=f"user-{sessions[i]}", due_s=at)
             for i, at in zip(members, times, strict=True)
         ]
         for members, times in zip(dealt, due, strict=True)

@@ -22,7 +22,7 @@ from scripts.bench.ttca.clients import Client, LaarClient, PeerClient
 from scripts.bench.ttca.file import OutcomeFile, TrialFile
 from scripts.bench.ttca.outcomes import Budget, ask_every_model
 from scripts.bench.ttca.peers import litellm, ray_ingress
-from scripts.bench.ttca.plan import CONTENDERS, Sending, TtcaPlan, as_parameters, blocks_of, order_of, prompts_of
+from scripts.bench.ttca.plan import CONTENDERS, SendingMode, TtcaPlan, as_parameters, blocks_of, order_of, prompts_of
 from scripts.environment import environment
 from scripts.profile.measuring.asking import model_names
 
@@ -82,7 +82,7 @@ class _Blocks:
         # a run of the same plan before this one may have left the prompts in the engines' prefix caches
         self._run_id = uuid.uuid4().hex
 
-    async def run(self, blocks: Sequence[Sequence[Sending]], policies: Sequence[str], budget: Budget) -> list[str]:
+    async def run(self, blocks: Sequence[Sequence[SendingMode]], policies: Sequence[str], budget: Budget) -> list[str]:
         wanted = [
             (number, policy)
             for number in range(len(blocks))
@@ -99,7 +99,7 @@ class _Blocks:
                     await self._serve_block(clients[policy], policy, number, blocks[number])
         return undone
 
-    async def _serve_block(self, client: Client, policy: str, number: int, block: Sequence[Sending]) -> None:
+    async def _serve_block(self, client: Client, policy: str, number: int, block: Sequence[SendingMode]) -> None:
         begun_s = self._clock()
         salt = f"{self._run_id}-{policy}-{number}"
         trials = await serve_block(
@@ -128,7 +128,7 @@ class _Blocks:
 async def serve_block(
     client: Client,
     plan: TtcaPlan,
-    block: Sequence[Sending],
+    block: Sequence[SendingMode],
     *,
     policy: str,
     number: int,
@@ -140,7 +140,7 @@ async def serve_block(
     trials: dict[str, Trial] = {}
     pulse = Pulse(clock)
 
-    async def serve(sending: Sending) -> None:
+    async def serve(sending: SendingMode) -> None:
         sent_s = clock() - begun_s if sending.due_s is None else sending.due_s
         before = pulse.beats, pulse.late_s
         served = await client.serve(sending, salt=salt, cap=plan.cap)
@@ -160,12 +160,12 @@ async def serve_block(
             client_late_s=pulse.mean_since(*before),
         )
 
-    async def when_due(sending: Sending) -> None:
+    async def when_due(sending: SendingMode) -> None:
         assert sending.due_s is not None
         await asyncio.sleep(max(0.0, begun_s + sending.due_s - clock()))
         await serve(sending)
 
-    async def in_turn(left: Iterable[Sending]) -> None:
+    async def in_turn(left: Iterable[SendingMode]) -> None:
         for sending in left:
             await serve(sending)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from profiles.measuring.fitting import standing
 from profiles.profile import Profile
-from scripts.profile.measuring.journal import Journal, Result
+from scripts.profile.measuring.journal import MeasurementJournal, Result
 from scripts.profile.measuring.plan import Case
 
 
@@ -16,7 +16,7 @@ class AccountError(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
-class Row:
+class AccountRow:
     """The prompts of one model, task, language, intended length and budget.
 
     `measured` were answered now, `resumed` by an earlier run; `left_out` counts by reason what brought no answer, and
@@ -58,14 +58,14 @@ class Tally:
         return f"{self.model}: {self.failed} of {self.num_prompts} prompts failed twice"
 
 
-def account(cases: Iterable[Case], journal: Journal) -> list[Row]:
-    rows: dict[tuple[object, ...], Row] = {}
+def account(cases: Iterable[Case], journal: MeasurementJournal) -> list[AccountRow]:
+    rows: dict[tuple[object, ...], AccountRow] = {}
     for case in cases:
         key = (case.model, *case.kind, case.thinking_tokens)
         task, language, tokens = case.kind
         row = rows.setdefault(
             key,
-            Row(
+            AccountRow(
                 model=case.model,
                 task=task,
                 language=language,
@@ -86,7 +86,7 @@ def account(cases: Iterable[Case], journal: Journal) -> list[Row]:
     return list(rows.values())
 
 
-def total(rows: Sequence[Row]) -> dict[str, Any]:
+def total(rows: Sequence[AccountRow]) -> dict[str, Any]:
     left_out: Counter[str] = Counter()
     for row in rows:
         left_out += row.left_out
@@ -94,7 +94,9 @@ def total(rows: Sequence[Row]) -> dict[str, Any]:
     return sums | {"left_out": dict(left_out)}
 
 
-def check_account(rows: Sequence[Row], tallies: Iterable[Tally], journal: Journal, profile: Profile | None) -> None:
+def check_account(
+    rows: Sequence[AccountRow], tallies: Iterable[Tally], journal: MeasurementJournal, profile: Profile | None
+) -> None:
     """Raises AccountError unless all sums agree, with each other and with what was counted on the way."""
     for row in rows:
         parts = row.measured + row.resumed + row.outstanding + row.left_out.total()
@@ -114,11 +116,11 @@ def check_account(rows: Sequence[Row], tallies: Iterable[Tally], journal: Journa
         _agree("answers in the profile's cells", counted, len(standing(records)))
 
 
-def as_dict(row: Row) -> dict[str, Any]:
+def as_dict(row: AccountRow) -> dict[str, Any]:
     return asdict(row) | {"left_out": dict(row.left_out)}
 
 
-def _by_model(rows: Iterable[Row]) -> dict[str, int]:
+def _by_model(rows: Iterable[AccountRow]) -> dict[str, int]:
     answered: dict[str, int] = defaultdict(int)
     for row in rows:
         answered[row.model] += row.measured

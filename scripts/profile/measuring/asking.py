@@ -9,7 +9,7 @@ from deployments.router.http.request import AUTO
 from deployments.router.text.features import extract
 from deployments.router.text.language import LanguageDetector
 from profiles.measuring.measurement import Record
-from scripts.profile.measuring.journal import Outcome, Result
+from scripts.profile.measuring.journal import Entry, Result
 from scripts.profile.measuring.plan import Case, ProfileError
 
 THINKING_FIELD = "thinking_token_budget"
@@ -85,7 +85,7 @@ async def takes_budgets(client: httpx.AsyncClient, model: str) -> bool:
     raise refusal(f"{response.url} answered {_shown(response)}", response.status_code)
 
 
-async def ask(client: httpx.AsyncClient, case: Case, *, detector: LanguageDetector) -> Outcome:
+async def ask(client: httpx.AsyncClient, case: Case, *, detector: LanguageDetector) -> Entry:
     """The outcome of a question; one that brings no answer is sent once more, unless it was refused.
 
     Its latency is what the router measured: a client beside busy engines waits for a core of its own too.
@@ -103,7 +103,7 @@ async def ask(client: httpx.AsyncClient, case: Case, *, detector: LanguageDetect
     return _outcome(case, Result.ANSWERED, record=_record(case, answer, detector))
 
 
-def failed(case: Case, error: NoAnswerError) -> Outcome:
+def failed(case: Case, error: NoAnswerError) -> Entry:
     return _outcome(case, Result.FAILED, reason=error.reason)
 
 
@@ -165,9 +165,9 @@ def _record(case: Case, answer: _Answer, detector: LanguageDetector) -> Record:
     )
 
 
-def _outcome(case: Case, result: Result, *, record: Record | None = None, reason: str = "") -> Outcome:
+def _outcome(case: Case, result: Result, *, record: Record | None = None, reason: str = "") -> Entry:
     model, prompt_id, thinking_tokens = case.key
-    return Outcome(
+    return Entry(
         model=model,
         prompt_id=prompt_id,
         thinking_tokens=thinking_tokens,

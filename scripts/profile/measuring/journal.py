@@ -27,7 +27,7 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Entry:
     """How one question ended: with a record, or without one for a reason."""
 
     model: str
@@ -42,10 +42,10 @@ class Outcome:
         return Key(self.model, self.prompt_id, self.thinking_tokens)
 
 
-_OUTCOME = TypeAdapter(Outcome)
+_OUTCOME = TypeAdapter(Entry)
 
 
-class Journal:
+class MeasurementJournal:
     """An append-only file whose first line holds the plan; one process at a time has it.
 
     `resumed` are the final outcomes found on opening, `outcomes` all of this measurement, the latest by question;
@@ -55,7 +55,7 @@ class Journal:
     def __init__(self, path: Path, plan: Mapping[str, Any], *, fresh: bool) -> None:
         """Raises ProfileError when another plan's journal lies there, or another process writes it."""
         self.path = path
-        self.outcomes: dict[Key, Outcome] = {}
+        self.outcomes: dict[Key, Entry] = {}
         self.rounds: list[list[Key]] = []
         self._file: BinaryIO = path.open("a+b")
         try:
@@ -71,7 +71,7 @@ class Journal:
     def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         self._file.close()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Entry) -> None:
         self.outcomes[outcome.key] = outcome
         self._write(_OUTCOME.dump_json(outcome))
 

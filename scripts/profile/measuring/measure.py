@@ -13,7 +13,7 @@ from profiles.measuring.measurement import Record
 from scripts.profile.display import Display
 from scripts.profile.measuring.account import Tally
 from scripts.profile.measuring.asking import NoAnswerError, ask, failed, model_names, refusal, takes_budgets
-from scripts.profile.measuring.journal import Journal, Outcome
+from scripts.profile.measuring.journal import Entry, MeasurementJournal
 from scripts.profile.measuring.plan import Case, ProfileError, ProfilePlan
 from scripts.profile.measuring.rounds import Rounds
 
@@ -46,7 +46,7 @@ class Measurement:
         self,
         client: httpx.AsyncClient,
         plan: ProfilePlan,
-        journal: Journal,
+        journal: MeasurementJournal,
         display: Display,
         planned: Sequence[Case],
     ) -> None:
@@ -99,7 +99,7 @@ class Measurement:
             else:
                 self._keep(case, outcome)
 
-    def _keep(self, case: Case, outcome: Outcome) -> None:
+    def _keep(self, case: Case, outcome: Entry) -> None:
         self._journal.add(outcome)
         self.tallies[case.model].add(outcome.result)
         self._display.done(case, outcome)

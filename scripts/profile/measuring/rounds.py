@@ -11,7 +11,7 @@ from deployments.router.choice.latency import Speeds, idle_latency_s
 from profiles.measuring.adaptive import Arm, Doubt, doubts, next_arms
 from profiles.measuring.fitting import fit_latency
 from profiles.measuring.measurement import Record
-from scripts.profile.measuring.journal import Journal
+from scripts.profile.measuring.journal import MeasurementJournal
 from scripts.profile.measuring.plan import Case, Key, ProfileError, PromptKind
 
 # So many prompts of every cell are asked of every model before there is any doubt to go by.
@@ -26,22 +26,22 @@ ROUND_SHARE = 0.25
 class Rounds(Protocol):
     """Decides round by round; what was decided before stands in the journal."""
 
-    def next(self, journal: Journal) -> list[Case]:
+    def next(self, journal: MeasurementJournal) -> list[Case]:
         """The questions of the next round; none when it is over."""
 
 
-class Grid:
+class GridRounds:
     """Everything, in one round."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self._left = list(cases)
 
-    def next(self, journal: Journal) -> list[Case]:
+    def next(self, journal: MeasurementJournal) -> list[Case]:
         found, self._left = self._left, []
         return found
 
 
-class Adaptive:
+class AdaptiveRounds:
     """Some prompts of every cell, then more of the cells in doubt, until `most` are asked or no doubt is left."""
 
     def __init__(self, cases: Sequence[Case], *, most: int, seed: int) -> None:
@@ -58,7 +58,7 @@ class Adaptive:
                 f"combinations of model, task, language and length are {len(self._first)}"
             )
 
-    def next(self, journal: Journal) -> list[Case]:
+    def next(self, journal: MeasurementJournal) -> list[Case]:
         """Rounds that the journal holds come first, as they were decided then."""
         if self._replayed == len(journal.rounds) and (chosen := self._choose(journal)):
             journal.add_round([case.key for case in chosen])
@@ -67,7 +67,7 @@ class Adaptive:
         self._replayed += 1
         return [self._by_key[key] for key in journal.rounds[self._replayed - 1]]
 
-    def _choose(self, journal: Journal) -> list[Case]:
+    def _choose(self, journal: MeasurementJournal) -> list[Case]:
         if not journal.rounds:
             return self._first
         asked = {key for keys in journal.rounds for key in keys}
@@ -81,13 +81,16 @@ class Adaptive:
         return [case for arm in chosen for case in left[arm][:STEP_PROMPTS]][: self._most - len(asked)]
 
 
-def doubts_of(cases: Iterable[Case], journal: Journal, *, seed: int) -> dict[PromptKind, Doubt]:
+def doubts_of(cases: Iterable[Case], journal: MeasurementJournal, *, seed: int) -> dict[PromptKind, Doubt]:
     """How sure the choice of a model is in each cell that any has answered."""
     return doubts(arms_of(cases, journal), rng=np.random.default_rng((seed, len(journal.rounds))))
 
 
 def arms_of(
-    cases: Iterable[Case], journal: Journal, *, left: Mapping[tuple[PromptKind, str], Sequence[Case]] | None = None
+    cases: Iterable[Case],
+    journal: MeasurementJournal,
+    *,
+    left: Mapping[tuple[PromptKind, str], Sequence[Case]] | None = None,
 ) -> dict[PromptKind, list[Arm]]:
     """What is known of every model in every cell where it has answered; `left` are its prompts yet to be asked."""
     found: dict[tuple[PromptKind, str], list[Record]] = defaultdict(list)
@@ -106,7 +109,7 @@ def arms_of(
     return arms
 
 
-def check_known(journal: Journal, cases: Iterable[Case]) -> None:
+def check_known(journal: MeasurementJournal, cases: Iterable[Case]) -> None:
     """Raises ProfileError where the journal holds what is not planned, so that nothing measured is lost unseen."""
     planned = {case.key for case in cases}
     named: set[Key] = {*journal.outcomes, *(key for keys in journal.rounds for key in keys)}

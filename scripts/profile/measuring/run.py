@@ -22,11 +22,11 @@ from profiles.profile import Measured, Profile
 from profiles.workloads import Prompt
 from scripts.environment import environment
 from scripts.profile.display import Display, profile_table, reasons
-from scripts.profile.measuring.account import Row, account, as_dict, check_account, total
-from scripts.profile.measuring.journal import Journal, journal_path
+from scripts.profile.measuring.account import AccountRow, account, as_dict, check_account, total
+from scripts.profile.measuring.journal import MeasurementJournal, journal_path
 from scripts.profile.measuring.measure import Measurement, find_models
 from scripts.profile.measuring.plan import BUCKET_EDGES, Case, ProfileError, ProfilePlan
-from scripts.profile.measuring.rounds import Adaptive, Grid, Rounds, check_known, doubts_of
+from scripts.profile.measuring.rounds import AdaptiveRounds, GridRounds, Rounds, check_known, doubts_of
 from scripts.profile.saving import save_profile
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -77,7 +77,7 @@ async def _run(
             models = await find_models(client, plan)
             planned = [c for name in models.names for c in plan.cases(name, prompts, thinks=name in models.thinking)]
             identity = plan.identity() | {"models": list(models.names), "thinking_models": list(models.thinking)}
-            with Journal(journal_path(output.profile), identity, fresh=output.fresh) as journal:
+            with MeasurementJournal(journal_path(output.profile), identity, fresh=output.fresh) as journal:
                 check_known(journal, planned)
                 with Display(Console(stderr=True)) as display:
                     measurement = Measurement(client, plan, journal, display, planned)
@@ -87,12 +87,12 @@ async def _run(
 
 def _rounds(plan: ProfilePlan, planned: Sequence[Case]) -> Rounds:
     if plan.max_answers is None:
-        return Grid(planned)
-    return Adaptive(planned, most=plan.max_answers, seed=plan.seed)
+        return GridRounds(planned)
+    return AdaptiveRounds(planned, most=plan.max_answers, seed=plan.seed)
 
 
 async def _measure(
-    plan: ProfilePlan, output: Output, journal: Journal, measurement: Measurement, rounds: Rounds
+    plan: ProfilePlan, output: Output, journal: MeasurementJournal, measurement: Measurement, rounds: Rounds
 ) -> None:
     """However it ends, the report tells what became of every prompt until then."""
     if journal.resumed:
@@ -105,7 +105,7 @@ async def _measure(
         raise
 
 
-def _finish(plan: ProfilePlan, output: Output, journal: Journal, measurement: Measurement) -> None:
+def _finish(plan: ProfilePlan, output: Output, journal: MeasurementJournal, measurement: Measurement) -> None:
     records = measurement.records()
     if not records:
         rows = account(measurement.cases, journal)
@@ -130,12 +130,12 @@ def _finish(plan: ProfilePlan, output: Output, journal: Journal, measurement: Me
 def _write_report(
     plan: ProfilePlan,
     output: Output,
-    journal: Journal,
+    journal: MeasurementJournal,
     measurement: Measurement,
     profile: Profile | None,
     *,
     ended_by: str | None,
-) -> list[Row]:
+) -> list[AccountRow]:
     """Account for every prompt, check the sums, and write both where a report is wanted."""
     rows = account(measurement.cases, journal)
     # a run that ended early has not come to the rounds of the journal that it did not repeat
@@ -167,7 +167,7 @@ def _cells(profile: Profile | None) -> list[dict[str, Any]]:
     ]
 
 
-def _doubts(plan: ProfilePlan, journal: Journal, cases: Sequence[Case]) -> list[dict[str, Any]]:
+def _doubts(plan: ProfilePlan, journal: MeasurementJournal, cases: Sequence[Case]) -> list[dict[str, Any]]:
     """How sure it is, after all that was asked, which model each cell's requests should go to."""
     return [
         cell._asdict() | {"leader": d.leader, "challenger": d.challenger, "probability_of_another": d.probability}

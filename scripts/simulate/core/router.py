@@ -16,7 +16,7 @@ from deployments.router.settings import Learning
 from profiles.cell import Cell
 from profiles.chances.capability import Capability
 from profiles.profile import UNKNOWN_LANGUAGE, Profile
-from scripts.simulate.core.traffic import Prompt
+from scripts.simulate.core.traffic import SimulatedPrompt
 
 # `server`: one request is retried where its attempts are known, as laar does; `client`: each attempt is a new request.
 Loop = Literal["server", "client"]
@@ -34,7 +34,7 @@ class Ablation:
     no_language: bool = False
 
 
-class Router:
+class SimulatedRouter:
     """Chooses a model for each attempt; `capability` is the profile's if it has been fitted already."""
 
     def __init__(
@@ -61,9 +61,11 @@ class Router:
             load=LoadTracker(self.names) if self._ablation.no_load else self.load,
         )
         self._policy = POLICIES[policy](self.names)
-        self._demands: dict[Prompt, Demand] = {}
+        self._demands: dict[SimulatedPrompt, Demand] = {}
 
-    def choose(self, prompt: Prompt, log: Tries | None, *, session: str, turn: int, now_s: float) -> Decision | None:
+    def choose(
+        self, prompt: SimulatedPrompt, log: Tries | None, *, session: str, turn: int, now_s: float
+    ) -> Decision | None:
         """The next model; None when none is left that may be asked. Without a log the router knows of no attempt."""
         demand = self.demand(prompt)
         candidates = self.builder.candidates(demand, log, now_s)
@@ -76,7 +78,7 @@ class Router:
     def finished(self, chosen: Candidate) -> None:
         self.load.finish(chosen.model, chosen.prompt_tokens)
 
-    def answered(self, prompt: Prompt, chosen: Candidate, log: Tries | None, *, correct: bool) -> None:
+    def answered(self, prompt: SimulatedPrompt, chosen: Candidate, log: Tries | None, *, correct: bool) -> None:
         """Book a verdict, and learn from it if told to."""
         self.load.succeeded(chosen.model)
         if (learner := self.chances.learner) is not None:
@@ -91,7 +93,7 @@ class Router:
     def set_replicas(self, model: str, running: int) -> None:
         self.load.set_replicas(model, running)
 
-    def demand(self, prompt: Prompt) -> Demand:
+    def demand(self, prompt: SimulatedPrompt) -> Demand:
         """What the prompt asks of each model; its tokens are estimated exactly."""
         found = self._demands.get(prompt)
         if found is None:

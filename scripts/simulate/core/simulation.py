@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from deployments.router.attempt.tries import Status, Tries
 from deployments.router.choice.policy import Candidate, Decision
-from profiles.measures.trial import Try
+from profiles.measures.trial import TrialAttempt
 from scripts.simulate.core.cluster import Cluster, Fleet
 from scripts.simulate.core.engine import Call, Host, Replica
 from scripts.simulate.core.router import Loop, new_log, note
-from scripts.simulate.core.traffic import Floats, Prompt, Traffic
+from scripts.simulate.core.traffic import Floats, SimulatedPrompt, Traffic
 from scripts.simulate.core.truth import Truth
 
 # What an event is, where it is not the end of a call, which carries its replica's version from 0 up.
@@ -30,14 +30,14 @@ class Chooser(Protocol):
     """What `Router` does for a simulation: choose a model, and be told what became of it."""
 
     def choose(
-        self, prompt: Prompt, log: Tries | None, *, session: str, turn: int, now_s: float
+        self, prompt: SimulatedPrompt, log: Tries | None, *, session: str, turn: int, now_s: float
     ) -> Decision | None: ...
 
     def started(self, chosen: Candidate) -> None: ...
 
     def finished(self, chosen: Candidate) -> None: ...
 
-    def answered(self, prompt: Prompt, chosen: Candidate, log: Tries | None, *, correct: bool) -> None: ...
+    def answered(self, prompt: SimulatedPrompt, chosen: Candidate, log: Tries | None, *, correct: bool) -> None: ...
 
     def broke(self, model: str, now_s: float) -> None: ...
 
@@ -49,7 +49,7 @@ class Request:
 
     __slots__ = ("arrival_s", "attempts", "chosen", "index", "log", "longest_s", "prompt", "read_at", "session", "turn")
 
-    def __init__(self, index: int, prompt: Prompt, *, arrival_s: float, session: str) -> None:
+    def __init__(self, index: int, prompt: SimulatedPrompt, *, arrival_s: float, session: str) -> None:
         self.index, self.prompt, self.arrival_s, self.session = index, prompt, arrival_s, session
         self.log: Tries | None = None
         self.read_at: list[Replica] = []
@@ -59,7 +59,7 @@ class Request:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Outcome:
+class Results:
     """What became of every request, in the order of the traffic; NaN where a figure does not exist.
 
     `first_token_s` counts from arrival to the first token of the last answer, `token_s` is the time per output token
@@ -81,7 +81,7 @@ class Outcome:
     faults: int = 0
     calls: list[int] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
-    tries: dict[int, list[Try]] = field(default_factory=dict)
+    tries: dict[int, list[TrialAttempt]] = field(default_factory=dict)
 
 
 class Simulation:
@@ -114,7 +114,7 @@ class Simulation:
         self._next = 0
         self._order: list[int] = traffic.order.tolist()
         size = len(traffic)
-        self.outcome = Outcome(
+        self.outcome = Results(
             arrival_s=np.zeros(size),
             elapsed_s=np.full(size, np.nan),
             solved=np.zeros(size, dtype=np.bool_),
@@ -126,7 +126,7 @@ class Simulation:
             calls=[0] * len(cluster.models),
         )
 
-    def run(self) -> Outcome:
+    def run(self) -> Results:
         """Play until every request has ended."""
         size = len(self._traffic)
         if self._cluster.mtbf_s > 0:
@@ -232,7 +232,7 @@ class Simulation:
             request.longest_s = latency_s
         if self._keeps_tries:
             started_s, is_right = call.sent_s - request.arrival_s, status is Status.CORRECT
-            made = Try(
+            made = TrialAttempt(
                 model=self._cluster.models[call.model],
                 started_s=started_s,
                 latency_s=latency_s,

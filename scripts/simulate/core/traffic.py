@@ -12,7 +12,7 @@ from profiles.measuring.measurement import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prompt:
+class SimulatedPrompt:
     """A prompt, or all of a kind; tokens are those of each model, in the order of the cluster's models."""
 
     id: str
@@ -30,7 +30,7 @@ class Traffic:
     `sessions` are by request; where none are given every request is one of its own.
     """
 
-    prompts: Sequence[Prompt]
+    prompts: Sequence[SimulatedPrompt]
     order: NDArray[np.intp]
     arrival_s: Floats | None = None
     clients: int = 0
@@ -49,7 +49,7 @@ class Traffic:
 
 
 def poisson(
-    prompts: Sequence[Prompt], shares: Sequence[float], *, requests: int, rate_per_s: float, seed: int
+    prompts: Sequence[SimulatedPrompt], shares: Sequence[float], *, requests: int, rate_per_s: float, seed: int
 ) -> Traffic:
     """Requests at a rate, kinds by their shares; a higher rate brings the same requests closer together."""
     rng = np.random.default_rng(seed)
@@ -57,14 +57,16 @@ def poisson(
     return Traffic(prompts=prompts, order=_kinds(shares, requests, rng), arrival_s=np.cumsum(gaps) / rate_per_s)
 
 
-def closed(prompts: Sequence[Prompt], shares: Sequence[float], *, requests: int, clients: int, seed: int) -> Traffic:
+def closed(
+    prompts: Sequence[SimulatedPrompt], shares: Sequence[float], *, requests: int, clients: int, seed: int
+) -> Traffic:
     """The same kinds, sent by clients that wait for their answers."""
     rng = np.random.default_rng(seed)
     rng.exponential(1.0, requests)
     return Traffic(prompts=prompts, order=_kinds(shares, requests, rng), clients=clients)
 
 
-def recorded_prompts(records: Sequence[Record], models: Sequence[str]) -> dict[str, Prompt]:
+def recorded_prompts(records: Sequence[Record], models: Sequence[str]) -> dict[str, SimulatedPrompt]:
     """The prompts that every one of the models answered, by id, in the order of their first record."""
     found: dict[str, dict[str, Record]] = defaultdict(dict)
     for record in records:
@@ -72,8 +74,8 @@ def recorded_prompts(records: Sequence[Record], models: Sequence[str]) -> dict[s
     return {key: _prompt(key, [by[m] for m in models]) for key, by in found.items() if by.keys() >= set(models)}
 
 
-def _prompt(key: str, answers: Sequence[Record]) -> Prompt:
-    return Prompt(
+def _prompt(key: str, answers: Sequence[Record]) -> SimulatedPrompt:
+    return SimulatedPrompt(
         id=key,
         task=answers[0].task,
         language=answers[0].language,

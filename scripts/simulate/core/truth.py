@@ -15,7 +15,7 @@ from profiles.chances.joint import after
 from profiles.measuring.measurement import Record
 from profiles.profile import Profile
 from scripts.simulate.core.router import FROZEN
-from scripts.simulate.core.traffic import Prompt, Traffic
+from scripts.simulate.core.traffic import SimulatedPrompt, Traffic
 
 # From failures that go together as much as they can to next to independent ones, in so many halvings (of logs).
 _LEAST_B, _MOST_B, _HALVINGS = 0.02, 300.0, 9
@@ -26,23 +26,23 @@ _CHUNK = 1 << 16
 
 
 class Truth(Protocol):
-    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
+    def is_right(self, request: int, prompt: SimulatedPrompt, model: int) -> bool:
         """Whether the model's answers to the request are right, at temperature 0 all of them alike."""
         ...
 
 
-class Recorded:
+class RecordedTruth:
     """What was seen of every prompt on every model, at temperature 0 the same each time."""
 
     def __init__(self, records: Sequence[Record], models: Sequence[str]) -> None:
         rows = {name: row for row, name in enumerate(models)}
         self._right = {(r.prompt_id, rows[r.model]): r.correct for r in records if r.model in rows}
 
-    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
+    def is_right(self, request: int, prompt: SimulatedPrompt, model: int) -> bool:
         return self._right[prompt.id, model]
 
 
-class Drawn:
+class DrawnTruth:
     """A table of who is right on which request, drawn before anyone is asked: in whatever order, the answers are these.
 
     Given how easy a prompt is the models answer independently. Over prompts the chance of each is beta(a, b)
@@ -77,11 +77,11 @@ class Drawn:
             self.right[start : start + _CHUNK] = luck[:, columns] >= by_ease[kinds, eases]
         self.answerable: NDArray[np.bool_] = np.any(self.right, axis=1)
 
-    def is_right(self, request: int, prompt: Prompt, model: int) -> bool:
+    def is_right(self, request: int, prompt: SimulatedPrompt, model: int) -> bool:
         return bool(self.right[request, model])
 
 
-def _failures(beliefs: Chances, lengths: Buckets, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+def _failures(beliefs: Chances, lengths: Buckets, prompts: Sequence[SimulatedPrompt]) -> tuple[Floats, Floats]:
     """For each prompt the chance of each model to be wrong, and those of two to be wrong added up over all pairs."""
     count = len(beliefs.models)
     wrong, together = np.empty((len(prompts), count)), np.empty(len(prompts))

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.budgets.allocate import Serving, allocate
-from deployments.budgets.objective import Objective
+from deployments.budgets.objective import BudgetObjective
 from deployments.budgets.problem import Problem, UnstableError
-from deployments.budgets.servers import Batching, OneAtATime, Server
+from deployments.budgets.servers import Batching, Server, SingleServer
 from scripts.bench.budgets import reference
 from scripts.bench.budgets.problems import SWING_BETWEEN, SWINGING, light, overfull, random_problems, saturated
 from tests.unit.deployments.budgets.test_objective import LONG_PROMPT, TYPES, always
@@ -37,7 +37,7 @@ COARSE = Problem(
 
 
 def budgets_of(problem: Problem, server: Server | None = None, max_attempts: int = 1) -> list[int]:
-    objective = Objective(problem=problem, server=server or OneAtATime(), max_attempts=max_attempts)
+    objective = BudgetObjective(problem=problem, server=server or SingleServer(), max_attempts=max_attempts)
     found: list[int] = allocate(objective).budgets.tolist()
     return found
 
@@ -49,7 +49,7 @@ def crowded(problem: Problem) -> Problem:
 
 @pytest.mark.parametrize("problem", [pytest.param(p, id=f"{kind}-{i}") for i, (kind, p) in enumerate(SOME)])
 def test_changing_one_budget_at_a_time_finds_no_better_ones_in_a_queue(problem: Problem) -> None:
-    found = allocate(Objective(problem=problem))
+    found = allocate(BudgetObjective(problem=problem))
     whole, value_s = found.budgets.astype(float), partial(reference.value_s, problem)
     unit_s = max(1.0, abs(found.performance.value_s))
     assert ((whole >= 0) & (whole <= problem.max_tokens)).all()
@@ -62,7 +62,7 @@ def test_changing_one_budget_at_a_time_finds_no_better_ones_in_a_queue(problem: 
 
 @pytest.mark.parametrize("problem", [pytest.param(p, id=f"{kind}-{i}") for i, (kind, p) in enumerate(SOME)])
 def test_changing_one_budget_at_a_time_finds_no_better_ones_in_a_batch(problem: Problem) -> None:
-    objective = Objective(problem=crowded(problem), server=BATCHING)
+    objective = BudgetObjective(problem=crowded(problem), server=BATCHING)
     found = allocate(objective)
     best = reference.best_by_coordinates(objective.value_s, problem.max_tokens, found.budgets.astype(float))
     assert objective.value_s(best) <= found.performance.value_s + 1e-6 * max(1.0, abs(found.performance.value_s))
@@ -70,7 +70,7 @@ def test_changing_one_budget_at_a_time_finds_no_better_ones_in_a_batch(problem: 
 
 def test_dear_answers_lead_no_search_beyond_the_border_of_stability() -> None:
     """An answer is worth five hours here: the search once ended in an unstable queue."""
-    found = allocate(Objective(problem=crowded(saturated(np.random.default_rng(6), 3)), server=BATCHING))
+    found = allocate(BudgetObjective(problem=crowded(saturated(np.random.default_rng(6), 3)), server=BATCHING))
     assert found.performance.utilisation < 1
     assert (found.certificate.gap_s or 0.0) <= 1e-5 * found.performance.value_s
 
@@ -100,11 +100,11 @@ def small_problems(draw: st.DrawFn) -> Problem:
     return Problem(shares=shares, arrivals_per_s=rate, worth_s=draw(st.floats(0, 1e4)), **columns)
 
 
-@given(small_problems(), st.sampled_from([OneAtATime(), BATCHING]), st.integers(1, 3))
+@given(small_problems(), st.sampled_from([SingleServer(), BATCHING]), st.integers(1, 3))
 def test_no_whole_budgets_are_better_than_what_is_proven(problem: Problem, server: Server, max_attempts: int) -> None:
     """All are tried: none is above value, loss and gap, and none that differs in a single budget's token is better."""
     problem = crowded(problem) if server is BATCHING else problem
-    objective = Objective(problem=problem, server=server, max_attempts=max_attempts)
+    objective = BudgetObjective(problem=problem, server=server, max_attempts=max_attempts)
     every = [np.array(budgets) for budgets in product(*(np.arange(top + 1) for top in problem.max_tokens))]
     values = [objective.value_s(budgets) for budgets in every]
     try:
@@ -128,7 +128,7 @@ def test_the_optimum_is_found_where_the_paper_s_iteration_swings_for_ever() -> N
         visited.append(budgets.tolist())
     assert sorted(visited[-2:], reverse=True) == [pytest.approx(end, abs=1e-5) for end in SWING_BETWEEN]
     assert reference.contraction(SWINGING) > 1
-    found = allocate(Objective(problem=SWINGING))
+    found = allocate(BudgetObjective(problem=SWINGING))
     assert found.budgets.tolist() == [684, 468]
     assert found.performance.value_s == pytest.approx(46.776804247, abs=1e-5)
 
@@ -141,7 +141,7 @@ def test_within_contraction_the_paper_s_iteration_ends_at_the_same_budgets(seed:
     exact = np.zeros(4)
     for _ in range(200):
         exact = reference.fixed_point(problem, exact)
-    found = allocate(Objective(problem=problem))
+    found = allocate(BudgetObjective(problem=problem))
     assert np.abs(found.budgets - exact).max() <= 1
     lost_s = reference.value_s(problem, exact) - found.performance.value_s
     assert -1e-9 <= lost_s <= reference.rounding_bound_s(problem, exact) + 1e-9
@@ -181,13 +181,15 @@ def test_extreme_parameters_give_a_stable_queue_without_a_warning() -> None:
         problem = replace(TWO, rate=np.full(2, rate), token_s=np.full(2, cost), worth_s=worth)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert allocate(Objective(problem=problem, server=server or OneAtATime())).performance.utilisation < 1
+            assert (
+                allocate(BudgetObjective(problem=problem, server=server or SingleServer())).performance.utilisation < 1
+            )
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_limitless_worth_stops_short_of_an_unstable_queue(seed: int) -> None:
     problem = replace(overfull(np.random.default_rng(seed), 4), worth_s=1e12)
-    assert 0.9 < allocate(Objective(problem=problem)).performance.utilisation < 1
+    assert 0.9 < allocate(BudgetObjective(problem=problem)).performance.utilisation < 1
 
 
 def test_rounding_up_does_not_cross_the_limit_of_the_queue() -> None:
@@ -225,7 +227,7 @@ def test_more_arrivals_never_raise_a_budget(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_no_budgets_lie_above_value_and_gap(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    objective = Objective(problem=saturated(rng, 4))
+    objective = BudgetObjective(problem=saturated(rng, 4))
     found = allocate(objective)
     known = found.certificate
     assert known.gap_s is not None
@@ -235,12 +237,12 @@ def test_no_budgets_lie_above_value_and_gap(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("server", [OneAtATime(), BATCHING], ids=["one at a time", "batched"])
+@pytest.mark.parametrize("server", [SingleServer(), BATCHING], ids=["one at a time", "batched"])
 def test_with_retries_no_random_start_leads_higher(seed: int, server: Server) -> None:
     """From wherever a search by coordinates begins, for J has several peaks."""
     rng = np.random.default_rng(seed)
     problem = replace(TYPES, arrivals_per_s=0.15 * server.capacity, capacity=server.capacity)
-    objective = Objective(problem=problem, server=server, max_attempts=3)
+    objective = BudgetObjective(problem=problem, server=server, max_attempts=3)
     found = allocate(objective)
     starts = [rng.integers(0, 500, 2).astype(float) for _ in range(5)]
     ends = [reference.best_by_coordinates(objective.value_s, problem.max_tokens, start) for start in starts]
@@ -248,7 +250,7 @@ def test_with_retries_no_random_start_leads_higher(seed: int, server: Server) ->
 
 
 def test_with_retries_no_less_is_found_than_on_a_fine_grid() -> None:
-    objective = Objective(problem=TYPES, max_attempts=3)
+    objective = BudgetObjective(problem=TYPES, max_attempts=3)
     grid = [np.array([float(a), float(b)]) for a in range(0, 200, 5) for b in range(0, 200, 5)]
     found = allocate(objective)
     assert found.performance.value_s >= max(objective.value_s(budgets) for budgets in grid)
@@ -257,24 +259,24 @@ def test_with_retries_no_less_is_found_than_on_a_fine_grid() -> None:
 
 def test_thinking_can_make_a_queue_stable() -> None:
     """Without thinking each of the requests takes 8 attempts of 3 s: 2.4 s of work come per second."""
-    retried = Objective(problem=LONG_PROMPT, max_attempts=10)
+    retried = BudgetObjective(problem=LONG_PROMPT, max_attempts=10)
     assert retried.load(np.zeros(1)) > 2
     assert allocate(retried).performance.utilisation < 0.6
 
 
 def test_more_work_than_can_be_done_is_refused() -> None:
     with pytest.raises(UnstableError, match=r"with up to 10 attempts; it must stay below 1"):
-        allocate(Objective(problem=replace(LONG_PROMPT, arrivals_per_s=0.3), max_attempts=10))
+        allocate(BudgetObjective(problem=replace(LONG_PROMPT, arrivals_per_s=0.3), max_attempts=10))
 
 
 def test_knowing_of_retries_beats_not_knowing() -> None:
-    retried = Objective(problem=TYPES, max_attempts=3)
-    unaware = allocate(Objective(problem=TYPES)).budgets.astype(np.float64)
+    retried = BudgetObjective(problem=TYPES, max_attempts=3)
+    unaware = allocate(BudgetObjective(problem=TYPES)).budgets.astype(np.float64)
     assert allocate(retried).performance.value_s > retried.value_s(unaware) + 0.1
 
 
 def test_types_that_may_not_think_get_no_budget() -> None:
-    found = allocate(Objective(problem=always(0.5), max_attempts=3))
+    found = allocate(BudgetObjective(problem=always(0.5), max_attempts=3))
     assert found.budgets.tolist() == [0]
     assert found.performance.solved == pytest.approx(0.875)
 
@@ -282,7 +284,7 @@ def test_types_that_may_not_think_get_no_budget() -> None:
 @pytest.mark.parametrize(
     ("slots", "server"),
     [
-        pytest.param(1, OneAtATime(), id="one slot is a queue"),
+        pytest.param(1, SingleServer(), id="one slot is a queue"),
         pytest.param(8, Batching(growth=1.0, slots=8), id="growth above 1 counts as 1"),
         pytest.param(10_000, Batching(growth=1.0, slots=4096), id="slots are bounded"),
     ],
@@ -292,7 +294,7 @@ def test_an_engine_is_served_by_its_slots_and_growth(slots: int, server: Server)
 
 
 def test_serving_plans_for_its_server_and_attempts() -> None:
-    serving = Serving(server=OneAtATime(), max_attempts=3)
+    serving = Serving(server=SingleServer(), max_attempts=3)
     assert serving.allocate(TYPES).tolist() == budgets_of(TYPES, max_attempts=3)
     budgets = np.array([40.0, 60.0])
-    assert serving.value_s(TYPES, budgets) == Objective(problem=TYPES, max_attempts=3).value_s(budgets)
+    assert serving.value_s(TYPES, budgets) == BudgetObjective(problem=TYPES, max_attempts=3).value_s(budgets)

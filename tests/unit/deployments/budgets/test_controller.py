@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deployments.budgets.arrivals import Window
-from deployments.budgets.controller import Controller, Outcome, ThinkingModel, problem_of
+from deployments.budgets.controller import Controller, PlanStatus, ThinkingModel, problem_of
 from deployments.budgets.curves import Curves
 from deployments.budgets.problem import Problem
 from deployments.budgets.settings import ThinkingSettings
@@ -66,7 +66,7 @@ class Bench:
             self.controller.observe("m", Cell(task, "en", 0), tries=tries, now_s=at_s)
         self.now_s += seconds
 
-    def replan(self, replicas: float = 1.0) -> Outcome:
+    def replan(self, replicas: float = 1.0) -> PlanStatus:
         plan = self.controller.solve(self.controller.arrivals(self.now_s, {"m": replicas}))
         self.controller.adopt(plan)
         return plan["m"].outcome
@@ -85,7 +85,7 @@ def test_no_budget_before_the_first_plan() -> None:
 
 def test_idle_model_may_think_as_long_as_was_measured() -> None:
     bench = Bench()
-    assert bench.replan() is Outcome.TAKEN
+    assert bench.replan() is PlanStatus.TAKEN
     assert bench.budget() == 100
 
 
@@ -133,7 +133,7 @@ def test_kept_budgets_still_show_the_new_arrivals() -> None:
     bench = Bench(hysteresis=0.9)
     bench.replan()
     bench.arrive(2.0, seconds=60)
-    assert bench.replan() is Outcome.KEPT
+    assert bench.replan() is PlanStatus.KEPT
     assert bench.per_s == pytest.approx(2.0, rel=0.05)
 
 
@@ -147,11 +147,11 @@ def test_other_routers_and_replicas_are_reckoned_with() -> None:
 def test_overload_leaves_the_least_budget() -> None:
     bench = Bench(min_tokens=4)
     bench.arrive(20.0, seconds=60)
-    assert bench.replan() is Outcome.OVERLOADED
+    assert bench.replan() is PlanStatus.OVERLOADED
     assert bench.budget() == 4
     assert "it must stay below 1" in bench.controller.plan["m"].reason
     bench.now_s += 61
-    assert bench.replan() is Outcome.TAKEN
+    assert bench.replan() is PlanStatus.TAKEN
     assert bench.budget() == 100
 
 
@@ -159,7 +159,7 @@ def test_failed_solution_leaves_the_budgets_as_they_were() -> None:
     bench = Bench(allocator=BrokenUnderLoad(), min_tokens=4)
     bench.replan()
     bench.arrive(2.0, seconds=60)
-    assert bench.replan() is Outcome.FAILED
+    assert bench.replan() is PlanStatus.FAILED
     assert bench.budget() == 100
     assert bench.controller.plan["m"].reason == "no way up"
 
@@ -167,7 +167,7 @@ def test_failed_solution_leaves_the_budgets_as_they_were() -> None:
 def test_first_solution_that_fails_leaves_the_least_budget() -> None:
     bench = Bench(allocator=BrokenUnderLoad(), min_tokens=4)
     bench.arrive(2.0, seconds=60)
-    assert bench.replan() is Outcome.FAILED
+    assert bench.replan() is PlanStatus.FAILED
     assert bench.budget() == 4
 
 

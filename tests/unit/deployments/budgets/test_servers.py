@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deployments.budgets.allocate import allocate
-from deployments.budgets.objective import Objective
+from deployments.budgets.objective import BudgetObjective
 from deployments.budgets.problem import Problem, ProblemError, UnstableError
 from deployments.budgets.servers import Batching
 
@@ -70,18 +70,18 @@ def test_beyond_capacity_time_has_no_end() -> None:
 )
 def test_budgets_stop_at_their_bounds(worth_s: float, expected: list[int]) -> None:
     types = replace(TYPES, arrivals_per_s=0.01, worth_s=worth_s)
-    assert allocate(Objective(problem=types, server=BATCHING)).budgets.tolist() == expected
+    assert allocate(BudgetObjective(problem=types, server=BATCHING)).budgets.tolist() == expected
 
 
 def test_batching_carries_a_load_that_one_at_a_time_cannot() -> None:
     with pytest.raises(UnstableError, match=r"utilisation is 1.2 even without thinking; it must stay below 1"):
         replace(TYPES, capacity=1.0)
-    assert 0.2 < allocate(Objective(problem=TYPES, server=BATCHING)).performance.utilisation < 1
+    assert 0.2 < allocate(BudgetObjective(problem=TYPES, server=BATCHING)).performance.utilisation < 1
 
 
 def test_problem_of_a_faster_server_is_refused() -> None:
     with pytest.raises(ProblemError, match=r"capacity: 5.92593 given; this server does at most 1"):
-        Objective(problem=TYPES)
+        BudgetObjective(problem=TYPES)
 
 
 @pytest.mark.parametrize(

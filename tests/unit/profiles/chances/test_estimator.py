@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from profiles.arrays import Floats
-from profiles.chances.estimator import Bools, Counts, Grid, estimate
+from profiles.chances.estimator import Bools, CellGrid, CountArrays, estimate
 from tests.unit.ground_truth import BUCKETS, EDGES, chances, draw
 
 SEEDS = range(4)
@@ -13,11 +13,11 @@ LANGUAGE = np.arange(8)[:, None]
 Values = TypeVar("Values", Floats, Bools)
 
 
-def counts(correct: list[float], tried: list[float]) -> Counts:
+def counts(correct: list[float], tried: list[float]) -> CountArrays:
     """One model, one task, one language; so many buckets as there are figures."""
     shape = (1, 1, 1, len(tried))
     edges = [128 * 4**i for i in range(len(tried) - 1)]
-    return Counts(correct=np.reshape(correct, shape), tried=np.reshape(tried, shape), edges=edges)
+    return CountArrays(correct=np.reshape(correct, shape), tried=np.reshape(tried, shape), edges=edges)
 
 
 def inner(values: Values) -> Values:
@@ -25,20 +25,20 @@ def inner(values: Values) -> Values:
     return values[:-1, :-1, :-1]
 
 
-def worlds(*, tried: int) -> tuple[Floats, Bools, Counts, Grid]:
+def worlds(*, tried: int) -> tuple[Floats, Bools, CountArrays, CellGrid]:
     """Four worlds side by side with two languages and one length never measured: truth, is measured, counts, fit."""
     is_measured = (BUCKET < 5) & (LANGUAGE < 6)
     truths = [chances(seed) for seed in SEEDS]
     drawn = [draw(truth, is_measured, tried=tried, seed=seed + 100) for seed, truth in zip(SEEDS, truths, strict=True)]
     grids = [estimate(one) for one in drawn]
-    joined = Grid(
+    joined = CellGrid(
         probability=np.concatenate([inner(grid.probability) for grid in grids]),
         low=np.concatenate([inner(grid.low) for grid in grids]),
         high=np.concatenate([inner(grid.high) for grid in grids]),
         is_extrapolated=np.concatenate([inner(grid.is_extrapolated) for grid in grids]),
     )
     truth = np.concatenate(truths)
-    both = Counts(
+    both = CountArrays(
         correct=np.concatenate([one.correct for one in drawn]),
         tried=np.concatenate([one.tried for one in drawn]),
         edges=EDGES,

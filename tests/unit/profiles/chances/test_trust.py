@@ -1,15 +1,15 @@
 import pytest
 
 from profiles.chances.trust import EXACT, LEAST_OF_LANGUAGE, Likelihood, Trusts
-from profiles.profile import CheckCounts, Tally
+from profiles.profile import CheckCounts, VerdictTally
 
 
 def counts(check: str, language: str = "en", *, right: int = 80, wrong: int = 80, errors: int = 20) -> CheckCounts:
     return CheckCounts(
         check=check,
         language=language,
-        right=Tally(correct=right, wrong=errors),
-        wrong=Tally(correct=errors, wrong=wrong),
+        right=VerdictTally(correct=right, wrong=errors),
+        wrong=VerdictTally(correct=errors, wrong=wrong),
     )
 
 

@@ -6,8 +6,8 @@ import pytest
 from profiles.measures.goodput import (
     Delivery,
     Meter,
-    Objective,
     Reader,
+    ServiceLimits,
     goodput,
     meets,
     metered,
@@ -75,7 +75,7 @@ def test_no_token_has_no_times() -> None:
     ],
 )
 def test_objective_is_met_by_a_whole_answer_in_time(delivery: Delivery, expected: bool) -> None:
-    assert meets(delivery, Objective(ttft_s=1.0, tpot_s=0.6, tbt_s=0.7)) is expected
+    assert meets(delivery, ServiceLimits(ttft_s=1.0, tpot_s=0.6, tbt_s=0.7)) is expected
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_piece_without_a_token_is_no_delivery() -> None:
 
 def test_every_arrival_counts_in_every_measure() -> None:
     arrivals = [AS_MADE, NOTHING, FINISHED, NOTHING]
-    objective = Objective(ttft_s=1.0)
+    objective = ServiceLimits(ttft_s=1.0)
     assert goodput(arrivals, objective, window_s=10.0) == 0.1
     # 20 tokens, and 100 less a quarter of 2.8
     assert smooth_goodput(arrivals, READER, window_s=10.0) == pytest.approx(11.93)
@@ -133,7 +133,7 @@ def test_window_must_be_fixed(window_s: float) -> None:
 
 def test_delaying_tokens_improves_goodput_under_a_limit_between_tokens() -> None:
     assert max(tbt_s(AS_MADE)) == pytest.approx(1.1)
-    limit = Objective(tbt_s=0.2)
+    limit = ServiceLimits(tbt_s=0.2)
     assert [goodput([d], limit, window_s=1.0) for d in (AS_MADE, HELD_BACK)] == [0.0, 1.0]
 
 
@@ -143,7 +143,7 @@ def test_delaying_tokens_does_not_improve_smooth_goodput() -> None:
 
 
 def test_abandoning_a_late_request_costs_no_goodput() -> None:
-    limit = Objective(ttft_s=1.0)
+    limit = ServiceLimits(ttft_s=1.0)
     assert [goodput([d], limit, window_s=1.0) for d in (FINISHED, ENDED, NOTHING)] == [0.0, 0.0, 0.0]
 
 

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from profiles.measures.trial import Trial, Try
+from profiles.measures.trial import Trial, TrialAttempt
 from profiles.measures.ttca import (
     answerable,
     attempts_s,
@@ -27,10 +27,10 @@ CAP = 10
 
 def trial(prompt_id: str, *steps: tuple[float, bool], error: str = "", elapsed_s: float | None = None) -> Trial:
     """Attempts one after another without a pause, each with its seconds and whether it was right."""
-    tries: list[Try] = []
+    tries: list[TrialAttempt] = []
     now_s = 0.0
     for latency_s, correct in steps:
-        tries.append(Try(model="m", started_s=now_s, latency_s=latency_s, correct=correct))
+        tries.append(TrialAttempt(model="m", started_s=now_s, latency_s=latency_s, correct=correct))
         now_s += latency_s
     return Trial(
         policy="laar",
@@ -55,11 +55,11 @@ def give_up(whole: Trial, num_attempts: int) -> Trial:
 
 def random_trial(rng: Random, prompt_id: str) -> Trial:
     """Attempts with waiting between them and up to the cap; only the last may be right."""
-    tries: list[Try] = []
+    tries: list[TrialAttempt] = []
     now_s = 0.0
     for _ in range(rng.randint(1, CAP)):
         now_s += rng.choice([0.0, rng.expovariate(2.0)])
-        tries.append(Try(model="m", started_s=now_s, latency_s=rng.lognormvariate(0.0, 2.0), correct=False))
+        tries.append(TrialAttempt(model="m", started_s=now_s, latency_s=rng.lognormvariate(0.0, 2.0), correct=False))
         now_s += tries[-1].latency_s
     tries[-1] = replace(tries[-1], correct=rng.random() < 0.5)
     return replace(trial(prompt_id), tries=tuple(tries), elapsed_s=now_s + rng.random())
@@ -97,8 +97,8 @@ def test_unsolved_trial_has_no_ttca() -> None:
 
 
 def test_waiting_counts_to_the_attempt_waited_for_and_the_end_to_the_last() -> None:
-    first = Try(model="a", started_s=0.5, latency_s=1.0, correct=False)
-    second = Try(model="b", started_s=2.0, latency_s=1.0, correct=False)
+    first = TrialAttempt(model="a", started_s=0.5, latency_s=1.0, correct=False)
+    second = TrialAttempt(model="b", started_s=2.0, latency_s=1.0, correct=False)
     assert attempts_s(replace(trial("p"), tries=(first, second), elapsed_s=3.25)) == [1.5, 1.75]
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from deployments.log.database.store import Store
 from deployments.log.writing.log_records import FeedbackRecord
 from scripts import commands
-from scripts.log.actions import Wanted, moment, show_new
+from scripts.log.actions import ListFilter, moment, show_new
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
 NOT_MIGRATED = (
@@ -100,22 +100,22 @@ def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_tail_shows_every_attempt_of_a_burst_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(url)
-    before = show_new(store, Wanted(), after=0)
+    before = show_new(store, ListFilter(), after=0)
     assert shown(capsys) == ["4/0", "1/0", "1/1", "2/0", "3/0"]
     store.write([asked(number) for number in range(1000, 3500)])
-    after = show_new(store, Wanted(), after=before)
+    after = show_new(store, ListFilter(), after=before)
     assert shown(capsys) == [f"{number}/0" for number in range(1000, 3500)]
-    assert show_new(store, Wanted(), after=after) == after
+    assert show_new(store, ListFilter(), after=after) == after
     assert shown(capsys) == []
     store.close()
 
 
 def test_tail_shows_requests_that_come_to_the_log_late(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(url)
-    before = show_new(store, Wanted(), after=0)
+    before = show_new(store, ListFilter(), after=0)
     shown(capsys)
     store.write([asked(9, tried("a", "wrong"), tried("b"), at_s=-86400.0, policy="laar")])
-    show_new(store, Wanted(verdict="correct", policy="laar"), after=before)
+    show_new(store, ListFilter(verdict="correct", policy="laar"), after=before)
     assert shown(capsys) == ["9/1"]
     store.close()
 

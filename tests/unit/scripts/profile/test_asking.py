@@ -10,7 +10,7 @@ import pytest
 from deployments.router.text.language import FastTextDetector
 from profiles.workloads import Prompt
 from scripts.profile.measuring.asking import NoAnswerError, ask, model_names
-from scripts.profile.measuring.journal import Outcome
+from scripts.profile.measuring.journal import Entry
 from scripts.profile.measuring.plan import Case, ProfileError
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ def test_a_language_that_the_prompts_file_states_is_sent_and_counted(
             200, json={"laar": {"attempts": [{"verdict": "correct", "latency_s": 1.0}]}, "usage": usage}
         )
 
-    async def asked() -> Outcome:
+    async def asked() -> Entry:
         async with httpx.AsyncClient(base_url="http://it", transport=httpx.MockTransport(answer)) as client:
             prompt = replace(PROMPT, language="fr", states_language=states_language)
             return await ask(client, replace(CASE, prompt=prompt), detector=FastTextDetector())

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deployments.contract.verdict import Evidence
-from profiles.profile import CheckCounts, Tally, load_profile
+from profiles.profile import CheckCounts, VerdictTally, load_profile
 from scripts.commands import app
 from scripts.profile.check import label
 from scripts.verify.rows import read_rows
@@ -53,8 +53,8 @@ def test_the_figures_are_written_into_a_profile(tmp_path: Path) -> None:
     english = CheckCounts(
         check="judge",
         language="en",
-        right=Tally(correct=2, wrong=1, unknown=1),
-        wrong=Tally(correct=1, wrong=1),
+        right=VerdictTally(correct=2, wrong=1, unknown=1),
+        wrong=VerdictTally(correct=1, wrong=1),
     )
     assert load_profile(str(out)).checks[0] == english
 
@@ -70,9 +70,9 @@ def test_any_type_can_be_measured(tmp_path: Path) -> None:
     result = check(tmp_path, rows, "--custom", f"mine={__name__}:is_long", "--base", "embedded", "--out", str(out))
     assert result.exit_code == 0, result.output
     found = {counts.check: counts for counts in load_profile(str(out)).checks}
-    assert found["custom:mine"].wrong == Tally(correct=1)
-    assert found["custom:mine"].right == Tally(wrong=1)
-    assert found["exact"].right == Tally(correct=1)
+    assert found["custom:mine"].wrong == VerdictTally(correct=1)
+    assert found["custom:mine"].right == VerdictTally(wrong=1)
+    assert found["exact"].right == VerdictTally(correct=1)
 
 
 @pytest.mark.parametrize(

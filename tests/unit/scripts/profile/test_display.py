@@ -4,7 +4,7 @@ from rich.console import Console
 
 from profiles.workloads import Prompt
 from scripts.profile.display import Display, live_table, share
-from scripts.profile.measuring.journal import Outcome, Result
+from scripts.profile.measuring.journal import Entry, Result
 from scripts.profile.measuring.plan import Case, PromptKind
 from tests.unit.scripts.profile.test_journal import RECORD
 
@@ -16,11 +16,11 @@ CASE = Case(
     thinking_tokens=None,
     concurrency=1,
 )
-ANSWERED = Outcome(model="small", prompt_id="p1", thinking_tokens=None, result=Result.ANSWERED, record=RECORD)
-FAILED = Outcome(model="small", prompt_id="p1", thinking_tokens=None, result=Result.FAILED, reason="503")
+ANSWERED = Entry(model="small", prompt_id="p1", thinking_tokens=None, result=Result.ANSWERED, record=RECORD)
+FAILED = Entry(model="small", prompt_id="p1", thinking_tokens=None, result=Result.FAILED, reason="503")
 
 
-def displayed(*, is_terminal: bool, outcomes: list[Outcome]) -> str:
+def displayed(*, is_terminal: bool, outcomes: list[Entry]) -> str:
     console = Console(file=io.StringIO(), force_terminal=is_terminal, width=100, _environ={})
     with Display(console) as display:
         display.expect("small", 5)

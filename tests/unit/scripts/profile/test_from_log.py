@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from deployments.log.database.store import Store
 from deployments.log.writing.log_records import FeedbackRecord, LogRecord
 from profiles.measuring.from_log import company
-from profiles.profile import CheckCounts, Latency, ModelProfile, PairCounts, Profile, Tally, load_profile
+from profiles.profile import CheckCounts, Latency, ModelProfile, PairCounts, Profile, VerdictTally, load_profile
 from scripts import commands
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
@@ -34,7 +34,7 @@ def log_of(tmp_path: Path, *records: LogRecord) -> str:
 
 
 JUDGE = CheckCounts(
-    check="judge", language="en", right=Tally(correct=850, wrong=150), wrong=Tally(correct=150, wrong=850)
+    check="judge", language="en", right=VerdictTally(correct=850, wrong=150), wrong=VerdictTally(correct=150, wrong=850)
 )
 
 

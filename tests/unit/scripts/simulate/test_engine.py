@@ -7,13 +7,13 @@ import pytest
 
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
-from scripts.simulate.core.simulation import Outcome
+from scripts.simulate.core.simulation import Results
 from tests.unit.simulated import ask, engine, prompt, record
 
 ONE = [prompt(1)]
 
 
-def served(found: Engine, *, requests: int = 1, arrival_s: list[float] | None = None, output: float = 10) -> Outcome:
+def served(found: Engine, *, requests: int = 1, arrival_s: list[float] | None = None, output: float = 10) -> Results:
     prompts = [prompt(1, name=str(i), output_tokens=output) for i in range(requests)]
     right = [record(str(i), "m", correct=True) for i in range(requests)]
     arrivals = np.array(arrival_s) if arrival_s is not None else None

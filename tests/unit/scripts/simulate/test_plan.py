@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from profiles.profile import PairCounts, Profile
 from scripts.simulate.commands import simulate
-from scripts.simulate.planning import NoPlan, Plan, exchanged, fewest, plan
+from scripts.simulate.planning import ClusterPlan, NoPlan, exchanged, fewest, plan
 from scripts.simulate.run import run
 from scripts.simulate.settings import SettingsError, SimulationSettings, settings_of
-from scripts.simulate.trials import Counts, Target, Trials, is_growing
+from scripts.simulate.trials import Counts, PlanTarget, Trials, is_growing
 from tests.unit.simulated import FAST, GOOD, profile
 
 NOTHING = NoPlan(why="no model solves any request", simulated=0)
@@ -25,8 +25,8 @@ def settings(**changes: object) -> SimulationSettings:
     return settings_of(SMALL, changes)
 
 
-def target(limit_s: float, *, max_replicas: int = 16, min_success: float | None = None) -> Target:
-    return Target(measure="mean", limit_s=limit_s, max_replicas=max_replicas, min_success=min_success)
+def target(limit_s: float, *, max_replicas: int = 16, min_success: float | None = None) -> PlanTarget:
+    return PlanTarget(measure="mean", limit_s=limit_s, max_replicas=max_replicas, min_success=min_success)
 
 
 def with_correct(correct: dict[str, int]) -> Profile:
@@ -48,9 +48,9 @@ def planned(
     costs: dict[str, float] | None = None,
     min_success: float | None = None,
     known: Profile | None = None,
-) -> Plan:
+) -> ClusterPlan:
     found = plan(asked, known or profile(), target(limit_s, min_success=min_success), costs or {})
-    assert isinstance(found, Plan), found.why
+    assert isinstance(found, ClusterPlan), found.why
     return found
 
 
@@ -106,7 +106,7 @@ def test_a_model_that_only_wastes_time_does_not_make_a_target_unreachable() -> N
     asked = settings(rate_per_s=0.05, policies=["round-robin"])
     assert not Trials(asked, known, (FAST, GOOD), target(2.0)).meets((16, 16))
     found = plan(asked, known, target(2.0), {})
-    assert isinstance(found, Plan)
+    assert isinstance(found, ClusterPlan)
     assert found.replicas == {FAST: 1, GOOD: 0}
 
 

@@ -13,10 +13,10 @@ from deployments.router.text.features import Features
 from profiles.profile import PairCounts
 from scripts.bench.simulated.study import big_profile, little_ratio, one_replica
 from scripts.simulate.core.cluster import Cluster
-from scripts.simulate.core.router import Router
-from scripts.simulate.core.simulation import Outcome, Simulation
-from scripts.simulate.core.traffic import Prompt, Traffic, poisson
-from scripts.simulate.core.truth import Drawn
+from scripts.simulate.core.router import SimulatedRouter
+from scripts.simulate.core.simulation import Results, Simulation
+from scripts.simulate.core.traffic import SimulatedPrompt, Traffic, poisson
+from scripts.simulate.core.truth import DrawnTruth
 from tests.unit.deployments.router.attempt.test_runner import NoDetector
 from tests.unit.deployments.router.choice.test_routing import request as routed_request
 from tests.unit.simulated import FAST, GOOD, ask, engine, profile, prompt, record
@@ -25,7 +25,7 @@ ENGINES = {FAST: engine(prefill=0.001, decode=0.1), GOOD: engine(prefill=0.001, 
 TOGETHER = PairCounts(failed=FAST, model=GOOD, task="t", language="en", bucket=0, correct=5, tried=40)
 
 
-def models_asked(found: Outcome, request: int = 0) -> list[int]:
+def models_asked(found: Results, request: int = 0) -> list[int]:
     return [0 if made.model == FAST else 1 for made in found.tries[request]]
 
 
@@ -94,9 +94,9 @@ def test_router_builds_the_candidates_that_production_builds() -> None:
         detector=NoDetector(),
         learning=Learning(enabled=False),
     )
-    ours = Router(policy="laar", models=(FAST, GOOD), profile=known, replicas=(1, 1))
+    ours = SimulatedRouter(policy="laar", models=(FAST, GOOD), profile=known, replicas=(1, 1))
     features = Features(language="en", language_confidence=1.0, task="t", num_chars=400, symbol_share=0.0)
-    asked = Prompt(id="p", task="t", language="en", prompt_tokens=(100.0, 100.0), output_tokens=(10.0, 10.0))
+    asked = SimulatedPrompt(id="p", task="t", language="en", prompt_tokens=(100.0, 100.0), output_tokens=(10.0, 10.0))
     for load in (real.load, ours.load):
         load.start(FAST, 100)
         load.start(FAST, 50)
@@ -115,12 +115,12 @@ def test_router_builds_the_candidates_that_production_builds() -> None:
         assert chosen.chosen == decided.chosen
 
 
-def drawn_run(*, seed: int = 0, requests: int = 400, policy: str = "laar", mtbf_s: float = 0.0) -> Outcome:
+def drawn_run(*, seed: int = 0, requests: int = 400, policy: str = "laar", mtbf_s: float = 0.0) -> Results:
     cluster = replace(Cluster.of(ENGINES, {FAST: 2, GOOD: 3}), mtbf_s=mtbf_s, mttr_s=20.0, detect_s=0.5)
     known = profile(TOGETHER)
     traffic = poisson([prompt(2)], [1.0], requests=requests, rate_per_s=0.5, seed=seed)
-    router = Router(policy=policy, models=cluster.models, profile=known, replicas=cluster.replicas)
-    truth = Drawn(known, cluster.models, traffic, seed=seed)
+    router = SimulatedRouter(policy=policy, models=cluster.models, profile=known, replicas=cluster.replicas)
+    truth = DrawnTruth(known, cluster.models, traffic, seed=seed)
     return Simulation(cluster, router, traffic, truth, loop="server", cap=10, seed=seed).run()
 
 

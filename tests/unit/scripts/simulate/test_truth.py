@@ -9,7 +9,7 @@ from deployments.router.choice.chances import Chances
 from deployments.router.settings import Learning
 from profiles.profile import NO_PROFILE, CellCounts, PairCounts, Profile
 from scripts.simulate.core.traffic import Traffic
-from scripts.simulate.core.truth import Drawn
+from scripts.simulate.core.truth import DrawnTruth
 from tests.unit.simulated import profile, prompt
 
 NAMES = ("a", "b", "c", "d")
@@ -30,12 +30,12 @@ def known(correct: int, *, together: int | None, names: tuple[str, ...] = NAMES)
     return Profile(version=1, measured=NO_PROFILE.measured, bucket_edges=(128,), models=models, pairs=tuple(pairs))
 
 
-def drawn(found: Profile, models: tuple[str, ...] = NAMES, *, requests: int = REQUESTS, seed: int = 0) -> Drawn:
+def drawn(found: Profile, models: tuple[str, ...] = NAMES, *, requests: int = REQUESTS, seed: int = 0) -> DrawnTruth:
     traffic = Traffic(prompts=[prompt(len(models))], order=np.zeros(requests, dtype=np.intp), clients=1)
-    return Drawn(found, models, traffic, seed=seed)
+    return DrawnTruth(found, models, traffic, seed=seed)
 
 
-def chances_in_turn(truth: Drawn) -> list[float]:
+def chances_in_turn(truth: DrawnTruth) -> list[float]:
     """How often a model is right where all before it were wrong."""
     wrong = [1.0, *(float((~truth.right[:, : k + 1]).all(axis=1).mean()) for k in range(truth.right.shape[1]))]
     return [1 - after / before for before, after in pairwise(wrong)]

@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import Connection
 
 from deployments.log.database.store import Store
-from deployments.log.reading.chains import Link, chains, ttcas_s
-from deployments.log.reading.queries import Arrivals, Filter, accuracy, arrivals, list_attempts, request_chains
+from deployments.log.reading.chains import ChainLink, chains, ttcas_s
+from deployments.log.reading.queries import Filter, LoggedArrivals, accuracy, arrivals, list_attempts, request_chains
 from deployments.log.writing.log_records import FeedbackRecord, LogRecord
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
@@ -23,9 +23,11 @@ def said(number: int, correct: bool) -> FeedbackRecord:
     return FeedbackRecord(request_id=request_id(number), correct=correct, at_s=NOON_S)
 
 
-def link(number: int, duration_s: float, correct: bool | None, retry_of: int | None = None, key: str = "k") -> Link:
+def link(
+    number: int, duration_s: float, correct: bool | None, retry_of: int | None = None, key: str = "k"
+) -> ChainLink:
     earlier = request_id(retry_of) if retry_of is not None else None
-    return Link(
+    return ChainLink(
         request_id=request_id(number), retry_of=earlier, api_key_hash=key, duration_s=duration_s, correct=correct
     )
 
@@ -42,7 +44,7 @@ def link(number: int, duration_s: float, correct: bool | None, retry_of: int | N
         pytest.param([link(2, 3.0, True, 1)], [3.0], id="earlier-request-not-in-the-window"),
     ],
 )
-def test_ttca_counts_all_requests_up_to_the_first_correct_answer(links: list[Link], expected: list[float]) -> None:
+def test_ttca_counts_all_requests_up_to_the_first_correct_answer(links: list[ChainLink], expected: list[float]) -> None:
     assert ttcas_s(chains(links)) == expected
 
 
@@ -134,7 +136,9 @@ def test_arrival_rate_and_task_mix_of_a_window(store: Store, connection: Connect
     tasks = ("sums", "sums", "default", "sums", "late")
     store.write([asked(number, task=task, at_s=number * 10) for number, task in enumerate(tasks)])
     found = arrivals(connection, since=NOON, before=NOON + timedelta(seconds=40))
-    assert found == Arrivals(window_s=40.0, num_requests=4, rate_per_s=0.1, task_shares={"default": 0.25, "sums": 0.75})
+    assert found == LoggedArrivals(
+        window_s=40.0, num_requests=4, rate_per_s=0.1, task_shares={"default": 0.25, "sums": 0.75}
+    )
 
 
 def test_window_that_ends_before_it_begins_is_refused(connection: Connection) -> None:

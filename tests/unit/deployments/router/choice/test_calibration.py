@@ -11,7 +11,7 @@ from deployments.router.settings import Learning
 from deployments.verifier.checks import check
 from deployments.verifier.checks.witnesses.agreement import Agreement
 from profiles.cell import Cell
-from profiles.profile import CellCounts, CheckCounts, Profile, Tally
+from profiles.profile import CellCounts, CheckCounts, Profile, VerdictTally
 from tests.unit.profiles.chances.test_capability import profile
 
 TRUTH = {"a": 0.60, "b": 0.50, "c": 0.90}
@@ -19,7 +19,7 @@ CELL = Cell("default", "en", 0)
 SAID = {Outcome.CORRECT: True, Outcome.WRONG: False, Outcome.UNKNOWN: None}
 # what measuring it on 1,000 right and 1,000 wrong answers would find of a judge with 15 % errors
 MEASURED_JUDGE = CheckCounts(
-    check="judge", language="en", right=Tally(correct=850, wrong=150), wrong=Tally(correct=150, wrong=850)
+    check="judge", language="en", right=VerdictTally(correct=850, wrong=150), wrong=VerdictTally(correct=150, wrong=850)
 )
 # the verdict on an answer with the name of the check that may err
 Verdict = tuple[bool | None, str | None]

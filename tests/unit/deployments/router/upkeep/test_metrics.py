@@ -11,7 +11,7 @@ import pytest
 from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.budgets.arrivals import Arrivals
-from deployments.budgets.controller import ModelPlan, Outcome
+from deployments.budgets.controller import ModelPlan, PlanStatus
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.candidates import Demand
@@ -101,7 +101,7 @@ def meter(*times_s: float) -> Meter:
 def planned(metrics: RouterMetrics) -> None:
     controller = Bench(curve("sums"), curve("sums", language="de", bucket=1)).controller
     arrivals = Arrivals(per_s=2.0, shares=(0.5, 0.5))
-    controller.adopt({"m": ModelPlan(budgets=(20, 100), arrivals=arrivals, outcome=Outcome.TAKEN)})
+    controller.adopt({"m": ModelPlan(budgets=(20, 100), arrivals=arrivals, outcome=PlanStatus.TAKEN)})
     metrics.planned(controller, 0.02)
 
 

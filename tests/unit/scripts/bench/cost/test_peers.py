@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
 from scripts.bench.cost import peer_processes
-from scripts.bench.cost.closed_loop import Target
+from scripts.bench.cost.closed_loop import LoadTarget
 from scripts.bench.cost.instant_backend import app
 from scripts.bench.cost.peer_processes import litellm_config, served_by
 from scripts.bench.cost.peers import bars_of, compare, with_added
@@ -148,7 +148,7 @@ def test_pins_of_peers_meet_what_the_extra_asks_for() -> None:
 
 
 def test_a_request_is_sent_whole() -> None:
-    target = Target(name="x", url="http://127.0.0.1:8000/laar/v1/chat/completions", body=b"{}")
+    target = LoadTarget(name="x", url="http://127.0.0.1:8000/laar/v1/chat/completions", body=b"{}")
     assert target.request() == (
         b"POST /laar/v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:8000\r\n"
         b"content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"

@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 
 from scripts.bench.publish.bounds import attempt_times, best_orders, bounds_of, replay_s
-from scripts.bench.ttca.data import Compared, compare
+from scripts.bench.ttca.data import ComparedTrials, compare
 from tests.unit.ttca_data import PARAMETERS, compared, record, records, trial, trials
 
 
-def loaded(tokens_of_p3: int = 300) -> Compared:
+def loaded(tokens_of_p3: int = 300) -> ComparedTrials:
     """The other policy's load doubles what an attempt takes; nobody asks small for p3."""
     tokens = {"p1": 100, "p2": 200, "p3": tokens_of_p3}
     answers = [

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from profiles.measures.trial import Trial, Try
+from profiles.measures.trial import Trial, TrialAttempt
 from scripts.bench.publish.figures import bars_of, figures_of, round_numbers
 from scripts.bench.report import Bar
-from scripts.bench.ttca.data import Compared, compare, read_compared, read_trials
+from scripts.bench.ttca.data import ComparedTrials, compare, read_compared, read_trials
 from tests.unit.ttca_data import ASKED, PARAMETERS, compared, records, trials
 
 SECOND = pytest.approx
 THREE = {**PARAMETERS, "policies": {"laar": {}, "round-robin": {}, "load-aware": {}}}
 
 
-def figures(of: Compared) -> dict[str, Any]:
+def figures(of: ComparedTrials) -> dict[str, Any]:
     return figures_of(of, resamples=200)
 
 
@@ -240,7 +240,9 @@ def test_price_of_an_attempt_is_the_same_for_all_whatever_they_tried() -> None:
     # LAAR breaks off b after small's second; load-aware alone tells that another attempt takes 5 s
     asked = {**ASKED, "laar": {**ASKED["laar"], "b": "small"}, "round-robin": {"b": "small"}}
     slow = replace(
-        renamed("load-aware")[1], elapsed_s=5.0, tries=(Try(model="big", started_s=0.0, latency_s=5.0, correct=True),)
+        renamed("load-aware")[1],
+        elapsed_s=5.0,
+        tries=(TrialAttempt(model="big", started_s=0.0, latency_s=5.0, correct=True),),
     )
     of = figures(compare(THREE, [*trials(asked), slow], records()))
     assert of["laar_over"]["round-robin"]["laar_answerable_s"] == 6.0

@@ -14,7 +14,7 @@ import pytest
 from profiles.measures.trial import Trial
 from profiles.measuring.measurement import Record
 from scripts.bench.publish.page import stale_blocks, write_blocks
-from scripts.bench.publish.plots import Goodput, InTime, plot_goodput, plot_success
+from scripts.bench.publish.plots import GoodputCurve, InTimeGoodput, plot_goodput, plot_success
 from scripts.bench.publish.report import page_of, publish, recompute
 from scripts.bench.report import Bar
 from scripts.bench.ttca.data import compare
@@ -155,16 +155,18 @@ def test_policies_with_fewer_prompts_are_drawn_beside_laar_on_those_they_share()
 
 def test_goodput_of_a_simulation_says_so() -> None:
     points = {"laar": [(2.0, 15.0), (1.0, 10.0)]}
-    goodput = Goodput(simulated=True, load_unit="requests/s", goodput_unit="tokens/s", series=points)
+    goodput = GoodputCurve(simulated=True, load_unit="requests/s", goodput_unit="tokens/s", series=points)
     (axes,) = plot_goodput(goodput).axes
     assert axes.get_title() == "smooth goodput by load (simulated)"
     assert np.asarray(axes.lines[0].get_xydata()).tolist() == [[1.0, 10.0], [2.0, 15.0]]
 
 
 def test_goodput_is_drawn_below_smooth_goodput_with_its_limit() -> None:
-    in_time = InTime(limit_s=10.0, series={"laar": [(1.0, 0.5)]})
+    in_time = InTimeGoodput(limit_s=10.0, series={"laar": [(1.0, 0.5)]})
     smooth = {"laar": [(1.0, 10.0)]}
-    goodput = Goodput(simulated=True, load_unit="requests/s", goodput_unit="tokens/s", series=smooth, in_time=in_time)
+    goodput = GoodputCurve(
+        simulated=True, load_unit="requests/s", goodput_unit="tokens/s", series=smooth, in_time=in_time
+    )
     above, below = plot_goodput(goodput).axes
     assert (above.get_ylabel(), below.get_ylabel()) == ("smooth goodput, tokens/s", "goodput, requests/s")
     assert below.get_title() == "right answers within 10 s by load (simulated)"

@@ -5,12 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from profiles.measures.trial import Trial, Try
+from profiles.measures.trial import Trial, TrialAttempt
 from profiles.profile import NO_PROFILE, CellCounts, PairCounts, Profile
 from scripts.bench.simulated.ablation import ablate, coarse, without_language, without_length
 from scripts.bench.simulated.calibrate import block_source, calibrate
 from scripts.bench.simulated.goodput import by_load, deliveries
-from scripts.bench.simulated.replay import Asked, Replay, Way, World, compare, play_policy, replay, trials_of
+from scripts.bench.simulated.replay import (
+    Replay,
+    ReplayedRequest,
+    ReplayWorld,
+    RetryMode,
+    compare,
+    play_policy,
+    replay,
+    trials_of,
+)
 from scripts.bench.simulated.scripted import of_trials
 from scripts.bench.simulated.study import validation_bars
 from scripts.simulate.core.cluster import Cluster
@@ -20,14 +29,14 @@ TRUE = engine(overhead_s=0.2, prefill=0.003, decode=0.06, growth=0.1)
 ENGINES = {FAST: engine(prefill=0.001, decode=0.1), GOOD: engine(prefill=0.001, decode=0.5)}
 
 
-def world(*right: tuple[str, bool, bool], clients: int = 2) -> World:
+def world(*right: tuple[str, bool, bool], clients: int = 2) -> ReplayWorld:
     """Prompts by whether the fast and the good model are right."""
     records = [record(p, m, correct=c) for p, fast, good in right for m, c in ((FAST, fast), (GOOD, good))]
-    return World(profile=profile(), records=records, cluster=Cluster.of(ENGINES), clients=clients)
+    return ReplayWorld(profile=profile(), records=records, cluster=Cluster.of(ENGINES), clients=clients)
 
 
 MIXED = [(f"p{i}", i % 2 == 0, i % 5 != 0) for i in range(20)]
-PLAN = [Asked(prompt_id=name, session=name) for name, _, _ in MIXED]
+PLAN = [ReplayedRequest(prompt_id=name, session=name) for name, _, _ in MIXED]
 
 
 def test_a_block_that_never_asked_a_model_is_refused() -> None:
@@ -38,7 +47,7 @@ def test_a_block_that_never_asked_a_model_is_refused() -> None:
 
 
 def test_attempts_whose_tokens_nobody_tells_are_refused() -> None:
-    made = Try(model=FAST, started_s=0.0, latency_s=1.0, correct=True)
+    made = TrialAttempt(model=FAST, started_s=0.0, latency_s=1.0, correct=True)
     trial = replace(TRIAL, tries=(made,))
     with pytest.raises(ValueError, match="'fast' had for prompt 'p0'"):
         of_trials([trial], [])
@@ -59,7 +68,7 @@ TRIAL = Trial(
 )
 
 
-def real_run(*names: str) -> tuple[World, list[Trial]]:
+def real_run(*names: str) -> tuple[ReplayWorld, list[Trial]]:
     found = world(*MIXED)
     loops = {"laar": "server"}
     trials = []
@@ -95,7 +104,7 @@ def test_those_that_begin_at_once_come_in_any_order(clients: int, places: set[st
 
 def test_a_reader_gets_the_right_answer_at_its_end_and_nothing_else() -> None:
     found = world(("right", True, True), ("wrong", False, False))
-    plan = [Asked(prompt_id="right"), Asked(prompt_id="wrong")]
+    plan = [ReplayedRequest(prompt_id="right"), ReplayedRequest(prompt_id="wrong")]
     outcome = play_policy(found, plan, "laar", loop="server")
     right, wrong = deliveries(outcome)
     assert right.token_times_s == (float(outcome.elapsed_s[0]),) * 10
@@ -145,13 +154,13 @@ def test_contenders_that_cannot_be_simulated_are_named() -> None:
 def test_a_contender_may_be_a_policy_under_another_name() -> None:
     found = world(*MIXED)
     trials = trials_of(play_policy(found, PLAN, "fastest", loop="server"), PLAN, found, name="cascade")
-    row = compare([replay(found, trials, ways={"cascade": Way(policy="fastest", loop="server")})]).rows[0]
+    row = compare([replay(found, trials, ways={"cascade": RetryMode(policy="fastest", loop="server")})]).rows[0]
     assert row.mean_ratio == pytest.approx(1.0)
 
 
 def test_prompts_without_every_models_answer_are_refused() -> None:
     with pytest.raises(ValueError, match="1 prompts were not answered by every model"):
-        play_policy(world(*MIXED), [Asked(prompt_id="elsewhere")], "laar", loop="server")
+        play_policy(world(*MIXED), [ReplayedRequest(prompt_id="elsewhere")], "laar", loop="server")
 
 
 def test_merged_counts_add_up() -> None:

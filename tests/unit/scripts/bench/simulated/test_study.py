@@ -14,7 +14,7 @@ from profiles.measures.trial import Trial
 from scripts.bench.commands import bench
 from scripts.bench.simulated import calibrate
 from scripts.bench.simulated import run as simulated_run
-from scripts.bench.simulated.replay import Asked, Replay, play_policy, trials_of
+from scripts.bench.simulated.replay import Replay, ReplayedRequest, play_policy, trials_of
 from scripts.bench.simulated.run import WAYS, Split, Study, load_study, read_engines
 from scripts.bench.simulated.study import size_bars
 from scripts.simulate.core.cluster import Cluster
@@ -70,7 +70,7 @@ def write_run(
     found = world(*MIXED)
     lines: list[dict[str, Any]] = [{**HEAD, "parameters": {**HEAD["parameters"], **parameters}}]
     for (name, block), road_s in roads_s.items():
-        plan: list[Asked] = PLAN[:10] if block % 2 == 0 else PLAN[10:]
+        plan: list[ReplayedRequest] = PLAN[:10] if block % 2 == 0 else PLAN[10:]
         way = WAYS.get(name, WAYS["round-robin"])
         played = play_policy(found, plan, way.policy, loop="server")
         trials = trials_of(played, plan, found, name=name, block=block)

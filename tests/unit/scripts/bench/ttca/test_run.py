@@ -7,13 +7,13 @@ import httpx
 import pytest
 from rich.console import Console
 
-from profiles.measures.trial import Trial, Try
+from profiles.measures.trial import Trial, TrialAttempt
 from scripts.bench.cost.peer_processes import served_by
 from scripts.bench.publish.figures import SHORTEST_TIMED_S
-from scripts.bench.ttca.clients import LaarClient, PeerClient, Served
+from scripts.bench.ttca.clients import ClientReply, LaarClient, PeerClient
 from scripts.bench.ttca.file import TrialFile
 from scripts.bench.ttca.outcomes import Budget
-from scripts.bench.ttca.plan import CONTENDERS, Sending, TtcaPlan, blocks_of, prompts_of
+from scripts.bench.ttca.plan import CONTENDERS, SendingMode, TtcaPlan, blocks_of, prompts_of
 from scripts.bench.ttca.run import BEAT_S, Pulse, _Blocks, serve_block
 from tests.unit.scripts.bench.ttca.test_plan import plan
 
@@ -29,8 +29,8 @@ class Watch:
         return self.now_s
 
 
-def sending() -> Sending:
-    return Sending(prompt=prompts_of(plan())[0], session="user-1")
+def sending() -> SendingMode:
+    return SendingMode(prompt=prompts_of(plan())[0], session="user-1")
 
 
 class Application:
@@ -80,7 +80,7 @@ def test_laar_is_sent_one_request_with_all_attempts_in_it() -> None:
     application = Application(right_at=1)
     client = LaarClient(http=http(application), contender=CONTENDERS["laar"], clock=Watch())
     served = asyncio.run(client.serve(sending(), salt="s", cap=10))
-    assert served.tries == (Try(model="m", started_s=0.0, latency_s=0.5, correct=True),)
+    assert served.tries == (TrialAttempt(model="m", started_s=0.0, latency_s=0.5, correct=True),)
     assert application.bodies[0]["laar"]["max_attempts"] == 10
 
 
@@ -116,12 +116,12 @@ class Slow:
     def __init__(self) -> None:
         self.running = self.most = 0
 
-    async def serve(self, sending: Sending, *, salt: str, cap: int) -> Served:
+    async def serve(self, sending: SendingMode, *, salt: str, cap: int) -> ClientReply:
         self.running += 1
         self.most = max(self.most, self.running)
         await asyncio.sleep(0)
         self.running -= 1
-        return Served(tries=(Try(model="m", started_s=0.0, latency_s=1.0, correct=True),))
+        return ClientReply(tries=(TrialAttempt(model="m", started_s=0.0, latency_s=1.0, correct=True),))
 
 
 def served(made: TtcaPlan, client: Slow) -> list[Trial]:
