@@ -77,6 +77,11 @@ class BodyTooLargeError(ClientError):
     code = "body_too_large"
 
 
+class EncodedBodyError(ClientError):
+    http_status = 415
+    code = "unsupported_encoding"
+
+
 class SlowBodyError(ClientError):
     http_status = 408
     code = "request_timeout"

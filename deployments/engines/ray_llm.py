@@ -19,6 +19,7 @@ from deployments.contract.reply import PackedChunk, Reply, packed
 from deployments.engines.openai_answers import StreamReader, failure, read, reply, unchanged
 
 _ARM = re.compile(r"[A-Z]|.*\[|(str|int|float|bool|dict|list|none)$")
+_NOT_OF_TYPE = frozenset(f"{name}_type" for name in ("string", "list", "int", "float", "bool", "dict", "model"))
 REQUEST_TYPES = {"chat": ChatCompletionRequest, "completions": CompletionRequest}
 
 
@@ -92,7 +93,11 @@ def to_reply(response: Any) -> Reply:
 
 
 def _invalid(error: ValidationError) -> Reply:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    # where several types may be, what is wrong with the one that was given, not that it is none of the others
+    first = next(
+        (e for e in errors if e["loc"][:1] == errors[0]["loc"][:1] and e["type"] not in _NOT_OF_TYPE), errors[0]
+    )
     # a union reports the names of its arms too; they are no part of the field's path
     path = [str(part) for part in first["loc"] if not _ARM.match(str(part))]
     field = ".".join(path) or "body"

@@ -80,6 +80,8 @@ def retry_after_s(headers: Mapping[str, str], wall_s: float) -> int | None:
 def _written(answer: bytes, found: Answer, model: str) -> bytes:
     """With laar's name of the model; its `laar` object is not the server's to give."""
     fields = _FIELDS.decode(answer)
+    # the id that a client sees is laar's
+    fields.pop("id", None)
     fields.pop("laar", None)
     if "model" in fields:
         fields["model"] = msgspec.Raw(msgspec.json.encode(model))

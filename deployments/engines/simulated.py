@@ -137,6 +137,8 @@ class SimulatedEngine:
                 await _sleep(self._decode_s())
                 yield shape.chunk(self._model, word if index == 0 else " " + word, spaced=spaced)
             yield shape.chunk(self._model, "", finish="stop", spaced=spaced)
+            if request.stream_options is not None and request.stream_options.include_usage:
+                yield shape.usage_chunk(self._model, prompt_tokens, len(words), spaced=spaced)
             yield "data: [DONE]\n\n"
             return
         await _sleep(self._decode_s() * len(words))
@@ -182,18 +184,20 @@ class _Shape:
 
     def response(self, model: str, text: str, prompt_tokens: int, completion_tokens: int) -> Any:
         choice = {"index": 0, "finish_reason": "stop"} | self._carry(text)
-        usage = {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-        }
+        usage = _usage(prompt_tokens, completion_tokens)
         return self._type(id="simulated", created=0, model=model, choices=[choice], usage=usage)
 
     def chunk(self, model: str, text: str, finish: str | None = None, *, spaced: bool = False) -> str:
         choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
         choice |= {"delta": {"role": "assistant", "content": text}} if self._field == "message" else {"text": text}
+        return self._event(model, spaced, choices=[choice])
+
+    def usage_chunk(self, model: str, prompt_tokens: int, completion_tokens: int, *, spaced: bool = False) -> str:
+        return self._event(model, spaced, choices=[], usage=_usage(prompt_tokens, completion_tokens))
+
+    def _event(self, model: str, spaced: bool, **fields: Any) -> str:
         name = self._object + (".chunk" if self._field == "message" else "")
-        data = {"id": "simulated", "object": name, "created": 0, "model": model, "choices": [choice]}
+        data = {"id": "simulated", "object": name, "created": 0, "model": model} | fields
         return f"data: {json.dumps(data, separators=None if spaced else (',', ':'))}\n\n"
 
     def _carry(self, text: str) -> dict[str, Any]:
@@ -202,6 +206,11 @@ class _Shape:
 
 _CHAT = _Shape(ChatCompletionResponse, "chat.completion", "message")
 _COMPLETION = _Shape(CompletionResponse, "text_completion", "text")
+
+
+def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
+    total = prompt_tokens + completion_tokens
+    return {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "total_tokens": total}
 
 
 def _content(message: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -12,14 +13,16 @@ from deployments.router.choice.policy import Candidate, Decision
 from profiles.cell import Buckets
 from profiles.chances.capability import Estimate
 
+_PLAIN = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
+
 
 def laar_object(served: ServedRequest, now_s: float) -> dict[str, Any]:
     """The `laar` object of an answer.
 
     `verified` is null when the request asked for no verification, `ttca_s` when there is no correct answer.
     """
-    attempts = served.log.attempts
-    return {
+    attempts, ignored = served.log.attempts, served.request.ignored
+    told = {
         "request_id": served.request_id,
         "verified": served.log.is_verified if served.request.wants_verification else None,
         "language": served.features.language,
@@ -28,6 +31,7 @@ def laar_object(served: ServedRequest, now_s: float) -> dict[str, Any]:
         "ttca_s": round(now_s - served.arrived_s, 6) if served.log.is_verified else None,
         "attempts": [_attempt_object(attempt) for attempt in attempts],
     }
+    return told | {"ignored": ignored} if ignored else told
 
 
 def laar_json(served: ServedRequest, now_s: float) -> bytes:
@@ -39,12 +43,20 @@ def start_headers(served: ServedRequest) -> dict[str, str]:
     return {"x-laar-request-id": served.request_id, "x-laar-language": served.features.language}
 
 
+def model_header(model: str) -> dict[str, str]:
+    """Who answered. A header takes only some of Latin-1, so other characters, and %, are percent-encoded."""
+    return {"x-laar-model": quote(model, safe=_PLAIN)}
+
+
 def answer_headers(served: ServedRequest, answer: Attempt, now_s: float) -> dict[str, str]:
-    headers = start_headers(served) | {
-        "x-laar-model": answer.model,
-        "x-laar-attempts": str(len(served.log.attempts)),
-        "x-laar-bucket": served.bucket_label,
-    }
+    headers = (
+        start_headers(served)
+        | model_header(answer.model)
+        | {
+            "x-laar-attempts": str(len(served.log.attempts)),
+            "x-laar-bucket": served.bucket_label,
+        }
+    )
     if served.log.is_verified:
         headers["x-laar-ttca-s"] = f"{now_s - served.arrived_s:.6f}"
     if served.request.wants_verification:

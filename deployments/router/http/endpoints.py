@@ -1,7 +1,6 @@
 """The OpenAI endpoints over HTTP, and laar's own. What to do is decided in `runner` and `routing`."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -21,7 +20,7 @@ from deployments.router.attempt.tries import Attempt
 from deployments.router.choice.routing import Routing
 from deployments.router.http import sse
 from deployments.router.http.admission import Offer, admit, refuse_unknown_model
-from deployments.router.http.answers import answer_headers, explanation, laar_json, start_headers
+from deployments.router.http.answers import answer_headers, explanation, laar_json, model_header, start_headers
 from deployments.router.http.auth import ApiKeys
 from deployments.router.http.http_io import (
     EXCEPTION_HANDLERS,
@@ -30,6 +29,7 @@ from deployments.router.http.http_io import (
     GuardedStream,
     InFlight,
     read_body,
+    request_id_of,
     with_late_errors,
 )
 from deployments.router.http.request import AUTO, Endpoint, RoutedRequest, endpoint_of, parse_feedback
@@ -63,6 +63,7 @@ class Endpoints:
                 Route("/v1/chat/completions", self._endpoint(Endpoint.CHAT), methods=["POST"]),
                 Route("/v1/completions", self._endpoint(Endpoint.COMPLETIONS), methods=["POST"]),
                 Route("/v1/models", self._list_models),
+                Route("/v1/models/", self._list_models),
                 Route("/v1/models/{model:path}", self._show_model),
                 Route("/v1/laar/explain", self._explain, methods=["POST"]),
                 Route("/v1/laar/feedback", self._feedback, methods=["POST"]),
@@ -88,7 +89,7 @@ class Endpoints:
                 api_key_hash, request = await self._read(http, endpoint)
                 served = end.served = self._runner.open(
                     request,
-                    request_id=f"laar-{uuid.uuid4().hex}",
+                    request_id=request_id_of(http),
                     arrived_s=arrived_s,
                     turn=self._routing.next_turn(),
                     api_key_hash=api_key_hash,
@@ -103,7 +104,7 @@ class Endpoints:
     async def _answer(self, served: ServedRequest, end: Ending) -> Response:
         answer = await self._runner.answer(served)
         reply, now_s = _reply_in(answer), self._clock()
-        body = sse.json_with_laar(reply.body, laar_json(served, now_s))
+        body = sse.json_with_laar(reply.body, laar_json(served, now_s), served.request_id)
         end.meter.add(now_s - served.arrived_s, reply.output_tokens or 0)
         end.meter.is_complete = True
         return Response(body, media_type=JSON, headers=answer_headers(served, answer, now_s))
@@ -130,7 +131,7 @@ class Endpoints:
         """Tokens straight through."""
         model, chunks = await self._runner.pass_through(served)
         guard.push_async_callback(chunks.aclose)
-        return self._stream(chunks, served, end, guard, start_headers(served) | {"x-laar-model": model})
+        return self._stream(chunks, served, end, guard, start_headers(served) | model_header(model))
 
     def _stream(
         self,
@@ -142,7 +143,12 @@ class Endpoints:
     ) -> Response:
         told = with_late_errors(chunks, end)
         return GuardedStream(
-            told, end, guard.pop_all(), headers, since_arrival_s=lambda: self._clock() - served.arrived_s
+            told,
+            end,
+            guard.pop_all(),
+            headers,
+            request_id=served.request_id,
+            since_arrival_s=lambda: self._clock() - served.arrived_s,
         )
 
     async def _explain(self, http: Request) -> Response:
@@ -173,13 +179,20 @@ class Endpoints:
 
     async def _list_models(self, http: Request) -> Response:
         self._keys.hash_in(http.headers)
-        return JSONResponse({"object": "list", "data": [_card(name) for name in (AUTO, *self._offer.models)]})
+        return JSONResponse({"object": "list", "data": [self._card(name) for name in (AUTO, *self._offer.models)]})
 
     async def _show_model(self, http: Request) -> Response:
         self._keys.hash_in(http.headers)
         model = http.path_params["model"]
         refuse_unknown_model(model, self._offer)
-        return JSONResponse(_card(model))
+        return JSONResponse(self._card(model))
+
+    def _card(self, name: str) -> dict[str, Any]:
+        """A model as OpenAI lists it, with its context in vLLM's word; `auto` has the longest of all."""
+        contexts = {model.name: model.context_tokens for model in self._routing.models.values()}
+        longest = max(contexts.values(), default=0)
+        card = {"id": name, "object": "model", "created": 0, "owned_by": "laar"}
+        return card | {"max_model_len": contexts.get(name, longest)}
 
     # -- parts --------------------------------------------------------------------------------------------
 
@@ -196,10 +209,6 @@ class Endpoints:
                 return await read_body(http, self._offer.max_body_bytes)
         except TimeoutError:
             raise SlowBodyError(f"body: not here within {self._body_timeout_s} s", param="body") from None
-
-
-def _card(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "laar"}
 
 
 def _reply_in(answer: Attempt) -> Reply:

@@ -28,6 +28,25 @@ OPEN_FIELDS: Mapping[str, frozenset[str]] = {
     "chat": _BOTH | _CHAT,
     "completions": _BOTH | {"prompt", "suffix"},
 }
+# OpenAI's fields that change nothing in an answer: they are taken, named in `laar.ignored`, and go no further.
+IGNORED_FIELDS = frozenset(
+    """
+    metadata prediction prompt_cache_key prompt_cache_options prompt_cache_retention safety_identifier service_tier
+    store
+    """.split()
+)
+# OpenAI's fields that would change the answer in a way that no engine here can: by name, the value of each that asks
+# for nothing, as JSON, and what to do instead. null asks for nothing either.
+REFUSED_FIELDS: Mapping[str, tuple[object, str]] = {
+    "audio": (None, "answers are text only"),
+    "best_of": (1, "use n"),
+    "function_call": (None, "use tool_choice"),
+    "functions": (None, "use tools"),
+    "modalities": (["text"], "answers are text only"),
+    "moderation": (None, "answers are not moderated"),
+    "verbosity": ("medium", "say in the prompt how long the answer should be"),
+    "web_search_options": (None, "models do not search"),
+}
 # They reach into the engine itself, and so are the operator's.
 CLOSED_FIELDS = frozenset(
     {

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from deployments.contract.errors import (
     BodyTooLargeError,
+    EncodedBodyError,
     EngineRefusalError,
     LaarError,
     LogUnavailableError,
@@ -23,6 +25,7 @@ from deployments.contract.errors import (
 from deployments.contract.reply import Chunk
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.http import sse
+from deployments.router.http.request import MAX_SHOWN_CHARS, request_id_in
 from profiles.measures.goodput import Meter
 
 logger = logging.getLogger("ray.serve")
@@ -51,11 +54,12 @@ class GuardedStream(StreamingResponse):
         guard: AsyncExitStack,
         headers: dict[str, str],
         *,
+        request_id: str,
         since_arrival_s: Callable[[], float],
     ) -> None:
         super().__init__(self._watched(chunks), media_type=_SSE, headers=headers)
         self._guard, self._end, self._is_complete = guard, end, False
-        self._since_arrival_s = since_arrival_s
+        self._request_id, self._since_arrival_s = request_id, since_arrival_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._guard:
@@ -67,7 +71,7 @@ class GuardedStream(StreamingResponse):
     async def _watched(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes, None]:
         async with aclosing(chunks):
             async for chunk in chunks:
-                yield chunk.events
+                yield sse.with_id(chunk.events, self._request_id)
                 self._sent(chunk)
 
     def _sent(self, chunk: Chunk) -> None:
@@ -147,28 +151,46 @@ async def with_late_errors(chunks: AsyncGenerator[Chunk, None], end: Ending) -> 
         yield sse.error_chunk(error.body())
 
 
-def _laar_error(_http: Request, error: Exception) -> Response:
+def request_id_of(http: Request) -> str:
+    """The id of a request from arrival to end: that of the header x-request-id if it is a UUID, else a new one."""
+    state: dict[str, str] = http.scope.setdefault("laar", {})
+    if "request_id" not in state:
+        state["request_id"] = request_id_in(http.headers.get("x-request-id", "").lower()) or f"laar-{uuid.uuid4().hex}"
+    return state["request_id"]
+
+
+def id_header(http: Request) -> dict[str, str]:
+    return {"x-laar-request-id": request_id_of(http)}
+
+
+def _laar_error(http: Request, error: Exception) -> Response:
     assert isinstance(error, LaarError)
-    return Response(error.body(), status_of(error), error.headers, JSON)
+    return Response(error.body(), status_of(error), error.headers | id_header(http), JSON)
 
 
-def _http_error(_http: Request, error: Exception) -> Response:
+def _http_error(http: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    return Response(error_body(error.detail, code=code), error.status_code, error.headers, JSON)
+    headers = dict(error.headers or {}) | id_header(http)
+    return Response(error_body(error.detail, code=code), error.status_code, headers, JSON)
 
 
 def _client_gone(_http: Request, _error: Exception) -> Response:
     return Response(status_code=CLIENT_LEFT)
 
 
-def _internal_error(_http: Request, error: Exception) -> Response:
+def _internal_error(http: Request, error: Exception) -> Response:
     logger.error("request failed", exc_info=error)
-    return Response(error_body("internal error", type_="server_error", code="internal_error"), 500, None, JSON)
+    body = error_body("internal error", type_="server_error", code="internal_error")
+    return Response(body, 500, id_header(http), JSON)
 
 
 async def read_body(http: Request, limit: int) -> bytes:
-    """The body, or a 413 as soon as it is known to be too long."""
+    """The body, or a 413 as soon as it is known to be too long, or a 415 if it is compressed."""
+    encoding = http.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        shown = encoding[:MAX_SHOWN_CHARS]
+        raise EncodedBodyError(f"body: encoded as {shown!r}; only bodies without content-encoding are read")
     announced = http.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLargeError(f"body: {announced} bytes; at most {limit} are allowed", param="body")

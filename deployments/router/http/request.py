@@ -11,11 +11,11 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
 from deployments.router.choice.policy import PolicyName
-from deployments.router.http.fields import CLOSED_FIELDS, OPEN_FIELDS
+from deployments.router.http.fields import CLOSED_FIELDS, IGNORED_FIELDS, OPEN_FIELDS, REFUSED_FIELDS
 from deployments.verifier.checks import Asked, NoVerify, Spec, VerifySpec
 from deployments.verifier.checks.values.numeric import numbers_as_written
 
@@ -27,6 +27,7 @@ MAX_GRAMMAR_BYTES = {"response_format": 32 * 1024, "structured_outputs": 32 * 10
 # About what vision models make of an image; only its order of magnitude counts.
 PART_TOKENS = 1000
 MAX_SHOWN_CHARS = 64
+_HEX_32 = re.compile("[0-9a-f]{32}")
 _ARM = re.compile(r"constrained-str$|tuple\[")
 # vLLM's word for thinking without a budget.
 UNLIMITED = -1
@@ -38,7 +39,19 @@ _T = TypeVar("_T")
 
 
 NOT_VERIFIED = NoVerify(type="none")
-RequestId = Annotated[str, StringConstraints(pattern=r"^laar-[0-9a-f]{32}$")]
+
+
+def request_id_in(given: str) -> str:
+    """laar's id of a request that is named by it, or by the UUID in it as in the header x-request-id; else empty."""
+    digits = given.removeprefix("laar-").replace("-", "")
+    return f"laar-{digits}" if _HEX_32.fullmatch(digits) else ""
+
+
+RequestId = Annotated[
+    str,
+    StringConstraints(pattern=r"^(laar-)?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$"),
+    AfterValidator(request_id_in),
+]
 
 
 class Endpoint(StrEnum):
@@ -102,7 +115,7 @@ class _Tool(msgspec.Struct):
     type: str = "function"
 
 
-_TokenLimit = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+_TokenLimit = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 _ThinkingBudget = Annotated[int, msgspec.Meta(ge=UNLIMITED, le=2**31 - 1)]
 
 
@@ -128,7 +141,7 @@ class _Scalars(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutedRequest:
-    """A request as the router sees it; `body` is what the client sent, untouched.
+    """A request as the router sees it; `body` is what the client sent, without the fields that are `ignored`.
 
     `user_texts` are those of `texts` that the user wrote, not an assistant or a tool;
     `other_tokens` estimates what the prompt holds besides `texts`, such as tools or token ids;
@@ -150,6 +163,7 @@ class RoutedRequest:
     has_tools: bool = False
     options: LaarOptions
     verify: Spec = NOT_VERIFIED
+    ignored: tuple[str, ...] = ()
 
     @property
     def wants_verification(self) -> bool:
@@ -175,8 +189,13 @@ def parse_request(
     if len(body) > max_body_bytes:
         raise BodyTooLargeError(f"body: {len(body)} bytes; at most {max_body_bytes} are allowed", param="body")
     fields = _decode(_FIELDS, body)
+    unsent = _unsent_fields(fields)
+    if unsent:
+        fields = {name: raw for name, raw in fields.items() if name not in unsent}
+        body = msgspec.json.encode(fields)
     _refuse_fields(fields, OPEN_FIELDS[endpoint])
     scalars = _decode(_SCALARS, body)
+    _refuse_no_tokens(scalars, endpoint)
     options = parse_options(fields.get("laar"))
     if options.policy is not None and scalars.model != AUTO:
         message = (
@@ -200,6 +219,7 @@ def parse_request(
         is_repeatable=scalars.temperature == 0 or scalars.seed is not None,
         has_tools=bool(scalars.tools),
         options=options,
+        ignored=tuple(name for name, says_something in unsent.items() if says_something),
     )
     return _with_check(request, fields, scalars, default_verify)
 
@@ -279,6 +299,29 @@ def _decode(decoder: "msgspec.json.Decoder[_T]", data: bytes | msgspec.Raw, fiel
         raise ClientError(f"{field or 'body'}: not valid JSON: {error}", param=field or "body") from None
 
 
+def _unsent_fields(fields: dict[str, msgspec.Raw]) -> dict[str, bool]:
+    """The fields that change nothing in an answer, and of each whether it says anything at all."""
+    unsent: dict[str, bool] = {}
+    for name in fields.keys() & (IGNORED_FIELDS | REFUSED_FIELDS.keys()):
+        value = _decode(_ANY, fields[name], name)
+        if name in REFUSED_FIELDS:
+            neutral, instead = REFUSED_FIELDS[name]
+            if value is not None and value != neutral:
+                only = "" if neutral is None else f"; {msgspec.json.encode(neutral).decode()} alone is taken"
+                raise UnknownFieldError(
+                    f"{name}: laar has nothing that honours this field: {instead}{only}", param=name
+                )
+        unsent[name] = value is not None
+    return dict(sorted(unsent.items()))
+
+
+def _refuse_no_tokens(scalars: _Scalars, endpoint: Endpoint) -> None:
+    for name in ("max_tokens", "max_completion_tokens"):
+        if getattr(scalars, name) == 0 and not (scalars.echo and endpoint is Endpoint.COMPLETIONS):
+            message = f"{name}: 0 tokens are no answer; 0 is for completions with echo, which scores the prompt"
+            raise ClientError(message, param=name)
+
+
 def _refuse_fields(fields: dict[str, msgspec.Raw], open_: Collection[str]) -> None:
     for name in fields:
         if name != "laar" and name not in open_:
@@ -344,7 +387,9 @@ def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[
         return (prompt,), (prompt,), 0
     if model == AUTO:
         raise ClientError(
-            "prompt: with model 'auto' it must be one string, since a list cannot be routed", param="prompt"
+            "prompt: with model 'auto' it must be one string, which laar reads to choose a model; "
+            "for token ids or several prompts name a model",
+            param="prompt",
         )
     ids = sum(1 if isinstance(item, int) else len(item) for item in prompt if not isinstance(item, str))
     texts = tuple(text for text in prompt if isinstance(text, str))

@@ -32,3 +32,7 @@ def test_accepted_key_is_known_by_its_hash(value: str) -> None:
 def test_any_other_key_is_refused_and_not_repeated(headers: dict[str, str]) -> None:
     with pytest.raises(AuthenticationError, match=r"a valid API key is needed, as 'Bearer <key>'$"):
         KEYS.hash_in(headers)
+
+
+def test_refusal_says_how_to_show_a_key() -> None:
+    assert AuthenticationError("no").headers == {"www-authenticate": "Bearer"}

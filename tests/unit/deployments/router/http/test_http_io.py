@@ -1,15 +1,22 @@
 import asyncio
+import re
 from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
-from deployments.contract.errors import BrokenStreamError, LaarError, LateStreamError, LogUnavailableError
+from deployments.contract.errors import (
+    BrokenStreamError,
+    EncodedBodyError,
+    LaarError,
+    LateStreamError,
+    LogUnavailableError,
+)
 from deployments.contract.reply import Chunk
 from deployments.router.http import sse
-from deployments.router.http.http_io import Ending, GuardedStream, with_late_errors
+from deployments.router.http.http_io import Ending, GuardedStream, read_body, request_id_of, with_late_errors
 from profiles.measures.goodput import Meter
 
 TOKEN = Chunk(b"data: {}\n\n", "a", 1)
@@ -42,7 +49,9 @@ async def pieces(*parts: Chunk) -> AsyncGenerator[Chunk, None]:
 
 
 async def send(client: Client, end: Ending, *parts: Chunk) -> None:
-    stream = GuardedStream(pieces(*parts), end, AsyncExitStack(), {}, since_arrival_s=lambda: client.now_s)
+    stream = GuardedStream(
+        pieces(*parts), end, AsyncExitStack(), {}, request_id="laar-1", since_arrival_s=lambda: client.now_s
+    )
     await stream({"type": "http", "asgi": {"spec_version": "2.4"}}, client.receive, client.send)
 
 
@@ -98,7 +107,12 @@ async def delivered(end: Ending, *found: Chunk | LaarError, is_client_gone: bool
         got.append(message.get("body", b""))
 
     stream = GuardedStream(
-        with_late_errors(pieces_or_error(*found), end), end, AsyncExitStack(), {}, since_arrival_s=lambda: 0.0
+        with_late_errors(pieces_or_error(*found), end),
+        end,
+        AsyncExitStack(),
+        {},
+        request_id="laar-1",
+        since_arrival_s=lambda: 0.0,
     )
     await stream(SCOPE, receive, send)
     return b"".join(got)
@@ -132,3 +146,41 @@ async def test_client_that_left_counts_as_such() -> None:
     end = Ending(Meter(pace_s=0.5))
     assert await delivered(end, TOKEN, DONE, is_client_gone=True) == b""
     assert end.status == 499
+
+
+def request(**headers: str) -> Request:
+    told = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "headers": told})
+
+
+def test_id_of_a_request_is_that_of_the_header_where_it_is_a_uuid() -> None:
+    uuid = "5B1F2E3D-0000-4abc-8def-0123456789ab"
+    assert request_id_of(request(x_request_id=uuid)) == "laar-5b1f2e3d00004abc8def0123456789ab"
+    assert request_id_of(request(x_request_id="laar-5b1f2e3d00004abc8def0123456789ab")) == request_id_of(
+        request(x_request_id=uuid)
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"x_request_id": "order-7"}, id="a-word"),
+        pytest.param({"x_request_id": "5b1f2e3d"}, id="too-short"),
+        pytest.param({"x_request_id": "laar-" + "z" * 32}, id="no-hex"),
+    ],
+)
+def test_request_without_an_id_gets_one_that_stays(headers: dict[str, str]) -> None:
+    http = request(**headers)
+    found = request_id_of(http)
+    assert re.fullmatch("laar-[0-9a-f]{32}", found)
+    assert request_id_of(http) == found
+    assert request_id_of(Request(http.scope)) == found
+
+
+@pytest.mark.parametrize(
+    "encoding", [pytest.param("gzip", id="gzip"), pytest.param("BR", id="br"), pytest.param("x" * 10_000, id="long")]
+)
+async def test_compressed_body_is_refused_by_name(encoding: str) -> None:
+    with pytest.raises(EncodedBodyError, match=f"^body: encoded as '{encoding[:64].lower()}'; only bodies without"):
+        await read_body(request(content_encoding=encoding), 100)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
-from deployments.router.http.fields import OPEN_FIELDS
+from deployments.router.http.fields import IGNORED_FIELDS, OPEN_FIELDS, REFUSED_FIELDS
 from deployments.router.http.request import (
     NOT_VERIFIED,
     PART_TOKENS,
@@ -34,6 +34,76 @@ def chat(more: bytes = b"") -> bytes:
 def test_body_is_kept_as_it_came() -> None:
     body = chat(b' , "temperature" : 0')
     assert parse(body).body is body
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        pytest.param(b'"store":true', id="store"),
+        pytest.param(b'"metadata":{"a":"b"}', id="metadata"),
+        pytest.param(b'"service_tier":"auto"', id="service_tier"),
+        pytest.param(b'"prompt_cache_key":"k"', id="prompt_cache_key"),
+        pytest.param(b'"prompt_cache_retention":"24h"', id="prompt_cache_retention"),
+        pytest.param(b'"safety_identifier":"u"', id="safety_identifier"),
+        pytest.param(b'"prediction":{"type":"content","content":"Hi"}', id="prediction"),
+        pytest.param(b'"modalities":["text"]', id="modalities"),
+        pytest.param(b'"verbosity":"medium"', id="verbosity"),
+        pytest.param(b'"best_of":1', id="best_of"),
+    ],
+)
+def test_field_that_changes_no_answer_is_taken_told_and_goes_no_further(field: bytes) -> None:
+    found = parse(chat(b"," + field + b' , "temperature" : 0.50'))
+    name = field.split(b'"')[1].decode()
+    assert found.ignored == (name,)
+    assert json.loads(found.body) == json.loads(chat(b',"temperature":0.5'))
+    assert b"0.50" in found.body
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        pytest.param(b'"verbosity":"low"', 'say in the prompt how long .*; "medium" alone is taken', id="verbosity"),
+        pytest.param(b'"modalities":["text","audio"]', r'answers are text only; \["text"\] alone', id="modalities"),
+        pytest.param(b'"best_of":3', "use n; 1 alone is taken", id="best_of"),
+        pytest.param(b'"functions":[]', "use tools$", id="functions"),
+        pytest.param(b'"function_call":"none"', "use tool_choice$", id="function_call"),
+        pytest.param(b'"audio":{"voice":"x"}', "answers are text only$", id="audio"),
+        pytest.param(b'"web_search_options":{}', "models do not search$", id="web_search_options"),
+    ],
+)
+def test_field_that_no_engine_honours_is_refused_with_what_to_do_instead(field: bytes, message: str) -> None:
+    with pytest.raises(UnknownFieldError, match="^" + field.split(b'"')[1].decode() + ": .*" + message):
+        parse(chat(b"," + field))
+
+
+@pytest.mark.parametrize("name", sorted(IGNORED_FIELDS | REFUSED_FIELDS.keys()))
+def test_null_asks_for_nothing(name: str) -> None:
+    found = parse(chat(b',"%b":null' % name.encode()))
+    assert (found.ignored, json.loads(found.body)) == ((), json.loads(chat()))
+
+
+def test_no_tokens_are_an_answer_only_where_a_prompt_is_scored() -> None:
+    scored = b'{"model":"m","prompt":"Hi","max_tokens":0,"echo":true,"logprobs":1}'
+    assert parse(scored, Endpoint.COMPLETIONS).max_tokens == 0
+    for body, endpoint, name in (
+        (b'{"model":"m","prompt":"Hi","max_tokens":0}', Endpoint.COMPLETIONS, "max_tokens"),
+        (chat(b',"max_tokens":0,"echo":true'), Endpoint.CHAT, "max_tokens"),
+        (chat(b',"max_completion_tokens":0'), Endpoint.CHAT, "max_completion_tokens"),
+    ):
+        with pytest.raises(ClientError, match=f"^{name}: 0 tokens are no answer; 0 is for completions with echo"):
+            parse(body, endpoint)
+
+
+def test_prompt_that_cannot_be_routed_is_refused_with_a_way_out() -> None:
+    for prompt in (b"[1,2]", b'["a","b"]', b"[[1],[2]]"):
+        with pytest.raises(ClientError, match=r"^prompt: with model 'auto' it must be one string, .* name a model$"):
+            parse(b'{"model":"auto","prompt":%b}' % prompt, Endpoint.COMPLETIONS)
+
+
+def test_feedback_takes_the_id_in_either_spelling() -> None:
+    for spelling in ("laar-5b1f2e3d00004abc8def0123456789ab", "5b1f2e3d-0000-4abc-8def-0123456789ab"):
+        body = json.dumps({"request_id": spelling, "correct": True}).encode()
+        assert parse_feedback(body).request_id == "laar-5b1f2e3d00004abc8def0123456789ab"
 
 
 def test_texts_of_the_user_are_told_from_those_of_others() -> None:
@@ -376,7 +446,10 @@ def test_spacing_escapes_and_order_of_keys_change_nothing(
     assert (found.is_repeatable, found.is_plain_text, found.options.task) == (True, True, "sums")
 
 
-@given(st.text(min_size=1, max_size=200).filter(lambda name: name not in OPEN_FIELDS["chat"] and name != "laar"))
+KNOWN = OPEN_FIELDS["chat"] | IGNORED_FIELDS | REFUSED_FIELDS.keys() | {"laar"}
+
+
+@given(st.text(min_size=1, max_size=200).filter(lambda name: name not in KNOWN))
 def test_field_that_is_not_open_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnknownFieldError) as found:
         parse(json.dumps({"model": "auto", "messages": [{"role": "user", "content": "Hi"}], name: None}).encode())

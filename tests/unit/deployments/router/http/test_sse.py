@@ -22,10 +22,22 @@ def test_chunk_that_closes_nothing_stays_as_it_is() -> None:
 
 
 def test_laar_is_appended_to_a_json_object() -> None:
-    assert json.loads(sse.json_with_laar(b'{"id":"x"}\n', b'{"verified":null}')) == {
-        "id": "x",
-        "laar": {"verified": None},
-    }
+    for body in (b'{"id":"x","a":1}\n', b' { "id" : "x" , "a":1}', b'{"id":null,"a":1}', b'{"a":1}'):
+        found = sse.json_with_laar(body, b'{"verified":null}', "laar-1")
+        assert found == b'{"id":"laar-1","a":1,"laar":{"verified":null}}'
+
+
+def test_every_event_but_an_error_gets_the_id_of_the_request() -> None:
+    told = b'data: {"id":"x","a":1}\n\ndata: { "id": "y", "b":2}\n\ndata: {"c":3}\n\ndata: {"error":{}}\n\n: hm\n\n'
+    written = (
+        b'data: {"id":"L","a":1}\n\ndata: {"id":"L","b":2}\n\ndata: {"id":"L","c":3}\n\ndata: {"error":{}}\n\n: hm\n\n'
+    )
+    assert sse.with_id(told + sse.DONE.events, "L") == written + sse.DONE.events
+
+
+def test_id_within_an_answer_stays() -> None:
+    told = b'data: {"id":"x","choices":[{"delta":{"content":"data: {\\"id\\":\\"z\\",}"}}]}\n\n'
+    assert sse.with_id(told, "x") == told
 
 
 def test_error_ends_the_stream() -> None:
