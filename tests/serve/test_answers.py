@@ -77,6 +77,8 @@ def test_hanging_model_runs_into_the_deadline(client: httpx.Client) -> None:
     response = client.post(PATH, json=chat(model="simulated-hanging", laar={"deadline_s": 1}))
     assert response.status_code == 504
     assert response.json()["error"]["code"] == "deadline_exceeded"
+    # so that a client which retries by itself does not multiply the attempts
+    assert response.headers["x-should-retry"] == "false"
     assert time.monotonic() - began < 5
 
 
@@ -160,6 +162,59 @@ def test_models_are_listed_with_auto(client: httpx.Client) -> None:
     assert "simulated-right" in ids
     assert client.get("/v1/models/simulated-right").json()["id"] == "simulated-right"
     assert client.get("/v1/models/nobody").status_code == 404
+    assert client.get("/v1/models/").json() == client.get("/v1/models").json()
+    assert {card["max_model_len"] for card in client.get("/v1/models").json()["data"]} == {8192}
+
+
+@pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="stream")])
+@pytest.mark.parametrize("laar", [pytest.param({}, id="as-it-comes"), pytest.param(AT_HOME, id="verified")])
+@pytest.mark.parametrize("endpoint", [pytest.param("chat", id="chat"), pytest.param("completions", id="completions")])
+def test_request_has_one_id_everywhere(client: httpx.Client, stream: bool, laar: dict[str, Any], endpoint: str) -> None:
+    body = chat(stream=stream, laar=laar)
+    if endpoint == "completions":
+        (message,) = body.pop("messages")
+        body["prompt"] = message["content"]
+    response = client.post(PATH if endpoint == "chat" else "/v1/completions", json=body)
+    events = [line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: {")]
+    answers = [json.loads(event) for event in events] if stream else [response.json()]
+    request_id = response.headers["x-laar-request-id"]
+    assert {answer["id"] for answer in answers} == {request_id}
+    assert [answer["laar"]["request_id"] for answer in answers if "laar" in answer] == [request_id]
+    assert {answer["model"] for answer in answers} == {answers[-1]["laar"]["attempts"][-1]["model"]}
+    told = response.headers["x-request-id"]
+    assert "laar-" + told.replace("-", "").lower() == request_id
+    feedback = {"request_id": told, "correct": True}
+    assert client.post("/v1/laar/feedback", json=feedback).json()["request_id"] == request_id
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        pytest.param(PATH, {"model": "auto"}, 400, id="refused"),
+        pytest.param("/v1/nothing", {}, 404, id="unknown-path"),
+        pytest.param(PATH, chat(model="simulated-broken"), 503, id="failed"),
+    ],
+)
+def test_error_names_the_request(client: httpx.Client, path: str, body: dict[str, Any], status: int) -> None:
+    response = client.post(path, json=body)
+    assert response.status_code == status
+    assert response.headers["x-laar-request-id"] == "laar-" + response.headers["x-request-id"].replace("-", "").lower()
+
+
+def test_fields_that_change_no_answer_are_named_and_not_sent(client: httpx.Client) -> None:
+    fields = {"store": True, "metadata": {"a": "b"}, "modalities": ["text"], "verbosity": None}
+    answer = client.post(PATH, json=chat(**fields)).json()
+    assert answer["laar"]["ignored"] == ["metadata", "modalities", "store"]
+    assert "ignored" not in client.post(PATH, json=chat()).json()["laar"]
+
+
+@pytest.mark.parametrize("laar", [pytest.param({}, id="as-it-comes"), pytest.param(AT_HOME, id="verified")])
+def test_stream_ends_with_the_usage_that_was_asked_for(client: httpx.Client, laar: dict[str, Any]) -> None:
+    body = chat(model="simulated-right", stream=True, stream_options={"include_usage": True}, laar=laar)
+    events = [line.removeprefix("data: ") for line in client.post(PATH, json=body).text.splitlines() if line]
+    usage = json.loads([event for event in events if event.startswith("{")][-1])
+    assert (usage["choices"], usage["usage"]["completion_tokens"]) == ([], 3)
+    assert events[-1] == "[DONE]"
 
 
 def test_explain_gives_the_numbers_and_runs_nothing(client: httpx.Client) -> None:
@@ -186,6 +241,7 @@ def test_explain_says_where_no_length_like_the_prompts_was_measured(client: http
 def test_request_without_a_valid_key_is_refused(app_url: str, headers: dict[str, str]) -> None:
     response = httpx.post(app_url + PATH, json=chat(), headers=headers)
     assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
     assert response.json()["error"]["type"] == "authentication_error"
 
 
@@ -201,6 +257,21 @@ def test_openai_client_works_streaming_and_not(app_url: str) -> None:
         )
         text = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
         assert text == "[simulated] at home"
+
+
+def test_openai_client_does_not_repeat_what_came_too_late(app_url: str) -> None:
+    asked: list[httpx.Request] = []
+    with (
+        httpx.Client(event_hooks={"request": [asked.append]}) as http,
+        openai.OpenAI(base_url=f"{app_url}/v1", api_key=KEY, http_client=http, max_retries=2) as client,
+        pytest.raises(openai.InternalServerError, match="no answer in time"),
+    ):
+        client.chat.completions.create(
+            model="simulated-hanging",
+            messages=[{"role": "user", "content": "Hi"}],
+            extra_body={"laar": {"deadline_s": 0.3}},
+        )
+    assert len(asked) == 1
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,18 @@
 """Malformed requests: each gets a 4xx in the OpenAI error shape that names the field, and nothing breaks."""
 
+import gzip
 import json
+import os
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.serve.conftest import AT_HOME, chat
+from tests.serve.verifications import adversarial, random_ones
 
 pytestmark = pytest.mark.serve
 CHAT = "/v1/chat/completions"
@@ -110,6 +116,15 @@ ROWS: list[tuple[str, Any, str, str]] = [
     (CHAT, chat(top_p="x"), "top_p", "top-p-string"),
     (CHAT, chat(top_p=7), "top_p", "top-p-over-one"),
     (CHAT, chat(stop={"a": 1}), "stop", "stop-object"),
+    (CHAT, chat(stop=list("abcde")), "stop: List should have at most 4 items", "stop-too-many"),
+    (CHAT, chat(max_tokens=0), "max_tokens: 0 tokens are no answer", "max-tokens-zero"),
+    (CHAT, chat(verbosity="low"), "verbosity: laar has nothing that honours this field: say", "verbosity"),
+    (
+        CHAT,
+        chat(functions=[{"name": "f"}]),
+        "functions: laar has nothing that honours this field: use tools",
+        "functions",
+    ),
     (CHAT, chat(logit_bias=[1]), "logit_bias", "logit-bias-list"),
     (CHAT, chat(tools="hammer"), "tools", "tools-string"),
     (CHAT, chat(response_format="json"), "response_format", "response-format-string"),
@@ -183,6 +198,13 @@ def test_bad_input_is_a_4xx_that_names_the_field(
     assert len(error["message"]) < 1000
 
 
+def test_compressed_body_is_refused_as_such(client: httpx.Client) -> None:
+    response = client.post(
+        CHAT, content=gzip.compress(json.dumps(chat()).encode()), headers={"content-encoding": "gzip"}
+    )
+    assert (response.status_code, response.json()["error"]["code"]) == (415, "unsupported_encoding")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -196,6 +218,38 @@ def test_unknown_route_is_an_openai_error(client: httpx.Client, method: str, pat
     response = client.request(method, path)
     assert response.status_code == status
     assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+
+
+# LAAR_VERIFICATIONS=5000,500 runs as many as releases are held to
+NUM_RANDOM, NUM_ADVERSARIAL = map(int, os.environ.get("LAAR_VERIFICATIONS", "250,60").split(","))
+MOST_S = 20.0
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        pytest.param(random_ones(NUM_RANDOM, seed=15), id="random"),
+        pytest.param(adversarial(NUM_ADVERSARIAL, seed=15), id="adversarial"),
+    ],
+)
+def test_no_verification_breaks_or_holds_up_the_server(client: httpx.Client, requests: list[bytes]) -> None:
+    def ask(body: bytes) -> tuple[int, str, float, bytes]:
+        began_s = time.monotonic()
+        response = client.post(CHAT, content=body)
+        told = response.json()
+        assert set(told["error"]) == {"message", "type", "param", "code"} if "error" in told else "laar" in told
+        what = told["error"]["code"] if "error" in told else told["laar"]["attempts"][-1]["verdict"]
+        return response.status_code, what, time.monotonic() - began_s, body
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = list(pool.map(ask, requests))
+    assert [(status, what, body[:500]) for status, what, _, body in found if status >= 500] == []
+    assert [(took_s, body[:500]) for _, _, took_s, body in found if took_s > MOST_S] == []
+    told = Counter((status, what) for status, what, _, _ in found)
+    times_s = sorted(took_s for _, _, took_s, _ in found)
+    print(f"{len(found)} requests: {dict(told)}; median {times_s[len(found) // 2]:.3f} s, longest {times_s[-1]:.3f} s")
+    # neither all refused nor all taken, or the test would show little
+    assert {status for status, _ in told} >= {200, 400}
 
 
 def test_server_still_answers_after_all_that(client: httpx.Client) -> None:

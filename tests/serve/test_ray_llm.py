@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from openai.types import completion_create_params as openai_completions
+from openai.types.chat import completion_create_params as openai_chat
 from ray.serve.llm import LLMConfig
 from ray.serve.llm.openai_api_models import (
     ChatCompletionRequest,
@@ -20,7 +22,7 @@ from deployments.contract.reply import Chunk, Reply, reply_of, unpacked
 from deployments.contract.verdict import ToolCall
 from deployments.engines.openai_answers import StreamReader, failure, unchanged
 from deployments.engines.ray_llm import ModelServer, to_reply
-from deployments.router.http.fields import CLOSED_FIELDS, OPEN_FIELDS
+from deployments.router.http.fields import CLOSED_FIELDS, IGNORED_FIELDS, OPEN_FIELDS, REFUSED_FIELDS
 from deployments.router.http.request import Endpoint
 
 pytestmark = pytest.mark.serve
@@ -71,6 +73,24 @@ def test_every_field_of_the_engine_is_open_or_closed_by_decision(endpoint: Endpo
     theirs = set(REQUEST_TYPES[endpoint].model_fields)
     assert theirs - OPEN_FIELDS[endpoint] - CLOSED_FIELDS == set(), "new in the engine: open them or close them"
     assert OPEN_FIELDS[endpoint] - theirs == set(), "gone from the engine: no longer open"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "theirs"),
+    [
+        pytest.param("chat", openai_chat.CompletionCreateParamsBase, id="chat"),
+        pytest.param("completions", openai_completions.CompletionCreateParamsBase, id="completions"),
+    ],
+)
+def test_every_parameter_of_openais_client_is_taken_or_refused_knowingly(endpoint: str, theirs: Any) -> None:
+    known = OPEN_FIELDS[endpoint] | IGNORED_FIELDS | REFUSED_FIELDS.keys()
+    assert set(theirs.__annotations__) - known == set()
+
+
+def test_ignored_and_refused_fields_are_not_open() -> None:
+    is_open = frozenset().union(*OPEN_FIELDS.values())
+    assert (IGNORED_FIELDS | REFUSED_FIELDS.keys()) & is_open == set()
+    assert IGNORED_FIELDS & REFUSED_FIELDS.keys() == set()
 
 
 def test_closed_fields_are_fields_of_the_engine_and_not_open() -> None:
@@ -141,7 +161,8 @@ def test_whole_completion_is_read() -> None:
 def test_error_in_the_place_of_an_answer_is_read() -> None:
     error = {"message": "too long", "type": "BadRequestError", "param": "messages", "code": 400}
     found = to_reply(ErrorResponse.model_validate({"error": error}))
-    assert (found.status, json.loads(found.body)) == (400, {"error": error})
+    told = error | {"type": "invalid_request_error", "code": "invalid_value"}
+    assert (found.status, json.loads(found.body)) == (400, {"error": told})
 
 
 class Server(ModelServer):

@@ -270,9 +270,9 @@ def parse_options(raw: msgspec.Raw | None) -> LaarOptions:
 def _numbers_of_verify(raw: msgspec.Raw) -> dict[str, str]:
     try:
         verify = _FIELDS.decode(raw).get("verify")
-    except msgspec.ValidationError:
-        return {}  # no object: pydantic says what is wrong with it
-    return {} if verify is None else numbers_as_written(bytes(verify))
+        return {} if verify is None else numbers_as_written(bytes(verify))
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return {}  # no object, or no text: pydantic says what is wrong with it
 
 
 def parse_feedback(body: bytes) -> Feedback:

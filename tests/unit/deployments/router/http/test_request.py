@@ -100,6 +100,11 @@ def test_prompt_that_cannot_be_routed_is_refused_with_a_way_out() -> None:
             parse(b'{"model":"auto","prompt":%b}' % prompt, Endpoint.COMPLETIONS)
 
 
+def test_check_that_is_no_text_is_refused_by_name() -> None:
+    with pytest.raises(ClientError, match=r"^laar: Invalid JSON"):
+        parse(chat(b',"laar":{"verify":{"type":"exact","value":"\xed\xa0\x80"}}'))
+
+
 def test_feedback_takes_the_id_in_either_spelling() -> None:
     for spelling in ("laar-5b1f2e3d00004abc8def0123456789ab", "5b1f2e3d-0000-4abc-8def-0123456789ab"):
         body = json.dumps({"request_id": spelling, "correct": True}).encode()
