@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from vllm.tool_parsers import ToolParserManager
 
 import serve_app
 from deployments.engines.simulated import SimulatedEngine
@@ -52,6 +53,13 @@ def test_five_models_are_bound_as_the_file_has_them() -> None:
     assert all("/" in loading(model).model_source for model in models)
     assert router.arguments["llm_deployments"].keys() == verifier.arguments["judges"].keys() == set(names)
     assert (verifier.left_out, router.left_out) == (frozenset(), frozenset())
+
+
+def test_parsers_of_tool_calls_in_the_example_are_vllms() -> None:
+    models, _, _ = of_example("five_models_gpu")
+    for model in models:
+        kwargs = model.arguments["llm_config"].engine_kwargs
+        assert ToolParserManager.get_tool_parser(kwargs["tool_call_parser"]) is not None
 
 
 def test_simulated_engine_is_handed_to_the_model_server() -> None:

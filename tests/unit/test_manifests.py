@@ -37,6 +37,18 @@ def test_ray_service_runs_the_shipped_config(ray_service: Any) -> None:
     assert yaml.safe_load(ray_service["spec"]["serveConfigV2"]) == shipped
 
 
+def test_every_model_of_the_example_can_be_given_tools() -> None:
+    config = AppConfig.model_validate(args(ROOT / "serve_app/five_models_gpu.yaml"))
+    told = [model.llm_config["engine_kwargs"] for model in config.models]
+    assert [(kwargs["enable_auto_tool_choice"], kwargs["tool_call_parser"]) for kwargs in told] == [
+        (True, "granite"),
+        (True, "phi4_mini_json"),
+        (True, "llama3_json"),
+        (True, "hermes"),
+        (True, "mistral"),
+    ]
+
+
 def test_every_model_has_a_worker_group_with_its_resource(ray_service: Any) -> None:
     config = AppConfig.model_validate(args(ROOT / "serve_app/five_models_gpu.yaml"))
     needed = {
