@@ -174,7 +174,8 @@ if ((installs_run)); then
     stamp run requirements/cpu.txt
 fi
 if ((installs_project)); then
-    pip_install "installing the project" --no-build-isolation -e .
+    # and the name under which the command vllm looks its CPU build up
+    pip_install "installing the project" --no-build-isolation -e . ./requirements/vllm
     stamp project pyproject.toml
 fi
 if ((installs_dev)); then

