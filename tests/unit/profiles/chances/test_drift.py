@@ -21,12 +21,6 @@ def verdicts_until_alarm(drift: Drift, *, low: float, high: float, chance: float
     return None
 
 
-@pytest.mark.parametrize("chance", [0.1, 0.5, 0.9])
-def test_no_alarm_in_many_verdicts_where_nothing_changed(chance: float) -> None:
-    # the worst case: the interval is a point, so that chance alone leaves it half of the time
-    assert verdicts_until_alarm(Drift(), low=chance, high=chance, chance=chance, seed=1, most=20_000) is None
-
-
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(
     ("low", "high", "chance"),

@@ -1,22 +1,14 @@
 """A table of answers in 70 languages, each with the number it says and numbers it does not say."""
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from deployments.contract.verdict import Outcome
 from tests.unit.deployments.verifier.asked import evidence, outcome
 
-TABLE = Path(__file__).with_name("answers.jsonl")
-
-
-def _rows() -> Iterator[dict[str, Any]]:
-    with TABLE.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+ROWS = [json.loads(line) for line in Path(__file__).with_name("answers.jsonl").read_text("utf-8").splitlines()]
 
 
 def _outcome(row: dict[str, Any], value: str) -> Outcome:
@@ -25,16 +17,16 @@ def _outcome(row: dict[str, Any], value: str) -> Outcome:
     return outcome(spec, found)[0]
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in _rows() if "right" in row])
-def test_a_plain_number_is_correct(row: dict[str, Any]) -> None:
-    assert _outcome(row, row["right"]) is Outcome.CORRECT
+def test_a_plain_number_is_correct() -> None:
+    rows = [row for row in ROWS if "right" in row]
+    assert [row["id"] for row in rows if _outcome(row, row["right"]) is not Outcome.CORRECT] == []
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in _rows() if "right_or_unknown" in row])
-def test_a_number_that_is_hard_to_read_is_never_wrong(row: dict[str, Any]) -> None:
-    assert _outcome(row, row["right_or_unknown"]) is not Outcome.WRONG
+def test_a_number_that_is_hard_to_read_is_never_wrong() -> None:
+    rows = [row for row in ROWS if "right_or_unknown" in row]
+    assert [row["id"] for row in rows if _outcome(row, row["right_or_unknown"]) is Outcome.WRONG] == []
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in _rows() if row["not"]])
-def test_another_number_is_never_correct(row: dict[str, Any]) -> None:
-    assert [value for value in row["not"] if _outcome(row, value) is Outcome.CORRECT] == []
+def test_another_number_is_never_correct() -> None:
+    tried = [(row, value) for row in ROWS for value in row["not"]]
+    assert [(row["id"], value) for row, value in tried if _outcome(row, value) is Outcome.CORRECT] == []

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,12 +23,8 @@ def verdict(kind: str, value: str, language: str, answer: str, finish_reason: st
     return check(SPEC.validate_python(spec), found).outcome
 
 
-@pytest.mark.parametrize(
-    ("kind", "value", "language", "answer", "allowed"),
-    [pytest.param(*row, id=f"{row[0]}-{row[2]}-{index}") for index, row in enumerate(ROWS)],
-)
-def test_texts(kind: str, value: str, language: str, answer: str, allowed: str) -> None:
-    assert verdict(kind, value, language, answer) in ALLOWED[allowed]
+def test_texts() -> None:
+    assert [row for row in ROWS if verdict(*row[:4]) not in ALLOWED[row[4]]] == []
 
 
 def test_most_of_what_is_not_right_is_called_wrong() -> None:

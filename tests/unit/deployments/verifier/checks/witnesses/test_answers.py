@@ -9,8 +9,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome
 from deployments.verifier.checks import SPEC, check
 from tests.unit.deployments.verifier.asked import C, U, W
@@ -28,12 +26,8 @@ def verdict(kind: str, language: str, given: Any, answer: str) -> Outcome:
     return check(spec, Evidence(answer=answer, prompt=prompt, language=language, model="mine", others=others)).outcome
 
 
-@pytest.mark.parametrize(
-    ("kind", "language", "given", "answer", "right"),
-    [pytest.param(*row, id=f"{index}-{row[0]}-{row[1]}") for index, row in enumerate(ROWS)],
-)
-def test_no_answer_is_called_what_it_is_not(kind: str, language: str, given: Any, answer: str, right: str) -> None:
-    assert verdict(kind, language, given, answer) in ALLOWED[right]
+def test_no_answer_is_called_what_it_is_not() -> None:
+    assert [row for row in ROWS if verdict(*row[:4]) not in ALLOWED[row[4]]] == []
 
 
 def test_what_can_be_read_is_read() -> None:

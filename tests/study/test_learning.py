@@ -11,8 +11,10 @@ from deployments.router.settings import Learning
 from deployments.verifier.checks import check
 from deployments.verifier.checks.witnesses.agreement import Agreement
 from profiles.cell import Cell
+from profiles.chances.drift import Drift
 from profiles.profile import CellCounts, CheckCounts, Profile, VerdictTally
 from tests.unit.profiles.chances.test_capability import profile
+from tests.unit.profiles.chances.test_drift import verdicts_until_alarm
 
 TRUTH = {"a": 0.60, "b": 0.50, "c": 0.90}
 CELL = Cell("default", "en", 0)
@@ -110,3 +112,9 @@ def test_answers_to_what_others_failed_on_are_no_fair_sample() -> None:
     # taken for a fair sample they would make it 0.12
     assert chances.learner.estimate("b", CELL).probability > 0.4
     assert not chances.drifting
+
+
+@pytest.mark.parametrize("chance", [0.1, 0.5, 0.9])
+def test_no_alarm_in_many_verdicts_where_nothing_changed(chance: float) -> None:
+    # the worst case: the interval is a point, so that chance alone leaves it half of the time
+    assert verdicts_until_alarm(Drift(), low=chance, high=chance, chance=chance, seed=1, most=20_000) is None
