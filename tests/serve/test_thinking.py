@@ -38,14 +38,14 @@ def planned(client: httpx.Client) -> dict[str, Any]:
 
 
 def test_planned_budget_reaches_the_engine(client: httpx.Client) -> None:
-    count, attempt = ask(client, laar=SUMS)
+    count, attempt = ask(client, model="simulated-thinking", laar=SUMS)
     assert attempt["model"] == "simulated-thinking"
     assert count == attempt["thinking_budget"]
     assert 0 < count <= 50
 
 
 def test_own_budget_counts_before_the_planned_one(client: httpx.Client) -> None:
-    count, attempt = ask(client, laar=SUMS, thinking_token_budget=3)
+    count, attempt = ask(client, model="simulated-thinking", laar=SUMS, thinking_token_budget=3)
     assert (count, attempt["thinking_budget"]) == (3, 3)
 
 

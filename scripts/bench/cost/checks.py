@@ -87,7 +87,7 @@ SPECS: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Longest:
+class LongestAnswer:
     """A check of the largest answer of one kind of text that runs in a router."""
 
     text: str
@@ -122,7 +122,7 @@ def run(*, rounds: int) -> Report:
 
 def longest(
     asked: Mapping[str, Any], *, rounds: int, texts: Mapping[str, Text] = TEXTS, languages: Sequence[str] = LANGUAGES
-) -> Iterator[Longest]:
+) -> Iterator[LongestAnswer]:
     """For every kind of text and language; nothing where no size runs in a router."""
     spec: Check = SPEC.validate_python(asked)
     for name, text in texts.items():
@@ -131,7 +131,7 @@ def longest(
             if size == 0:
                 continue
             evidence = _evidence(spec, text(size), language)
-            yield Longest(
+            yield LongestAnswer(
                 text=name,
                 language=language,
                 size_chars=size,
