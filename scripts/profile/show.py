@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,17 @@ SHORTEST_S = 1e-6
 DARK = 0.4
 PNG_INCHES_PER_CELL = (0.85, 0.32)
 MARGIN_INCHES = (1.6, 1.2)
+# the width of a heat map with its margin, for its title
+LEAST_INCHES = 5.0
+NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What the router would expect in one measured cell: `ttca_s` is L/Q on an idle engine, with Q smoothed."""
+    """What the router would expect in one measured cell: `ttca_s` is L/Q on an idle engine, with Q smoothed.
+
+    It is infinite where no answer was correct: Q smoothed would make a model good that is only quick.
+    """
 
     correct: int
     tried: int
@@ -59,14 +66,18 @@ class HeatMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shades:
-    """Colours for values, in the terminal as in the picture."""
+    """Colours for values, in the terminal as in the picture; beyond `most` they are as at it."""
 
     norm: Normalize
     colours: str
 
+    @property
+    def most(self) -> float:
+        return float(self.norm.vmax or 1)
+
     def of(self, value: float) -> tuple[float, float, float]:
         """Red, green and blue, each from 0 to 1."""
-        red, green, blue, _ = colormaps[self.colours](float(self.norm(value)))
+        red, green, blue, _ = colormaps[self.colours](float(self.norm(min(value, self.most))))
         return red, green, blue
 
 
@@ -75,7 +86,7 @@ def show_profile(profile: Profile, console: Console, *, png: Path | None) -> Non
     grids = grids_of(profile)
     # first, as the tables may go to a reader that stops reading
     if png is not None:
-        _picture(grids, profile.buckets).savefig(png, dpi=120)
+        picture(grids, profile.buckets).savefig(png, dpi=120)
     for grid in grids:
         console.print(_table(grid, profile.buckets, is_ttca=False))
         console.print(_table(grid, profile.buckets, is_ttca=True))
@@ -103,7 +114,8 @@ def _figures(profile: Profile, capability: Capability, name: str, model: ModelPr
     prompt = np.array([typical_tokens(cell.bucket, profile.bucket_edges)])
     output = np.array([model.output_tokens.get(cell.task, DEFAULT_OUTPUT_TOKENS)])
     latency_s = idle_latency_s(Speeds.of([model.latency]), prompt_tokens=prompt, output_tokens=output)
-    return Figures(correct=cell.correct, tried=cell.tried, ttca_s=float(latency_s[0]) / chance)
+    ttca_s = float(latency_s[0]) / chance if cell.correct else inf
+    return Figures(correct=cell.correct, tried=cell.tried, ttca_s=ttca_s)
 
 
 def typical_tokens(bucket: int, edges: Sequence[int]) -> float:
@@ -128,7 +140,7 @@ def _shades(grid: HeatMap, *, is_ttca: bool) -> Shades:
     """Green is good; times are told apart by their ratio, as a hopeless model's would drown all others."""
     if not is_ttca:
         return Shades(norm=Normalize(0, 1), colours=ACCURACY_COLOURS)
-    times = [max(figures.ttca_s, SHORTEST_S) for figures in grid.figures.values()]
+    times = [max(f.ttca_s, SHORTEST_S) for f in grid.figures.values() if f.ttca_s < inf] or [1.0]
     return Shades(norm=LogNorm(min(times), max(*times, 2 * min(times))), colours=TTCA_COLOURS)
 
 
@@ -140,7 +152,11 @@ def _accuracy(figures: Figures | None, shade: Shades) -> Text:
 
 
 def _ttca(figures: Figures | None, shade: Shades) -> Text:
-    return Text("-") if figures is None else _coloured(f"{figures.ttca_s:.2f}", figures.ttca_s, shade)
+    return Text("-") if figures is None else _coloured(_seconds(figures.ttca_s), figures.ttca_s, shade)
+
+
+def _seconds(ttca_s: float) -> str:
+    return f"{ttca_s:.2f}" if ttca_s < inf else NEVER
 
 
 def _coloured(text: str, value: float, shade: Shades) -> Text:
@@ -154,11 +170,11 @@ def ink(shade: Shades, value: float) -> str:
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > DARK else "white"
 
 
-def _picture(grids: Sequence[HeatMap], buckets: Buckets) -> Figure:
+def picture(grids: Sequence[HeatMap], buckets: Buckets) -> Figure:
     """A row of two heat maps for each task: accuracy and expected time to a correct answer."""
     wide, high = PNG_INCHES_PER_CELL
     margin_wide, margin_high = MARGIN_INCHES
-    widths = 2 * (max((len(g.buckets) for g in grids), default=1) * wide + margin_wide + 1)
+    widths = 2 * max(max((len(g.buckets) for g in grids), default=1) * wide + margin_wide + 1, LEAST_INCHES)
     heights = [len(grid.rows) * high + margin_high for grid in grids] or [margin_high]
     figure = Figure(figsize=(widths, sum(heights)), layout="constrained")
     FigureCanvasAgg(figure)
@@ -175,12 +191,12 @@ def _picture(grids: Sequence[HeatMap], buckets: Buckets) -> Figure:
 def _heat_map(axes: Axes, grid: HeatMap, buckets: Buckets, *, is_ttca: bool) -> None:
     values = grid.values((lambda f: f.ttca_s) if is_ttca else (lambda f: f.accuracy))
     shade = _shades(grid, is_ttca=is_ttca)
-    axes.imshow(values, cmap=shade.colours, norm=shade.norm, aspect="auto")
-    axes.set_title(f"{grid.task}: {'expected TTCA in s (L/Q, idle)' if is_ttca else 'accuracy'}")
+    axes.imshow(np.minimum(values, shade.most), cmap=shade.colours, norm=shade.norm, aspect="auto")
+    axes.set_title(f"{grid.task}: {'expected TTCA in s (L/Q, idle)' if is_ttca else 'accuracy'}", fontsize=9)
     axes.set_xticks(range(len(grid.buckets)), [buckets.label(bucket) for bucket in grid.buckets], fontsize=8)
     axes.set_yticks(range(len(grid.rows)), [f"{language} {model}" for model, language in grid.rows], fontsize=8)
     axes.set_xlabel("prompt tokens")
     for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
+        if not np.isnan(value):
             colour = ink(shade, value)
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
+            axes.text(column, row, _seconds(value), ha="center", va="center", fontsize=7, color=colour)

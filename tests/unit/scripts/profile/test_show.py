@@ -2,12 +2,13 @@ import io
 from pathlib import Path
 
 import pytest
+from matplotlib import colormaps
 from rich.console import Console
 from typer.testing import CliRunner
 
-from profiles.profile import load_profile
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile, load_profile
 from scripts import commands
-from scripts.profile.show import grids_of, show_profile, typical_tokens
+from scripts.profile.show import grids_of, picture, show_profile, typical_tokens
 
 EDGES = (128, 512)
 
@@ -54,6 +55,40 @@ def test_terminal_shows_accuracy_with_interval_in_colour() -> None:
 def test_picture_is_a_png(tmp_path: Path) -> None:
     shown(png=tmp_path / "p.png")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def small(**correct: int) -> Profile:
+    """Models with so many right answers out of ten to prompts of one length, each quicker than the next."""
+    models = {
+        name: ModelProfile(
+            latency=Latency(overhead_s=0.01 * 10**index, prefill_s_per_token=0, decode_s_per_token=0),
+            chars_per_token={"unknown": 4.0},
+            chars_per_symbol_token=2.0,
+            cells=(CellCounts(task="lookup-in-long-prose", language="en", bucket=0, correct=number, tried=10),),
+        )
+        for index, (name, number) in enumerate(correct.items())
+    }
+    return Profile(version=1, measured=NO_PROFILE.measured, bucket_edges=(128,), models=models)
+
+
+def test_model_that_is_never_right_is_not_shown_as_good_for_being_quick() -> None:
+    profile = small(hasty=0, sure=9)
+    console = Console(record=True, width=120, force_terminal=True, color_system="truecolor", file=io.StringIO())
+    show_profile(profile, console, png=None)
+    text = console.export_text(styles=True)
+    worst = "48;2;" + ";".join(str(round(255 * part)) for part in colormaps["RdYlGn_r"](1.0)[:3])
+    (line,) = [line for line in text.splitlines() if "never" in line]
+    assert "hasty" in line
+    assert worst in line
+
+
+@pytest.mark.parametrize("correct", [pytest.param(0, id="never-right"), pytest.param(9, id="right")])
+def test_titles_of_a_picture_of_one_length_stay_within_it(correct: int) -> None:
+    profile = small(only=correct)
+    figure = picture(grids_of(profile), profile.buckets)
+    figure.canvas.draw()
+    left, right = [axes.title.get_window_extent() for axes in figure.axes]
+    assert 0 <= left.x0 < left.x1 < right.x0 < right.x1 <= figure.bbox.width
 
 
 def test_command_shows_a_packaged_profile_by_name() -> None:
