@@ -26,6 +26,7 @@ class Reason(StrEnum):
     SPEC_REFUSED = "spec_refused"
     MATCHED = "matched"
     DIFFERS = "differs"
+    REFUTED_EARLY = "refuted_early"
     MISSING = "missing"
     UNCLEAR = "unclear"
     EMPTY_ANSWER = "empty_answer"

@@ -9,6 +9,7 @@ import httpx
 import openai
 import pytest
 
+from deployments.router.attempt.beginnings import PLAIN_ANSWERS
 from profiles.workloads import workload
 from scripts.bench.publish.report import publish, recompute
 from scripts.bench.ttca.data import read_trials
@@ -22,12 +23,14 @@ CAPITAL = "What is the capital of France?"
 PARIS = {"verify": {"type": "contains", "value": "Paris"}}
 
 
-def ask(client: openai.OpenAI, text: str, *, model: str = "auto", laar: Any = None, **options: Any) -> Any:
+def ask(
+    client: openai.OpenAI, text: str, *, model: str = "auto", laar: Any = None, max_tokens: int = 24, **options: Any
+) -> Any:
     return client.chat.completions.create(
         model=model,
         messages=[{"role": "user", "content": text}],
         temperature=0,
-        max_tokens=24,
+        max_tokens=max_tokens,
         extra_body={"laar": laar} if laar else {},
         **options,
     )
@@ -53,6 +56,40 @@ def test_verified_question_is_answered_correctly(client: openai.OpenAI) -> None:
     answer = ask(client, CAPITAL, laar=PARIS)
     assert answer.laar["verified"] is True
     assert "Paris" in answer.choices[0].message.content
+
+
+@pytest.mark.parametrize(
+    ("question", "verify"),
+    [
+        pytest.param(
+            "Tell me a long story about a fox.", {"type": "json_schema", "schema": {"type": "object"}}, id="json"
+        ),
+        pytest.param("Tell me a long story about a fox.", {"type": "exact", "value": "42"}, id="exact"),
+    ],
+)
+def test_answer_whose_beginning_rules_it_out_ends_early(
+    client: openai.OpenAI, question: str, verify: dict[str, Any]
+) -> None:
+    """What it saves is measured against the same model that writes the same answer to its end."""
+    for model in MODELS:
+        for _ in range(PLAIN_ANSWERS):
+            ask(client, "Say yes.", model=model)
+    chunks = list(ask(client, question, laar={"verify": verify}, stream=True, max_tokens=100))
+    first, last = _laar_in(chunks)["attempts"]
+    whole = ask(client, question, model=first["model"], max_tokens=100)
+    assert first["reason"] == "refuted_early"
+    assert last["reason"] != "refuted_early"
+    whole_s = whole.laar["attempts"][0]["latency_s"]
+    spent = (
+        f"{first['latency_s']:.2f} s of {whole_s:.2f} s, {first['read']!r} of {whole.usage.completion_tokens} tokens"
+    )
+    print(f"{first['model']}: {spent}")
+    assert first["latency_s"] < whole_s / 2
+
+
+def _laar_in(chunks: list[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(chunk.laar for chunk in chunks if getattr(chunk, "laar", None))
+    return found
 
 
 def test_wrong_answers_are_retried_on_the_other_model(client: openai.OpenAI) -> None:

@@ -26,9 +26,10 @@ from deployments.contract.errors import (
     OverloadedError,
 )
 from deployments.contract.reply import Chunk, Reply, reply_of
-from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict
+from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict, wrong
+from deployments.router.attempt.beginnings import Beginning, PlainSpeakers
 from deployments.router.attempt.served_request import ServedRequest
-from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Status, StopReason, Tries
+from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Spared, Status, StopReason, Tries
 from deployments.router.choice.budgets import overrides
 from deployments.router.choice.chances import warn_of
 from deployments.router.choice.policy import Candidate, Decision, Exclusion
@@ -94,6 +95,7 @@ class Runner:
     ) -> None:
         self._routing, self._backend, self._observer, self._ledger = routing, backend, observer, ledger
         self._settings, self._limits, self._clock = settings, limits, clock
+        self._plain_speakers = PlainSpeakers()
 
     def open(
         self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0, api_key_hash: str = ""
@@ -168,14 +170,21 @@ class Runner:
                 reason = _fault_reason(reply, fault)
                 return self._ended(chosen, sent_s, fault or Status.ERROR, reason, reply, watch)
             self._learn_tokens(served, chosen, reply)
+            if not watch.is_refuted:
+                self._plain_speakers.heard(chosen.model, reply.text)
             if not served.request.wants_verification:
                 return self._ended(chosen, sent_s, Status.UNVERIFIED, "not_requested", reply, watch)
-            verdict = await self._verify(served, chosen.model, reply)
+            verdict = (
+                wrong(Reason.REFUTED_EARLY, reply.text)
+                if watch.is_refuted
+                else await self._verify(served, chosen.model, reply)
+            )
             check = served.request.options.verify.fallible_name if verdict.is_of_the_check else None
             self._learn(served, chosen, verdict, check)
             status = FROM_OUTCOME[verdict.outcome]
             ended = self._ended(chosen, sent_s, status, verdict.reason.value, reply, watch)
-            return msgspec.structs.replace(ended, read=verdict.read, check=check)
+            spared = self._spared(served, decision, watch, ended)
+            return msgspec.structs.replace(ended, read=verdict.read, check=check, spared=spared)
         except asyncio.CancelledError:
             self._book(served, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply, watch))
             raise
@@ -203,14 +212,21 @@ class Runner:
             self._routing.load.finish(chosen.model, chosen.prompt_tokens)
 
     async def _collect(self, served: ServedRequest, decision: Decision, watch: "_Watch") -> Reply:
-        """Hold a whole stream back as one reply, so that it can be verified before anyone sees it."""
+        """Hold a whole stream back as one reply, so that it can be verified before anyone sees it.
+
+        What can no longer be right is let go where another model can still be asked.
+        """
         chunks: list[Chunk] = []
+        beginning = self._beginning(served, decision)
         try:
             async with aclosing(self._stream(served, decision.chosen)) as upstream:
                 while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
                     if isinstance(chunk, Reply):
                         return chunk
                     chunks.append(chunk)
+                    if beginning is not None and beginning.is_refuted_with(chunk):
+                        watch.is_refuted = True
+                        return msgspec.structs.replace(reply_of(chunks), output_tokens=beginning.num_tokens)
         except (BackendError, TimeoutError):
             if not any(chunk.finish_reason for chunk in chunks):
                 raise
@@ -220,6 +236,19 @@ class Runner:
         if reply.finish_reason is None:
             raise BackendError(f"model '{decision.chosen.model}': the stream broke off")
         return reply
+
+    def _beginning(self, served: ServedRequest, decision: Decision) -> Beginning | None:
+        """What watches the answer; None where it has to be finished in any case, as there may be no other."""
+        if not self._can_go_on(served, decision):
+            return None
+        model = decision.chosen.model
+        return Beginning(
+            spec=served.request.verify,
+            language=served.features.language,
+            model=model,
+            # a template may think where the request tells it to
+            reads_text=served.request.is_plain_text and self._plain_speakers.has(model),
+        )
 
     def _stream(self, served: ServedRequest, chosen: Candidate) -> AsyncGenerator[Chunk | Reply, None]:
         request, overrides = served.request, self._overrides(served.request, chosen)
@@ -305,9 +334,23 @@ class Runner:
         """Seconds for one attempt: where another model can still take over, time must be left for it."""
         left_s = self._time_left_s(served)
         time_s = min(left_s, self._limits.attempt_timeout_s)
-        if decision.has_alternative and len(served.log.attempts) + 1 < served.log.max_attempts:
+        if self._can_go_on(served, decision):
             time_s = min(time_s, max(left_s / 2, watch.patience_s))
         return time_s
+
+    def _can_go_on(self, served: ServedRequest, decision: Decision) -> bool:
+        """Whether another model may be asked after this attempt."""
+        return decision.has_alternative and len(served.log.attempts) + 1 < served.log.max_attempts
+
+    def _spared(self, served: ServedRequest, decision: Decision, watch: "_Watch", ended: Attempt) -> Spared | None:
+        """What the rest of a refuted answer was expected to take."""
+        if not watch.is_refuted or ended.reply is None:
+            return None
+        expected = self._routing.builder.output_tokens(served.demand, ended.model)
+        return Spared(
+            seconds=max(0.0, decision.chosen.latency_s - ended.latency_s),
+            tokens=max(0.0, expected - (ended.reply.output_tokens or 0)),
+        )
 
     def _watch(self, served: ServedRequest, decision: Decision) -> "_Watch":
         longest_s = self._routing.builder.longest_s(served.demand, decision.chosen)
@@ -376,7 +419,10 @@ class Runner:
             raise self._failure(served, stop)
         if best.status in (Status.CORRECT, Status.UNVERIFIED) or self._settings.unverified == "answer":
             return best
-        raise NotVerifiedError(f"none of {len(served.log.attempts)} attempts could be verified; stopped by {stop}")
+        raise self._not_verified(served, stop)
+
+    def _not_verified(self, served: ServedRequest, stop: StopReason) -> NotVerifiedError:
+        return NotVerifiedError(f"none of {len(served.log.attempts)} attempts could be verified; stopped by {stop}")
 
     def _failure(self, served: ServedRequest, stop: StopReason) -> LaarError:
         """Why there is no answer at all; a refusal by the engine counts before a breakdown elsewhere."""
@@ -384,6 +430,8 @@ class Runner:
         for attempt in attempts:
             if attempt.reply is not None and attempt.is_refusal:
                 return EngineRefusalError(attempt.reply.status, attempt.reply.body)
+        if stop is not StopReason.DEADLINE and any(attempt.is_refuted for attempt in attempts):
+            return self._not_verified(served, stop)
         if not attempts and stop is StopReason.NO_MODEL_LEFT:
             return self._nobody_to_ask(served)
         if attempts and all(attempt.is_full for attempt in attempts):
@@ -411,10 +459,14 @@ class Runner:
 
 @dataclass(slots=True)
 class _Watch:
-    """Whether anything has come from a model during an attempt, and how long it may be silent until then."""
+    """What has come from a model during an attempt: anything at all, a beginning that refutes it.
+
+    `patience_s` is how long it may be silent at first.
+    """
 
     patience_s: float
     has_begun: bool = False
+    is_refuted: bool = False
 
 
 def _is_invalid(log: Tries) -> bool:
@@ -435,7 +487,7 @@ def _evidence(served: ServedRequest, model: str, reply: Reply) -> Evidence:
     others = tuple(
         OtherAnswer(model=a.model, answer=a.reply.text, finish_reason=a.reply.finish_reason)
         for a in served.log.attempts
-        if a.reply is not None and a.status not in FAULTS
+        if a.reply is not None and a.has_answer
     )
     return Evidence(
         answer=reply.text,

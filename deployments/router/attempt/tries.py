@@ -50,6 +50,13 @@ class StopReason(StrEnum):
     UNLIKELY = "unlikely"
 
 
+class Spared(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rest of a refuted answer would have taken by what was expected of the whole."""
+
+    seconds: float
+    tokens: float
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One model asked once. `latency_s` runs from the sending of the attempt to its verdict.
 
@@ -71,6 +78,17 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     reply: Reply | None = None
     read: str | None = None
     check: str | None = None
+    spared: Spared | None = None
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether it was ended because its beginning could not become right."""
+        return self.status is Status.WRONG and self.reason == Reason.REFUTED_EARLY
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is a whole answer, right or not."""
+        return self.reply is not None and self.status not in FAULTS and not self.is_refuted
 
     @property
     def is_refusal(self) -> bool:
@@ -157,7 +175,7 @@ class Tries:
         An answer that could not be judged is worth more than one known to be wrong; then the model's
         probability decides, and among equals the earlier attempt.
         """
-        answers = [a for a in self.attempts if a.reply is not None and a.status not in FAULTS]
+        answers = [a for a in self.attempts if a.has_answer]
         return min(answers, key=lambda a: (_WORTH[a.status], -a.probability), default=None)
 
 

@@ -151,6 +151,10 @@ class CandidateBuilder:
             for row in rows
         ]
 
+    def output_tokens(self, demand: Demand, model: str) -> float:
+        """How long an answer of the model is expected to be."""
+        return float(demand.output_tokens[self._rows[model]])
+
     def longest_s(self, demand: Demand, candidate: Candidate) -> float:
         """Expected seconds of the longest answer that the candidate may give to the request now."""
         row = self._rows[candidate.model]

@@ -40,6 +40,21 @@ class RouterMetrics:
             boundaries=_SECONDS,
             tag_keys=("model",),
         )
+        self._refuted = Counter(
+            "laar_refuted_early_total",
+            description="Attempts that were ended because the beginning of the answer ruled it out, by model.",
+            tag_keys=("model",),
+        )
+        self._spared_seconds = Counter(
+            "laar_refuted_early_seconds_total",
+            description="Seconds that the rest of refuted answers was expected to take, by model.",
+            tag_keys=("model",),
+        )
+        self._spared_tokens = Counter(
+            "laar_refuted_early_tokens_total",
+            description="Tokens that the rest of refuted answers was expected to have, by model.",
+            tag_keys=("model",),
+        )
         self._ttca_seconds = Histogram(
             "laar_ttca_seconds",
             description="Time-to-Correct-Answer: seconds from arrival to the first verified answer.",
@@ -110,6 +125,15 @@ class RouterMetrics:
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})
         self._attempt_seconds.observe(attempt.latency_s, tags={"model": attempt.model})
+        if attempt.spared is not None:
+            self._refuted.inc(tags={"model": attempt.model})
+            self._add(self._spared_seconds, attempt.model, attempt.spared.seconds)
+            self._add(self._spared_tokens, attempt.model, attempt.spared.tokens)
+
+    def _add(self, counter: Counter, model: str, value: float) -> None:
+        # a counter of Ray's refuses 0
+        if value > 0:
+            counter.inc(value, tags={"model": model})
 
     def planned(self, controller: Controller, seconds: float) -> None:
         """Show the present thinking budgets."""

@@ -43,6 +43,7 @@ __all__ = [
     "Verdict",
     "VerifySpec",
     "check",
+    "is_refuted",
     "read_spec",
 ]
 
@@ -71,6 +72,11 @@ SPEC: TypeAdapter[Any] = TypeAdapter(VerifySpec)
 def read_spec(spec_json: bytes) -> Any:
     """The specification in JSON as a client writes it, with its numbers exact; raises pydantic's ValidationError."""
     return SPEC.validate_json(spec_json, context=numbers_as_written(spec_json))
+
+
+def is_refuted(spec: Spec, begun: Evidence) -> bool:
+    """Whether no answer that begins so can be correct; False also where it would take long to tell."""
+    return isinstance(spec, Check) and spec.place(begun) is Place.INLINE and spec.is_refuted(begun)
 
 
 def check(spec: Check, evidence: Evidence) -> Verdict:

@@ -149,6 +149,14 @@ class Spec(BaseModel):
 class Check(Spec, ABC):
     """A type whose verdict follows from the evidence alone."""
 
+    def is_refuted(self, begun: Evidence) -> bool:
+        """Whether no answer that begins so can be correct; asked only where `place` is inline.
+
+        `begun` has the text and the calls so far. It counts on that no mark of thinking ends what it did not begin.
+        """
+        del begun
+        return False
+
     @abstractmethod
     def check(self, evidence: Evidence) -> Verdict:
         """The verdict on what `read` made of an answer, which is not blank and within MAX_ANSWER_CHARS."""

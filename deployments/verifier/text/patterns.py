@@ -20,6 +20,8 @@ MAX_WORK = 256 << 20
 MAX_UNICODE_WORK = 64 << 20
 
 _CLASS = re.compile(r"\\[bBdDsSwW]")
+_EDGE = re.compile(r"\\[bB]")
+_RANGE_BYTES = 64
 # what a longer text could turn from true to false
 _LOOKS_AT_END = re.compile(r"\$|\\[Bz]")
 
@@ -98,10 +100,36 @@ class Pattern:
         _bound(self.compiled, text, MAX_UNICODE_WORK)
         return True if unicode.isinstance_python(text) else None if by_ascii else False
 
+    def rules_out(self, beginning: str) -> bool:
+        """Whether no text that begins so can be a full match; in ASCII, where all classes agree but edges of words."""
+        # what follows may go with the last character, or leave only space to be taken off
+        sure = beginning[:-1].rstrip()
+        if not sure or not sure.isascii() or _EDGE.search(self.source):
+            return False
+        bounds = _range(self.source, self.ignore_case)
+        if bounds is None:
+            return False
+        lowest, highest = bounds
+        said = sure.encode()
+        return said > highest or (said < lowest and not lowest.startswith(said))
+
     def found_before_end(self, text: str) -> bool:
         """Whether the pattern stands in the text whatever may follow it; False where that cannot be told."""
         words = re.match(r".*\s", text, re.DOTALL)
         return words is not None and not _LOOKS_AT_END.search(self.source) and self.found(words[0]) is True
+
+
+@lru_cache(maxsize=64)
+def _range(source: str, ignore_case: bool) -> tuple[bytes, bytes] | None:
+    """What all full matches lie between, if RE2 can tell."""
+    import re2
+
+    try:
+        whole = compile_pattern(rf"\A(?:{source})\z", ignore_case=ignore_case)
+        lowest, highest = whole.possiblematchrange(_RANGE_BYTES)
+    except (PatternError, re2.error):
+        return None
+    return bytes(lowest), bytes(highest)
 
 
 @lru_cache(maxsize=64)

@@ -18,6 +18,8 @@ _PAIRS = (
 _OPENS, _CLOSES = ("|".join(marks) for marks in zip(*_PAIRS, strict=True))
 # the look-ahead names the characters to stop at, which makes a search through a long text ten times faster
 _MARK = re.compile(rf"(?=[<\[◁][|/◁a-z])(?:(?P<opens>{_OPENS})|(?P<closes>{_CLOSES}))", re.IGNORECASE)
+# where a mark of thinking, or a token that ends the text, may stand or may be about to
+_MAY_BE_MARK = re.compile(r"[<◁]|\[(?=/?t|/?\Z)", re.IGNORECASE)
 _QUOTES = frozenset("`\"'")
 _END_OF_TEXT = re.compile(r"(?:\s*(?:<\|(?:im_end|eot_id|end|return|endoftext)\|>|</s>))+\s*\Z")
 _OPEN_ANSWER, _CLOSE_ANSWER = "<answer>", "</answer>"
@@ -39,6 +41,17 @@ def after_thinking(text: str) -> str | None:
         is_thinking = bool(mark["opens"])
         start = mark.end()
     return None if is_thinking else _without_frame("".join([*said, text[start:]]))
+
+
+def has_mark(text: str) -> bool:
+    """Whether a model thinks, or may think, in its text."""
+    return _MARK.search(text) is not None
+
+
+def before_marks(beginning: str) -> str:
+    """The part of an answer's beginning that stays part of the answer, whatever follows."""
+    mark = _MAY_BE_MARK.search(beginning)
+    return beginning if mark is None else beginning[: mark.start()]
 
 
 def _marks(text: str) -> list[re.Match[str]]:

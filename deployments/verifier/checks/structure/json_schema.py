@@ -7,8 +7,10 @@ from pydantic import Field, field_validator
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import Check, Place
+from deployments.verifier.checks.structure.beginning import NotJsonError, begins_another, opened, so_far, weakened
 from deployments.verifier.checks.structure.json_text import Extract, UnreadableError, read_json
 from deployments.verifier.checks.structure.schema import Schema
+from deployments.verifier.text.thinking import before_marks
 
 # steps of the schema times characters of the answer, and characters, that take less than a millisecond
 INLINE_STEPS = 50_000
@@ -26,6 +28,14 @@ class JsonSchema(Check):
     def compiled(self) -> Schema:
         return Schema(self.schema_)
 
+    @cached_property
+    def lasting(self) -> Schema | None:
+        """What is violated for good once it is; None where a reference leads into the rest."""
+        try:
+            return Schema(weakened(self.schema_))
+        except ValueError:
+            return None
+
     @field_validator("schema_")
     @classmethod
     def _is_usable(cls, schema: dict[str, Any]) -> dict[str, Any]:
@@ -40,6 +50,19 @@ class JsonSchema(Check):
         except UnreadableError:
             return unknown(Reason.AMBIGUOUS_JSON)
         return correct(Reason.MATCHED) if is_right else wrong(Reason.SCHEMA_VIOLATION)
+
+    def is_refuted(self, begun: Evidence) -> bool:
+        text = opened(before_marks(begun.answer))
+        try:
+            found = so_far(text)
+            if found is None:
+                return begins_another(text, self.schema_.get("type"))
+            return self.lasting is not None and not self.lasting.allows(found)
+        except NotJsonError:
+            return True
+        except ValueError:
+            # no text of Unicode, or a number beyond all floats
+            return False
 
     def place(self, evidence: Evidence) -> Place:
         is_short = len(evidence.answer) <= INLINE_JSON_CHARS and self.extract == "whole"

@@ -6,7 +6,7 @@ value, also through recursive references, while a list of errors can grow withou
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -146,6 +146,23 @@ def _children(node: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"/{key}/{index}", child) for index, child in enumerate(value))
         elif key in _SINGLES:
             yield f"/{key}", value
+
+
+def map_schemas(node: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """A schema with each one right below it changed; true and false stay."""
+
+    def of(child: Any) -> Any:
+        return change(child) if isinstance(child, dict) else child
+
+    found = dict(node)
+    for key, value in node.items():
+        if key in _MAPS and isinstance(value, dict):
+            found[key] = {name: of(child) for name, child in value.items()}
+        elif key in _LISTS and isinstance(value, list):
+            found[key] = list(map(of, value))
+        elif key in _SINGLES:
+            found[key] = of(value)
+    return found
 
 
 def _escaped(name: str) -> str:

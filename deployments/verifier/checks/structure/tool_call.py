@@ -72,6 +72,11 @@ class ToolCalls(Check):
             return unknown(Reason.AMBIGUOUS_JSON, said)
         return correct(Reason.MATCHED, said) if fits else wrong(Reason.ARGUMENTS_DIFFER, said)
 
+    def is_refuted(self, begun: Evidence) -> bool:
+        """By a name that is none of the expected, nor becomes one."""
+        expected = [call.name for call in self.calls]
+        return any(not any(name.startswith(call.name) for name in expected) for call in begun.tool_calls)
+
     def place(self, evidence: Evidence) -> Place:
         steps = sum(schema.steps for call in self.calls for schema in call.schemas)
         size_chars = len(evidence.answer) + sum(len(call.arguments) for call in evidence.tool_calls)

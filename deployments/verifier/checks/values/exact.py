@@ -1,10 +1,18 @@
 """`exact`: the whole answer is a value."""
 
+import re
+from functools import lru_cache
 from typing import Literal
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.values.given import WithValues
-from deployments.verifier.text.normalise import loosen, normalise, vowel_signs, without_accents
+from deployments.verifier.text.normalise import TURKIC_LANGUAGES, loosen, normalise, vowel_signs, without_accents
+from deployments.verifier.text.thinking import before_marks
+
+# what is normalised in less than 2 ms in each form, whatever the script
+_MAX_WATCHED_CHARS = 200
+# nothing that wraps an answer begins so, and nothing behind it changes its letters and digits
+_PLAIN_BEGINNING = re.compile(r"[A-Za-z0-9][A-Za-z0-9 \n,.;:!?'\"()/%=+-]*")
 
 
 class Exact(WithValues):
@@ -22,6 +30,16 @@ class Exact(WithValues):
             return unknown(Reason.UNCLEAR)
         return wrong(Reason.DIFFERS)
 
+    def is_refuted(self, begun: Evidence) -> bool:
+        """By letters and digits alone, of a beginning in ASCII."""
+        found = _PLAIN_BEGINNING.match(before_marks(begun.answer).lstrip())
+        is_short = sum(map(len, self.values)) <= _MAX_WATCHED_CHARS
+        if found is None or not is_short or begun.language in TURKIC_LANGUAGES:
+            return False
+        # an accent that follows may go with the last letter, but is in no form alone
+        said = _letters(found[0])
+        return not any(form.startswith(said) for form in _forms(self.values, begun.language))
+
     def _is_near(self, said: str, wanted: list[str], evidence: Evidence) -> bool:
         """Whether the answer is a value written as some write it; capitals may lack their accents."""
         loose = loosen(said, evidence.language)
@@ -34,3 +52,15 @@ def _same_vowels(value: str, answer: str) -> bool:
     """Vowel signs are optional, but where both have them they must be the same."""
     wanted, said = vowel_signs(value), vowel_signs(answer)
     return not wanted or not said or wanted == said
+
+
+@lru_cache(maxsize=64)
+def _forms(values: tuple[str, ...], language: str) -> frozenset[str]:
+    """The letters and digits of each form in which a value may be said, be it so that it is unclear."""
+    wanted = [normalise(value, language) for value in values]
+    loose = [loosen(value, language) for value in wanted]
+    return frozenset(map(_letters, [*wanted, *loose, *map(without_accents, wanted)]))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.lower()))

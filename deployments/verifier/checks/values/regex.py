@@ -8,6 +8,7 @@ from pydantic import StringConstraints, ValidationInfo, field_validator
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import Check, Place
 from deployments.verifier.text.patterns import MAX_PATTERN_CHARS, Pattern, TooMuchWorkError
+from deployments.verifier.text.thinking import before_marks
 
 # program steps times characters that are searched in less than 1 ms
 INLINE_WORK = 100_000
@@ -52,6 +53,9 @@ class Regex(Check):
     def _check_cut(self, evidence: Evidence) -> Verdict:
         is_found = not self.full_match and self.compiled.found_before_end(evidence.answer.lstrip())
         return correct(Reason.MATCHED) if is_found else unknown(Reason.CUT_OFF)
+
+    def is_refuted(self, begun: Evidence) -> bool:
+        return self.full_match and self.compiled.rules_out(before_marks(begun.answer).lstrip())
 
     def place(self, evidence: Evidence) -> Place:
         """A client's pattern may take a second on a short answer, and Rust's regex lets nothing else run meanwhile."""

@@ -23,6 +23,7 @@ from deployments.contract.errors import (
 )
 from deployments.contract.reply import Chunk, Reply
 from deployments.engines.openai_answers import DONE_EVENT, StreamReader, failure, unchanged
+from deployments.router.attempt.beginnings import PLAIN_ANSWERS
 from deployments.router.attempt.runner import BackendError, Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
@@ -58,18 +59,18 @@ def streams(*pieces: bytes) -> Behaviour:
 
 
 def takes(seconds: float) -> Behaviour:
-    return lambda: Slow(seconds, 1)
+    return lambda: Slow(seconds, "right")
 
 
 def trickles(seconds: float, count: int) -> Behaviour:
     """So many words "right", each after so many seconds."""
-    return lambda: Slow(seconds, count)
+    return lambda: Slow(seconds, " ".join(["right"] * count))
 
 
 @dataclass(frozen=True)
 class Slow:
     pause_s: float
-    count: int
+    text: str
 
 
 async def read_into(got: list[bytes], chunks: AsyncGenerator[Chunk, None]) -> None:
@@ -107,7 +108,7 @@ class FakeBackend:
             if isinstance(result, Slow):
                 self.pause_s = result.pause_s
                 await asyncio.sleep(result.pause_s)
-                return Reply(200, b"{}", text=" ".join(["right"] * result.count))
+                return Reply(200, b"{}", text=result.text)
             assert isinstance(result, Reply)
             return result
         finally:
@@ -779,3 +780,89 @@ async def test_answer_that_the_log_refuses_is_not_given() -> None:
         await read_into(got, pieces)
     assert b'"stop"' not in b"".join(got)
     bench.assert_nothing_left()
+
+
+# -- refuted early ----------------------------------------------------------------------------------------------------
+
+EXACT = {"verify": {"type": "exact", "value": "rightright"}}
+PROSE = "Well, this is a long story about nothing."
+
+
+def writes(text: str) -> Behaviour:
+    """A second of silence, then as a stream a word of the text each second."""
+    return lambda: Slow(1.0, text)
+
+
+async def refuting(model: Behaviour, *, plain_answers: int = PLAIN_ANSWERS, **options: Any) -> Bench:
+    """A bench whose model `a` has given so many whole answers."""
+    bench = Bench(a=model, b=writes("right right"), **options)
+    for _ in range(plain_answers):
+        await bench.runner.answer(bench.served())
+    return bench
+
+
+async def test_answer_whose_beginning_rules_it_out_makes_room_for_the_next_model() -> None:
+    bench = await refuting(writes(PROSE))
+    served = bench.served(EXACT, stream=True)
+    answer = await bench.runner.answer(served)
+    first = served.log.attempts[0]
+    assert outcome(served) == [("a", "wrong"), ("b", "correct")]
+    assert (first.reason, first.read) == ("refuted_early", "Well,this")
+    assert first.latency_s == pytest.approx(3.0, abs=0.01)
+    assert answer.model == "b"
+    bench.assert_nothing_left()
+
+
+async def test_refuted_answer_says_how_much_of_what_was_expected_it_spared() -> None:
+    bench = await refuting(writes(PROSE), latency_s=10.0)
+    served = bench.served(EXACT, stream=True, max_tokens=50)
+    await bench.runner.answer(served)
+    spared = served.log.attempts[0].spared
+    assert spared is not None
+    assert spared.seconds == pytest.approx(7.0, abs=0.01)
+    assert spared.tokens == 48.0
+    assert served.log.attempts[1].spared is None
+
+
+async def test_model_that_is_not_known_to_think_apart_is_let_finish() -> None:
+    bench = await refuting(writes(PROSE), plain_answers=PLAIN_ANSWERS - 1)
+    served = bench.served(EXACT, stream=True)
+    await bench.runner.answer(served)
+    assert [a.reason for a in served.log.attempts] == ["differs", "matched"]
+
+
+async def test_model_that_thinks_in_its_text_is_let_finish() -> None:
+    bench = await refuting(writes("Well, I think so.</think>right right"))
+    served = bench.served(EXACT, stream=True)
+    await bench.runner.answer(served)
+    assert outcome(served) == [("a", "correct")]
+
+
+async def test_answer_is_let_finish_where_the_request_may_make_the_template_think() -> None:
+    bench = await refuting(writes(PROSE))
+    served = bench.served(EXACT, stream=True, chat_template_kwargs={"thinking": True})
+    await bench.runner.answer(served)
+    assert served.log.attempts[0].reason == "differs"
+
+
+async def test_last_answer_is_let_finish_and_given_unverified() -> None:
+    bench = await refuting(writes(PROSE))
+    served = bench.served(EXACT | {"max_attempts": 1}, stream=True)
+    answer = await bench.runner.answer(served)
+    assert (answer.model, answer.reason) == ("a", "differs")
+
+
+async def test_part_of_an_answer_is_given_to_no_client() -> None:
+    bench = await refuting(writes(PROSE))
+    bench.backend.behaviours = {"a": writes(PROSE), "b": breaks}
+    served = bench.served(EXACT, stream=True)
+    with pytest.raises(NotVerifiedError, match="none of"):
+        await bench.runner.answer(served)
+    bench.assert_nothing_left()
+
+
+async def test_verdict_on_a_beginning_teaches_like_one_on_an_answer() -> None:
+    bench = await refuting(writes(PROSE))
+    before = bench.routing.chances.source.estimate("a", bench.served().features.cell(0)).probability
+    await bench.runner.answer(bench.served(EXACT, stream=True))
+    assert bench.routing.chances.source.estimate("a", bench.served().features.cell(0)).probability < before

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.budgets.arrivals import Arrivals
 from deployments.budgets.controller import ModelPlan, PlanStatus
 from deployments.router.attempt.served_request import ServedRequest
-from deployments.router.attempt.tries import Attempt, Status, Tries
+from deployments.router.attempt.tries import Attempt, Spared, Status, Tries
 from deployments.router.choice.candidates import Demand
 from deployments.router.http.request import Endpoint, parse_request
 from deployments.router.text.features import Features
@@ -113,6 +114,12 @@ def ended(metrics: RouterMetrics) -> None:
     metrics.request_ended(None, 400, 0.1, meter())
 
 
+def refuted(metrics: RouterMetrics) -> None:
+    """One that spared something, and one that came later than the whole answer was expected."""
+    for spared in (Spared(seconds=2.5, tokens=40.0), Spared(seconds=0.0, tokens=0.0)):
+        metrics.attempt_ended(served(), replace(attempt(Status.WRONG, "small"), spared=spared))
+
+
 # by metric: what happens, and the kind, labels and value of each call that follows
 EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     "laar_requests_total": (
@@ -151,6 +158,9 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
         lambda m: m.attempt_ended(served(), attempt(Status.CORRECT, "large")),
         [("observe", {"model": "large"}, 1.5)],
     ),
+    "laar_refuted_early_total": (refuted, [("inc", {"model": "small"}, 1.0)] * 2),
+    "laar_refuted_early_seconds_total": (refuted, [("inc", {"model": "small"}, 2.5)]),
+    "laar_refuted_early_tokens_total": (refuted, [("inc", {"model": "small"}, 40.0)]),
     "laar_model_drift": (
         lambda m: m.drifting(["small", "large"], {"large"}),
         [("set", {"model": "small"}, 0.0), ("set", {"model": "large"}, 1.0)],
