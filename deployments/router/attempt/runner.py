@@ -179,7 +179,7 @@ class Runner:
                 if watch.is_refuted
                 else await self._verify(served, chosen.model, reply)
             )
-            check = served.request.options.verify.fallible_name if verdict.is_of_the_check else None
+            check = served.request.verify.fallible_name if verdict.is_of_the_check else None
             self._learn(served, chosen, verdict, check)
             status = FROM_OUTCOME[verdict.outcome]
             ended = self._ended(chosen, sent_s, status, verdict.reason.value, reply, watch)

@@ -866,3 +866,12 @@ async def test_verdict_on_a_beginning_teaches_like_one_on_an_answer() -> None:
     before = bench.routing.chances.source.estimate("a", bench.served().features.cell(0)).probability
     await bench.runner.answer(bench.served(EXACT, stream=True))
     assert bench.routing.chances.source.estimate("a", bench.served().features.cell(0)).probability < before
+
+
+async def test_check_that_follows_from_the_request_is_the_one_that_a_verdict_is_weighed_by() -> None:
+    bench = Bench(a=says("A"), b=says("A"))
+    question = {"role": "user", "content": "Which is larger?\nA) one\nB) two"}
+    served = bench.served({"verify": {"type": "auto"}}, messages=[question])
+    await bench.runner.answer(served)
+    assert served.log.attempts[-1].reason == "agrees"
+    assert served.log.attempts[-1].check == served.request.verify.fallible_name is not None
