@@ -225,8 +225,8 @@ class Runner:
                         return chunk
                     chunks.append(chunk)
                     if beginning is not None and beginning.is_refuted_with(chunk):
-                        watch.is_refuted = True
-                        return msgspec.structs.replace(reply_of(chunks), output_tokens=beginning.num_tokens)
+                        watch.refuted_tokens = beginning.num_tokens
+                        return reply_of(chunks)
         except (BackendError, TimeoutError):
             if not any(chunk.finish_reason for chunk in chunks):
                 raise
@@ -344,12 +344,12 @@ class Runner:
 
     def _spared(self, served: ServedRequest, decision: Decision, watch: "_Watch", ended: Attempt) -> Spared | None:
         """What the rest of a refuted answer was expected to take."""
-        if not watch.is_refuted or ended.reply is None:
+        if watch.refuted_tokens is None:
             return None
         expected = self._routing.builder.output_tokens(served.demand, ended.model)
         return Spared(
             seconds=max(0.0, decision.chosen.latency_s - ended.latency_s),
-            tokens=max(0.0, expected - (ended.reply.output_tokens or 0)),
+            tokens=max(0.0, expected - watch.refuted_tokens),
         )
 
     def _watch(self, served: ServedRequest, decision: Decision) -> "_Watch":
@@ -461,12 +461,16 @@ class Runner:
 class _Watch:
     """What has come from a model during an attempt: anything at all, a beginning that refutes it.
 
-    `patience_s` is how long it may be silent at first.
+    `patience_s` is how long it may be silent at first, `refuted_tokens` how many tokens that beginning has.
     """
 
     patience_s: float
     has_begun: bool = False
-    is_refuted: bool = False
+    refuted_tokens: int | None = None
+
+    @property
+    def is_refuted(self) -> bool:
+        return self.refuted_tokens is not None
 
 
 def _is_invalid(log: Tries) -> bool:

@@ -821,6 +821,10 @@ async def test_refuted_answer_says_how_much_of_what_was_expected_it_spared() -> 
     assert spared is not None
     assert spared.seconds == pytest.approx(7.0, abs=0.01)
     assert spared.tokens == 48.0
+    # the engine has counted none, and the length of a part would pass for that of an answer
+    reply = served.log.attempts[0].reply
+    assert reply is not None
+    assert reply.output_tokens is None
     assert served.log.attempts[1].spared is None
 
 
