@@ -10,8 +10,9 @@ from ray.serve import Application
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir, prepare_embedded_models
 from deployments.engines.engine_configs import SimulatedConfig, VllmConfig
 from deployments.log.settings import plan_log
-from deployments.router.choice.model import Model
 from deployments.router.http.ingress import Router
+from deployments.router.model import Model
+from deployments.router.text.language import language_of
 from deployments.verifier.checks.check import Judging
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from deployments.verifier.deployment import Verifier
@@ -92,7 +93,7 @@ def _model_deployment(model: VllmConfig) -> Application:
     from deployments.engines.ray_llm import model_deployment
     from deployments.engines.simulated import simulated_engine
 
-    engine = simulated_engine(model.settings) if isinstance(model, SimulatedConfig) else None
+    engine = simulated_engine(model.settings, language_of=language_of) if isinstance(model, SimulatedConfig) else None
     return model_deployment(_with_embedded_source(model.llm_config), engine)
 
 

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from deployments.budgets.problem import LARGEST
-from deployments.verifier.text.patterns import PatternError, compile_pattern
+from deployments.contract.patterns import PatternError, compile_pattern
 from profiles.strict import Strict
 
 MAX_RULES = 32

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from deployments.budgets.settings import TaskRule
-from deployments.verifier.text.patterns import compile_pattern
+from deployments.contract.patterns import compile_pattern
 
 
 class TaskRules:

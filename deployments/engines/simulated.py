@@ -24,7 +24,6 @@ from ray.serve.llm.openai_api_models import (
 )
 
 from deployments.engines.settings import SimulatedSettings
-from deployments.router.text.language import FastTextDetector
 from profiles.cell import Cell
 from profiles.chances.capability import Capability
 from profiles.profile import DEFAULT_TASK, Profile, load_profile
@@ -48,15 +47,19 @@ class ErrorResponse(BaseModel):
     error: _ErrorInfo
 
 
-def simulated_engine(settings: SimulatedSettings) -> Any:
+# The language of a text, as an ISO 639 code.
+LanguageOf = Callable[[str], str]
+
+
+def simulated_engine(settings: SimulatedSettings, *, language_of: LanguageOf) -> Any:
     """What to pass to `LLMServer` as `engine_cls`."""
-    return partial(SimulatedEngine, settings=settings)
+    return partial(SimulatedEngine, settings=settings, language_of=language_of)
 
 
 class SimulatedEngine:
     """Meets Ray Serve LLM's engine protocol for chat and completions; counts what it was asked."""
 
-    def __init__(self, llm_config: Any, *, settings: SimulatedSettings) -> None:
+    def __init__(self, llm_config: Any, *, settings: SimulatedSettings, language_of: LanguageOf) -> None:
         self._model = llm_config.model_id
         self._settings = settings
         self._latency = settings.latency
@@ -64,7 +67,7 @@ class SimulatedEngine:
         if settings.profile is not None:
             profile = load_profile(settings.profile)
             self._latency = profile.models[self._model].latency
-            self._accuracy = _profiled_accuracy(profile, self._model)
+            self._accuracy = _profiled_accuracy(profile, self._model, language_of)
         engine = llm_config.engine_kwargs
         self._can_think = bool(engine.get("reasoning_config") or engine.get("reasoning_parser"))
         self._slots = asyncio.Semaphore(settings.max_running)
@@ -165,13 +168,12 @@ class SimulatedEngine:
         return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) / 2**64
 
 
-def _profiled_accuracy(profile: Profile, model: str) -> Callable[[str, int], float]:
-    """The chance that a prompt of so many tokens is answered correctly, as the router would look it up."""
-    capability, detector = Capability(profile), FastTextDetector()
+def _profiled_accuracy(profile: Profile, model: str, language_of: LanguageOf) -> Callable[[str, int], float]:
+    """The chance of a correct answer to a prompt of this many tokens, as the router would look it up."""
+    capability = Capability(profile)
 
     def accuracy(prompt: str, tokens: int) -> float:
-        language = detector.detect(prompt).language
-        return capability.probability(model, Cell(DEFAULT_TASK, language, profile.buckets.of(tokens)))
+        return capability.probability(model, Cell(DEFAULT_TASK, language_of(prompt), profile.buckets.of(tokens)))
 
     return accuracy
 

@@ -8,6 +8,7 @@ from ray.serve.llm.openai_api_models import ChatCompletionRequest, ChatCompletio
 
 from deployments.engines.settings import SimulatedSettings
 from deployments.engines.simulated import _CHAT, SimulatedEngine
+from deployments.router.text.language import language_of
 from tests.unit.scripts.bench.cost.test_peers import ask
 
 pytestmark = pytest.mark.serve
@@ -16,7 +17,7 @@ NUM_PROMPTS = 400
 
 async def share_of_right_answers(model: str) -> float:
     config = SimpleNamespace(model_id=model, engine_kwargs={})
-    engine = SimulatedEngine(config, settings=SimulatedSettings(profile="simulated"))
+    engine = SimulatedEngine(config, settings=SimulatedSettings(profile="simulated"), language_of=language_of)
     engine._latency = engine._latency.model_copy(update={"overhead_s": 0.0, "decode_s_per_token": 0.0})
     right = 0
     for number in range(NUM_PROMPTS):

@@ -22,6 +22,10 @@ ROOT = Path(__file__).parents[2]
 # from the ground up: a package imports from its own floor and from those before it
 FLOORS = ("profiles", "deployments", "serve_app", "scripts")
 
+# below deployments/ too: a room imports from lower levels, and from no other room of its own
+ROOM_LEVELS = {"contract": 0, "engines": 1, "budgets": 2, "log": 2, "verifier": 2, "router": 3}
+MOST_MODULES = 9
+
 # Shells gather and apply: Ray, HTTP, files, processes, the clock. Every other module of these floors decides.
 SHELLS = frozenset(
     {
@@ -99,6 +103,17 @@ def imports_of(name: str, path: Path) -> tuple[str, ...]:
 def upward_imports(name: str, imported: Iterable[str]) -> list[str]:
     floor = FLOORS.index(name.partition(".")[0])
     return [f"{name} imports {target}" for target in imported if target.partition(".")[0] in FLOORS[floor + 1 :]]
+
+
+def imports_between_rooms(name: str, imported: Iterable[str]) -> list[str]:
+    """Imports below `deployments` that go up, or to another room on the same level."""
+    room = name.split(".")[1]
+    targets = [(target, target.split(".")[1]) for target in imported if target.startswith("deployments.")]
+    return [
+        f"{name} imports {target}"
+        for target, other in targets
+        if other != room and ROOM_LEVELS[other] >= ROOM_LEVELS[room]
+    ]
 
 
 def private_ray_imports(imported: Iterable[str]) -> list[str]:
@@ -314,6 +329,32 @@ def test_every_package_that_a_server_is_installed_with_is_one_that_it_imports() 
 def test_raw_data_of_studies_are_in_no_package() -> None:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
     assert sorted(packages["include"]) == sorted(f"{floor}*" for floor in FLOORS)
+
+
+def test_rooms_below_deployments_import_from_lower_levels_only() -> None:
+    files = {name: path for name, path in product_files(("deployments",)).items() if name != "deployments"}
+    assert {name.split(".")[1] for name in files} == ROOM_LEVELS.keys()
+    found = [line for name, path in files.items() for line in imports_between_rooms(name, imports_of(name, path))]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        pytest.param("deployments.engines.remote", "deployments.router.text.language", id="up"),
+        pytest.param("deployments.log.settings", "deployments.verifier.checks.Check", id="sideways"),
+        pytest.param("deployments.contract.reply", "deployments.engines.settings", id="from the ground"),
+    ],
+)
+def test_an_import_from_a_higher_or_a_neighbouring_room_is_seen(name: str, target: str) -> None:
+    assert imports_between_rooms(name, [target, "deployments.contract.errors"]) == [f"{name} imports {target}"]
+
+
+def test_a_folder_has_at_most_nine_modules() -> None:
+    folders = Counter(
+        str(path.parent.relative_to(ROOT)) for path in product_files().values() if path.stem != "__init__"
+    )
+    assert {folder: count for folder, count in folders.items() if count > MOST_MODULES} == {}
 
 
 def test_private_parts_of_ray_are_imported_nowhere() -> None:

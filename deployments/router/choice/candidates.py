@@ -12,9 +12,9 @@ from deployments.router.choice.budgets import BudgetEffect, Thinking
 from deployments.router.choice.chances import Chances
 from deployments.router.choice.latency import Floats, Speeds, idle_latency_s, loaded_latency_s, unread_tokens
 from deployments.router.choice.load import LoadTracker
-from deployments.router.choice.model import Model
 from deployments.router.choice.objective import CANNOT_SHARE
 from deployments.router.choice.policy import Candidate, Exclusion
+from deployments.router.model import Model
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
 
 # A model without a profile: plausible for a mid-size model, so that it is asked and can be measured.

@@ -12,7 +12,6 @@ from deployments.router.choice.candidates import CandidateBuilder, Demand, profi
 from deployments.router.choice.chances import Chances
 from deployments.router.choice.exploration import Exploration
 from deployments.router.choice.load import LoadTracker
-from deployments.router.choice.model import Model
 from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S, Objective, chance_left
 from deployments.router.choice.policy import (
     POLICIES,
@@ -27,6 +26,7 @@ from deployments.router.choice.policy import (
     rank,
 )
 from deployments.router.http.request import AUTO, RoutedRequest
+from deployments.router.model import Model
 from deployments.router.settings import Learning
 from deployments.router.text.features import Features, extract
 from deployments.router.text.language import LanguageDetector

@@ -19,12 +19,12 @@ from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.backend import ServeBackend
 from deployments.router.attempt.runner import Runner
 from deployments.router.choice.budgets import thinking_of
-from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.http.admission import Offer
 from deployments.router.http.auth import ApiKeys
 from deployments.router.http.endpoints import Endpoints
 from deployments.router.http.http_io import InFlight
+from deployments.router.model import Model
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import FastTextDetector
 from deployments.router.upkeep.background import Background

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import as_file, files
 from typing import Any, Protocol
 
@@ -258,3 +259,13 @@ def _language(label: str, text: str) -> str:
     if label == "sr" and not _CYRILLIC.search(text):
         return "hr"
     return _ALIASES.get(label, label)
+
+
+@cache
+def _shared_detector() -> FastTextDetector:
+    return FastTextDetector()
+
+
+def language_of(text: str) -> str:
+    """The language of a text by a detector that the process loads with the first one."""
+    return _shared_detector().detect(text).language

@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 from deployments.router.attempt.tries import Tries
-from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import RoutedRequest
+from deployments.router.model import Model
 from deployments.router.text.language import FastTextDetector
 from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile

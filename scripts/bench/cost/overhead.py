@@ -157,9 +157,11 @@ def _ray_app() -> Any:
 
     from deployments.engines.settings import SimulatedSettings
     from deployments.engines.simulated import simulated_engine
+    from deployments.router.text.language import language_of
 
     model = build_llm_deployment(
-        LLMConfig(**_llm_config(MODEL)), bind_kwargs={"engine_cls": simulated_engine(SimulatedSettings())}
+        LLMConfig(**_llm_config(MODEL)),
+        bind_kwargs={"engine_cls": simulated_engine(SimulatedSettings(), language_of=language_of)},
     )
     ingress = serve.deployment(make_fastapi_ingress(OpenAiIngress), max_ongoing_requests=2000)
     return ingress.bind(llm_deployments={MODEL: model}, model_cards={MODEL: SimpleNamespace(id=MODEL)})

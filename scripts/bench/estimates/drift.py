@@ -8,8 +8,8 @@ import numpy as np
 
 from deployments.contract.reply import Reply
 from deployments.router.attempt.tries import Attempt, Status, Tries
-from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
+from deployments.router.model import Model
 from deployments.router.text.language import FastTextDetector
 from profiles.chances.drift import Alarm
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile

@@ -10,8 +10,8 @@ from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.candidates import CandidateBuilder, Demand
 from deployments.router.choice.chances import Chances
 from deployments.router.choice.load import LoadTracker
-from deployments.router.choice.model import Model
 from deployments.router.choice.policy import POLICIES, Candidate, Decision, Situation, decide
+from deployments.router.model import Model
 from deployments.router.settings import Learning
 from profiles.cell import Cell
 from profiles.chances.capability import Capability

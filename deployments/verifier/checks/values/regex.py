@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints, ValidationInfo, field_validator
 
+from deployments.contract.patterns import MAX_PATTERN_CHARS
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import Check, Place
-from deployments.verifier.text.patterns import MAX_PATTERN_CHARS, Pattern, TooMuchWorkError
+from deployments.verifier.text.pattern_search import Pattern, TooMuchWorkError
 from deployments.verifier.text.thinking import before_marks
 
 # program steps times characters that are searched in less than 1 ms

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from deployments.router.attempt.tries import Attempt, Status, Tries
-from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
+from deployments.router.model import Model
 from deployments.router.settings import Learning
 from deployments.router.text.features import Features
 from profiles.profile import PairCounts

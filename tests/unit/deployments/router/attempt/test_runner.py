@@ -27,9 +27,9 @@ from deployments.router.attempt.beginnings import PLAIN_ANSWERS
 from deployments.router.attempt.runner import BackendError, Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
-from deployments.router.choice.model import Model
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import Endpoint, parse_request
+from deployments.router.model import Model
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import Detection
 from deployments.verifier.checks import Evidence, Verdict, check

@@ -14,11 +14,11 @@ from deployments.contract.errors import ClientError
 from deployments.router.attempt.runner import Runner
 from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.budgets import Thinking, overrides, thinking_of
-from deployments.router.choice.model import Model
 from deployments.router.choice.policy import Candidate
 from deployments.router.choice.routing import Routing
 from deployments.router.http.answers import laar_object
 from deployments.router.http.request import Endpoint, RoutedRequest, parse_request
+from deployments.router.model import Model
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import Detection
 from deployments.router.upkeep.planning import keep_planning, plan_once

@@ -6,10 +6,10 @@ import pytest
 
 from deployments.contract.reply import Reply
 from deployments.router.attempt.tries import Attempt, Status, Tries
-from deployments.router.choice.model import Model
 from deployments.router.choice.policy import Candidate, ChoiceReason, Decision, Exclusion
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
+from deployments.router.model import Model
 from deployments.router.settings import Learning
 from deployments.verifier.checks import SPEC
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile

@@ -1,7 +1,7 @@
-"""Regular expressions from strangers: linear-time engines only, with bounds on memory and on the work of one search.
+"""Searching texts for patterns of strangers, with a bound on the work of one search.
 
-RE2 reads the syntax and searches. Its classes (words and their edges, digits, spaces) know ASCII alone, so a text
-beyond ASCII is also searched by Rust's regex, which pydantic carries and whose classes are Unicode's.
+RE2 searches. Its classes (words and their edges, digits, spaces) know ASCII alone, so a text beyond ASCII is also
+searched by Rust's regex, which pydantic carries and whose classes are Unicode's.
 """
 
 import re
@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from deployments.contract.patterns import PatternError, compile_pattern
 from deployments.verifier.text.normalise import compose
 
-MAX_PATTERN_CHARS = 1024
-MAX_MEMORY_BYTES = 2 << 20
-MAX_PROGRAM_SIZE = 10_000
 # RE2 needs time in proportion to program size times text when its automaton does not fit in memory
 MAX_WORK = 256 << 20
 # Rust's needs up to 6 ns for each, and holds the interpreter's lock meanwhile
@@ -26,35 +24,8 @@ _RANGE_BYTES = 64
 _LOOKS_AT_END = re.compile(r"\$|\\[Bz]")
 
 
-class PatternError(ValueError):
-    """The pattern is refused; the message says why."""
-
-
 class TooMuchWorkError(Exception):
     """Pattern and text are each allowed, but not together."""
-
-
-def compile_pattern(pattern: str, *, ignore_case: bool = False) -> Any:
-    """Compile with RE2 (which keeps the last 128), or raise a PatternError."""
-    # here, since most requests have no pattern
-    import re2
-
-    if len(pattern) > MAX_PATTERN_CHARS:
-        raise PatternError(f"pattern of {len(pattern)} characters; at most {MAX_PATTERN_CHARS} are allowed")
-    options = re2.Options()
-    options.max_mem = MAX_MEMORY_BYTES
-    options.case_sensitive = not ignore_case
-    options.never_capture = True
-    options.log_errors = False
-    try:
-        compiled = re2.compile(pattern, options)
-    except re2.error as error:
-        raise PatternError(_explain(error)) from None
-    except UnicodeEncodeError:
-        raise PatternError("pattern holds a lone surrogate; only valid Unicode is allowed") from None
-    if compiled.programsize > MAX_PROGRAM_SIZE:
-        raise PatternError(f"pattern compiles to {compiled.programsize} steps; at most {MAX_PROGRAM_SIZE} are allowed")
-    return compiled
 
 
 def matches(compiled: Any, text: str, *, full: bool = False) -> bool:
@@ -148,18 +119,3 @@ def _bound(compiled: Any, text: str, max_work: int) -> None:
     size_bytes = len(text.encode("utf-8", "replace"))
     if size_bytes * compiled.programsize > max_work:
         raise TooMuchWorkError(f"{size_bytes} bytes of text for a pattern of {compiled.programsize} steps")
-
-
-def _explain(error: Exception) -> str:
-    cause = error.args[0] if error.args else b""
-    text = cause.decode("utf-8", "replace") if isinstance(cause, bytes) else str(cause)
-    seen = text.rpartition(" ")[2]
-    if "invalid perl operator" in text:
-        return f"pattern uses '{seen}'; RE2 syntax is allowed, which has no look-around"
-    if "invalid escape sequence" in text:
-        return f"pattern uses '{seen}'; RE2 syntax is allowed, which has no back-references"
-    if "too large" in text:
-        return f"pattern needs more than {MAX_MEMORY_BYTES} bytes when compiled; use fewer or smaller repetitions"
-    if "repetition size" in text:
-        return f"pattern repeats {seen}; at most 1000 are allowed, nested repetitions multiplied"
-    return f"pattern is not valid RE2 syntax: {text[:120]}"

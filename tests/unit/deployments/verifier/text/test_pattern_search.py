@@ -1,6 +1,7 @@
 import pytest
 
-from deployments.verifier.text.patterns import Pattern, PatternError, TooMuchWorkError, compile_pattern, matches
+from deployments.contract.patterns import PatternError, compile_pattern
+from deployments.verifier.text.pattern_search import Pattern, TooMuchWorkError, matches
 
 
 @pytest.mark.parametrize(
