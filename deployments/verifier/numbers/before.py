@@ -24,7 +24,7 @@ _CLOSING_BRACKET: Final = re.compile(r"[\]】〕]")
 _NEGATIVE: Final = re.compile(r"(?:负|負|零下|マイナス|氷点下|마이너스 ?|영하 ?|ติดลบ ?|ลบ ?|ລົບ ?|ដក ?)$")
 _UNCLEAR: Final = re.compile(
     r"(?:第|不是|并非|不等于|没有|超过|超過|至少|至多|少于|多于|最多|最少|大于|小于|近|不足|不到|可能是?|或者?|从|自|数|初|约等于|"
-    r"อย่างน้อย|มากกว่า|น้อยกว่า|ระหว่าง|ไม่ใช่|ไม่ถึง|เกือบ|ที่|ข้อ|最高|最低|平均每)\s?$"
+    r"อย่างน้อย|มากกว่า|น้อยกว่า|ระหว่าง|ไม่ใช่|មិនមែន|ບໍ່ແມ່ນ|ไม่ถึง|เกือบ|ที่|ข้อ|最高|最低|平均每)\s?$"
 )
 _PERCENT: Final = re.compile(r"百分之\s?$")
 _APPROXIMATE: Final = re.compile(r"(?:约|約|大约|大約|およそ|대략|약|ประมาณ|ราว|左右|[~≈])\s?$")
@@ -33,6 +33,7 @@ _UNCLEAR_WORDS: Final = (
     tables.APPLIED_BEFORE | tables.BOUNDS_BEFORE | tables.HEDGES_BEFORE | tables.SCALE_BEFORE | tables.REFERENCES_BEFORE
 )  # fmt: skip
 _ENDS_IN_DIGIT: Final = re.compile(r"\d\W*$")
+_ABBREVIATED: Final = re.compile(rf"{LETTER}+\. ?$")
 
 
 def look_before(reading: Reading, plain: str, language: str) -> None:
@@ -167,7 +168,8 @@ def _cited(reading: Reading, plain: str, ahead: str) -> None:
 
 def _words(reading: Reading, before: str, language: str) -> None:
     """Words in the same clause: minus, negations, bounds, guesses, references."""
-    clause = CLAUSE_ENDS.split(before)[-1].rpartition("=")[2]
+    abbreviated = _ABBREVIATED.search(before)  # ref. 7 is one clause
+    clause = abbreviated[0] if abbreviated else CLAUSE_ENDS.split(before)[-1].rpartition("=")[2]
     words = [word.casefold() for word in WORD.findall(clause)][-4:]
     if words and words[-1] in tables.MINUS_BEFORE:
         if _ENDS_IN_DIGIT.search(clause[: clause.casefold().rfind(words[-1])]):
@@ -179,7 +181,7 @@ def _words(reading: Reading, before: str, language: str) -> None:
     words = [word for word in words if language in tables.ONLY_IN.get(word, (language, "unknown"))]
     if not words:
         return
-    said = {words[-1], " ".join(words[-2:])}
+    said = {words[-1], words[-1].rstrip("."), " ".join(words[-2:])}
     if said & tables.PERCENT_BEFORE:
         reading.as_percent()
     if said & tables.APPROXIMATE_BEFORE:

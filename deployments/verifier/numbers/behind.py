@@ -8,7 +8,9 @@ from deployments.verifier.numbers.before import CLAUSE_ENDS, CONTEXT_CHARS, is_m
 from deployments.verifier.numbers.lexicon import tables
 from deployments.verifier.numbers.lexicon.tables import LETTER
 from deployments.verifier.numbers.literals import scaled
+from deployments.verifier.numbers.markup import BOX_CLOSES
 from deployments.verifier.numbers.reading import Reading
+from deployments.verifier.text.wording import denies_beside
 
 _PERCENT: Final = re.compile(r"[ \u00a0]?([%‰‱])")
 _PER: Final = {"‰": 1000, "‱": 10000}
@@ -27,7 +29,7 @@ _SUFFIX: Final = re.compile(rf"'{LETTER}+")
 _COMPOUND: Final = re.compile(rf"[-–]({LETTER}+)")
 _CALCULATED: Final = re.compile(
     r"\s?[+×÷·^±](?=\s?[\w(√$-])|\s?\*(?=\s?[\w(√])|\s?−(?=\s?[\d(√\w])|\s[-–]\s(?=[\d(√])|[-–](?=[\d(√])"
-    r"|\s?/(?=\s?[\d(√])|\s?√|\(\d| mod \d|\+(?!\w)|!(?=\s*(?:$|[-+*/=)]))|!$"
+    rf"|\s?/(?=\s?[\d(√])|\s?√|\(\d| mod \d|\+(?!\w)|[-−]$|!(?=\s*(?:$|[-+*/=){BOX_CLOSES}]))"
 )
 _RANGED: Final = re.compile(r"\s?(?:\.\.+|…|~|〜)\s?\d|\s?[-–—~]\s?[$€£]?\d|:\d|\s:\s\d")
 _ELLIPSIS: Final = re.compile(r"\.\.+|…")
@@ -42,13 +44,13 @@ _ORDINAL_OR_PLACE: Final = re.compile(
 # words that begin as scale words do and are in no table: other forms of them
 _SCALE_LIKE: Final = re.compile(
     "milj|mill?i?[oóõã]n|mill?ia(?!m)|mill?jon|milij|miliy|milyo|milyar|milió|milhõ|bill?i[oóã]n|bill?i[aá]rd|bilj|trill?i|trilj|"
-    "tausend|duizend|thousand|tusen|tusind|tisíc|tisuć|tysi|tūkst|tuhan|tuhat|millier|centain|dozen|douzain|docen|dutzend|"
-    "миллион|миллиард|мильйон|мільйон|мільярд|милион|милиард|милијард|триллион|трильйон|тысяч|тисяч|хиляд|"
+    "tausend|duizend|duisend|thousand|tusen|tusind|tisíc|tisuć|tysi|tūkst|tuhan|tuhat|millier|centain|dozen|douzain|docen|dutzend|"
+    "миллион|миллиард|мильйон|мільйон|мільён|мянга|ሚሊዮን|ቢሊዮን|мільярд|милион|милиард|милијард|триллион|трильйон|тысяч|тисяч|хиляд|"
     "εκατομμ|δισεκ|τρισεκ|χιλιάδ|ملي|مليا|ملاي|آلاف|میلی[وا]|هزار|מיליו|מיליא|אלפי|लाख|करोड़|हज़ार|हजार|লাখ|লক্ষ|কোটি|হাজার|"
     "லட்ச|கோடி|ஆயிர|లక్ష|కోట|వేల|ಲಕ್ಷ|ಕೋಟಿ|ಸಾವಿರ|ലക്ഷ|കോടി|ആയിര|લાખ|કરોડ|હજાર|ਲੱਖ|ਕਰੋੜ|ਹਜ਼ਾਰ"
 )
 _UNSPACED: Final = re.compile(r"[ \u00a0]?(?=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af])")
-_PART_OF: Final = re.compile(r"\s?(?:分の|분의|分之)|\.\(\d|\.[ºª°]|[个個名人只点]?[多余]")
+_PART_OF: Final = re.compile(r"\s?(?:分の|분의|分之)|\.\(\d|\.[ºª°]|[个個名人只点]?[多余半]")
 # 5点30分, and a third in Turkish: 3'te 1
 _JOINED: Final = re.compile(r"[点時시] ?\d|'[dt][ea] \d(?!\d)")
 _DOUBTFUL_LETTERS: Final = frozenset("MBKTG")
@@ -59,6 +61,7 @@ _INDIC: Final = re.compile("[\u0900-\u0df4]")
 _INDIC_CLASSIFIERS: Final = frozenset({"টি", "টা", "জন", "খানা", "है", "जना"})
 _DOTTED: Final = re.compile(rf"\. ({LETTER}+)")
 _ORDINAL_SIGN_LANGUAGES: Final = frozenset("es pt it ca gl".split())
+_COUNTER: Final = re.compile(f"^[{tables.CJK_COUNTERS}개명]")
 _QUESTION: Final = re.compile(r"[\s\"')\]*]*\?")
 
 
@@ -77,7 +80,7 @@ def look_behind(reading: Reading, plain: str, language: str) -> None:
     price = _PRICE_DASH.match(after)
     position = _unit(reading, after, price.end() if price else 0, language)
     rest = after[position:]
-    if _RANGED.match(rest) or (position and _CALCULATED.match(rest)):
+    if _RANGED.match(rest) or (position and (_CALCULATED.match(rest) or _AND_A_HALF.match(rest))):
         reading.spoil()
     reading.end += position
     _dotted(reading, rest, language)
@@ -129,6 +132,8 @@ def _glued(reading: Reading, after: str, found: re.Match[str], language: str) ->
     if letters[0] >= "\u0530":
         return _in_unspaced_script(reading, after, found)
     end = _unit_end(after, found.end())
+    if after[end : end + 1].isdigit():
+        reading.spoil()  # 2h15
     exponent = tables.GLUED_SCALES.get(letters)
     if exponent is None and word in tables.SCALES and word not in tables.UNITS:
         exponent = tables.SCALES[word]
@@ -260,11 +265,11 @@ def _dotted(reading: Reading, after: str, language: str) -> None:
 
 def _phrase(reading: Reading, rest: str) -> None:
     """Words further behind: a question, a negation, a bound, below zero."""
-    phrase = rest.lstrip(" \u00a0,").casefold()
+    phrase = _COUNTER.sub("", rest).lstrip(" \u00a0,").casefold()
     if _QUESTION.match(rest) or phrase.startswith(tables.BOUNDS_AFTER + tables.NEGATIONS_AFTER):
         reading.spoil()
     clause = CLAUSE_ENDS.split(phrase)[0]
-    if any(words in clause for words in tables.NEGATIONS_LATER + tables.BETWEEN_AFTER):
+    if denies_beside("", rest) or any(words in clause for words in tables.NEGATIONS_LATER + tables.BETWEEN_AFTER):
         reading.spoil()
     if any(words in clause for words in tables.BELOW_ZERO_AFTER):
         reading.change(lambda value: -abs(value))

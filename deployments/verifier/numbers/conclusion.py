@@ -109,7 +109,17 @@ def _behind(marker: re.Match[str], plain: str, found: list[Reading]) -> Reading 
         return _end_of_chain(first, sentence, plain)
     if len(sentence) == 1 and sentence[0].start - begin < 80:
         return first
-    return _end_of_chain(sentence[-1], sentence, plain) if "=" in plain[first.start : end] else _spoilt(sentence[-1])
+    last = sentence[-1]
+    if "=" in plain[first.start : end] or _is_told_of(sentence[:-1], last, plain):
+        return _end_of_chain(last, sentence, plain)
+    return _spoilt(last)
+
+
+def _is_told_of(others: list[Reading], last: Reading, plain: str) -> bool:
+    """`The answer to question 3 is 48`: the last number is said of what is no amount."""
+    gap = plain[others[-1].end : last.start]
+    is_linked = re.search(r"[\w:]", gap) is not None and phrases.LINK.fullmatch(gap) is not None
+    return is_linked and not any(other.is_clear for other in others)
 
 
 def _end_of_chain(first: Reading, sentence: list[Reading], plain: str) -> Reading:

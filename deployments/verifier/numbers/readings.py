@@ -14,6 +14,7 @@ from deployments.verifier.numbers.reading import Reading
 from deployments.verifier.numbers.written import START, read_written
 
 _MAX_GAP_CHARS: Final = 24  # between two numbers that may belong together
+_SOURCE: Final = re.compile(r"\n\[\^?\d+\]:?[ \t]+[^\n]+")
 _MARKER: Final = re.compile(r"(?:^|\n)[ \t*#(-]{0,8}(\d{1,3})[.)：:]\s+(?=\S)")
 _SENTENCE_END: Final = re.compile(r"[.!?;]\s|[。！\n]")
 _DATE_GAPS: Final = frozenset({"", ",", "de", "of", "del", "г", "点", "時", "시"})
@@ -24,7 +25,7 @@ _MEASURES: Final = (
     frozenset({"kg", "g", "mg", "t", "lb", "oz"}),
     frozenset({"l", "ml", "cl", "dl", "gal", "cup"}),
     frozenset({"°", "min", "s"}),
-    frozenset({"USD", "EUR", "GBP", "cent"}),
+    frozenset({"USD", "EUR", "GBP", "RUB", "UAH", "PLN", "cent"}),
 )
 
 
@@ -38,6 +39,7 @@ def read_plain(plain: str, language: str) -> list[Reading]:
     found = [*_in_digits(plain, language)]
     found = sorted([*found, *_in_words(plain, language, found)], key=lambda reading: reading.start)
     _mark_lists(found, plain)
+    _mark_sources(found, plain)
     for first, second in pairwise(found):
         if second.start - first.end <= _MAX_GAP_CHARS and not (first.is_aside or second.is_aside):
             _link(first, second, plain)
@@ -93,6 +95,14 @@ def _mark_lists(found: list[Reading], plain: str) -> None:
                 each.is_aside = True
 
 
+def _mark_sources(found: list[Reading], plain: str) -> None:
+    """`[1] Tower facts, p. 12` below an answer says where it is from."""
+    for line in _SOURCE.finditer(plain):
+        for reading in found:
+            if line.start() <= reading.start < line.end():
+                reading.spoil()
+
+
 def _link(first: Reading, second: Reading, plain: str) -> None:
     """Spoil two numbers that are parts of one thing: a range, a ratio, a date, a length in feet and inches."""
     gap = plain[first.end : second.start]
@@ -114,7 +124,8 @@ def _link(first: Reading, second: Reading, plain: str) -> None:
         or word.split(" ")[0] in ("of", "out")
         or (_OPERATOR.fullmatch(word) and not re.fullmatch(r":\s+", gap))
         or (word == "" and has_words and "\n" not in gap and "." not in gap)
-        or (word in ("", ",") and "\n" not in gap and _are_parts(first.unit, second.unit))
+        or (" " not in word and "\n" not in gap and _are_parts(first.unit, second.unit))
+        or (first.unit and not gap.strip(" \u00a0") and plain[first.end - 1] != ".")  # 1h 30m, 12 € 50
         or (word in (",", ";") and _are_in_brackets(first, second, plain))
     ):
         first.spoil()

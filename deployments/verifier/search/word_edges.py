@@ -29,12 +29,6 @@ _ELISIONS = re.compile(
 )
 _CONTRACTED = re.compile("'(?:s|ll|re|ve|d|m)?(?![^\\W\\d_])")
 _NOT_CONTRACTED = re.compile("'t(?![^\\W\\d_])")
-# before a hyphen these turn a word into its opposite, or into a part of another one
-_PREFIXES = re.compile(
-    r"(?<![^\W\d_])(?:non|not|no|un|in|im|anti|contra|counter|ex|pseudo|quasi|semi|half|sub|pre|post|nicht|kein|ne|não|nón|не|анти|нон|бес|без"
-    r"|nie|nem|ei|ikke|inte|niet|[^\W\d_])-$"
-)
-_SUFFIXES = re.compile(r"-(?:free|less|frei|los|like|[^\W\d_](?![^\W\d_]))")
 # word endings are added to a name as it stands, so that a longer word may be the same name
 _INFLECTING_LANGUAGES = frozenset(
     (
@@ -65,7 +59,7 @@ def left(text: str, start: int) -> Fit:
     if char == "'" and before[-2:-1].isalpha():
         return Fit.WHOLE if _ELISIONS.search(before) and len(_run(text, start)) > 1 else Fit.PART
     if char == "-":
-        return Fit.UNCLEAR if _PREFIXES.search(before) or _is_variable(text, start) else Fit.WHOLE
+        return Fit.UNCLEAR if before[-2:-1].isalpha() or _is_variable(text, start) else Fit.WHOLE
     if char == "_":
         return Fit.PART if before.rstrip("_")[-1:].isalnum() else Fit.WHOLE
     if char.isdigit():
@@ -90,7 +84,7 @@ def right(text: str, start: int, end: int, language: str) -> Fit:
     if char == "'":
         return _apostrophe(after, last, language)
     if char == "-":
-        return Fit.UNCLEAR if _SUFFIXES.match(after) else Fit.WHOLE
+        return Fit.UNCLEAR if after[1:2].isalpha() else Fit.WHOLE
     if char == "_":
         return Fit.PART if after.lstrip("_")[:1].isalnum() else Fit.WHOLE
     if char.isdigit() or char in "^+#":

@@ -120,7 +120,7 @@ _WRONG = (
     "|odpada|není|špatn\\w*|nesprávn\\w*|nu|greșit\\w*|incorect\\w*|nem|hibás|rossz|helytelen|ei|väärä|väärin"
     "|vale|değil(?:dir)?|yanlış(?:tır)?|hatalı|niet|fout|onjuist|inte|fel|ikke|forkert|feil|không|sai|bukan|salah"
     "|tidak|si|makosa|δεν|όχι|λάθος|λανθασμένη|לא|שגויה|שגוי|אינה|אינו|لا|ليس|ليست|خطأ|خاطئة|خاطئ|نادرست|غلط|نیست"
-    "|नहीं|गलत|ग़लत|নয়|ভুল|தவறு|కాదు|ખોટું|નથી"
+    "|गलत|ग़लत|ভুল|தவறு|ખોટું"
 )
 _WRONG_UNSPACED = (
     "(?:では|じゃ|は|が|も|という)*(?:な[いく]|ありません|あらず|違|誤|間違|不正解|×)"
@@ -159,16 +159,21 @@ _SMALL_WORDS = (
 _DENIED_RIGHT_BEFORE = re.compile(
     rf"{words(_NEGATORS, _DENIES_UNSPACED)}\s?(?:{words(_SMALL_WORDS)}\s){{0,2}}[\"'(*_]*$", re.IGNORECASE
 )
+# where the verb comes last, the denial stands behind what is denied
+_NOT_BEHIND = words(
+    "değil(?:dir)?|नहीं|नहि|नाही|होइन|نیست|نہیں|নয়|না|அல்ல|இல்லை|అల్ల|కాదు"
+    "|ಅಲ್ಲ|അല്ല|નથી|ਨਹੀਂ|නොවේ|չէ|емес|биш|emas|deyil|ناهي|አይደለም|ez da",
+    "မဟုတ်",
+)
 _DENIED_RIGHT_AFTER = re.compile(
     rf"(?:では|じゃ|で)(?:な[いく]|ありません|あらず)|(?:이|가|은|는)? ?(?:아니|아닙|아닌)"
-    rf"|\s{words('değil|नहीं|नहि|نیست|نہیں|নয়')}"
+    rf"|\s?{_NOT_BEHIND}"
 )
 _DENIED_BEYOND = re.compile(
     rf"[\W_]*{words('not|nicht|pas|no|não|non|не|nie|niet|inte|ikke|không phải')}[\W_]*$", re.IGNORECASE
 )
-# where the verb comes last, so that the denial stands behind what is denied
 _NOT_SO = re.compile(
-    rf"(?:[\W_]|{words(_COPULAS)}|{words(CONCLUDES)})*+{words('नहीं|नहि|নয়|না|değil(?:dir)?|نیست|نہیں|అల్ల|కాదు|નથી')}"
+    rf"(?:[\W_]|{words(_COPULAS)}|{words(CONCLUDES, CONCLUDES_UNSPACED)})*+{_NOT_BEHIND}"
     r"|(?:は|が)?(?:正し|正解|正確)(?:く|では|じゃ)?(?:な[いく]|ありません)"
     r"|(?:은|는|이|가)? ?(?:맞|옳|정답이?|답이?)(?:지 않| ?아니| ?아닙)",
     re.IGNORECASE,

@@ -1,12 +1,16 @@
 """`contains`: a value stands somewhere in the answer."""
 
-from typing import Literal
+import re
+from typing import Final, Literal
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.values.given import WithValues
 from deployments.verifier.search.fit import Fit
 from deployments.verifier.search.haystack import Haystack, TooManyFalseStartsError
 from deployments.verifier.text.normalise import loosen, plain, vowel_signs
+
+# a dash between words parts them, where a hyphen joins them
+_DASH: Final = re.compile(r"(?<!\d)—(?!\d)")
 
 
 class Contains(WithValues):
@@ -22,7 +26,9 @@ class Contains(WithValues):
     substring: bool = False
 
     def check(self, evidence: Evidence) -> Verdict:
-        text = plain(evidence.answer, evidence.language, ignore_case=self.ignore_case)
+        is_hyphenated = any("-" in value for value in self.normalised(evidence.language))
+        answer = evidence.answer if is_hyphenated else _DASH.sub(" — ", evidence.answer)
+        text = plain(answer, evidence.language, ignore_case=self.ignore_case)
         if evidence.is_cut and ("~~" in text or "<" in text):
             # what is begun here may be struck out
             return unknown(Reason.CUT_OFF)

@@ -40,14 +40,14 @@ de: null ein eine eins zwei zwo drei vier fünf fuenf sechs sech sieben sieb ach
 de: ßig ssig dreißig dreissig zwanzig und hundert tausend million millionen halb drittel viertel fünftel achtel
 de: zehntel dutzend
 nl: nul een één twee drie vier vijf zes zeven acht negen tien elf twaalf der veer tig twintig dertig veertig tachtig
-nl: en ën honderd duizend miljoen half kwart derde dozijn
+nl: en ën honderd duizend miljoen half halve anderhalf anderhalve kwart derde dozijn
 it: zero uno un due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici
 it: dicia ssette ssei nnove diciotto diciassette diciannove venti vent trenta trent quaranta quarant cinquanta
 it: cinquant sessanta sessant settanta settant ottanta ottant novanta novant cento mille mila metà terzo quarto
 it: quarti terzi milione milioni
 fr: zéro un une deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt vingts
 fr: trente quarante cinquante soixante septante huitante nonante cent cents mille et million millions milliard
-fr: moitié demi tiers quart quarts douzaine
+fr: moitié demi demie demis tiers quart quarts douzaine
 es: cero uno un una dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieci dieciséis
 es: veinte veinti veintiún veintidós veintitrés veintiséis treinta cuarenta cincuenta sesenta setenta ochenta
 es: noventa cien ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos ochocientos
@@ -58,31 +58,34 @@ pt: cem cento duzentos trezentos mil milhão milhões metade meio terço quarto 
 ru: ноль нуль один одна одно два две три четыре пять шесть семь восемь девять десять надцать одиннадцать двенадцать
 ru: тринадцать четырнадцать пятнадцать шестнадцать семнадцать восемнадцать девятнадцать двадцать тридцать сорок
 ru: пятьдесят шестьдесят семьдесят восемьдесят девяносто сто двести триста четыреста пятьсот тысяча тысячи миллион
-ru: половина треть четверть
+ru: половина половиной треть трети четверть четверти
 uk: нуль один одна два дві три чотири п'ять шість сім вісім дев'ять десять одинадцять дванадцять тринадцять двадцять
-uk: тридцять сорок п'ятдесят шістдесят сімдесят вісімдесят сто двісті триста тисяча мільйон половина
+uk: тридцять сорок п'ятдесят шістдесят сімдесят вісімдесят сто двісті триста тисяча мільйон половина половиною
+uk: чверть чверті
 pl: zero jeden jedna dwa dwie trzy cztery pięć sześć siedem osiem dziewięć dziesięć jedenaście dwanaście trzynaście
 pl: czternaście piętnaście szesnaście siedemnaście osiemnaście dziewiętnaście dwadzieścia trzydzieści czterdzieści
-pl: pięćdziesiąt sześćdziesiąt siedemdziesiąt osiemdziesiąt sto dwieście trzysta tysiąc milion połowa
+pl: pięćdziesiąt sześćdziesiąt siedemdziesiąt osiemdziesiąt sto dwieście trzysta tysiąc milion połowa pół półtora
+pl: półtorej ćwierć
 cs: nula jeden jedna dva dvě tři čtyři pět šest sedm osm devět deset jedenáct dvanáct třináct čtrnáct patnáct dvacet
-cs: třicet čtyřicet padesát šedesát sto dvě_stě tisíc milion polovina
+cs: třicet čtyřicet padesát šedesát sto tisíc milion polovina půl půldruhého čtvrt čtvrtina
 sv: noll en ett två tre fyra fem sex sju åtta nio tio elva tolv tretton fjorton femton sexton sjutton arton nitton
-sv: tjugo trettio fyrtio femtio sextio sjuttio åttio nittio hundra tusen miljon hälften
+sv: tjugo trettio fyrtio femtio sextio sjuttio åttio nittio hundra tusen miljon hälften halv halva halvt
 da: nul en et to tre fire fem seks syv otte ni ti elleve tolv tretten fjorten femten seksten sytten atten nitten
-da: tyve tredive fyrre halvtreds tres halvfjerds firs halvfems og hundrede tusind million halvdelen
+da: tyve tredive fyrre halvtreds tres halvfjerds firs halvfems og hundrede tusind million halvdelen halv halvt
+da: halvanden
 no: null en ett to tre fire fem seks sju åtte ni ti elleve tolv tretten fjorten femten seksten sytten atten nitten
-no: tjue tretti førti femti seksti sytti åtti nitti hundre tusen million halvparten
+no: tjue tretti førti femti seksti sytti åtti nitti hundre tusen million halvparten halv halvt halvannen
 fi: nolla yksi kaksi kolme neljä viisi kuusi seitsemän kahdeksan yhdeksän kymmenen toista kymmentä sata sataa tuhat
-fi: tuhatta miljoona
+fi: tuhatta miljoona puoli puolikas puolitoista neljännes
 hu: nulla egy kettő két három négy öt hat hét nyolc kilenc tíz tizen húsz huszon harminc negyven ötven hatvan hetven
-hu: nyolcvan kilencven száz ezer millió fele
+hu: nyolcvan kilencven száz ezer millió fele fél másfél negyed
 tr: sıfır bir iki üç dört beş altı yedi sekiz dokuz on yirmi otuz kırk elli altmış yetmiş seksen doksan yüz bin
-tr: milyon yarım
+tr: milyon yarım buçuk çeyrek
 ro: zero unu una doi două trei patru cinci șase șapte opt nouă zece unsprezece doisprezece douăzeci treizeci
-ro: patruzeci cincizeci sută mie mii jumătate
+ro: patruzeci cincizeci sută mie mii jumătate sfert
 el: μηδέν ένα δύο τρία τέσσερα πέντε έξι επτά εφτά οκτώ οχτώ εννέα εννιά δέκα έντεκα δώδεκα είκοσι τριάντα σαράντα
-el: πενήντα εκατό χίλια
-vi: không hai ba bốn năm sáu bảy tám chín mười mươi trăm nghìn lăm mốt
+el: πενήντα εκατό χίλια μισό μισή μισός μισά τέταρτο τέταρτα
+vi: không hai ba bốn năm sáu bảy tám chín mười mươi trăm nghìn lăm mốt rưỡi nửa
 id: nol satu dua tiga empat lima enam tujuh delapan sembilan sepuluh sebelas belas puluh seratus ratus seribu ribu
 id: setengah
 ms: kosong satu dua tiga empat lima enam tujuh lapan sembilan sepuluh sebelas belas puluh seratus ratus seribu ribu
@@ -91,25 +94,33 @@ sw: sifuri moja mbili tatu nne tano sita saba nane tisa kumi ishirini thelathini
 tl: isa dalawa tatlo apat lima anim pito walo siyam sampu dalawampu tatlumpu daan libo kalahati
 ar: صفر اثنان اثنين ثلاثة ثلاث أربعة أربع خمسة خمس ستة ست سبعة سبع ثمانية ثمان تسعة تسع عشرة عشر عشرون عشرين ثلاثون
 ar: ثلاثين أربعون أربعين خمسون خمسين ستون ستين سبعون سبعين ثمانون ثمانين تسعون تسعين مئة مائة ألف مليون نصف ربع ثلث
-ar: وعشرون وثلاثون وأربعون وخمسون
+ar: وعشرون وثلاثون وأربعون وخمسون ونصف وربع وثلث
 fa: صفر یک دو سه چهار پنج شش هفت هشت نه ده یازده دوازده سیزده بیست سی چهل پنجاه شصت هفتاد هشتاد نود صد هزار نیم نصف
 he: אפס אחת אחד שתיים שניים שלוש שלושה ארבע ארבעה חמש חמישה שש שישה שבעה שמונה תשע תשעה עשר עשרה עשרים שלושים
 he: ארבעים חמישים מאה אלף חצי
-hi: शून्य एक दो तीन चार पाँच पांच छह छः सात आठ नौ दस ग्यारह बारह तेरह चौदह पंद्रह सोलह सत्रह अठारह उन्नीस बीस तीस चालीस
+hi: शून्य एक दो तीन चार पाँच पांच छह छः सात आठ नौ दस ग्यारह बारह तेरह चौदह पंद्रह सोलह सत्रह अठारह उन्नीस बीस तीस
+hi: चालीस
 hi: पचास साठ सत्तर अस्सी नब्बे सौ हज़ार बयालीस इक्कीस बाईस पच्चीस आधा
+sk: pol polovica štvrť
+sl: pol polovica četrt
+lt: pusė pusės
+lv: puse pus
+et: pool poole
 bn: শূন্য এক দুই তিন চার পাঁচ ছয় সাত আট নয় দশ বিশ কুড়ি ত্রিশ চল্লিশ পঞ্চাশ একশ একশো শত হাজার অর্ধেক বিয়াল্লিশ
 ko: 하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열 스물 서른 마흔 쉰 예순 일흔 여든 아흔 절반
 bg: нула едно две два три четири пет шест седем осем девет десет двадесет тридесет четиридесет сто хиляда половина
+bg: четвърт
 hr: nula jedan dva dvije tri četiri pet šest sedam osam devet deset jedanaest dvanaest dvadeset trideset četrdeset
-hr: pedeset sto tisuća
+hr: pedeset sto tisuća pola pol
 sr: нула један два две три четири пет шест седам осам девет десет двадесет тридесет четрдесет сто nula dva tri
-sr: četiri pet šest sedam
-ca: zero dos tres quatre cinc sis set vuit nou deu onze dotze tretze vint trenta quaranta cinquanta cent mil meitat
+sr: četiri pet šest sedam пола половина pola
+ca: zero dos tres quatre cinc sis set vuit nou deu onze dotze tretze vint trenta quaranta cinquanta cent mil
+ca: meitat mig mitja
 """)
 _ARTICLES: Final = frozenset(
     "ein eine eins und en ën een et un une uno una um uma один одна одно jeden jedna ett bir egy to on isa satu "
     "moja एक এক unu yksi "
-    "една едно jedan един един یک سه ده نه دو ni ti set sei năm không một half der tre hat bin yüz".split()
+    "една едно jedan един един یک سه ده نه دو ni ti set sei năm không một der tre hat bin yüz".split()
 )
 _WORD: Final = re.compile(rf"{LETTER}+(?:['-]{LETTER}+){{0,6}}")
 

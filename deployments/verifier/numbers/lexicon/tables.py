@@ -184,11 +184,12 @@ DOUBTFUL_GLUED: Final = frozenset({"K", "M", "B", "b", "T", "tn", "mm", "MM", "m
 SCALE_BEFORE: Final = _words(
     "elfu milioni bilioni laki mia miliyan biliyan dubu milyan bilyan kun malaayiin ẹgbẹ̀rún mílíọ̀nù puku nde "
     "ijeri nari "
-    "million millions thousand"
+    "million millions thousand साढ़े सवा पौने साडे সাড়ে সওয়া পৌনে સાડા ਸਾਢੇ"
 )
 
 PERCENT_AFTER: Final = _words(
-    "percent percentage pct per_cent prozent pour_cent por_ciento por_cento per_cento percento procent procenta "
+    "percent percentage pct v._h. v.h. per_cent prozent pour_cent por_ciento por_cento per_cento percento "
+    "procent procenta "
     "prosent "
     "prosenttia prosentti procento procentů percentá percent százalék százaléka százalékos процент процента "
     "процентов "
@@ -209,7 +210,8 @@ MINUS_BEFORE: Final = _words(
     "minusas "
     "سالب ناقص منفی منهای מינוס μείον ลบ  ລົບ ដក 负 負 マイナス 마이너스 영하 零下 氷点下 माइनस ऋण ऋणात्मक "
     "মাইনাস ঋণাত্মক "
-    "மைனஸ் కழித்తల్ మైనస్ మైనస ಮೈನಸ್ മൈനസ് માઇનસ ਮਾਇਨਸ ਮਨਫ਼ੀ eksi âm trừ negatif hasi kutoa menys  მინუს մինուս minusz "
+    "மைனஸ் கழித்தல் మైనస్ మైనస ಮೈನಸ್ മൈനസ് માઇનસ ਮਾਇਨਸ ਮਨਫ਼ੀ eksi âm trừ negatif hasi kutoa menys  მინუს "
+    "մինուս minusz "
     "negatywne ujemne - منفى အနုတ် සෘණ  mənfi manfiy oalang negatibo "
 )
 BELOW_ZERO_AFTER: Final = (
@@ -272,7 +274,11 @@ BOUNDS_BEFORE: Final = _words(
     "hơn ít_nhất gần dưới trên lebih_dari kurang_dari paling_sedikit hampir أكثر_من أقل_من على_الأقل  بیش_از کمتر_از "
     "حداقل از_بیش 至少 至多 超过 超過 少于 不到 多于 最多 最少 大于 小于 近 不足 最低 最高 ít_hơn nhiều_hơn กว่า "
     "มากกว่า น้อยกว่า อย่างน้อย "
-    "≥ ≤ > < fewer greater lower higher minimum maximum limited"
+    "alespoň aspoň minstens setidaknya sekurang-kurangnya щонайменше принаймні поне најмање најмалку najmanje "
+    "vsaj mažiausiai vismaz vähemalt குறைந்தது కనీసం ಕನಿಷ್ಠ കുറഞ്ഞത് ઓછામાં_ઓછા ਘੱਟੋ-ਘੱਟ किमान से_कम কমপক্ষে "
+    "অন্তত سے_کم از_کم angalau "
+    "almenys mínim mínimo minimum_de меньшей_мере минимум przynajmniej wenigstens än mint 최소 최대 적어도 "
+    "en_az en_çok en_fazla ən_az ən_çox ≥ ≤ > < fewer greater lower higher minimum maximum limited"
 )
 BOUNDS_AFTER: Final = (
     "or there",
@@ -436,15 +442,17 @@ NEGATIONS_BEFORE: Final = _words(
     "nejsou ne niet "
     "geen noch nooit inte ej inga aldrig utan ikke   ei eivät nem  nu nici fără δεν όχι μη χωρίς không_phải không "
     "chẳng bukan tidak tanpa ليس ليست لا غير بدون نه نیست غیر לא אין ללא नहीं न না নয় அல்ல కాదు ไม่ใช่ ไม่ ບໍ່ 不是 "
-    "并非 不等于 不為 "
-    "不为 没有 沒有 非 不 tsis  sio hapana hindi değil"
+    "并非 不等于 不為 nije mitte nav ekki nuk ez არ មិនមែន ບໍ່ແມ່ນ "
+    "不为 没有 沒有 非 不 tsis  sio hapana hindi değil si"
 )
 # words of the tables above that mean something else in other languages
 ONLY_IN: Final = {
     "mai": frozenset({"it", "ro"}),
-    "ni": frozenset("fr es ca gl eu".split()),
+    "ni": frozenset("fr es ca gl eu sl".split()),
+    "si": frozenset({"sw"}),
+    "ez": frozenset({"eu"}),
     "nu": frozenset({"ro"}),
-    "ne": frozenset("fr cs sk hr sr sl bg bs".split()),
+    "ne": frozenset("fr cs sk hr sr sl bg bs lt".split()),
     "nem": frozenset({"hu", "pt"}),
     "sem": frozenset({"hu", "pt"}),
     "ei": frozenset({"fi", "et"}),
@@ -539,7 +547,7 @@ REFERENCES_BEFORE: Final = _words(
     "day version note notes appendix equation eq eq. line item  rule part phase level room option exercise task "
     "paragraph article volume vol vol. episode season round grade type   ref reference references footnote model "
     "schritt frage abschnitt kapitel seite abbildung abb abb. tabelle beispiel aufgabe tag fall punkt version "
-    "stand anmerkung "
+    "stand anmerkung s. source sources doc document p. pp. quelle fuente fonte источник źródło bron källa "
     "étape  chapitre   tableau exemple problème jour cas point  paso pregunta sección capítulo página "
     "tabla figura ejemplo problema día caso nota passo pergunta seção exemplo tabela dia passaggio domanda "
     "sezione capitolo pagina "
@@ -696,13 +704,15 @@ _UNITS: Final = (
     (
         "min",
         "min mins min. minute minutes minuten minuto minutos minuti минут минута минуты "
-        "мин хв 分 分钟 分鐘 분 मिनट นาที دقيقة دقائق دقیقه dakika phút menit",
+        "мин хв 分 分钟 分鐘 분 मिनट นาที دقيقة دقائق دقیقه dakika phút menit "
+        "minut minuty minút minutter minuuttia minuutti perc хвилин хвилини λεπτά λεπτό মিনিট minute minuta",
     ),
     (
         "h",
         "h hr hrs hr. hour hours stunde stunden std std. heure heures hora horas ora ore час часа часов ч год. "
         "godzin godziny godzina "
-        "uur uren timme timmar   saat giờ jam 时 時 小时 小時 時間 시간 घंटे घंटा ชั่วโมง ساعة ساعات ساعت שעה שעות",
+        "uur uren timme timmar óra óry hodiny hodin hodina година години годин tuntia tunti timer ώρα ώρες "
+        "час часа sat sata sati ঘণ্টা ঘন্টা saat giờ jam 时 時 小时 小時 時間 시간 घंटे घंटा ชั่วโมง ساعة ساعات ساعت שעה שעות",
     ),
     (
         "d",
@@ -777,7 +787,7 @@ _UNITS: Final = (
     ("USD", "usd $ us$ dollar dollars dólares dólar dollari долларов доллара доллар 美元 ドル 달러 bucks"),
     ("EUR", "eur € euro euros евро 欧元 ユーロ 유로 يورو यूरो"),
     ("GBP", "gbp £ pound pounds"),
-    ("cent", "¢  cents ct centimes céntimos центов"),
+    ("cent", "¢  cents ct centimes céntimos центов копеек копейки копейка копійок grosze groszy"),
     ("JPY", "jpy yen 円 日元"),
     ("CNY", "cny rmb yuan 元 人民币"),
     ("INR", "inr ₹ rupee rupees rs रुपये रुपए"),
