@@ -7,13 +7,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from deployments.verifier.facts.amounts import Amount, find_amounts, say_same
 from deployments.verifier.facts.function_words import function_words
 from deployments.verifier.facts.material import split_prompt
+from deployments.verifier.search import word_edges
+from deployments.verifier.search.fit import Fit
 from deployments.verifier.text.normalise import fold
 
 MAX_SPANS = 200
+MAX_PLACES = 20  # of one word, at which it is looked at closely
 # German writes every noun with a capital, so a capital says nothing about names
 CAPITAL_NOUN_LANGUAGES = frozenset({"de", "lb"})
 
@@ -22,7 +26,7 @@ _QUOTED = re.compile(r"\"([^\"]{1,512})\"|`([^`]{1,512})`")
 # Addresses, identifiers, dates and times: what is joined by signs is compared as it is written.
 _JOINED = re.compile(r"(?<![\w.])[A-Za-z0-9][A-Za-z0-9]*(?:[_./:@#%&=?+-]+[A-Za-z0-9]+)+/?(?![\w])")
 _MIXED = re.compile(r"(?<!\w)(?=\w*[A-Za-z])(?=\w*\d)\w+(?!\w)")
-_NUMBER_AND_UNIT = re.compile(r"[\d.,]+(?:-?[a-zµ%°]{1,5})?")
+_NUMBER_AND_UNIT = re.compile(r"[\d.,]+(?:-?[a-zµ%°]{1,5}|/[a-z]{1,12})?")
 _DIGIT = re.compile(r"\d")
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(
@@ -102,11 +106,22 @@ class _Text:
             f" {line} " in self._line or (_is_unspaced(line) and line.replace(" ", "") in self.dense)
         )
 
+    def has_word(self, word: str) -> bool:
+        """Whether a word stands there, be it with a particle that is written together with it."""
+        if word in self.words:
+            return True
+        places = islice(re.finditer(re.escape(word), self.folded), MAX_PLACES)
+        return any(_is_own_word(self.folded, *place.span(), self.language) for place in places)
+
     def resembles(self, word: str) -> bool:
         """Whether a word of the text begins like this one, as with another ending."""
         if word[:4] not in self._stems or len(word) < 4:
             return False
         return any(_shared(word, other) >= 0.6 * max(len(word), len(other)) for other in self.words)
+
+
+def _is_own_word(text: str, start: int, end: int, language: str) -> bool:
+    return word_edges.left(text, start) is word_edges.right(text, start, end, language) is Fit.WHOLE
 
 
 def _tokens(text: str) -> list[str]:
@@ -209,7 +224,7 @@ def _names(said: str, given: _Text, asked: _Text, language: str) -> Iterator[Sup
             yield from _unspaced(word, given)
         elif not (word[0].isupper() or word[0].islower()):  # a script without capitals
             if folded not in ordinary:
-                yield Support.FOUND if folded in given.words else Support.UNCLEAR
+                yield Support.FOUND if given.has_word(folded) else Support.UNCLEAR
         elif not do_capitals_tell:
             # most are common words, which support nothing by standing there
             if folded not in ordinary and folded not in given.words:

@@ -84,7 +84,8 @@ def _currency(reading: Reading, before: str) -> tuple[str, bool]:
         return before, False
     del space
     _take(reading, len(found[0]), is_negative=sign in _MINUSES)
-    reading.unit = tables.UNITS.get(word, tables.UNITS.get(money[-1], word.upper()))
+    # A$ and HK$ are other dollars
+    reading.unit = tables.UNITS.get(word, word.upper())
     return before[: -len(found[0])], True
 
 

@@ -29,7 +29,7 @@ _SUFFIX: Final = re.compile(rf"'{LETTER}+")
 _COMPOUND: Final = re.compile(rf"[-–]({LETTER}+)")
 _CALCULATED: Final = re.compile(
     r"\s?[+×÷·^±](?=\s?[\w(√$-])|\s?\*(?=\s?[\w(√])|\s?−(?=\s?[\d(√\w])|\s[-–]\s(?=[\d(√])|[-–](?=[\d(√])"
-    rf"|\s?/(?=\s?[\d(√])|\s?√|\(\d| mod \d|\+(?!\w)|[-−]$|!(?=\s*(?:$|[-+*/=){BOX_CLOSES}]))"
+    rf"|\s?/(?=\s?[\d(√])|\s?√|\(\d| mod \d|\+(?!\w)|[-−]$|!(?=\s*(?:$|[-+*/=){BOX_CLOSES}]))|[₀-₉]"
 )
 _RANGED: Final = re.compile(r"\s?(?:\.\.+|…|~|〜)\s?\d|\s?[-–—~]\s?[$€£]?\d|:\d|\s:\s\d")
 _ELLIPSIS: Final = re.compile(r"\.\.+|…")
@@ -150,7 +150,7 @@ def _glued(reading: Reading, after: str, found: re.Match[str], language: str) ->
         and (len(letters) > 1 or not letters.isascii() or letters in _SINGLE_LETTER_UNITS)
         and letters != "mm"
     ):
-        reading.unit = tables.UNITS[word] + after[found.end() : end]
+        reading.unit = tables.CASED_UNITS.get(letters, tables.UNITS[word]) + after[found.end() : end]
     elif word in tables.CURRENCY_CODES:
         reading.unit = tables.UNITS.get(word, word.upper())
     else:
@@ -218,7 +218,7 @@ def _words(reading: Reading, after: str, found: re.Match[str], position: int, la
         elif phrase == "in" and after[end : end + 2].strip().isdigit():
             return position  # one in five, and no inch
         elif phrase in tables.UNITS:
-            reading.unit = tables.UNITS[phrase] + after[end : _unit_end(after, end)]
+            reading.unit = tables.CASED_UNITS.get(found[1], tables.UNITS[phrase]) + after[end : _unit_end(after, end)]
             return _unit_end(after, end)
         elif _is_date(phrase, found, language) or phrase in tables.CLOCK_AFTER:
             reading.joins_next = True
@@ -265,7 +265,7 @@ def _dotted(reading: Reading, after: str, language: str) -> None:
 
 def _phrase(reading: Reading, rest: str) -> None:
     """Words further behind: a question, a negation, a bound, below zero."""
-    phrase = _COUNTER.sub("", rest).lstrip(" \u00a0,").casefold()
+    phrase = _COUNTER.sub("", rest).lstrip(" \u00a0,(").casefold()
     if _QUESTION.match(rest) or phrase.startswith(tables.BOUNDS_AFTER + tables.NEGATIONS_AFTER):
         reading.spoil()
     clause = CLAUSE_ENDS.split(phrase)[0]

@@ -4,6 +4,7 @@ A language that is missing here loses verdicts, not their truth: what is not und
 """
 
 import re
+from functools import lru_cache
 from unicodedata import normalize
 
 
@@ -141,6 +142,27 @@ _UNSURE = (
     "|نمی‌دانم|नहीं पता|জানি না"
 )
 _UNSURE_UNSPACED = "不知道|不清楚|不确定|不確定|分かりません|わかりません|わからない|모르|ไม่ทราบ|ไม่รู้|ไม่แน่ใจ"
+_OFFERS = (
+    # words between two things of which one is not chosen
+    "or|oder|ou|или|або|lub|albo|nebo|alebo|eller|vagy|veya|ya da|hoặc|atau|أو|یا|या|বা|অথবা|அல்லது|లేదా|ಅಥವಾ|അല്ലെങ്കിൽ"
+    "|અથવા|किंवा|ή|או|sau|ili|ali|või|arba|edo|կամ|ወይም|либо|немесе|yoki|yaxud"
+)
+_OFFERS_UNSPACED = (
+    "或|还是|還是|または|あるいは|もしくは|(?<=[一-龯ァ-ヴー])か(?=[一-龯ァ-ヴ])|또는|혹은|หรือ|ຫຼື|ឬ|သို့မဟုတ်|ან "
+)
+# the same, but other words in other languages
+_OFFERS_IN = {"es": "o|u", "it": "o", "ca": "o", "gl": "o", "tl": "o", "nl": "of", "af": "of", "sw": "au", "fi": "tai"}
+_OFFERS_IN |= {
+    "lv": "vai",
+    "lt": "ar",
+    "vi": "hay",
+    "ro": "ori",
+    "uk": "чи",
+    "cy": "neu",
+    "is": "eða",
+    "sq": "ose",
+    "mt": "jew",
+}
 _DENIED = re.compile(words(_DENIES, _DENIES_UNSPACED), re.IGNORECASE)
 _DOUBTED = re.compile(words(_DOUBTS, _DOUBTS_UNSPACED), re.IGNORECASE)
 _WRONGED = re.compile(rf"(?:[\W_]|{words(_COPULAS)})*+{words(_WRONG, _WRONG_UNSPACED)}", re.IGNORECASE)
@@ -207,6 +229,17 @@ def doubts_next(before: str) -> bool:
 def is_unsure(text: str) -> bool:
     """Whether a text says that its writer does not know."""
     return _UNCERTAIN.search(text) is not None
+
+
+def offers_several(text: str, language: str) -> bool:
+    """Whether a short text names two things without choosing one: `Paris or Rome`."""
+    return _offer(language).search(text) is not None
+
+
+@lru_cache(maxsize=64)
+def _offer(language: str) -> re.Pattern[str]:
+    spaced = f"{_OFFERS}|{_OFFERS_IN[language]}" if language in _OFFERS_IN else _OFFERS
+    return re.compile(rf"\w.*{words(spaced, _OFFERS_UNSPACED)}.*\w", re.IGNORECASE)
 
 
 def adds(text: str) -> bool:

@@ -1,7 +1,6 @@
 """`agreement`: another model gives the same answer."""
 
 import re
-from collections.abc import Callable, Mapping
 from typing import Literal
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown
@@ -13,12 +12,16 @@ from deployments.verifier.numbers.markup import to_plain
 from deployments.verifier.text.choice import find_choice
 from deployments.verifier.text.normalise import normalise
 from deployments.verifier.text.refusals import is_refusal
+from deployments.verifier.text.wording import offers_several
 
 # with so few, and few numbers, a check is over in a millisecond
 INLINE_ANSWERS = 4
 Settled = str | Amount
 # What normalisation takes away or writes in another way, and what makes another answer: 10², ½, n!, f'.
 _SIGNS = re.compile(r"[²³¹⁰-⁹₀-₉¼-¾⅐-⅞]|(?<!\w)\w[!'’′](?!\w)")
+_QUESTION_MARKS = ("?", "？", "؟", "՞")
+_CLOSING = " \t\n\"'”’»)]*"
+_MAX_OPEN_CHARS = 64  # a longer text may have the word without leaving its answer open
 _NOTHING = {"text": Reason.EMPTY_ANSWER, "numeric": Reason.NO_NUMBER, "choice": Reason.NO_CHOICE}
 
 
@@ -70,7 +73,9 @@ class Agreement(Check):
 
     def _settled(self, answer: str, language: str) -> Settled | None:
         """What an answer settles on, or None for one that settles on nothing."""
-        return _SETTLED[self.by](answer, language)
+        if self.by == "choice":
+            return find_choice(answer)
+        return (_text if self.by == "text" else _number)(answer, language)
 
 
 def _number(answer: str, language: str) -> Amount | None:
@@ -82,15 +87,13 @@ def _number(answer: str, language: str) -> Amount | None:
 
 
 def _text(answer: str, language: str) -> str | None:
+    """The text in one form; None for one that asks, or leaves open which of a few words it means."""
     said = normalise(answer, language)
+    if answer.rstrip(_CLOSING).endswith(_QUESTION_MARKS) or (
+        len(said) <= _MAX_OPEN_CHARS and offers_several(said, language)
+    ):
+        return None
     return said + "".join(_SIGNS.findall(answer)) if any(map(str.isalnum, said)) else None
-
-
-_SETTLED: Mapping[str, Callable[[str, str], Settled | None]] = {
-    "text": _text,
-    "numeric": _number,
-    "choice": lambda answer, _language: find_choice(answer),
-}
 
 
 def _agree(mine: Settled, other: Settled) -> bool:

@@ -431,7 +431,8 @@ APPROXIMATE_BEFORE: Final = _words(
     "लगभग क़रीब "
     "করিব প্রায় கிட்டத்தட்ட సుమారు ಸುಮಾರು ഏകദേശം આશરે ਲਗਭਗ ประมาณ ราว ປະມານ ប្រហែល 约 約 大约 大約 およそ 大体 약 "
     "대략 aproximativ "
-    "približno otprilike oko  приближно apie apytiksliai aptuveni umbes takribani humigit-kumulang mahigit"
+    "približno otprilike oko  приближно apie apytiksliai aptuveni umbes takribani takriban சுமார் अंदाजे जवळपास "
+    "करीब humigit-kumulang mahigit"
 )
 NEGATIONS_BEFORE: Final = _words(
     "ni not isn't n't wasn't aren't weren't never neither nor cannot can't won't doesn't don't didn't isn’t "
@@ -783,6 +784,7 @@ _UNITS: Final = (
     ("TB", "tb tib"),
     ("bit", "bit bits"),
     ("px", "px"),
+    ("pp", "percentage_point percentage_points percent_points パーセントポイント 퍼센트포인트 퍼센트_포인트"),
     ("rpm", "rpm"),
     ("USD", "usd $ us$ dollar dollars dólares dólar dollari долларов доллара доллар 美元 ドル 달러 bucks"),
     ("EUR", "eur € euro euros евро 欧元 ユーロ 유로 يورو यूरो"),
@@ -809,6 +811,8 @@ _UNITS: Final = (
 )
 # a word or sign behind a number: the unit it stands for
 UNITS: Final = {word: unit for unit, words in _UNITS for word in _words(words)}
+# symbols that are another unit in other capitals: milliwatts, and bits for bytes
+CASED_UNITS: Final = {unit: unit for unit in "mW mHz mJ Kb Mb Gb Tb".split()}
 # counters that a CJK number may carry
 CJK_COUNTERS: Final = frozenset(
     "个個名人位只隻条條张張本台件次回度岁歲歳年月日天时時分秒元円块塊米克斤里公厘毫升吨枚匹頭头颗粒座家间間句字页頁杯瓶双套部つヶか番目倍%％"
