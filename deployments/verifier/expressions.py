@@ -4,6 +4,7 @@ The reading of LaTeX and the algebra are math-verify's, on SymPy. They may take 
 that can be killed runs them.
 """
 
+import logging
 import re
 from collections.abc import Iterable
 from fractions import Fraction
@@ -152,7 +153,10 @@ def _may_have_same_unit(one: str, other: str) -> bool:
 
 def load() -> None:
     """Load the libraries."""
-    import math_verify  # noqa: F401
+    import math_verify
+
+    # it warns at every call that it watches no time of its own; the process is killed instead
+    logging.getLogger(math_verify.__name__).setLevel(logging.ERROR)
 
 
 def _parse(expression: str) -> Any:

@@ -33,7 +33,7 @@ def test_unverified_answer_carries_laar_object_and_headers(client: httpx.Client)
 
 def test_request_may_name_its_policy(client: httpx.Client) -> None:
     told = [client.post("/v1/laar/explain", json=chat(laar={"policy": p})).json() for p in ("laar", "round-robin")]
-    assert [t["reason"] for t in told] == ["lowest_expected_time", "round_robin"]
+    assert [t["reason"] for t in told] == ["lowest_expected_cost", "round_robin"]
 
 
 def test_wrong_answer_is_retried_to_a_verified_one(client: httpx.Client) -> None:
@@ -220,7 +220,7 @@ def test_stream_ends_with_the_usage_that_was_asked_for(client: httpx.Client, laa
 def test_explain_gives_the_numbers_and_runs_nothing(client: httpx.Client) -> None:
     told = client.post("/v1/laar/explain", json=chat(laar={"task": "slow"})).json()
     assert told["chosen"] == "simulated-slow"
-    assert told["reason"] == "lowest_expected_time"
+    assert told["reason"] == "lowest_expected_cost"
     first = next(c for c in told["candidates"] if c["model"] == "simulated-slow")
     assert first["score_s"] == pytest.approx(first["expected_latency_s"] / first["probability"], rel=1e-3)
     assert len(told["candidates"]) == 6

@@ -23,7 +23,7 @@ MAX_SESSION_CHARS = 1024
 class ChoiceReason(StrEnum):
     """Why a model was chosen; the same word stands in answers, logs and metric labels."""
 
-    LOWEST_EXPECTED_TIME = "lowest_expected_time"
+    LOWEST_EXPECTED_COST = "lowest_expected_cost"
     LEAST_LOADED = "least_loaded"
     SESSION = "session"
     ROUND_ROBIN = "round_robin"
@@ -128,7 +128,7 @@ class Laar(Policy):
     Elsewhere the best order of at most MAX_ORDERED attempts comes first, and the rest by ascending L/Q.
     """
 
-    reason = ChoiceReason.LOWEST_EXPECTED_TIME
+    reason = ChoiceReason.LOWEST_EXPECTED_COST
     # a model that was wrong and may say something else competes with the others, by its chance after that
     tiers = (frozenset({None, Exclusion.WAS_WRONG}), *TIERS[1:])
 

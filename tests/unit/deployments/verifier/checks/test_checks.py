@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -263,3 +264,8 @@ def test_a_judge_is_refused_where_only_one_model_answers(spec: dict[str, Any]) -
 def test_check_that_a_named_model_can_never_pass_is_refused(spec: dict[str, str], expected: str | None) -> None:
     models = ["small", "large"]
     assert refused(spec, models=models, answering=["small"], custom_checks=[]) == expected
+
+
+def test_every_reason_is_explained() -> None:
+    page = (Path(__file__).parents[5] / "docs/verification.md").read_text()
+    assert [reason for reason in Reason if f"`{reason}`" not in page] == []
