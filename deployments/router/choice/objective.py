@@ -57,7 +57,7 @@ class Objective:
     def single_costs_s(self, latency_s: Sequence[float], probability: Sequence[float]) -> Floats:
         """The expected cost of each attempt if it is all there is, shape (n,)."""
         takes_s = np.asarray(latency_s) + self.notice_s
-        if self.time_left_s == inf:
+        if self.time_left_s >= _AMPLE * takes_s.max():
             return takes_s + self.worth_s * (1 - np.asarray(probability))
         in_time, spent_s = _within(takes_s, np.array([self.time_left_s]))
         found: Floats = spent_s[:, 0] + self.worth_s * (1 - np.asarray(probability) * in_time[:, 0])

@@ -279,8 +279,8 @@ def _pool(ranked: Sequence[Candidate], situation: Situation, *, is_open: bool) -
     objective = situation.objective
     if len(ranked) > MAX_ORDERED and not is_open:
         costs_s = objective.single_costs_s([c.latency_s for c in ranked], [c.probability for c in ranked])
-        single = [ranked[index] for index in np.argsort(costs_s, kind="stable")]
-        ranked = list(dict.fromkeys(chain.from_iterable(zip(single, ranked, strict=True))))
+        single = [ranked[index] for index in np.argsort(costs_s, kind="stable")[:MAX_ORDERED]]
+        ranked = list(dict.fromkeys(chain.from_iterable(zip(single, ranked, strict=False))))
     pool, joint = list(ranked[:MAX_ORDERED]), situation.joint
     again = [c for c in pool if joint is not None and joint.of_itself(c.model) > 0] if objective.has_samples else []
     return [*pool, *islice(cycle(again), MAX_ORDERED - len(pool))]
