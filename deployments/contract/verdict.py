@@ -78,9 +78,7 @@ _BESIDE_THE_CHECK = frozenset(
         Reason.SPEC_REFUSED,
         Reason.EMPTY_ANSWER,
         Reason.REFUSED,
-        Reason.CUT_OFF,
         Reason.TOOL_CALLS,
-        Reason.THINKING_UNFINISHED,
         Reason.TOO_LONG,
         Reason.PROMPT_TOO_LONG,
         Reason.NEEDS_ANOTHER_ANSWER,
@@ -104,9 +102,27 @@ class Verdict:
     read: str | None = None
 
     @property
+    def was_right(self) -> bool | None:
+        return was_right(self.outcome, self.reason)
+
+    @property
     def is_of_the_check(self) -> bool:
         """Whether the check itself judged the answer, so that the verdict is worth what the check is worth."""
         return self.reason not in _BESIDE_THE_CHECK
+
+
+def was_right(verdict: str, reason: str) -> bool | None:
+    """What an attempt shows of its model: whether the answer was right within the request's limits, None if unknown.
+
+    An answer that ran out of its tokens was not, whatever it would have said; else such models would only ever be
+    seen to be right.
+    """
+    if verdict == Outcome.UNKNOWN:
+        return False if reason in _OUT_OF_TOKENS else None
+    return {Outcome.CORRECT.value: True, Outcome.WRONG.value: False}.get(verdict)
+
+
+_OUT_OF_TOKENS = frozenset({Reason.CUT_OFF, Reason.THINKING_UNFINISHED})
 
 
 def correct(reason: Reason, read: str | None = None) -> Verdict:

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
+from deployments.contract.verdict import was_right
 from deployments.log.database.tables import attempts, changes, requests
-from deployments.log.writing.log_records import IS_RIGHT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +66,12 @@ class LoggedRequest:
     def verdict(self) -> bool | None:
         """laar's own, on the answer that the client got; none if it came from a check that may err."""
         answer = self.attempts.get(self.answer_index) if self.answer_index is not None else None
-        return IS_RIGHT.get(answer.verdict) if answer is not None and answer.check is None else None
+        return was_right(answer.verdict, answer.reason) if answer is not None and answer.check is None else None
 
     def verdicts(self) -> Iterator[Lesson]:
         for index, attempt in sorted(self.attempts.items()):
-            if attempt.verdict in IS_RIGHT or attempt.check is not None:
-                said = IS_RIGHT.get(attempt.verdict)
+            said = was_right(attempt.verdict, attempt.reason)
+            if said is not None or attempt.check is not None:
                 yield self._lesson(index, correct=said, check=attempt.check, replica=self.replica)
 
     def correction(self, before: bool | None, after: bool | None) -> Iterator[Lesson]:
@@ -197,7 +197,18 @@ def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, LoggedReques
     )
     found = {row["request_id"]: LoggedRequest(**row) for row in rows.mappings()}
     shown = attempts.c
-    names = ("request_id", "attempt_index", "model", "task", "language", "bucket", "prompt_tokens", "verdict", "check")
+    names = (
+        "request_id",
+        "attempt_index",
+        "model",
+        "task",
+        "language",
+        "bucket",
+        "prompt_tokens",
+        "verdict",
+        "reason",
+        "check",
+    )
     tried = select(*(shown[name] for name in names)).where(shown.request_id.in_(wanted))
     for row in connection.execute(tried):
         if row.request_id in found:

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from deployments.contract.verdict import was_right
 from deployments.log.database.tables import attempts, feedback, requests
-from deployments.log.writing.log_records import IS_RIGHT
 from profiles.measuring.logged_attempt import JudgedAttempt
 
 _COLUMNS = (
@@ -63,7 +63,7 @@ def _attempt(row: Row[Any], spent_s: float) -> JudgedAttempt:
         probability=row.probability,
         task=row.task,
         language=row.language,
-        correct=row.said if is_answer and row.said is not None else IS_RIGHT.get(row.verdict),
+        correct=row.said if is_answer and row.said is not None else was_right(row.verdict, row.reason),
         check=None if is_answer and row.said is not None else row.check,
         latency_s=row.latency_s,
         prompt_tokens=row.prompt_tokens,

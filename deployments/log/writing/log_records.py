@@ -54,8 +54,6 @@ class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, tag="feedback"):
 
 
 LogRecord = RequestRecord | FeedbackRecord
-# Of an attempt's verdicts those that say whether its answer was right.
-IS_RIGHT = {"correct": True, "wrong": False}
 _RECORD = msgspec.json.Decoder(LogRecord)
 _ENCODER = msgspec.json.Encoder()
 

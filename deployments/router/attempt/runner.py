@@ -48,9 +48,6 @@ CANCELLED = "cancelled"
 PATIENCE = 2.0
 
 
-_SAID = {Outcome.CORRECT: True, Outcome.WRONG: False, Outcome.UNKNOWN: None}
-
-
 class BackendError(Exception):
     """A deployment could not be reached or broke down; says nothing about the request."""
 
@@ -409,7 +406,7 @@ class Runner:
         learner = self._routing.chances.learner
         if learner is None:
             return
-        correct, cell = _SAID[verdict.outcome], served.features.cell(chosen.bucket)
+        correct, cell = verdict.was_right, served.features.cell(chosen.bucket)
         failed = served.log.failed_models
         warn_of(learner.observe(chosen.model, cell, correct=correct, check=check, failed=failed))
 

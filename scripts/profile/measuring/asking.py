@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
+from deployments.contract.verdict import was_right
 from deployments.router.http.request import AUTO
 from deployments.router.text.features import extract
 from deployments.router.text.language import LanguageDetector
@@ -21,6 +22,7 @@ KEY_HELP = "help: --api-key-env names the environment variable with an API key t
 class _Attempt(BaseModel):
     model_config = ConfigDict(extra="allow")
     verdict: str
+    reason: str = ""
     latency_s: NonNegativeFloat
 
 
@@ -125,7 +127,7 @@ async def _answer(client: httpx.AsyncClient, case: Case) -> _Answer:
     except ValidationError as error:
         raise NoAnswerError("no answer of laar", f"{response.url} answered 200, but {_fault(error)}") from None
     attempt = answer.laar.attempts[-1]
-    if attempt.verdict not in ("correct", "wrong"):
+    if was_right(attempt.verdict, attempt.reason) is None:
         raise NoAnswerError(f"verdict {attempt.verdict}", attempt.model_dump_json())
     return answer
 
@@ -154,7 +156,7 @@ def _record(case: Case, answer: _Answer, detector: LanguageDetector) -> Record:
         task=case.prompt.task,
         # the language the router will see, which is what it looks figures up by
         language=features.language,
-        correct=attempt.verdict == "correct",
+        correct=was_right(attempt.verdict, attempt.reason) is True,
         latency_s=attempt.latency_s,
         concurrency=case.concurrency,
         prompt_tokens=answer.usage.prompt_tokens,
