@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # the same examples in every run, and no failure because a core was busy
-settings.register_profile("unit", derandomize=True, database=None, deadline=None, max_examples=50)
+settings.register_profile("unit", derandomize=True, database=None, deadline=None, max_examples=20)
 settings.load_profile("unit")
 
 

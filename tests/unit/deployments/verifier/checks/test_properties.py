@@ -49,7 +49,7 @@ def outcome(name: str, answer: str, **known: Any) -> Outcome:
 
 
 @pytest.mark.parametrize("name", SPECS)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(answer=ANSWERS, data=st.data())
 def test_cutting_an_answer_never_makes_it_correct(name: str, answer: str, data: st.DataObject) -> None:
     cut = answer[: data.draw(st.integers(0, len(answer)), label="cut at")]
@@ -68,7 +68,7 @@ def test_cutting_an_answer_never_makes_it_correct(name: str, answer: str, data: 
         pytest.param("\n {} \n\n", id="white-space"),
     ],
 )
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(answer=ANSWERS)
 def test_what_stands_around_an_answer_does_not_change_the_verdict(name: str, wrapped: str, answer: str) -> None:
     assert outcome(name, wrapped.format(answer)) is outcome(name, answer)

@@ -103,7 +103,7 @@ def _outcome(answer: str, value: str, finish_reason: str | None = None, which: s
     return outcome(spec, evidence(answer, "en", finish_reason=finish_reason))[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(_EXPRESSIONS, _SENTENCES, st.sampled_from(["last", "first", "any"]))
 def test_no_part_of_an_expression_is_accepted_for_it(said: tuple[str, Fraction], sentence: str, which: str) -> None:
     text, value = said
@@ -113,7 +113,7 @@ def test_no_part_of_an_expression_is_accepted_for_it(said: tuple[str, Fraction],
     assert [other for other in accepted if Fraction(other) != value] == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(_EXPRESSIONS, _SENTENCES)
 def test_the_value_of_an_expression_is_never_wrong(said: tuple[str, Fraction], sentence: str) -> None:
     text, value = said
@@ -122,7 +122,7 @@ def test_the_value_of_an_expression_is_never_wrong(said: tuple[str, Fraction], s
         assert _outcome(sentence.format(text), str(exact)) is not Outcome.WRONG
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.one_of(_decimals(), _grouped(), _signed()), _WRAPPINGS)
 def test_wrapping_never_turns_a_verdict(said: tuple[str, Fraction], wrapping: str) -> None:
     text, value = said
@@ -132,7 +132,7 @@ def test_wrapping_never_turns_a_verdict(said: tuple[str, Fraction], wrapping: st
         assert wrapped in (plain, Outcome.UNKNOWN)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     _EXPRESSIONS,
     st.sampled_from([" I hope that helps.", "\n\nLet me know if you need more!", " See [1].", " [2][3]", ""]),
@@ -144,7 +144,7 @@ def test_trailing_text_never_turns_a_verdict(said: tuple[str, Fraction], trailin
         assert _outcome(answer + trailing, wanted) in (_outcome(answer, wanted), Outcome.UNKNOWN)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(_EXPRESSIONS, _SENTENCES, st.integers(0, 60), st.sampled_from(["last", "first", "any"]))
 def test_a_cut_never_makes_a_wrong_answer_correct(
     said: tuple[str, Fraction], sentence: str, length: int, which: str
@@ -156,7 +156,7 @@ def test_a_cut_never_makes_a_wrong_answer_correct(
             assert _outcome(whole, wanted, which=which) is Outcome.CORRECT
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=80), st.sampled_from(["en", "de", "zh", "ar", "unknown"]))
 def test_any_text_can_be_read(text: str, language: str) -> None:
     for which in ("last", "first", "any"):
@@ -164,7 +164,7 @@ def test_any_text_can_be_read(text: str, language: str) -> None:
         assert outcome(spec, evidence(text + "5", language))[0] in Outcome
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.text("0123456789.,'^*/-+×√½()[]{}$\\%!?=_ ekm万億\n", max_size=40), st.integers(0, 99))
 def test_a_longer_number_around_it_is_never_the_number(noise: str, number: int) -> None:
     answer = f"{noise}7{number}7{noise}"
