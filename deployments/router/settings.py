@@ -37,6 +37,13 @@ class Limits(BaseModel):
     max_concurrent_requests: PositiveInt = Field(
         default=1000, description="Requests under way at one router replica; further ones get a 429."
     )
+    max_sequences: PositiveInt = Field(default=64, description="Most prompts times `n` of one request.")
+    max_tokens: PositiveInt | None = Field(
+        default=None, description="Most tokens of an answer, and what a request gets that names none."
+    )
+    max_logprobs: NonNegativeInt = Field(default=20, description="Most log probabilities per token.")
+    max_media: NonNegativeInt = Field(default=32, description="Most images and other parts that are not text.")
+    beam_search: bool = Field(default=False, description="Whether requests may use beam search.")
 
     @model_validator(mode="after")
     def _attempt_within_deadline(self) -> Self:

@@ -140,9 +140,10 @@ def overrides(request: RoutedRequest, model: str, budget: int | None, thinking: 
 
     A client's own budget stays, but a model that cannot honour it, one of several for `auto`, goes without.
     """
+    limit = {} if request.has_token_limit or request.max_tokens is None else {"max_tokens": request.max_tokens}
     if request.thinking_token_budget is None:
-        return {} if budget is None else {"thinking_token_budget": budget}
-    return {} if thinking is not None and model in thinking.models else {"thinking_token_budget": None}
+        return limit if budget is None else limit | {"thinking_token_budget": budget}
+    return limit if thinking is not None and model in thinking.models else limit | {"thinking_token_budget": None}
 
 
 def thinking_of(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from deployments.contract.errors import ClientError, LogOffError, UnknownModelError
 from deployments.router.http.request import AUTO, MAX_SHOWN_CHARS, NOT_VERIFIED, Endpoint, RoutedRequest, parse_request
+from deployments.router.settings import Limits
 from deployments.verifier.checks import Catalogue, Spec
 
 
@@ -16,7 +17,7 @@ class Offer:
     thinkers: frozenset[str]
     custom_checks: frozenset[str]
     has_log: bool
-    max_body_bytes: int
+    limits: Limits
     default_verify: Spec = NOT_VERIFIED
 
     def answering(self, request: RoutedRequest) -> tuple[str, ...]:
@@ -26,9 +27,7 @@ class Offer:
 
 def admit(body: bytes, endpoint: Endpoint, offer: Offer) -> RoutedRequest:
     """The request in a body; a ClientError that names the field at fault if it cannot be honoured."""
-    request = parse_request(
-        body, endpoint=endpoint, max_body_bytes=offer.max_body_bytes, default_verify=offer.default_verify
-    )
+    request = parse_request(body, endpoint=endpoint, limits=offer.limits, default_verify=offer.default_verify)
     refuse_unknown_model(request.model, offer)
     _refuse_impossible_budget(request, offer)
     if request.options.retry_of is not None and not offer.has_log:

@@ -21,7 +21,6 @@ from deployments.router.choice.routing import Routing
 from deployments.router.http import sse
 from deployments.router.http.admission import Offer, admit, refuse_unknown_model
 from deployments.router.http.answers import answer_headers, explanation, laar_json, model_header, start_headers
-from deployments.router.http.auth import ApiKeys
 from deployments.router.http.http_io import (
     EXCEPTION_HANDLERS,
     JSON,
@@ -33,6 +32,7 @@ from deployments.router.http.http_io import (
     with_late_errors,
 )
 from deployments.router.http.request import AUTO, Endpoint, RoutedRequest, endpoint_of, parse_feedback
+from deployments.router.tenants.keys import ApiKeys
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -206,7 +206,7 @@ class Endpoints:
     async def _body(self, http: Request) -> bytes:
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                return await read_body(http, self._offer.max_body_bytes)
+                return await read_body(http, self._offer.limits.max_body_bytes)
         except TimeoutError:
             raise SlowBodyError(f"body: not here within {self._body_timeout_s} s", param="body") from None
 

@@ -21,11 +21,11 @@ from deployments.router.attempt.runner import Runner
 from deployments.router.choice.budgets import thinking_of
 from deployments.router.choice.routing import Routing
 from deployments.router.http.admission import Offer
-from deployments.router.http.auth import ApiKeys
 from deployments.router.http.endpoints import Endpoints
 from deployments.router.http.http_io import InFlight
 from deployments.router.model import Model
 from deployments.router.settings import Limits, RouterSettings
+from deployments.router.tenants.keys import ApiKeys
 from deployments.router.text.language import FastTextDetector
 from deployments.router.upkeep.background import Background
 from deployments.router.upkeep.learn_from_log import Follower, keep_following, replay
@@ -81,7 +81,7 @@ class Router:
             thinkers=frozenset(self._thinking.models if self._thinking else ()),
             custom_checks=custom_checks,
             has_log=log is not None,
-            max_body_bytes=limits.max_body_bytes,
+            limits=limits,
             default_verify=settings.verify,
         )
         self._background = Background()

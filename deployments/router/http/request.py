@@ -15,20 +15,27 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
 from deployments.router.choice.policy import PolicyName
+from deployments.router.http.bounds import (
+    MAX_OBJECTS,
+    most_texts,
+    num_ids,
+    refuse_large_fields,
+    refuse_many_objects,
+)
 from deployments.router.http.fields import CLOSED_FIELDS, IGNORED_FIELDS, OPEN_FIELDS, REFUSED_FIELDS
+from deployments.router.settings import Limits
 from deployments.verifier.checks import Asked, NoVerify, Spec, VerifySpec
 from deployments.verifier.checks.values.numeric import numbers_as_written
 
 AUTO = "auto"
 MAX_MESSAGES = 4096
-MAX_ANSWERS = 64
-# Fields that an engine may compile into a grammar.
-MAX_GRAMMAR_BYTES = {"response_format": 32 * 1024, "structured_outputs": 32 * 1024, "tools": 256 * 1024}
+MAX_LAAR_KEYS = 32
 # About what vision models make of an image; only its order of magnitude counts.
 PART_TOKENS = 1000
 MAX_SHOWN_CHARS = 64
 _HEX_32 = re.compile("[0-9a-f]{32}")
 _ARM = re.compile(r"constrained-str$|tuple\[")
+_UNKNOWN = "Object contains unknown field "
 # vLLM's word for thinking without a budget.
 UNLIMITED = -1
 _SAYS_OF_ANSWER = ("response_format", "tools", "tool_choice")
@@ -124,7 +131,13 @@ class _Scalars(msgspec.Struct):
 
     model: str
     stream: bool | None = None
-    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_ANSWERS)] | None = None
+    n: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    min_tokens: _TokenLimit | None = None
+    logprobs: bool | int | None = None
+    top_logprobs: int | None = None
+    prompt_logprobs: int | None = None
+    logprob_token_ids: list[int] | None = None
+    use_beam_search: bool | None = None
     max_tokens: _TokenLimit | None = None
     max_completion_tokens: _TokenLimit | None = None
     thinking_token_budget: _ThinkingBudget | None = None
@@ -145,8 +158,10 @@ class RoutedRequest:
 
     `user_texts` are those of `texts` that the user wrote, not an assistant or a tool;
     `other_tokens` estimates what the prompt holds besides `texts`, such as tools or token ids;
-    `is_plain_text` tells that the prompt is the texts, all of them and nothing else. `verify` is the check to be made,
-    which `options.verify`, the operator's default and the request's own fields lead to.
+    `num_sequences` is how many answers an engine makes: prompts times n; without a `has_token_limit` of its own,
+    `max_tokens` is the operator's. `is_plain_text` tells that the prompt is the texts, all of them and nothing else.
+    `verify` is the check to be made, which `options.verify`, the operator's default and the request's own fields lead
+    to.
     """
 
     endpoint: Endpoint
@@ -155,9 +170,11 @@ class RoutedRequest:
     texts: tuple[str, ...]
     user_texts: tuple[str, ...] = ()
     other_tokens: int = 0
+    num_sequences: int = 1
     is_plain_text: bool = True
     stream: bool
     max_tokens: int | None
+    has_token_limit: bool = True
     thinking_token_budget: int | None = None
     is_repeatable: bool
     has_tools: bool = False
@@ -171,31 +188,46 @@ class RoutedRequest:
 
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KNOWN_FIELDS = sorted(
+    frozenset().union({"laar"}, *OPEN_FIELDS.values(), IGNORED_FIELDS, REFUSED_FIELDS.keys(), CLOSED_FIELDS)
+)
+# stops at the first field that it does not know, where a dict would take all of them
+_BODY = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Body",
+        [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in _KNOWN_FIELDS],
+        forbid_unknown_fields=True,
+    )
+)
 _SCALARS = msgspec.json.Decoder(_Scalars)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _ANY = msgspec.json.Decoder(Any)
-_PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]])
+_TEXT = msgspec.json.Decoder(str)
+_TEXTS = msgspec.json.Decoder(list[str])
 _NO_OPTIONS = LaarOptions()
 _VERIFY_TYPES = ", ".join(arm.model_fields["type"].annotation.__args__[0] for arm in get_args(get_args(VerifySpec)[0]))
 
 
 def parse_request(
-    body: bytes, *, endpoint: Endpoint, max_body_bytes: int, default_verify: Spec = NOT_VERIFIED
+    body: bytes, *, endpoint: Endpoint, limits: Limits, default_verify: Spec = NOT_VERIFIED
 ) -> RoutedRequest:
     """Decode a body; raise a ClientError with status 400 or 413 that names the field at fault.
 
     `default_verify` is the check of a request that says nothing of one.
     """
-    if len(body) > max_body_bytes:
-        raise BodyTooLargeError(f"body: {len(body)} bytes; at most {max_body_bytes} are allowed", param="body")
-    fields = _decode(_FIELDS, body)
+    if len(body) > limits.max_body_bytes:
+        raise BodyTooLargeError(f"body: {len(body)} bytes; at most {limits.max_body_bytes} are allowed", param="body")
+    fields = _fields(body)
+    refuse_large_fields(fields)
     unsent = _unsent_fields(fields)
     if unsent:
         fields = {name: raw for name, raw in fields.items() if name not in unsent}
         body = msgspec.json.encode(fields)
     _refuse_fields(fields, OPEN_FIELDS[endpoint])
-    scalars = _decode(_SCALARS, body)
+    steering = {name: fields[name] for name in _Scalars.__struct_fields__ if name in fields}
+    scalars = _decode(_SCALARS, msgspec.json.encode(steering))
     _refuse_no_tokens(scalars, endpoint)
+    _refuse_expensive(scalars, limits)
     options = parse_options(fields.get("laar"))
     if options.policy is not None and scalars.model != AUTO:
         message = (
@@ -203,18 +235,21 @@ def parse_request(
         )
         raise ClientError(message, param="laar.policy")
     read = _read_chat if endpoint is Endpoint.CHAT else _read_completion
-    texts, user_texts, other_tokens = read(fields, scalars.model)
-    other_tokens += _extra_tokens(fields)
+    prompt = read(fields, scalars.model)
+    _refuse_many(prompt, scalars.n or 1, limits)
+    asked_tokens = scalars.max_completion_tokens or scalars.max_tokens
     request = RoutedRequest(
         endpoint=endpoint,
         body=body,
         model=scalars.model,
-        texts=texts,
-        user_texts=user_texts,
-        other_tokens=other_tokens,
+        texts=prompt.texts,
+        user_texts=prompt.user_texts,
+        other_tokens=(other_tokens := prompt.other_tokens + _extra_tokens(fields)),
+        num_sequences=prompt.num_prompts * (scalars.n or 1),
         is_plain_text=not other_tokens and scalars.truncate_prompt_tokens is None,
         stream=bool(scalars.stream),
-        max_tokens=scalars.max_completion_tokens or scalars.max_tokens,
+        max_tokens=limits.max_tokens if asked_tokens is None else asked_tokens,
+        has_token_limit=asked_tokens is not None,
         thinking_token_budget=scalars.thinking_token_budget,
         is_repeatable=scalars.temperature == 0 or scalars.seed is not None,
         has_tools=bool(scalars.tools),
@@ -255,12 +290,13 @@ def _asked(texts: Sequence[str], fields: dict[str, msgspec.Raw]) -> Asked:
 
 def endpoint_of(body: bytes) -> Endpoint:
     """The endpoint that a body was meant for, by what it is a prompt in."""
-    return Endpoint.CHAT if "messages" in _decode(_FIELDS, body) else Endpoint.COMPLETIONS
+    return Endpoint.CHAT if "messages" in _fields(body) else Endpoint.COMPLETIONS
 
 
 def parse_options(raw: msgspec.Raw | None) -> LaarOptions:
     if raw is None:
         return _NO_OPTIONS
+    _refuse_many_keys(raw)
     try:
         return LaarOptions.model_validate_json(bytes(raw), context=_numbers_of_verify(raw))
     except ValidationError as error:
@@ -269,9 +305,23 @@ def parse_options(raw: msgspec.Raw | None) -> LaarOptions:
 
 def _numbers_of_verify(raw: msgspec.Raw) -> dict[str, str]:
     try:
-        verify = _FIELDS.decode(raw).get("verify")
+        verify = _keys(raw).get("verify")
         return {} if verify is None else numbers_as_written(bytes(verify))
     except (msgspec.ValidationError, UnicodeDecodeError):
+        return {}  # no text: pydantic says what is wrong with it
+
+
+def _refuse_many_keys(raw: msgspec.Raw) -> None:
+    """Pydantic makes an error of each key that it does not know."""
+    for field, keys in (("laar", _keys(raw)), ("laar.verify", _keys(_keys(raw).get("verify")))):
+        if len(keys) > MAX_LAAR_KEYS:
+            raise UnknownFieldError(f"{field}: {len(keys)} keys; at most {MAX_LAAR_KEYS} are allowed", param=field)
+
+
+def _keys(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw]:
+    try:
+        return {} if raw is None else _FIELDS.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}  # no object, or no text: pydantic says what is wrong with it
 
 
@@ -284,11 +334,20 @@ def parse_feedback(body: bytes) -> Feedback:
         raise _client_error(error, prefix="", known=Feedback.model_fields) from None
 
 
+def _fields(body: bytes) -> dict[str, msgspec.Raw]:
+    """The fields of a body, each as it came."""
+    found = _decode(_BODY, body)
+    values = ((name, getattr(found, name)) for name in _KNOWN_FIELDS)
+    return {name: raw for name, raw in values if raw is not msgspec.UNSET}
+
+
 def _decode(decoder: "msgspec.json.Decoder[_T]", data: bytes | msgspec.Raw, field: str = "") -> _T:
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
+        if message.startswith(_UNKNOWN):
+            raise _unknown_field(message.removeprefix(_UNKNOWN)[1:-1]) from None
         name = (field + path.rstrip("`")).lstrip(".") or "body"
         if "missing required field" in message:
             name = ".".join(filter(None, (name.removeprefix("body"), message.split("`")[1])))
@@ -325,14 +384,45 @@ def _refuse_no_tokens(scalars: _Scalars, endpoint: Endpoint) -> None:
 def _refuse_fields(fields: dict[str, msgspec.Raw], open_: Collection[str]) -> None:
     for name in fields:
         if name != "laar" and name not in open_:
-            shown = name[:MAX_SHOWN_CHARS]
-            is_closed = name in CLOSED_FIELDS
-            what = "is not open to callers" if is_closed else "is unknown; laar takes the fields that vLLM takes"
-            raise UnknownFieldError(f"{shown}: this field {what}", param=shown)
-    for name, limit in MAX_GRAMMAR_BYTES.items():
-        size = len(bytes(fields[name])) if name in fields else 0
-        if size > limit:
-            raise ClientError(f"{name}: {size} bytes; at most {limit} are allowed", param=name)
+            raise _unknown_field(name)
+
+
+def _unknown_field(name: str) -> UnknownFieldError:
+    shown = name[:MAX_SHOWN_CHARS]
+    is_closed = name in CLOSED_FIELDS
+    what = "is not open to callers" if is_closed else "is unknown; laar takes the fields that vLLM takes"
+    return UnknownFieldError(f"{shown}: this field {what}", param=shown)
+
+
+def _refuse_expensive(scalars: _Scalars, limits: Limits) -> None:
+    """What makes one request the work of many is the operator's to allow."""
+    if scalars.use_beam_search and not limits.beam_search:
+        raise ClientError("use_beam_search: the operator has not turned beam search on", param="use_beam_search")
+    num_token_ids = None if scalars.logprob_token_ids is None else len(scalars.logprob_token_ids)
+    asked: dict[str, tuple[int | bool | None, int | None]] = {
+        "max_tokens": (scalars.max_tokens, limits.max_tokens),
+        "max_completion_tokens": (scalars.max_completion_tokens, limits.max_tokens),
+        "min_tokens": (scalars.min_tokens, limits.max_tokens),
+        "logprobs": (scalars.logprobs, limits.max_logprobs),
+        "top_logprobs": (scalars.top_logprobs, limits.max_logprobs),
+        "prompt_logprobs": (scalars.prompt_logprobs, limits.max_logprobs),
+        "logprob_token_ids": (num_token_ids, limits.max_logprobs),
+    }
+    for name, (value, most) in asked.items():
+        # -1 asks an engine for the whole vocabulary
+        if value is not None and not isinstance(value, bool) and most is not None and not 0 <= value <= most:
+            raise ClientError(f"{name}: {value} is asked for; 0 to {most} are allowed here", param=name)
+
+
+def _refuse_many(prompt: "_Prompt", n: int, limits: Limits) -> None:
+    """Every prompt is answered n times, and each time is a sequence of the engine's."""
+    field = "n" if n > 1 else "prompt"
+    if (num_sequences := prompt.num_prompts * n) > limits.max_sequences:
+        what = f"{prompt.num_prompts} prompts with {n} answers each are {num_sequences} sequences"
+        raise ClientError(f"{field}: {what}; at most {limits.max_sequences} are allowed", param=field)
+    if prompt.num_media > limits.max_media:
+        message = f"messages: {prompt.num_media} parts that are not text; at most {limits.max_media} are allowed"
+        raise ClientError(message, param="messages")
 
 
 def _refuse_unverifiable(fields: dict[str, msgspec.Raw], scalars: _Scalars) -> None:
@@ -341,7 +431,7 @@ def _refuse_unverifiable(fields: dict[str, msgspec.Raw], scalars: _Scalars) -> N
         raise ClientError(f"n: {scalars.n} answers cannot be verified at once; 1 is allowed", param="n")
     if scalars.echo:
         raise ClientError("echo: an answer that repeats its prompt cannot be verified", param="echo")
-    if "prompt" in fields and not isinstance(_decode(_PROMPT, fields["prompt"], "prompt"), str):
+    if "prompt" in fields and bytes(fields["prompt"])[:1] != b'"':
         raise ClientError("prompt: to be verified it must be one string", param="prompt")
 
 
@@ -350,50 +440,71 @@ def _extra_tokens(fields: dict[str, msgspec.Raw]) -> int:
     return sum(len(bytes(fields[name])) for name in _PROMPT_EXTRAS if name in fields) // _CHARS_PER_TOKEN
 
 
-def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
-    """The texts of all messages, those of the user, and about how many tokens the rest of the messages has."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prompt:
+    """What is asked: all texts, those of the user, about how many tokens the rest has."""
+
+    texts: tuple[str, ...]
+    user_texts: tuple[str, ...]
+    other_tokens: int = 0
+    num_prompts: int = 1
+    num_media: int = 0
+
+
+def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> _Prompt:
     raw = fields.get("messages")
     if raw is None:
         raise ClientError("messages: a chat request needs this field", param="messages")
+    refuse_many_objects(raw, "messages")
     messages = _decode(_MESSAGES, raw, "messages")
     if not 0 < len(messages) <= MAX_MESSAGES:
         raise ClientError(f"messages: {len(messages)} given; 1 to {MAX_MESSAGES} are allowed", param="messages")
     texts: list[str] = []
     user_texts: list[str] = []
-    num_chars = num_parts = 0
+    num_chars = num_media = 0
     for index, message in enumerate(messages):
         if message.content is None and message.role in _NEEDS_CONTENT:
             field = f"messages[{index}].content"
             raise ClientError(f"{field}: a message of role '{message.role}' needs this field", param=field)
         parts = [] if isinstance(message.content, str | None) else message.content
         said = [message.content] if isinstance(message.content, str) else [p.text for p in parts if p.text is not None]
-        num_parts += sum(part.text is None for part in parts)
+        num_media += sum(part.text is None for part in parts)
         texts += said
         user_texts += said if message.role == "user" else []
         for call in message.tool_calls or ():
             num_chars += len(call.function.name) + len(call.function.arguments)
-    return tuple(texts), tuple(user_texts), num_parts * PART_TOKENS + num_chars // _CHARS_PER_TOKEN
+    return _Prompt(
+        texts=tuple(texts),
+        user_texts=tuple(user_texts),
+        other_tokens=num_media * PART_TOKENS + num_chars // _CHARS_PER_TOKEN,
+        num_media=num_media,
+    )
 
 
-def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
-    """The prompt's texts, which the user wrote, and how many tokens it gives as ids."""
+def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> _Prompt:
     raw = fields.get("prompt")
     if raw is None:
         raise ClientError("prompt: a completion request needs this field", param="prompt")
-    prompt = _decode(_PROMPT, raw, "prompt")
-    if not prompt:
-        raise ClientError("prompt: it is empty", param="prompt")
-    if isinstance(prompt, str):
-        return (prompt,), (prompt,), 0
+    data = bytes(raw)
+    if data[:1] != b"[":
+        text = _decode(_TEXT, raw, "prompt")
+        if not text:
+            raise ClientError("prompt: it is empty", param="prompt")
+        return _Prompt(texts=(text,), user_texts=(text,))
     if model == AUTO:
         raise ClientError(
             "prompt: with model 'auto' it must be one string, which laar reads to choose a model; "
             "for token ids or several prompts name a model",
             param="prompt",
         )
-    ids = sum(1 if isinstance(item, int) else len(item) for item in prompt if not isinstance(item, str))
-    texts = tuple(text for text in prompt if isinstance(text, str))
-    return texts, texts, ids
+    if (ids := num_ids(raw)) is not None:
+        # one list, or one of several
+        return _Prompt(texts=(), user_texts=(), other_tokens=ids, num_prompts=max(1, data.count(b"[") - 1))
+    if (most := most_texts(raw)) > MAX_OBJECTS:
+        raise ClientError(f"prompt: {most} texts; at most {MAX_OBJECTS} are allowed", param="prompt")
+    found = _decode(_TEXTS, raw, "prompt")
+    texts = tuple(found)
+    return _Prompt(texts=texts, user_texts=texts, num_prompts=len(texts))
 
 
 def _client_error(error: ValidationError, *, prefix: str, known: Collection[str]) -> ClientError:

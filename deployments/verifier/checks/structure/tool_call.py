@@ -49,7 +49,7 @@ class ToolCalls(Check):
     reads_calls = True
 
     type: Literal["tool_call"]
-    calls: Annotated[tuple[ExpectedCall, ...], Field(min_length=1, max_length=MAX_CALLS)]
+    calls: Annotated[tuple[ExpectedCall, ...], Field(min_length=1, max_length=MAX_CALLS, fail_fast=True)]
     mode: Literal["all", "any"] = "all"
     required: bool = True
 

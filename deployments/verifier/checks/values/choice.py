@@ -21,7 +21,7 @@ class Choice(Check):
 
     type: Literal["choice"]
     value: Annotated[str, StringConstraints(pattern=f"^[{LETTERS}]$")]
-    options: Annotated[tuple[Option, ...], Field(min_length=2, max_length=len(LETTERS))] | None = None
+    options: Annotated[tuple[Option, ...], Field(min_length=2, max_length=len(LETTERS), fail_fast=True)] | None = None
 
     @model_validator(mode="after")
     def _is_an_option(self) -> "Choice":

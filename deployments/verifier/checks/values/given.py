@@ -1,5 +1,6 @@
 """The values that a request gives to be compared with, bounded in number and size."""
 
+import unicodedata
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
@@ -14,7 +15,7 @@ THREAD_CHARS = 32_000
 MAX_VALUES_CHARS = 65536
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=16384)]
-Values = Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_VALUES)]
+Values = Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_VALUES, fail_fast=True)]
 
 
 class WithValues(Check):
@@ -40,10 +41,13 @@ class WithValues(Check):
     @classmethod
     def _can_be_found(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         values = (value,) if isinstance(value, str) else value
+        size_chars = 0
+        for text in values:
+            # one character can stand for eighteen
+            size_chars += len(unicodedata.normalize("NFKC", text))
+            if size_chars > MAX_VALUES_CHARS:
+                raise ValueError(f"more than the {MAX_VALUES_CHARS} characters in all that are allowed, written out")
         blank = [index for index, text in enumerate(values) if not normalise(text)]
         if blank:
             raise ValueError(f"value {blank[0]} has no visible character; every answer would contain it")
-        size_chars = sum(map(len, values))
-        if size_chars > MAX_VALUES_CHARS:
-            raise ValueError(f"{size_chars} characters in all; at most {MAX_VALUES_CHARS} are allowed")
         return value

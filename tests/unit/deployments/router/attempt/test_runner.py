@@ -210,7 +210,7 @@ class Bench:
         body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0, **fields}
         body["laar"] = laar or {}
         raw = json.dumps(body).encode()
-        request = parse_request(raw, endpoint=Endpoint.CHAT, max_body_bytes=100_000)
+        request = parse_request(raw, endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=100_000))
         now_s = asyncio.get_running_loop().time()
         return self.runner.open(request, request_id="r", arrived_s=now_s)
 

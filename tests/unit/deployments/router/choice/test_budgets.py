@@ -97,7 +97,7 @@ def ask(task: str | None = "sums", model: str = "auto", text: str = "2 + 2?", **
     if task is not None:
         body["laar"] = {"task": task}
     encoded = json.dumps(body).encode()
-    return parse_request(encoded, endpoint=Endpoint.CHAT, max_body_bytes=10_000)
+    return parse_request(encoded, endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=10_000))
 
 
 def test_planned_budget_is_sent_and_enters_accuracy_and_time() -> None:

@@ -7,6 +7,7 @@ import pytest
 from deployments.contract.errors import ClientError, LogOffError, UnknownModelError
 from deployments.router.http.admission import Offer, admit
 from deployments.router.http.request import Endpoint, RoutedRequest
+from deployments.router.settings import Limits
 from deployments.verifier.checks import SPEC
 
 OFFER = Offer(
@@ -14,7 +15,7 @@ OFFER = Offer(
     thinkers=frozenset({"thinker"}),
     custom_checks=frozenset({"short"}),
     has_log=False,
-    max_body_bytes=10_000,
+    limits=Limits(max_body_bytes=10_000),
 )
 
 
@@ -46,7 +47,13 @@ def test_budget_that_some_model_can_honour_is_taken(model: str) -> None:
     [
         pytest.param(OFFER, "plain", r"not 'plain' .* models that can: \['thinker'\]", id="by name"),
         pytest.param(
-            Offer(models=("a",), thinkers=frozenset(), custom_checks=frozenset(), has_log=True, max_body_bytes=999),
+            Offer(
+                models=("a",),
+                thinkers=frozenset(),
+                custom_checks=frozenset(),
+                has_log=True,
+                limits=Limits(max_body_bytes=999),
+            ),
             "auto",
             r"no model can be held to it; models that can: \[\]",
             id="auto",

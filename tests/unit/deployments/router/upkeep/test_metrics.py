@@ -17,6 +17,7 @@ from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Spared, Status, Tries
 from deployments.router.choice.candidates import Demand
 from deployments.router.http.request import Endpoint, parse_request
+from deployments.router.settings import Limits
 from deployments.router.text.features import Features
 from deployments.router.upkeep import metrics as metrics_module
 from deployments.router.upkeep.metrics import RouterMetrics
@@ -83,7 +84,7 @@ def served(*statuses: Status, stream: bool = False, verify: bool = True) -> Serv
     tries = Tries(max_attempts=9, deadline_at_s=60.0, is_repeatable=True, attempts=[attempt(s) for s in statuses])
     return ServedRequest(
         request_id="r",
-        request=parse_request(json.dumps(body).encode(), endpoint=Endpoint.CHAT, max_body_bytes=10_000),
+        request=parse_request(json.dumps(body).encode(), endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=10_000)),
         features=Features(language="en", language_confidence=1.0, num_chars=9, symbol_share=0.0, task="t"),
         demand=NO_DEMAND,
         log=tries,

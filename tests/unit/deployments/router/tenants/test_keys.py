@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from deployments.contract.errors import AuthenticationError
-from deployments.router.http.auth import ApiKeys
+from deployments.router.tenants.keys import ApiKeys
 
 HASH = hashlib.sha256(b"secret").hexdigest()
 KEYS = ApiKeys(frozenset({HASH}))
