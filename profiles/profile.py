@@ -285,5 +285,5 @@ def load_profile(source: str | None) -> Profile:
     path = packaged if "/" not in source and packaged.is_file() else Path(source)
     if not path.is_file():
         known = sorted(p.stem for p in PACKAGED.glob("*.json"))
-        raise FileNotFoundError(f"profile '{source}' is neither a file nor one that ships with laar: {known}")
+        raise FileNotFoundError(f"profile '{source}' is neither a file nor one that ships with laar; known: {known}")
     return Profile.model_validate_json(path.read_bytes())

@@ -1,12 +1,14 @@
 """The commands of `laar` together."""
 
 import os
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from scripts.allocate.commands import allocate
 from scripts.bench.commands import bench
+from scripts.client import commands as client
 from scripts.log.commands import log
 from scripts.options import JsonPath
 from scripts.profile.commands import profile
@@ -14,16 +16,26 @@ from scripts.simulate.commands import simulate
 from scripts.verify.commands import verify
 from serve_app.environment import prepare_environment
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+for command in (client.up, client.check, client.ask, client.explain, client.feedback):
+    app.command()(command)
 app.add_typer(bench, name="bench")
 app.add_typer(log, name="log")
 app.add_typer(profile, name="profile")
 app.add_typer(simulate, name="simulate")
 
 
-@app.callback()
-def main_options() -> None:
-    """Accuracy-aware LLM serving on Ray Serve."""
+@app.callback(invoke_without_command=True)
+def main_options(
+    is_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Accuracy-aware LLM serving on Ray Serve.
+
+    Exit status of every command: 0 for success, 1 for what went wrong, 2 for wrong options, 130 after Ctrl-C.
+    """
+    if is_version:
+        print(f"laar {version('laar')}")
+        raise typer.Exit
     prepare_environment(os.environ)
 
 

@@ -56,8 +56,11 @@ class ModelConfig(_Strict):
         """The config of the engine that is named; each but vLLM's has a section of its name, which must be there."""
         given = {name: section for name in ENGINES if (section := getattr(self, name, None)) is not None}
         needed = {self.engine} & type(self).model_fields.keys()
-        if odd := given.keys() ^ needed:
-            raise ValueError(f"engine '{self.engine}' and the section '{min(odd)}' must go together")
+        if odd := given.keys() - needed:
+            section = min(odd)
+            raise ValueError(f"there is a section '{section}', and engine is '{self.engine}'; write engine: {section}")
+        if needed - given.keys():
+            raise ValueError(f"engine is '{self.engine}', so the section '{self.engine}' is needed")
         return ENGINES[self.engine](self.llm_config, *given.values())
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import psutil
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -52,7 +53,7 @@ def _run(signals: "Signals", *, log_path: Path, once: bool, json_path: Path | No
     console.print(f"Starting Ray, Gemma-3-270m and SmolLM2-135M on vLLM (CPU); the log goes to {log_path}.")
     # held from before the start until the try that ends what was started
     signals.are_held = True
-    process = start_application(port, log_path)
+    process = start_application(on_port(CONFIG, port, log_path), log_path)
     try:
         signals.release()
         wait_until_ready(process, port, log_path)
@@ -106,14 +107,21 @@ class DemoError(Exception):
     """The application did not come up, or went away; the message says where to look."""
 
 
-def start_application(port: int, log_path: Path, *, config: Path = CONFIG) -> "subprocess.Popen[bytes]":
+def on_port(config: Path, port: int, log_path: Path) -> Path:
+    """The config, or a copy of it beside the log that listens on another port."""
+    document = yaml.safe_load(config.read_text())
+    if document["http_options"]["port"] == port:
+        return config
+    document["http_options"]["port"] = port
+    copy = log_path.with_suffix(".yaml")
+    copy.write_text(yaml.safe_dump(document, sort_keys=False))
+    return copy
+
+
+def start_application(config: Path, log_path: Path) -> "subprocess.Popen[bytes]":
     """`serve run` with a config, in a session of its own, so that Ctrl-C does not reach it past us."""
     environment = dict(os.environ)
     prepare_environment(environment)
-    if port != 8000:
-        text = config.read_text().replace("port: 8000", f"port: {port}")
-        config = log_path.with_suffix(".yaml")
-        config.write_text(text)
     with log_path.open("wb") as log:
         return subprocess.Popen(
             _command(config), env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -13,8 +13,6 @@ from typing import Any, TypeVar, get_args
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.engines.embedded import default_cache_dir
@@ -30,11 +28,13 @@ from deployments.log.reading.queries import (
     list_attempts,
     new_attempts,
     request_chains,
+    requests_like,
 )
 from deployments.log.settings import SQLITE, database_url, default_url
 from deployments.log.writing.flusher import PRUNE_BATCH
 from deployments.router.attempt.tries import Status
 from deployments.router.choice.policy import PolicyName
+from scripts.tables import Column, print_json, print_table
 
 T = TypeVar("T")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -118,12 +118,27 @@ def show_attempts(store: Store, wanted: ListFilter, *, limit: int, as_json: bool
     with store.engine.connect() as connection:
         rows = list_attempts(connection, wanted.as_filter(_now()), limit=limit)
     if as_json:
-        print(_json(rows))
+        print_json(rows)
         return
-    table = Table("time (UTC)", "request", "model", "task", "lang", "bucket", "verdict", "now", "reason", "latency")
-    for row in rows:
-        table.add_row(*_cells(row))
-    Console().print(table)
+    print_table(attempt_columns(rows))
+
+
+def show_request(store: Store, request_id: str, *, as_json: bool) -> None:
+    """One request with its attempts; ValueError if the log has none of that id, or several that begin so."""
+    with store.engine.connect() as connection:
+        found = requests_like(connection, f"laar-{request_id.removeprefix('laar-').replace('-', '').lower()}")
+    if len(found) != 1:
+        what = "no request has" if not found else f"{len(found)} requests or more have"
+        raise ValueError(f"{what} an id that begins with '{request_id}'")
+    (request,) = found
+    if as_json:
+        print_json(request)
+        return
+    for name, value in request.items():
+        if name != "attempts" and value is not None:
+            print(f"{name:14} {value}")
+    print()
+    print_table(attempt_columns(request["attempts"]))
 
 
 def follow(store: Store, wanted: ListFilter) -> None:
@@ -158,16 +173,21 @@ def show_stats(store: Store, wanted: ListFilter, *, as_json: bool) -> None:
         came = arrivals(connection, since=filters.since, before=now)
     ttca = _ttca(found)
     if as_json:
-        print(_json({"accuracy": [asdict(cell) for cell in cells], "ttca": ttca, "arrivals": asdict(came)}))
+        print_json({"accuracy": [asdict(cell) for cell in cells], "ttca": ttca, "arrivals": asdict(came)})
         return
-    console = Console()
-    console.print(_accuracy_table(cells), _ttca_table(ttca), _arrivals_table(came))
+    print_table(_accuracy_columns(cells), title="accuracy")
+    print_table(_ttca_columns(ttca), title="Time-to-Correct-Answer")
+    title = f"{came.num_requests} requests in {came.window_s:.0f} s: {came.rate_per_s:.4g} per second"
+    print_table(_arrival_columns(came), title=title)
 
 
 def prune(store: Store, older_than: str, *, as_json: bool) -> None:
     before = moment(older_than, _now())
     count = store.prune(before, batch=PRUNE_BATCH)
-    print(_json({"before": before, "rows": count}) if as_json else f"{count} rows from before {before:%F %T} deleted")
+    if as_json:
+        print_json({"before": before, "rows": count})
+    else:
+        print(f"{count} rows from before {before:%F %T} deleted")
 
 
 def migrate(store: Store) -> None:
@@ -180,7 +200,7 @@ def _url(url: str | None, from_environment: str, *, needs_tables: bool) -> str:
     found = url or from_environment or default_url(default_cache_dir(os.environ))
     parsed = database_url(found)
     if needs_tables and parsed.get_backend_name() == SQLITE and not Path(str(parsed.database)).is_file():
-        raise ValueError(f"there is no attempt log at {parsed.database}")
+        raise ValueError(f"there is no attempt log at {parsed.database}; LAAR_LOG_URL names another one")
     return found
 
 
@@ -193,22 +213,24 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, default=str)
+def attempt_columns(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """A row for each attempt; the id is whole, as other commands take it."""
 
+    def column(title: str, rank: int, name: str) -> Column:
+        return Column(title=title, rank=rank, cells=[str(row[name] or "") for row in rows])
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
     return [
-        f"{row['arrived_at']:%F %T}",
-        f"{row['request_id'].removeprefix('laar-')[:8]}/{row['attempt_index']}",
-        row["model"],
-        row["task"],
-        row["language"],
-        row["bucket"],
-        row["verdict"],
-        row["outcome"],
-        row["reason"],
-        f"{row['latency_s']:.2f} s",
+        Column(title="time (UTC)", rank=3, cells=[f"{row['arrived_at']:%F %T}" for row in rows]),
+        Column(title="request", rank=0, cells=[row["request_id"].removeprefix("laar-") for row in rows]),
+        Column(title="try", rank=6, cells=[str(row["attempt_index"] + 1) for row in rows], is_number=True),
+        column("model", 0, "model"),
+        column("task", 8, "task"),
+        column("lang", 5, "language"),
+        column("bucket", 9, "bucket"),
+        column("verdict", 0, "verdict"),
+        column("now", 7, "outcome"),
+        column("reason", 2, "reason"),
+        Column(title="latency", rank=1, cells=[f"{row['latency_s']:.2f} s" for row in rows], is_number=True),
     ]
 
 
@@ -225,24 +247,34 @@ def _ttca(found: Sequence[Chain]) -> dict[str, Any]:
     }
 
 
-def _accuracy_table(cells: Sequence[Accuracy]) -> Table:
-    table = Table("model", "lang", "bucket", "correct", "of", "accuracy", "95 % interval", title="accuracy")
-    for cell in cells:
-        share, interval = f"{cell.correct / cell.tried:.2f}", f"{cell.low:.2f} to {cell.high:.2f}"
-        table.add_row(cell.model, cell.language, cell.bucket, str(cell.correct), str(cell.tried), share, interval)
-    return table
+def _accuracy_columns(cells: Sequence[Accuracy]) -> list[Column]:
+    return [
+        Column(title="model", rank=0, cells=[cell.model for cell in cells]),
+        Column(title="lang", rank=0, cells=[cell.language for cell in cells]),
+        Column(title="bucket", rank=3, cells=[cell.bucket for cell in cells]),
+        Column(title="correct", rank=2, cells=[str(cell.correct) for cell in cells], is_number=True),
+        Column(title="of", rank=1, cells=[str(cell.tried) for cell in cells], is_number=True),
+        Column(title="accuracy", rank=0, cells=[f"{cell.correct / cell.tried:.2f}" for cell in cells], is_number=True),
+        Column(title="95 % interval", rank=4, cells=[f"{cell.low:.2f} to {cell.high:.2f}" for cell in cells]),
+    ]
 
 
-def _ttca_table(ttca: Mapping[str, Any]) -> Table:
-    table = Table("requests", "with retries as one", "solved", "mean", "p50", "p95", title="Time-to-Correct-Answer")
-    times = [f"{ttca[name]:.2f} s" if ttca[name] is not None else "-" for name in ("mean_s", "p50_s", "p95_s")]
-    table.add_row(str(ttca["requests"]), str(ttca["chains"]), str(ttca["solved"]), *times)
-    return table
+def _ttca_columns(ttca: Mapping[str, Any]) -> list[Column]:
+    def seconds(name: str) -> str:
+        return f"{ttca[name]:.2f} s" if ttca[name] is not None else "-"
+
+    return [
+        Column(title="requests", rank=2, cells=[str(ttca["requests"])], is_number=True),
+        Column(title="with retries as one", rank=3, cells=[str(ttca["chains"])], is_number=True),
+        Column(title="solved", rank=1, cells=[str(ttca["solved"])], is_number=True),
+        Column(title="mean TTCA", rank=0, cells=[seconds("mean_s")], is_number=True),
+        Column(title="p50", rank=0, cells=[seconds("p50_s")], is_number=True),
+        Column(title="p95", rank=0, cells=[seconds("p95_s")], is_number=True),
+    ]
 
 
-def _arrivals_table(came: LoggedArrivals) -> Table:
-    title = f"{came.num_requests} requests in {came.window_s:.0f} s: {came.rate_per_s:.4g} per second"
-    table = Table("task", "share", title=title)
-    for task, share in came.task_shares.items():
-        table.add_row(task, f"{share:.3f}")
-    return table
+def _arrival_columns(came: LoggedArrivals) -> list[Column]:
+    return [
+        Column(title="task", rank=0, cells=list(came.task_shares)),
+        Column(title="share", rank=0, cells=[f"{share:.3f}" for share in came.task_shares.values()], is_number=True),
+    ]

@@ -44,6 +44,19 @@ def log_list(
     actions.run(url, url_env, lambda store: actions.show_attempts(store, wanted, limit=limit, as_json=as_json))
 
 
+@log.command("show")
+def log_show(
+    request_id: Annotated[str, typer.Argument(metavar="ID", help="The request's id, or how it begins.")],
+    url: LogUrl = None,
+    url_env: LogUrlEnv = LOG_URL_ENV,
+    as_json: AsJson = False,
+) -> None:
+    """One request with all its attempts, and its texts where the log keeps them."""
+    from scripts.log import actions
+
+    actions.run(url, url_env, lambda store: actions.show_request(store, request_id, as_json=as_json))
+
+
 @log.command("tail")
 def log_tail(
     url: LogUrl = None,

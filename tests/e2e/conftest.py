@@ -8,7 +8,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from scripts.demo.run import CONFIG, Signals, end_application, start_application, wait_until_ready
+from scripts.demo.run import CONFIG, Signals, end_application, on_port, start_application, wait_until_ready
 
 PORT = 8341
 # ports of their own, so that the tests run beside an application that is up
@@ -32,7 +32,7 @@ def running(config: Path, *, port: int, log_path: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in RAY_PORTS.items():
             patch.setenv(name, value)
-        process = start_application(port, log_path, config=config)
+        process = start_application(on_port(config, port, log_path), log_path)
         try:
             wait_until_ready(process, port, log_path)
             yield f"http://127.0.0.1:{port}"

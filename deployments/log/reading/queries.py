@@ -28,6 +28,7 @@ class Filter:
     language: str | None = None
     verdict: str | None = None
     policy: str | None = None
+    api_key_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,19 @@ def list_attempts(connection: Connection, wanted: Filter, *, limit: int) -> list
         .limit(limit)
     )
     return [dict(row) for row in reversed(connection.execute(newest).mappings().all())]
+
+
+def requests_like(connection: Connection, beginning: str) -> list[dict[str, Any]]:
+    """The requests whose id begins so, two at most, each with its `attempts` and what is thought of them."""
+    shown = [column for column in requests.c if column.name != "api_key_hash"]
+    matching = requests.c.request_id.startswith(beginning, autoescape=True)
+    judged = _judged()
+    found = []
+    for row in connection.execute(select(*shown).where(matching).limit(2)).mappings().all():
+        own = select(judged).where(judged.c.request_id == row["request_id"]).order_by(judged.c.attempt_index)
+        tried = [dict(attempt) for attempt in connection.execute(own).mappings()]
+        found.append({**row, "attempts": tried})
+    return found
 
 
 def new_attempts(connection: Connection, wanted: Filter, *, after: int, limit: int) -> Page:
@@ -162,7 +176,7 @@ def count_by_cell(
 
 
 def _judged() -> Subquery:
-    """Attempts with their request's `policy`, and an `outcome`: the client's word on its answer comes before a verdict.
+    """Attempts with policy and key of their request, and an `outcome`: the client's word on its answer, else a verdict.
 
     A client that asks again found the answer wrong, where laar had no verdict of its own.
     """
@@ -180,12 +194,13 @@ def _judged() -> Subquery:
     joined = attempts.outerjoin(requests, requests.c.request_id == attempts.c.request_id).outerjoin(
         feedback, feedback.c.request_id == attempts.c.request_id
     )
-    return select(attempts, requests.c.policy, outcome.label("outcome")).select_from(joined).subquery("judged")
+    asked = (requests.c.policy, requests.c.api_key_hash)
+    return select(attempts, *asked, outcome.label("outcome")).select_from(joined).subquery("judged")
 
 
 def _matches(judged: Subquery, wanted: Filter) -> ColumnElement[bool]:
     found: list[ColumnElement[bool]] = []
-    for name in ("model", "task", "language", "verdict", "policy"):
+    for name in ("model", "task", "language", "verdict", "policy", "api_key_hash"):
         if (value := getattr(wanted, name)) is not None:
             found.append(judged.c[name] == value)
     return and_(_since(judged.c.arrived_at, wanted), *found)

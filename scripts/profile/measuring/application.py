@@ -72,7 +72,7 @@ def _with_application(
     print(f"starting the application of {config.path}; the log goes to {log_path}", file=sys.stderr)
     # held from before the start until the try that ends what was started
     signals.are_held = True
-    process = start_application(config.port, log_path, config=config.path)
+    process = start_application(config.path, log_path)
     try:
         signals.release()
         wait_until_ready(process, config.port, log_path, api_key)

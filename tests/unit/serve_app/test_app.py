@@ -188,10 +188,10 @@ def test_example_of_remote_models_is_a_config() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
+        pytest.param({"engine": "remote"}, "engine is 'remote', so the section 'remote' is needed", id="no-section"),
         pytest.param(
-            {"engine": "remote"}, "engine 'remote' and the section 'remote' must go together", id="no-section"
+            {**remote(), "engine": "vllm"}, "there is a section 'remote', and engine is 'vllm'", id="other-engine"
         ),
-        pytest.param({**remote(), "engine": "vllm"}, "engine 'vllm' and the section 'remote'", id="other-engine"),
         pytest.param({**model("a"), **remote()}, "llm_config is for engines that laar starts", id="both"),
         pytest.param(remote(model_id="auto"), "model_id 'auto' is taken", id="taken"),
         pytest.param(remote(urls=[]), "at least 1 item", id="nowhere"),

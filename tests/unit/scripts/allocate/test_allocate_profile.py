@@ -154,4 +154,7 @@ def test_window_without_attempts_is_refused(url: str, window: str, message: str)
 
 def test_log_that_is_not_there_is_refused() -> None:
     result = allocate(*QUEUE, "--log-url", "sqlite:////nowhere/a.sqlite")
-    assert (result.exit_code, result.stderr) == (1, "laar allocate: there is no attempt log at /nowhere/a.sqlite\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "laar allocate: there is no attempt log at /nowhere/a.sqlite; LAAR_LOG_URL names another one\n",
+    )

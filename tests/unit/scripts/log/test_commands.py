@@ -207,3 +207,38 @@ def test_what_no_attempt_can_have_is_refused(url: str, option: str, first: str) 
     result = laar("list", "--url", url, option, "lar")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"laar log: {option}: 'lar' is not known; allowed are {first}, ")
+
+
+def test_list_shows_whole_ids_at_eighty_columns(url: str) -> None:
+    environment = {"LAAR_LOG_URL": "", "COLUMNS": "80", "FORCE_COLOR": "1", "TERM": "dumb"}
+    result = CliRunner().invoke(commands.app, ["log", "list", "--url", url], env=environment)
+    assert f"{1:032x}" in result.stdout
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in result.stdout.splitlines()) <= 80
+    assert "not shown for the width of the terminal: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        pytest.param(request_id(1), id="id"),
+        pytest.param("00000000-0000-0000-0000-000000000001", id="uuid"),
+        pytest.param(f"{1:032x}", id="digits-as-listed"),
+    ],
+)
+def test_request_is_shown_with_its_attempts(url: str, named: str) -> None:
+    found = answer("show", named, "--url", url)
+    assert (found["request_id"], found["task"], found["policy"]) == (request_id(1), "sums", "fastest")
+    assert [(a["model"], a["verdict"]) for a in found["attempts"]] == [("a", "wrong"), ("b", "correct")]
+    assert "api_key_hash" not in found
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        pytest.param("laar-00", "2 requests or more have an id that begins with 'laar-00'", id="several"),
+        pytest.param("abc%", "no request has an id that begins with 'abc%'", id="none"),
+    ],
+)
+def test_id_that_names_no_single_request_is_refused(url: str, named: str, message: str) -> None:
+    result = laar("show", named, "--url", url)
+    assert (result.exit_code, result.stderr) == (1, f"laar log: {message}\n")

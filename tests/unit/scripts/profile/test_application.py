@@ -43,8 +43,8 @@ class Started:
         for name in ("start_application", "wait_until_ready", "end_application"):
             monkeypatch.setattr(application, name, getattr(self, name))
 
-    def start_application(self, port: int, log_path: Path, config: Path) -> "subprocess.Popen[bytes] | None":
-        self.calls.append(f"start {config.name} on {port}")
+    def start_application(self, config: Path, log_path: Path) -> "subprocess.Popen[bytes] | None":
+        self.calls.append(f"start {config.name}")
         return None
 
     def wait_until_ready(self, process: Any, port: int, log_path: Path, api_key: str | None) -> None:
@@ -67,7 +67,7 @@ class Started:
 def test_application_is_started_measured_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     started = Started(monkeypatch)
     assert started.run() == 7
-    assert started.calls == ["start c.yaml on 8123", "wait with k", "measure", "end"]
+    assert started.calls == ["start c.yaml", "wait with k", "measure", "end"]
 
 
 def test_application_that_does_not_come_up_is_ended_and_told(

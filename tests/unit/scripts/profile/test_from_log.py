@@ -268,7 +268,7 @@ def test_log_that_is_not_there_is_refused(tmp_path: Path) -> None:
     result = laar("--log-url", "sqlite:////nowhere/a.sqlite", "--out", tmp_path / "out.json")
     assert (result.exit_code, result.stderr) == (
         1,
-        "laar profile from-log: there is no attempt log at /nowhere/a.sqlite\n",
+        "laar profile from-log: there is no attempt log at /nowhere/a.sqlite; LAAR_LOG_URL names another one\n",
     )
 
 

@@ -259,7 +259,7 @@ def test_a_serving_named_twice_is_refused(tmp_path: Path) -> None:
 def test_faults_of_the_facts_are_told_by_their_keys(tmp_path: Path) -> None:
     study(tmp_path)
     (tmp_path / "simulate.yaml").write_text("{runs: [again], folds: 1, slots: 0, speed: 1}")
-    told = r"folds: .* \(1 given\)\nslots: .* \(0 given\)\nspeed: Extra inputs are not permitted \(1 given\)$"
+    told = r"folds: .* \(1 given\)\nslots: .* \(0 given\)\nspeed: there is no such key$"
     with pytest.raises(ValueError, match=told):
         load_study(tmp_path)
 

@@ -1,0 +1,324 @@
+"""`laar check`: what a config would start, and what is wrong with it, found out without starting anything."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import ValidationError
+
+from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir
+from deployments.engines.engine_configs import RemoteConfig, SimulatedConfig, VllmConfig
+from deployments.log.settings import database_url, default_url, plan_log, shown_url
+from deployments.verifier.checks.witnesses.custom import load_custom_checks
+from profiles.profile import Profile, load_profile
+from scripts.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown
+from serve_app.config import AppConfig, ModelConfig, api_key_hashes, remote_plans
+
+IMPORT_PATH = "serve_app.app:build_app"
+EMBEDDED = "embedded:"
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
+# vLLM's own
+DEFAULT_MEMORY_SHARE = 0.92
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRow:
+    """A model as it would be served; `memory` says in words what its engine takes, None where laar starts no engine."""
+
+    name: str
+    engine: str
+    where: tuple[str, ...]
+    context_tokens: int
+    slots: int
+    replicas: int
+    cpus: float
+    gpus: float
+    memory: str | None
+    prompts_in_profile: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckTable:
+    """Everything that `laar check` says; `cpus` and `gpus` are all that Ray would be asked for."""
+
+    listens: str | None
+    profile: str | None
+    log: str | None
+    models: tuple[ModelRow, ...] = ()
+    cpus: float = 0.0
+    gpus: float = 0.0
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        return all(finding.level != "error" for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFile:
+    """What stands in a Serve config: the application's arguments, and where it would listen."""
+
+    args: Any
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+
+
+class ConfigFileError(ValueError):
+    """A file that holds no laar application; the finding says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
+def read_config_file(path: Path) -> ConfigFile:
+    """A Serve config with one laar application, or its `args` alone; raises ConfigFileError."""
+    try:
+        document: Any = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise _no_config(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except yaml.YAMLError as error:
+        raise _no_config(str(path), f"is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise _no_config(str(path), "holds no mapping", "start from serve_app/remote.yaml or serve_app/embedded.yaml")
+    if "applications" not in document:
+        if "models" in document:
+            return ConfigFile(args=document)
+        mend = f"did you mean '{found}'?" if (found := _meant(document, "applications")) else "add it"
+        raise _no_config("applications", "this key is missing", mend)
+    return _of_serve(document)
+
+
+def check_config(config: ConfigFile, environ: Mapping[str, str]) -> CheckTable:
+    """The table of a config; nothing is started, and no server is asked."""
+    table = CheckTable(listens=f"http://{config.host}:{config.port}/v1", profile=None, log=None)
+    try:
+        app = AppConfig.model_validate(config.args)
+    except ValidationError as error:
+        return replace(table, findings=tuple(findings_in(error, AppConfig)))
+    profile, findings = _profile(app)
+    findings += [*_environment(app, environ), *_models(app), *_profile_findings(app, profile)]
+    rows = tuple(_row(model, profile, environ) for model in app.models)
+    own = app.router.num_replicas * app.router.num_cpus + app.verifier.num_replicas * app.verifier.num_cpus
+    return replace(
+        table,
+        profile=app.profile,
+        log=_log(app, environ),
+        models=rows,
+        cpus=own + sum(row.cpus * row.replicas for row in rows),
+        gpus=sum(row.gpus * row.replicas for row in rows),
+        findings=tuple(findings),
+    )
+
+
+def _of_serve(document: Mapping[str, Any]) -> ConfigFile:
+    applications = document["applications"]
+    ours = [
+        (index, app)
+        for index, app in enumerate(applications if isinstance(applications, list) else [])
+        if isinstance(app, dict) and app.get("import_path") == IMPORT_PATH
+    ]
+    if len(ours) != 1:
+        given = [app.get("import_path") for app in applications or [] if isinstance(app, dict)]
+        message = f"{len(ours)} applications have import_path '{IMPORT_PATH}'; 1 is wanted"
+        raise ConfigFileError(
+            Finding(
+                key="applications",
+                value=shown(given),
+                message=message,
+                mend=f"write import_path: {IMPORT_PATH}" if not ours else None,
+            )
+        )
+    ((index, app),) = ours
+    if not isinstance(app.get("args"), dict):
+        raise _no_config(f"applications.{index}.args", "this key is missing", "add it: at least `models`")
+    http = document.get("http_options") or {}
+    port = http.get("port", DEFAULT_PORT) if isinstance(http, dict) else None
+    if not isinstance(port, int) or not 0 < port < 65536:
+        raise _no_config("http_options.port", "a port from 1 to 65535 is wanted")
+    return ConfigFile(args=app["args"], host=str(http.get("host", DEFAULT_HOST)), port=port)
+
+
+def _meant(document: Mapping[str, Any], key: str) -> str | None:
+    return next((str(given) for given in document if nearest(str(given), [key])), None)
+
+
+def _no_config(key: str, message: str, mend: str | None = None) -> ConfigFileError:
+    return ConfigFileError(Finding(key=key, message=message, mend=mend))
+
+
+def _profile(app: AppConfig) -> tuple[Profile | None, list[Finding]]:
+    try:
+        return load_profile(app.profile), []
+    except ValidationError as error:
+        found = [Finding(key="profile", value=app.profile, message=str(f)) for f in findings_in(error, Profile)]
+        return None, found
+    except (ValueError, OSError) as error:
+        mend = nearest_in(str(error)) or "give the path of a file that laar profile wrote, or leave the key out"
+        return None, [Finding(key="profile", value=app.profile, message=str(error), mend=mend)]
+
+
+def _environment(app: AppConfig, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What the config takes from elsewhere: variables, code and the database."""
+    asked: dict[str, Callable[[], object]] = {
+        "auth.api_keys_env": partial(api_key_hashes, app.auth, environ),
+        "log.url" if app.log.url_env is None else "log.url_env": partial(_open_log, app, environ),
+    }
+    for name, path in app.verifier.custom_checks.items():
+        asked[f"verifier.custom_checks.{name}"] = partial(load_custom_checks, {name: path})
+    for index, model in enumerate(app.models):
+        asked[f"models.{index}.remote.api_key_env"] = partial(remote_plans, [model], environ)
+    for key, ask in asked.items():
+        try:
+            ask()
+        except (ValueError, ImportError, AttributeError, OSError) as error:
+            yield _told(key, str(error))
+
+
+def _open_log(app: AppConfig, environ: Mapping[str, str]) -> None:
+    plan = plan_log(app.log, environ, default_cache_dir(os.environ))
+    if plan is not None:
+        database_url(plan.url)
+
+
+def _told(key: str, message: str) -> Finding:
+    """The finding of a message that names a variable or a value."""
+    message = message.removeprefix(f"{key}: ")
+    variable = re.search(r"environment variable '([^']*)'", message)
+    if variable is not None:
+        return Finding(key=key, value=variable[1], message=message, mend=f"export {variable[1]}=...")
+    return Finding(key=key, message=message, mend=nearest_in(message))
+
+
+def _models(app: AppConfig) -> Iterator[Finding]:
+    embedded = sorted(model.name for model in EMBEDDED_MODELS)
+    for index, model in enumerate(app.models):
+        key, engine = f"models.{index}", model.engine_config
+        if model.remote is not None:
+            yield from _urls(f"{key}.remote.urls", [str(url) for url in model.remote.urls])
+        if engine.source.startswith(EMBEDDED) and (name := engine.source.removeprefix(EMBEDDED)) not in embedded:
+            place = f"{key}.llm_config.model_loading_config.model_source"
+            yield Finding(
+                key=place, value=engine.source, message="no such embedded model", mend=did_you_mean(name, embedded)
+            )
+        if model.simulated is not None and model.simulated.profile is not None:
+            yield from _simulated(f"{key}.simulated.profile", model.simulated.profile, engine.name)
+
+
+def _urls(key: str, urls: list[str]) -> Iterator[Finding]:
+    for index, url in enumerate(urls):
+        if urlsplit(url).path.rstrip("/") == "":
+            yield Finding(
+                level="warning",
+                key=f"{key}.{index}",
+                value=url,
+                message="servers with OpenAI's protocol mostly have a path /v1",
+                mend=f"did you mean '{url.rstrip('/')}/v1'?",
+            )
+
+
+def _simulated(key: str, source: str, name: str) -> Iterator[Finding]:
+    try:
+        known = load_profile(source).models
+    except (ValueError, OSError) as error:
+        yield Finding(key=key, value=source, message=str(error), mend=nearest_in(str(error)))
+        return
+    if name not in known:
+        yield Finding(key=key, value=source, message=f"it has no model '{name}'", mend=did_you_mean(name, known))
+
+
+def _profile_findings(app: AppConfig, profile: Profile | None) -> Iterator[Finding]:
+    """Models that the profile has no figures for: they count like an average of the others."""
+    if app.profile is None or profile is None:
+        return
+    for index, model in enumerate(app.models):
+        name = model.engine_config.name
+        if _prompts(profile, name) == 0:
+            yield Finding(
+                level="warning",
+                key=f"models.{index}",
+                value=name,
+                message=f"profile '{app.profile}' has no figures for this model, so laar does not know how good it is",
+                mend=f"{did_you_mean(name, profile.models)}; or measure it: laar profile --out profile.json",
+            )
+
+
+def _row(model: ModelConfig, profile: Profile | None, environ: Mapping[str, str]) -> ModelRow:
+    engine = model.engine_config
+    cpus, gpus = _resources(engine) if isinstance(engine, VllmConfig) else (0.0, 0.0)
+    return ModelRow(
+        name=engine.name,
+        engine=model.engine,
+        where=tuple(str(url) for url in model.remote.urls) if model.remote is not None else (_source(engine),),
+        context_tokens=engine.context_tokens,
+        slots=engine.slots,
+        replicas=_replicas(model),
+        cpus=cpus,
+        gpus=gpus,
+        memory=_memory(engine, gpus) if type(engine) is VllmConfig else None,
+        prompts_in_profile=_prompts(profile, engine.name) if profile is not None else 0,
+    )
+
+
+def _source(engine: Any) -> str:
+    return "simulated" if isinstance(engine, SimulatedConfig) else str(engine.source)
+
+
+def _prompts(profile: Profile, name: str) -> int:
+    found = profile.models.get(name)
+    return sum(cell.tried for cell in found.cells) if found is not None else 0
+
+
+def _replicas(model: ModelConfig) -> int:
+    if model.remote is not None:
+        return len(model.remote.urls)
+    deployment = model.llm_config.get("deployment_config") or {}
+    scaling = deployment.get("autoscaling_config") or {}
+    count = deployment.get("num_replicas") or scaling.get("initial_replicas") or scaling.get("min_replicas") or 1
+    return int(count) if isinstance(count, int) else 1
+
+
+def _resources(engine: VllmConfig) -> tuple[float, float]:
+    """CPUs and GPUs of one replica: the bundles that are given, else one GPU for each rank, and the actor's own."""
+    placement = engine.llm_config.get("placement_group_config") or {}
+    bundles = placement.get("bundles")
+    if bundles is None:
+        ranks = 1
+        for name in ("tensor_parallel_size", "pipeline_parallel_size"):
+            ranks *= int(engine.engine_kwargs.get(name) or 1)
+        is_cpu = (engine.llm_config.get("accelerator_config") or {}).get("kind") == "cpu"
+        bundles = [{"CPU": 1.0} if is_cpu or isinstance(engine, SimulatedConfig) else {"GPU": 1.0}] * ranks
+    actor = (engine.llm_config.get("deployment_config") or {}).get("ray_actor_options") or {}
+    return (
+        float(actor.get("num_cpus", 0)) + sum(float(bundle.get("CPU", 0)) for bundle in bundles),
+        sum(float(bundle.get("GPU", 0)) for bundle in bundles),
+    )
+
+
+def _memory(engine: VllmConfig, gpus: float) -> str:
+    share = float(engine.engine_kwargs.get("gpu_memory_utilization") or DEFAULT_MEMORY_SHARE)
+    if gpus:
+        return f"{share:.0%} of each GPU's memory"
+    variables = (engine.llm_config.get("runtime_env") or {}).get("env_vars") or {}
+    cache_gib = variables.get("VLLM_CPU_KVCACHE_SPACE")
+    return f"its weights and {cache_gib} GiB of KV cache" if cache_gib else f"{share:.0%} of the machine's memory"
+
+
+def _log(app: AppConfig, environ: Mapping[str, str]) -> str | None:
+    if not app.log.enabled:
+        return None
+    if app.log.url_env is not None:
+        return f"${app.log.url_env}"
+    return shown_url(app.log.url or default_url(default_cache_dir(environ)))
+
+
+def remote_models(app_args: Any) -> list[tuple[int, RemoteConfig]]:
+    """The models of a sound config that are served elsewhere, with their places in it."""
+    models = AppConfig.model_validate(app_args).models
+    return [(i, m.engine_config) for i, m in enumerate(models) if isinstance(m.engine_config, RemoteConfig)]

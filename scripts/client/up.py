@@ -1,0 +1,128 @@
+"""`laar up`: an application from a config, or from nothing but the addresses of servers that run already."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from scripts.client.check import IMPORT_PATH, ConfigFile
+from scripts.client.servers import ServedModel, ServerError, served_models
+from scripts.demo.run import (
+    DemoError,
+    Signals,
+    end_application,
+    is_taken,
+    start_application,
+    stop_signals,
+    wait_until_ready,
+)
+from scripts.faults import did_you_mean
+
+MOST_MODELS = 20
+
+
+class UpError(Exception):
+    """There is no application to start; the message says what to do."""
+
+
+def remote_config(
+    urls: Sequence[str],
+    *,
+    api_key_env: str | None,
+    environ: Mapping[str, str],
+    only: Sequence[str] = (),
+    max_model_len: int | None = None,
+    profile: str | None = None,
+    port: int = 8000,
+) -> dict[str, Any]:
+    """A Serve config of the models that these servers list; several servers with the same model share it."""
+    key = environ.get(api_key_env, "").strip() if api_key_env is not None else ""
+    served = {url: _listed(url, key) for url in map(with_path, urls)}
+    known = {model.name for models in served.values() for model in models}
+    if missing := [name for name in only if name not in known]:
+        raise UpError(f"--only {missing[0]}: no server has it; {did_you_mean(missing[0], known)}")
+    names = list(dict.fromkeys(m.name for models in served.values() for m in models))
+    chosen = [name for name in names if not only or name in only]
+    if not 0 < len(chosen) <= MOST_MODELS:
+        raise UpError(f"the servers list {len(chosen)} models; 1 to {MOST_MODELS} are wanted: --only NAME picks some")
+    args: dict[str, Any] = {
+        "models": [_model(name, served, api_key_env=api_key_env, max_model_len=max_model_len) for name in chosen]
+    }
+    if profile is not None:
+        args["profile"] = profile
+    return {
+        "http_options": {"host": "127.0.0.1", "port": port},
+        "applications": [{"name": "laar", "route_prefix": "/", "import_path": IMPORT_PATH, "args": args}],
+    }
+
+
+def with_path(url: str) -> str:
+    """The URL with a scheme and, where it has no path, with /v1."""
+    full = (url if "://" in url else f"http://{url}").rstrip("/")
+    return full if "/" in full.partition("://")[2] else f"{full}/v1"
+
+
+def up(config: Path, parsed: ConfigFile, *, log_path: Path, api_key: str | None) -> int:
+    """Serve until interrupted; the exit status: 0 after Ctrl-C, 1 where it does not come up or ends by itself."""
+    with stop_signals() as signals:
+        try:
+            _serve(signals, config, parsed, log_path, api_key)
+        except DemoError as error:
+            print(f"laar up: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 128 + signals.received[0]
+    return 0
+
+
+def api_key_of(args: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
+    """One of the keys that the application will accept, to see when it is ready; None where it asks for none."""
+    name = (args.get("auth") or {}).get("api_keys_env")
+    keys = environ.get(name, "").split(",") if name else []
+    return next((key.strip() for key in keys if key.strip()), None)
+
+
+def _serve(signals: Signals, config: Path, parsed: ConfigFile, log_path: Path, api_key: str | None) -> None:
+    if is_taken(parsed.port):
+        raise DemoError(f"port {parsed.port} on 127.0.0.1 is in use; stop what runs there, or choose another port")
+    # checks of one's own may stand in the current folder
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))
+    print(f"starting the application; its log goes to {log_path}", file=sys.stderr)
+    # held from before the start until the try that ends what was started
+    signals.are_held = True
+    process = start_application(config, log_path)
+    try:
+        signals.release()
+        wait_until_ready(process, parsed.port, log_path, api_key)
+        print(f"serving http://127.0.0.1:{parsed.port}/v1 with model 'auto'; laar ask tries it, Ctrl-C stops it")
+        sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            process.wait()
+            raise DemoError(f"the application ended with status {process.returncode}; see {log_path}")
+    finally:
+        # first of all and no call, because Python handles signals at calls
+        signals.are_held = True
+        end_application(process, signals)
+
+
+def _listed(url: str, key: str) -> list[ServedModel]:
+    try:
+        return served_models(url, api_key=key)
+    except ServerError as error:
+        raise UpError(f"--remote {url}: {error}") from error
+
+
+def _model(
+    name: str, served: Mapping[str, Sequence[ServedModel]], *, api_key_env: str | None, max_model_len: int | None
+) -> dict[str, Any]:
+    cards = {url: model for url, models in served.items() for model in models if model.name == name}
+    contexts = [card.context_tokens or max_model_len for card in cards.values()]
+    known = [context for context in contexts if context is not None]
+    if len(known) < len(contexts):
+        raise UpError(f"'{name}': its server does not say how long its context is; --max-model-len TOKENS does")
+    remote: dict[str, Any] = {"model_id": name, "urls": list(cards), "max_model_len": min(known)}
+    if api_key_env is not None:
+        remote["api_key_env"] = api_key_env
+    return {"engine": "remote", "remote": remote}
