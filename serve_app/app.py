@@ -1,7 +1,7 @@
 """The wiring: from a checked config to the graph of Ray Serve deployments."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import serve
@@ -17,24 +17,35 @@ from deployments.verifier.checks.check import Judging
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from deployments.verifier.deployment import Verifier
 from profiles.profile import load_profile
-from serve_app.config import AppConfig, api_key_hashes, remote_plans
+from serve_app.config import (
+    AppConfig,
+    ModelAppConfig,
+    ModelConfig,
+    VerifierAppConfig,
+    api_key_hashes,
+    remote_plans,
+)
 
 EMBEDDED = "embedded:"
+# Beyond the deadline: HAProxy may send a router requests for its first 30 s of stopping.
+SHUTDOWN_MARGIN_S = 60.0
+# A new router or verifier runs before an old one stops; rounded up to whole replicas.
+SURGE_PERCENT = 50
 
 
 def build_app(args: Mapping[str, Any]) -> Application:
-    """Build the application from the `args` of a Serve config; ValueError names the key that is wrong."""
+    """Build the application from the `args` of a Serve config; ValueError names the key that is wrong.
+
+    What names another application of the config runs there, and goes on when this one is changed.
+    """
     config = AppConfig.model_validate(args)
-    _check_embedded_names(config)
-    _check_simulated_profiles(config)
+    _check_models(config.models)
     profile = load_profile(config.profile)
     load_custom_checks(config.verifier.custom_checks)
-    engines = [model.engine_config for model in config.models]
-    models = {engine.name: _model_deployment(engine) for engine in engines if isinstance(engine, VllmConfig)}
-    remote = remote_plans(config.models, os.environ)
+    models = _addresses(config)
     return _router(config).bind(
         llm_deployments=models,
-        remote=remote,
+        remote=remote_plans(config.models, os.environ),
         models=[
             Model(
                 name=engine.name,
@@ -43,28 +54,45 @@ def build_app(args: Mapping[str, Any]) -> Application:
                 can_think=engine.can_think,
                 slots=engine.slots,
             )
-            for engine in engines
+            for engine in (model.engine_config for model in config.models)
         ],
         profile=profile,
         settings=config.router,
         limits=config.limits,
         thinking=config.thinking,
-        verifier=_verifier(config).bind(
-            judges=models,
-            remote_judges=remote,
-            default_judge=config.verifier.judge_model,
-            custom_checks=dict(config.verifier.custom_checks),
-            judge_timeout_s=config.verifier.judge_timeout_s,
-            judging=Judging(
-                settings=config.verifier.judge,
-                thinkers=[engine.name for engine in engines if engine.can_think],
-                sources={engine.name: engine.source for engine in engines},
-            ),
-        ),
+        verifier=config.verifier.application or _verifier(config, models),
         custom_checks=frozenset(config.verifier.custom_checks),
         api_key_hashes=api_key_hashes(config.auth, os.environ),
         log=plan_log(config.log, os.environ, default_cache_dir(os.environ)),
     )
+
+
+def build_model(args: Mapping[str, Any]) -> Application:
+    """Build an application of one model, which `build_app` reaches by the application's name."""
+    config = ModelAppConfig.model_validate(args)
+    _check_models([config.model])
+    if not isinstance(engine := config.model.engine_config, VllmConfig):
+        raise ValueError(f"'{engine.name}': a remote model runs elsewhere; name it in `build_app` alone")
+    return _model_deployment(engine, deadline_s=config.deadline_s)
+
+
+def build_verifier(args: Mapping[str, Any]) -> Application:
+    """Build an application of the verifier, which `build_app` reaches by the application's name."""
+    config = VerifierAppConfig.model_validate(args)
+    for model in config.models:
+        if model.remote is None and model.application is None:
+            raise ValueError(f"'{model.engine_config.name}': application is missing; a judge is reached by it")
+    load_custom_checks(config.verifier.custom_checks)
+    return _verifier(config, _addresses(config))
+
+
+def _addresses(config: VerifierAppConfig) -> dict[str, Application | str]:
+    """By model: the application where it runs, or the deployment that is bound into this one."""
+    return {
+        engine.name: model.application or _model_deployment(engine, deadline_s=config.limits.deadline_s)
+        for model in config.models
+        if isinstance(engine := model.engine_config, VllmConfig)
+    }
 
 
 def _router(config: AppConfig) -> serve.Deployment:
@@ -74,31 +102,56 @@ def _router(config: AppConfig) -> serve.Deployment:
         num_replicas=config.router.num_replicas,
         # the router counts what it takes itself and says 429; Serve must not queue before it
         max_ongoing_requests=2 * config.limits.max_concurrent_requests,
+        max_surge_percent=SURGE_PERCENT,
+        graceful_shutdown_timeout_s=config.limits.deadline_s + SHUTDOWN_MARGIN_S,
         ray_actor_options={"num_cpus": config.router.num_cpus},
     )
 
 
-def _verifier(config: AppConfig) -> serve.Deployment:
+def _verifier(config: VerifierAppConfig, models: Mapping[str, Application | str]) -> Application:
+    engines = [model.engine_config for model in config.models]
+    verifier = config.verifier
     return serve.deployment(
         Verifier,
         name="Verifier",
-        num_replicas=config.verifier.num_replicas,
+        num_replicas=verifier.num_replicas,
         max_ongoing_requests=config.limits.max_concurrent_requests,
-        ray_actor_options={"num_cpus": config.verifier.num_cpus},
+        max_surge_percent=SURGE_PERCENT,
+        graceful_shutdown_timeout_s=config.limits.deadline_s + SHUTDOWN_MARGIN_S,
+        ray_actor_options={"num_cpus": verifier.num_cpus},
+    ).bind(
+        judges=models,
+        remote_judges=remote_plans(config.models, os.environ),
+        default_judge=verifier.judge_model,
+        custom_checks=dict(verifier.custom_checks),
+        judge_timeout_s=verifier.judge_timeout_s,
+        judging=Judging(
+            settings=verifier.judge,
+            thinkers=[engine.name for engine in engines if engine.can_think],
+            sources={engine.name: engine.source for engine in engines},
+        ),
     )
 
 
-def _model_deployment(model: VllmConfig) -> Application:
+def _model_deployment(model: VllmConfig, *, deadline_s: float) -> Application:
     # they load vLLM, which an application of remote models need not have
     from deployments.engines.ray_llm import model_deployment
     from deployments.engines.simulated import simulated_engine
 
     engine = simulated_engine(model.settings, language_of=language_of) if isinstance(model, SimulatedConfig) else None
-    return model_deployment(_with_embedded_source(model.llm_config), engine)
+    llm_config = _with_embedded_source(model.llm_config)
+    stopping = {"graceful_shutdown_timeout_s": deadline_s + SHUTDOWN_MARGIN_S}
+    deployment_config = stopping | (llm_config.get("deployment_config") or {})
+    return model_deployment({**llm_config, "deployment_config": deployment_config}, engine)
 
 
-def _check_simulated_profiles(config: AppConfig) -> None:
-    for model in config.models:
+def _check_models(models: Sequence[ModelConfig]) -> None:
+    _check_embedded_names(models)
+    _check_simulated_profiles(models)
+
+
+def _check_simulated_profiles(models: Sequence[ModelConfig]) -> None:
+    for model in models:
         if model.simulated is not None and model.simulated.profile is not None:
             known = load_profile(model.simulated.profile).models
             if (name := model.engine_config.name) not in known:
@@ -106,10 +159,10 @@ def _check_simulated_profiles(config: AppConfig) -> None:
                 raise ValueError(f"simulated.profile '{source}' has no model '{name}'; known: {sorted(known)}")
 
 
-def _check_embedded_names(config: AppConfig) -> None:
+def _check_embedded_names(models: Sequence[ModelConfig]) -> None:
     """For all models at once, because making an embedded model ready takes minutes."""
     known = sorted(model.name for model in EMBEDDED_MODELS)
-    for model in config.models:
+    for model in models:
         name = _embedded_name(model.llm_config)
         if name is not None and name not in known:
             raise ValueError(f"model_source '{EMBEDDED}{name}': no such embedded model; known: {known}")

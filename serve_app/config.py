@@ -41,6 +41,11 @@ class ModelConfig(_Strict):
     )
     simulated: SimulatedSettings | None = None
     remote: RemoteSettings | None = None
+    application: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Serve application that runs this model by `build_model`; else this one.",
+    )
 
     @field_validator("llm_config")
     @classmethod
@@ -72,6 +77,8 @@ class ModelConfig(_Strict):
             raise ValueError(f"model_id '{AUTO}' is taken: it stands for laar's own choice")
         if engine.fault is not None:
             raise ValueError(engine.fault)
+        if self.remote is not None and self.application is not None:
+            raise ValueError(f"'{engine.name}': application is for models that laar starts, and 'remote' for others")
         return self
 
 
@@ -84,6 +91,9 @@ class VerifierConfig(_Strict):
     )
     num_replicas: PositiveInt = 1
     num_cpus: float = Field(default=0.5, ge=0, description="Logical CPUs of one verifier replica.")
+    application: str | None = Field(
+        default=None, min_length=1, description="Serve application that runs it by `build_verifier`; else this one."
+    )
 
     @property
     def judges(self) -> list[tuple[str, str]]:
@@ -100,29 +110,46 @@ class AuthConfig(_Strict):
     )
 
 
-class AppConfig(_Strict):
-    profile: str | None = Field(
-        default=None,
-        description="Path of a capability profile, or name of one that ships with laar; else all are alike.",
+class ModelAppConfig(_Strict):
+    """A Serve application of one model."""
+
+    model: ModelConfig
+    deadline_s: PositiveFloat = Field(
+        default=Limits().deadline_s, description="A replica that stops gives its requests this long, and a minute more."
     )
+
+
+class VerifierAppConfig(_Strict):
+    """A Serve application of the verifier, and what it must know of the models that may judge."""
+
     models: tuple[ModelConfig, ...] = Field(min_length=1)
-    router: RouterSettings = RouterSettings()
     verifier: VerifierConfig = VerifierConfig()
     limits: Limits = Limits()
-    thinking: ThinkingSettings = ThinkingSettings()
-    auth: AuthConfig = AuthConfig()
-    log: LogSettings = LogSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = [model.engine_config.name for model in self.models]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"model_id must be unique; more than once: {twice}")
+        applications = [model.application for model in self.models if model.application is not None]
+        for key, values in (("model_id", names), ("application", applications)):
+            if twice := sorted({value for value in values if values.count(value) > 1}):
+                raise ValueError(f"{key} must be unique; more than once: {twice}")
         for key, judge in self.verifier.judges:
             if judge not in names:
                 raise ValueError(f"verifier.{key} '{judge}' is not a configured model; known: {names}")
         return self
+
+
+class AppConfig(VerifierAppConfig):
+    """The whole of laar, or the routers where models and verifier run in applications of their own."""
+
+    profile: str | None = Field(
+        default=None,
+        description="Path of a capability profile, or name of one that ships with laar; else all are alike.",
+    )
+    router: RouterSettings = RouterSettings()
+    thinking: ThinkingSettings = ThinkingSettings()
+    auth: AuthConfig = AuthConfig()
+    log: LogSettings = LogSettings()
 
     @model_validator(mode="after")
     def _can_verify_by_default(self) -> Self:

@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import Any
 
-from ray.serve.handle import DeploymentHandle
-
 from deployments.contract.reply import Reply
 from deployments.contract.verdict import Evidence, Outcome, Verdict
 from deployments.engines.remote import RemoteModel
+from deployments.engines.serve_status import Address, handle_of
 from deployments.engines.settings import RemotePlan
 from deployments.verifier.checker import Checker
 from deployments.verifier.checks import SPEC, VerifySpec, check
@@ -30,7 +29,7 @@ class Verifier:
     def __init__(
         self,
         *,
-        judges: Mapping[str, DeploymentHandle],
+        judges: Mapping[str, Address],
         remote_judges: Sequence[RemotePlan] = (),
         default_judge: str | None,
         custom_checks: Mapping[str, str],
@@ -68,8 +67,9 @@ class Verifier:
         return await asyncio.get_running_loop().run_in_executor(self._custom_threads, work)
 
 
-async def _ask_deployment(judge: DeploymentHandle, body: bytes) -> Reply:
-    response: Any = judge.generate.remote("chat", body, {})
+async def _ask_deployment(judge: Address, body: bytes) -> Reply:
+    handle: Any = await handle_of(judge)
+    response: Any = handle.generate.remote("chat", body, {})
     try:
         reply: Reply = await response
     except asyncio.CancelledError:

@@ -28,6 +28,7 @@ os.environ.update(RAY_PORTS | DRAINING)
 prepare_environment(os.environ)
 
 PORT = 8231
+DASHBOARD_PORT = 8266
 KEY, OTHER_KEY = "test-key", "another-key"
 HEADERS = {"authorization": f"Bearer {KEY}"}
 MODELS: dict[str, dict[str, Any]] = {
@@ -123,7 +124,13 @@ def cluster() -> Iterator[str]:
     from ray import serve
 
     os.environ["LAAR_TEST_KEYS"] = f"{OTHER_KEY}, {KEY}"
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(
+        num_cpus=4,
+        include_dashboard=True,
+        dashboard_port=DASHBOARD_PORT,
+        log_to_driver=False,
+        configure_logging=False,
+    )
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": PORT})
         yield f"http://127.0.0.1:{PORT}"

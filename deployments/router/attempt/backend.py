@@ -13,6 +13,7 @@ from deployments.contract.reply import Chunk, Reply, unpacked
 from deployments.contract.verdict import Evidence, Verdict
 from deployments.engines.openai_answers import EngineError
 from deployments.engines.remote import RemoteModel
+from deployments.engines.serve_status import Address, handle_of
 from deployments.router.attempt.runner import BackendError
 from deployments.verifier.checks import Check, Place, Spec, check
 
@@ -31,23 +32,21 @@ class ServeBackend:
 
     def __init__(
         self,
-        models: Mapping[str, DeploymentHandle],
-        verifier: DeploymentHandle,
+        models: Mapping[str, Address],
+        verifier: Address,
         remote: Mapping[str, RemoteModel] = MappingProxyType({}),
     ) -> None:
-        self._remote = remote
-        self._generate = {name: handle.options(method_name="generate", **_PLAIN) for name, handle in models.items()}
-        self._stream = {
-            name: handle.options(method_name="generate_stream", stream=True, **_PLAIN)
-            for name, handle in models.items()
-        }
-        self._check = verifier.options(method_name="check", **_PLAIN)
+        self._models, self._verifier, self._remote = models, verifier, remote
+        # by address and method; options() takes longer than a call
+        self._handles: dict[tuple[Address, str], DeploymentHandle] = {}
 
     async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         if (remote := self._remote.get(model)) is not None:
             async with _failure_of(f"model '{model}'"):
                 return await remote.generate(endpoint, body, overrides)
-        reply: Reply = await _finish(self._generate[model].remote(endpoint, body, overrides), f"model '{model}'")
+        async with _failure_of(f"model '{model}'"):
+            handle = await self._handle(self._models[model], "generate")
+        reply: Reply = await _finish(handle.remote(endpoint, body, overrides), f"model '{model}'")
         return reply
 
     async def stream(
@@ -61,7 +60,9 @@ class ServeBackend:
                 async for chunk in chunks:
                     yield chunk
             return
-        chunks = self._stream[model].remote(endpoint, body, overrides)
+        async with _failure_of(f"model '{model}'"):
+            handle = await self._handle(self._models[model], "generate_stream", stream=True)
+        chunks = handle.remote(endpoint, body, overrides)
         is_done = False
         try:
             async with _failure_of(f"model '{model}'"):
@@ -78,8 +79,16 @@ class ServeBackend:
             async with _failure_of("a check"):
                 return check(spec, evidence)
         spec_json = spec.model_dump_json(by_alias=True).encode()
-        verdict: Verdict = await _finish(self._check.remote(spec_json, evidence), "the verifier")
+        async with _failure_of("the verifier"):
+            handle = await self._handle(self._verifier, "check")
+        verdict: Verdict = await _finish(handle.remote(spec_json, evidence), "the verifier")
         return verdict
+
+    async def _handle(self, address: Address, method: str, *, stream: bool = False) -> DeploymentHandle:
+        if (found := self._handles.get((address, method))) is None:
+            handle = await handle_of(address)
+            found = self._handles[address, method] = handle.options(method_name=method, stream=stream, **_PLAIN)
+        return found
 
 
 async def _finish(response: DeploymentResponse, whose: str) -> Any:

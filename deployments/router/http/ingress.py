@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from ray import serve
-from ray.serve.handle import DeploymentHandle
 from starlette.applications import Starlette
 
 from deployments.budgets.settings import ThinkingSettings
 from deployments.budgets.tasks import TaskRules
 from deployments.engines.remote import RemoteModel
-from deployments.engines.serve_status import num_running
+from deployments.engines.serve_status import Address, num_running
 from deployments.engines.settings import RemotePlan
 from deployments.log.settings import LogPlan
 from deployments.log.writing.replica_log import ReplicaLog
@@ -42,14 +41,14 @@ class Router:
     def __init__(
         self,
         *,
-        llm_deployments: dict[str, DeploymentHandle],
+        llm_deployments: Mapping[str, Address],
         remote: list[RemotePlan],
         models: list[Model],
         profile: Profile,
         settings: RouterSettings,
         limits: Limits,
         thinking: ThinkingSettings,
-        verifier: DeploymentHandle,
+        verifier: Address,
         custom_checks: frozenset[str],
         api_key_hashes: frozenset[str],
         log: LogPlan | None,

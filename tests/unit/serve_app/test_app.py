@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ray import serve
 
 import serve_app
 from serve_app import app
@@ -235,3 +236,52 @@ def test_remote_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert (plan.name, plan.api_key) == ("away", "secret")
     monkeypatch.setenv("AWAY_KEY", "secret")
     app.build_app({"models": [remote(api_key_env="AWAY_KEY")]})
+
+
+def apart(**model_fields: Any) -> dict[str, Any]:
+    return simulated("simulated-apart") | {"application": "apart"} | model_fields
+
+
+@pytest.mark.parametrize(
+    ("builder", "args", "message"),
+    [
+        pytest.param("build_model", {"model": remote()}, "'away': a remote model runs elsewhere", id="remote"),
+        pytest.param("build_verifier", {"models": [model("a")]}, "'a': application is missing", id="judge-unreachable"),
+        pytest.param(
+            "build_app",
+            {"models": [apart(), apart(**simulated("simulated-b"))]},
+            r"application must be unique; more than once: \['apart'\]",
+            id="two-in-one",
+        ),
+        pytest.param(
+            "build_app",
+            {"models": [remote() | {"application": "apart"}]},
+            "'away': application is for models that laar starts",
+            id="application-of-a-remote-model",
+        ),
+        pytest.param("build_model", {"model": apart(), "deadline_s": 0}, "deadline_s", id="no-time-to-stop"),
+    ],
+)
+def test_applications_that_cannot_be_built_apart_are_refused(builder: str, args: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        getattr(app, builder)(args)
+
+
+def test_what_runs_in_other_applications_is_reached_by_their_names() -> None:
+    (router,) = bound({"models": [apart(), remote()], "verifier": {"application": "checks"}})
+    assert router.arguments["llm_deployments"] == {"simulated-apart": "apart"}
+    assert router.arguments["verifier"] == "checks"
+
+
+def test_stopping_routers_and_verifiers_have_the_deadline_of_a_request_and_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times_s, real = {}, serve.deployment
+
+    def deployment(deployed: Any, **options: Any) -> Any:
+        times_s[options["name"]] = options["graceful_shutdown_timeout_s"]
+        return real(deployed, **options)
+
+    monkeypatch.setattr(serve, "deployment", deployment)
+    app.build_app({"models": [remote()], "limits": {"deadline_s": 900}})
+    assert times_s == {"Router": 960, "Verifier": 960}

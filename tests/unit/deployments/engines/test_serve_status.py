@@ -31,3 +31,15 @@ def test_running_replicas_are_counted(states: dict[str, int], expected: int) -> 
 def test_deployment_that_the_controller_does_not_know_yet_is_no_zero() -> None:
     with pytest.raises(KeyError, match="LLMServer:small"):
         running_in(status(), "laar", "LLMServer:small")
+
+
+@pytest.mark.parametrize(
+    ("app", "expected"), [pytest.param("laar", 2, id="there"), pytest.param("gone", 0, id="other-applications-run")]
+)
+def test_an_application_runs_as_its_deployment_does(app: str, expected: int) -> None:
+    assert running_in(status(RUNNING=2), app) == expected
+
+
+def test_an_empty_status_says_nothing_of_an_application() -> None:
+    with pytest.raises(KeyError, match="big"):
+        running_in(ServeStatus(applications={}), "big")
