@@ -97,6 +97,11 @@ class RouterMetrics:
         self._log_lag_seconds = Gauge(
             "laar_log_lag_seconds", description="Age of the oldest record of this replica that waits."
         )
+        self._file_reads = Counter(
+            "laar_file_reads_total",
+            description="Changes of files that routers follow, by file and whether they were taken or refused.",
+            tag_keys=("file", "outcome"),
+        )
         self._thinking_budget = Gauge(
             "laar_thinking_budget_tokens",
             description="Thinking tokens that a request gets, by model and by the profile's curve that it falls under.",
@@ -165,6 +170,10 @@ class RouterMetrics:
         if (benefit := meter.benefit(self._reader)) > 0:
             tags = {"way": mode.value, "verified": "true" if served.log.is_verified else "false"}
             self._benefit.inc(benefit, tags=tags)
+
+    def file_read(self, name: str, *, is_taken: bool) -> None:
+        """`name` is one that the program gives the file, not its path."""
+        self._file_reads.inc(tags={"file": name, "outcome": "taken" if is_taken else "refused"})
 
     def log_written(self, num_records: int) -> None:
         self._log_written.inc(num_records)

@@ -121,6 +121,11 @@ def refuted(metrics: RouterMetrics) -> None:
         metrics.attempt_ended(served(), replace(attempt(Status.WRONG, "small"), spared=spared))
 
 
+def read(metrics: RouterMetrics) -> None:
+    for is_taken in (True, False):
+        metrics.file_read("keys", is_taken=is_taken)
+
+
 # by metric: what happens, and the kind, labels and value of each call that follows
 EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     "laar_requests_total": (
@@ -169,6 +174,13 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     "laar_log_written_total": (lambda m: m.log_written(3), [("inc", {}, 3.0)]),
     "laar_log_dropped_total": (lambda m: m.log_dropped(2, "full"), [("inc", {"reason": "full"}, 2.0)]),
     "laar_log_spool_bytes": (lambda m: m.log_waits(512, 1.5), [("set", {}, 512.0)]),
+    "laar_file_reads_total": (
+        read,
+        [
+            ("inc", {"file": "keys", "outcome": "taken"}, 1.0),
+            ("inc", {"file": "keys", "outcome": "refused"}, 1.0),
+        ],
+    ),
     "laar_log_lag_seconds": (lambda m: m.log_waits(512, 1.5), [("set", {}, 1.5)]),
     "laar_thinking_budget_tokens": (
         planned,
