@@ -1,6 +1,7 @@
 """The wiring: from a checked config to the graph of Ray Serve deployments."""
 
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from serve_app.config import (
     VerifierAppConfig,
     api_key_hashes,
     remote_plans,
+    retry_secrets,
 )
 
 EMBEDDED = "embedded:"
@@ -63,6 +65,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
         verifier=config.verifier.application or _verifier(config, models),
         custom_checks=frozenset(config.verifier.custom_checks),
         api_key_hashes=api_key_hashes(config.auth, os.environ),
+        retry_secrets=retry_secrets(config.auth, os.environ, secrets.token_bytes),
         log=plan_log(config.log, os.environ, default_cache_dir(os.environ)),
     )
 

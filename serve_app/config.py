@@ -1,7 +1,7 @@
 """The application's config: one typed object, checked at the start, unknown keys refused."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -18,6 +18,7 @@ from deployments.verifier.settings import JudgeSettings
 
 # No router replica learns later than 5 s after another; of these, one is for writing and reading.
 MAX_LEARNING_LAG_S = 4.0
+RETRY_SECRET_BYTES = 32
 
 
 class _Strict(BaseModel):
@@ -109,6 +110,15 @@ class AuthConfig(_Strict):
         description="Environment variable with the accepted API keys, separated by commas; unset means no check.",
     )
 
+    retry_secrets_env: str | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "Environment variable with secrets, separated by commas, that sign request ids; the first one signs, and"
+            " all are accepted. Unset: one is drawn when the application is built, for all its router replicas."
+        ),
+    )
+
 
 class ModelAppConfig(_Strict):
     """A Serve application of one model."""
@@ -178,6 +188,20 @@ def api_key_hashes(auth: AuthConfig, environ: Mapping[str, str]) -> frozenset[st
     if not keys:
         raise ValueError(f"auth.api_keys_env: environment variable '{auth.api_keys_env}' holds no key")
     return frozenset(hashlib.sha256(key.encode()).hexdigest() for key in keys)
+
+
+def retry_secrets(auth: AuthConfig, environ: Mapping[str, str], draw: Callable[[int], bytes]) -> tuple[bytes, ...]:
+    """The secrets of request ids, drawn if the operator names none; ValueError where they are too short or not there.
+
+    Two applications that are to take each other's ids get the same ones.
+    """
+    if auth.retry_secrets_env is None:
+        return (draw(RETRY_SECRET_BYTES),)
+    found = [one.strip().encode() for one in environ.get(auth.retry_secrets_env, "").split(",") if one.strip()]
+    if not found or min(map(len, found)) < RETRY_SECRET_BYTES:
+        name, least = auth.retry_secrets_env, RETRY_SECRET_BYTES
+        raise ValueError(f"auth.retry_secrets_env: '{name}' must hold secrets of at least {least} bytes each")
+    return tuple(found)
 
 
 def remote_plans(models: Sequence[ModelConfig], environ: Mapping[str, str]) -> list[RemotePlan]:

@@ -66,6 +66,12 @@ class UnknownRequestError(ClientError):
     code = "request_not_found"
 
 
+class ForgedRetryError(ClientError):
+    """The id of an earlier request that a client brings was not given to it."""
+
+    code = "invalid_retry"
+
+
 class LogOffError(ClientError):
     """What was asked for needs the attempt log, and the operator has turned it off."""
 
@@ -107,6 +113,15 @@ class NotVerifiedError(LaarError):
     http_status = 422
     type_ = "unverified_answer"
     code = "unverified_answer"
+
+
+class NothingNewError(LaarError):
+    """A client asked again, and no model is left that could give another answer."""
+
+    http_status = 422
+    type_ = "unverified_answer"
+    code = "nothing_new"
+    is_final = True
 
 
 class ModelsUnavailableError(LaarError):

@@ -124,6 +124,12 @@ class RouterSettings(BaseModel):
         le=3600,
         description="Seconds in which a client that retries by itself sees that an answer is wrong.",
     )
+    retry_within_s: float = Field(
+        default=3600.0,
+        gt=0,
+        le=30 * 86400,
+        description="A client's retry goes on with the time and the attempts of a first request that is no older.",
+    )
     learning: Learning = Learning()
     goodput: Goodput = Goodput()
     num_replicas: PositiveInt = 1

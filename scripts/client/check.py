@@ -18,7 +18,7 @@ from deployments.log.settings import database_url, default_url, plan_log, shown_
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from profiles.profile import Profile, load_profile
 from scripts.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown
-from serve_app.config import AppConfig, ModelConfig, api_key_hashes, remote_plans
+from serve_app.config import AppConfig, ModelConfig, api_key_hashes, remote_plans, retry_secrets
 
 IMPORT_PATH = "serve_app.app:build_app"
 EMBEDDED = "embedded:"
@@ -168,6 +168,7 @@ def _environment(app: AppConfig, environ: Mapping[str, str]) -> Iterator[Finding
     """What the config takes from elsewhere: variables, code and the database."""
     asked: dict[str, Callable[[], object]] = {
         "auth.api_keys_env": partial(api_key_hashes, app.auth, environ),
+        "auth.retry_secrets_env": partial(retry_secrets, app.auth, environ, bytes),
         "log.url" if app.log.url_env is None else "log.url_env": partial(_open_log, app, environ),
     }
     for name, path in app.verifier.custom_checks.items():

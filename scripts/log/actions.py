@@ -125,8 +125,9 @@ def show_attempts(store: Store, wanted: ListFilter, *, limit: int, as_json: bool
 
 def show_request(store: Store, request_id: str, *, as_json: bool) -> None:
     """One request with its attempts; ValueError if the log has none of that id, or several that begin so."""
+    plain, _, _ = request_id.partition(".")
     with store.engine.connect() as connection:
-        found = requests_like(connection, f"laar-{request_id.removeprefix('laar-').replace('-', '').lower()}")
+        found = requests_like(connection, f"laar-{plain.removeprefix('laar-').replace('-', '').lower()}")
     if len(found) != 1:
         what = "no request has" if not found else f"{len(found)} requests or more have"
         raise ValueError(f"{what} an id that begins with '{request_id}'")

@@ -96,7 +96,7 @@ def attempt_rows(engine: Engine) -> Rows:
 def request_row(logged: Logged, request_id: str) -> Any:
     def row() -> Any:
         with logged.engine.connect() as connection:
-            found = connection.execute(select(requests).where(requests.c.request_id == request_id))
+            found = connection.execute(select(requests).where(requests.c.request_id == plain(request_id)))
             return found.mappings().one_or_none()
 
     until(lambda: row() is not None)
@@ -105,8 +105,13 @@ def request_row(logged: Logged, request_id: str) -> Any:
 
 def said_of(logged: Logged, request_id: str) -> bool | None:
     with logged.engine.connect() as connection:
-        found = connection.execute(select(feedback.c.correct).where(feedback.c.request_id == request_id))
+        found = connection.execute(select(feedback.c.correct).where(feedback.c.request_id == plain(request_id)))
         return found.scalar_one_or_none()
+
+
+def plain(told_id: str) -> str:
+    """An id as the log has it, without what was tried."""
+    return told_id.partition(".")[0]
 
 
 def told(laar: dict[str, Any]) -> list[tuple[str, str]]:
@@ -182,14 +187,32 @@ def test_request_and_attempts_are_logged_without_the_prompt(client: httpx.Client
     assert row["ttca_s"] == pytest.approx(laar["ttca_s"], abs=0.05)
     assert row["prompt_text"] is None
     assert row["prompt_chars"] == len('Where is it? <sim answer="at home">')
-    assert attempt_rows(logged.engine)[laar["request_id"]] == told(laar)
+    assert attempt_rows(logged.engine)[plain(laar["request_id"])] == told(laar)
     assert told(laar) == [("simulated-wrong", "wrong"), ("simulated-right", "correct")]
 
 
 def test_retry_is_linked_to_what_it_retries(client: httpx.Client, logged: Logged) -> None:
-    first = client.post(PATH, json=chat()).json()["laar"]["request_id"]
-    second = client.post(PATH, json=chat(laar={"retry_of": first})).json()["laar"]["request_id"]
-    assert request_row(logged, second)["retry_of"] == first
+    first = client.post(PATH, json=chat()).json()["id"]
+    second = client.post(PATH, json=chat(laar={"retry_of": first})).json()["id"]
+    assert request_row(logged, second)["retry_of"] == plain(first)
+
+
+@pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="stream")])
+def test_retry_at_another_replica_goes_to_another_model(replicas: list[httpx.Client], stream: bool) -> None:
+    one, other = replicas
+    first = one.post(PATH, json=chat(stream=stream, temperature=0))
+    retry = {"x-laar-retry-of": first.headers["x-laar-request-id"]}
+    second = other.post(PATH, json=chat(stream=stream, temperature=0), headers=retry)
+    assert {first.headers["x-laar-model"], second.headers["x-laar-model"]} == {"simulated-wrong", "simulated-right"}
+    assert second.headers["x-laar-tried"] == f"{first.headers['x-laar-model']},{second.headers['x-laar-model']}"
+    third = one.post(PATH, json=chat(temperature=0, laar={"retry_of": second.headers["x-laar-request-id"]}))
+    assert (third.status_code, third.json()["error"]["code"]) == (422, "nothing_new")
+
+
+def test_id_of_another_key_is_no_retry(client: httpx.Client) -> None:
+    body = chat(laar={"retry_of": client.post(PATH, json=chat()).json()["id"]})
+    response = client.post(PATH, json=body, headers={"authorization": f"Bearer {OTHER_KEY}"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_retry")
 
 
 def test_feedback_is_kept_and_the_latest_counts(client: httpx.Client, logged: Logged) -> None:
@@ -235,7 +258,7 @@ class Load:
             while not self.stop.is_set():
                 try:
                     laar = self._ask_stream(client) if number % 3 == 0 else self._ask(client)
-                    self.told[laar["request_id"]] = told(laar)
+                    self.told[plain(laar["request_id"])] = told(laar)
                 except (httpx.HTTPError, LookupError) as error:
                     self.failures[type(error).__name__] += 1
                     time.sleep(0.05)
@@ -297,7 +320,7 @@ def test_shutdown_leaves_nothing_in_the_spool(client: httpx.Client, logged: Logg
     laar = client.post(PATH, json=chat()).json()["laar"]
     serve.delete(APP)
     until(lambda: not router_pids())
-    assert laar["request_id"] in attempt_rows(logged.engine)
+    assert plain(laar["request_id"]) in attempt_rows(logged.engine)
     assert [path.name for path in logged.spool.iterdir()] == []
     store = Store(logged.postgres.url)
     assert store.is_migrated()

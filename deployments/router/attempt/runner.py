@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 import msgspec
@@ -22,12 +23,14 @@ from deployments.contract.errors import (
     LateStreamError,
     ModelsFailedError,
     ModelsUnavailableError,
+    NothingNewError,
     NotVerifiedError,
     OverloadedError,
 )
 from deployments.contract.reply import Chunk, Reply, reply_of
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict, wrong
 from deployments.router.attempt.beginnings import Beginning, PlainSpeakers
+from deployments.router.attempt.retries import Retries
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Spared, Status, StopReason, Tries
 from deployments.router.choice.budgets import overrides
@@ -86,23 +89,30 @@ class Runner:
         backend: Backend,
         observer: Observer,
         ledger: RequestLedger,
+        retries: Retries,
         settings: RouterSettings,
         limits: Limits,
         clock: Callable[[], float],
     ) -> None:
         self._routing, self._backend, self._observer, self._ledger = routing, backend, observer, ledger
-        self._settings, self._limits, self._clock = settings, limits, clock
+        self._retries, self._settings, self._limits, self._clock = retries, settings, limits, clock
         self._plain_speakers = PlainSpeakers()
 
     def open(
         self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0, api_key_hash: str = ""
     ) -> ServedRequest:
-        """A request about to be served; limits of the operator cap what the request asks for."""
+        """A request about to be served; limits of the operator cap what the request asks for.
+
+        What it asks for itself counts from the first request on, if it is a retry; limits count for each request.
+        """
         options, limits, features = request.options, self._limits, self._routing.features(request)
+        earlier = self._retries.earlier(request, api_key_hash)
+        own_attempts = (options.max_attempts or inf) - earlier.num_attempts
         log = Tries(
-            max_attempts=min(options.max_attempts or limits.max_attempts, limits.max_attempts),
-            deadline_at_s=arrived_s + min(options.deadline_s or limits.deadline_s, limits.deadline_s),
+            max_attempts=int(min(own_attempts, limits.max_attempts)),
+            deadline_at_s=arrived_s + min((options.deadline_s or inf) - earlier.since_s, limits.deadline_s),
             is_repeatable=request.is_repeatable,
+            earlier=earlier,
         )
         return ServedRequest(
             request_id=request_id,
@@ -125,7 +135,12 @@ class Runner:
 
     async def answer(self, served: ServedRequest) -> Attempt:
         """The attempt whose reply the client gets; raises the LaarError that says why there is none."""
-        answer = self._settle(served, await self._run_attempts(served))
+        try:
+            answer = self._settle(served, await self._run_attempts(served))
+        except LaarError:
+            self._retries.tell(served, None)
+            raise
+        self._retries.tell(served, answer.model)
         self._ledger.answer_ready(served, answer)
         return answer
 
@@ -143,6 +158,7 @@ class Runner:
             if _is_invalid(served.log):
                 stop = StopReason.ANSWERED
                 break
+        self._retries.tell(served, None)
         raise self._failure(served, stop)
 
     # -- attempts -----------------------------------------------------------------------------------------
@@ -274,6 +290,7 @@ class Runner:
         """
         chosen, sent_s, watch, last = decision.chosen, self._clock(), self._watch(served, decision), None
         attempt: Attempt | None = None
+        self._retries.tell(served, chosen.model)
         self._start(served, chosen)
         try:
             async with aclosing(self._stream(served, chosen)) as upstream:
@@ -429,6 +446,10 @@ class Runner:
                 return EngineRefusalError(attempt.reply.status, attempt.reply.body)
         if stop is not StopReason.DEADLINE and any(attempt.is_refuted for attempt in attempts):
             return self._not_verified(served, stop)
+        if not attempts and stop is not StopReason.DEADLINE and not served.log.is_first:
+            tried = ", ".join(f"'{model}'" for model in served.log.earlier.wrong)
+            message = f"nothing new can be tried; models that have answered: {tried}; stopped by {stop}"
+            return NothingNewError(message)
         if not attempts and stop is StopReason.NO_MODEL_LEFT:
             return self._nobody_to_ask(served)
         if attempts and all(attempt.is_full for attempt in attempts):

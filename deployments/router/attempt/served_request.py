@@ -21,7 +21,8 @@ class DeliveryMode(StrEnum):
 class ServedRequest:
     """A request, what is known of it, and what was tried; `bucket_label` is that of the first choice.
 
-    `api_key_hash` is of the key that it came with, empty where none is asked for.
+    `api_key_hash` is of the key that it came with, empty where none is asked for. `told_id` is its id as the client is
+    told it, with what was tried so far, and `tried` are the models that have answered.
     """
 
     request_id: str
@@ -33,6 +34,16 @@ class ServedRequest:
     arrived_s: float
     bucket_label: str = "unknown"
     api_key_hash: str = ""
+    told_id: str = ""
+    tried: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.told_id = self.told_id or self.request_id
+
+    @property
+    def first_s(self) -> float:
+        """When the client first asked; a retry goes on with the time of the first request."""
+        return self.arrived_s - self.log.earlier.since_s
 
     @property
     def delivery_mode(self) -> DeliveryMode:

@@ -8,6 +8,7 @@ import msgspec
 
 from deployments.contract.reply import Reply
 from deployments.contract.verdict import Outcome, Reason
+from deployments.router.attempt.earlier import NOTHING_EARLIER, Earlier
 from deployments.router.choice.policy import Exclusion
 
 MAX_FAULTS_PER_MODEL = 2
@@ -103,12 +104,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Tries:
-    """All attempts of one request, in order; TTCA is the time from arrival to the verdict that ended it."""
+    """All attempts of one request, in order; TTCA is the time from arrival to the verdict that ended it.
+
+    `earlier` is what its client has tried before it; those attempts are not among `max_attempts`.
+    """
 
     max_attempts: int
     deadline_at_s: float
     is_repeatable: bool
     attempts: list[Attempt] = field(default_factory=list)
+    earlier: Earlier = NOTHING_EARLIER
 
     def add(self, attempt: Attempt) -> None:
         self.attempts.append(attempt)
@@ -129,7 +134,10 @@ class Tries:
         A model that answered is not asked the same thing again if it would repeat itself. One that failed to
         answer may be tried again after the others, `MAX_FAULTS_PER_MODEL` times in all, but not if it is full.
         """
-        tries, has_answered, was_wrong = 0, False, False
+        before = self.earlier.wrong.get(model)
+        tries, has_answered, was_wrong = 0 if before is None else max(1, before), False, bool(before)
+        if model in self.earlier.repeating:
+            return Exclusion.SAME_ANSWER_EXPECTED
         for attempt in self.attempts:
             if attempt.model == model:
                 if attempt.is_refusal:
@@ -143,14 +151,14 @@ class Tries:
             return None
         if has_answered and self.is_repeatable:
             return Exclusion.SAME_ANSWER_EXPECTED
-        if not has_answered and tries >= MAX_FAULTS_PER_MODEL:
+        if not has_answered and before is None and tries >= MAX_FAULTS_PER_MODEL:
             return Exclusion.FAILED_REPEATEDLY
         return Exclusion.WAS_WRONG if was_wrong else Exclusion.TRIED
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How often each model has been asked, of those that were."""
-        found: dict[str, int] = {}
+        found = {model: max(1, times) for model, times in self.earlier.wrong.items()}
         for attempt in self.attempts:
             found[attempt.model] = found.get(attempt.model, 0) + 1
         return found
@@ -161,13 +169,18 @@ class Tries:
         return {attempt.model for attempt in self.attempts if attempt.status not in FAULTS}
 
     @property
+    def is_first(self) -> bool:
+        """Whether the next attempt is the first one, and the client has not asked before."""
+        return not self.attempts and not self.earlier.wrong
+
+    @property
     def is_verified(self) -> bool:
         return any(a.status is Status.CORRECT for a in self.attempts)
 
     @property
     def failed_models(self) -> tuple[str, ...]:
         """The model of each wrong answer to this request, for the conditional probability of what is asked next."""
-        return tuple([a.model for a in self.attempts if a.status is Status.WRONG])
+        return (*self.earlier.failed_models, *[a.model for a in self.attempts if a.status is Status.WRONG])
 
     def best_answer(self) -> Attempt | None:
         """The verified answer, else the unverified one most worth showing, else None.

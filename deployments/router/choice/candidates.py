@@ -113,7 +113,7 @@ class CandidateBuilder:
         """Every model the request may go to; `first_chances` take the place of what is believed of a first attempt."""
         load, thinking = self._tracker.load, demand.thinking
         deadline_at_s = inf if tries is None else tries.deadline_at_s
-        tries = tries if tries is not None and tries.attempts else None
+        tries = tries if tries is not None and not tries.is_first else None
         output, idle_s = demand.output_tokens, self._idle_s(demand, tries)
         chances = first_chances
         if chances is None:
@@ -173,7 +173,7 @@ class CandidateBuilder:
 
     def _idle_s(self, demand: Demand, tries: Tries | None) -> Floats:
         """Seconds on an idle engine, which may have read the prompt for an attempt before."""
-        rows = [self._rows[model] for model in tries.answered] if tries is not None else []
+        rows = [self._rows[model] for model in {*tries.answered, *tries.earlier.wrong}] if tries is not None else []
         if not rows:
             return demand.idle_s
         has_answered = np.zeros(len(self._names), dtype=np.bool_)

@@ -119,7 +119,7 @@ class Routing:
         policy, session = self._policy_of(request), _session(request)
         decision = decide(policy, candidates, session=session, turn=turn, situation=situation)
         if decision is None:
-            return None if tries.attempts else self._longest_context(candidates)
+            return None if not tries.is_first else self._longest_context(candidates)
         if tries.failed_models:
             left = rank(policy, candidates, session=session, turn=turn, situation=situation)
             decision = replace(decision, chance_left=_chance_left(left, situation))
@@ -147,7 +147,7 @@ class Routing:
         Without verification one answer is all it gets, unless its client looks for itself and asks again.
         """
         options = request.options
-        client_retries = options.client_retries or options.retry_of is not None
+        client_retries = options.client_retries or options.retry_of is not None or bool(tries.earlier.wrong)
         attempts_left: int | None = max(1, tries.max_attempts - len(tries.attempts))
         if not request.wants_verification:
             attempts_left = None if client_retries else 1
@@ -166,7 +166,7 @@ class Routing:
 
     def _may_explore(self, request: RoutedRequest, tries: Tries) -> bool:
         """Only where a verdict will follow and laar is free to choose."""
-        is_open = request.model == AUTO and request.wants_verification and not tries.attempts
+        is_open = request.model == AUTO and request.wants_verification and tries.is_first
         return is_open and request.options.policy in (None, self._policy)
 
     def _longest_context(self, candidates: Sequence[Candidate]) -> Decision | None:

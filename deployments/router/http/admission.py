@@ -1,8 +1,9 @@
 """The one place where a request is judged before any model is asked: what laar cannot honour is refused by name."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from deployments.contract.errors import ClientError, LogOffError, UnknownModelError
+from deployments.contract.errors import ClientError, UnknownModelError
 from deployments.router.http.request import AUTO, MAX_SHOWN_CHARS, NOT_VERIFIED, Endpoint, RoutedRequest, parse_request
 from deployments.router.settings import Limits
 from deployments.verifier.checks import Catalogue, Spec
@@ -11,12 +12,11 @@ from deployments.verifier.checks import Catalogue, Spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What the application has for requests: its models by name, those of them that can be held to a thinking budget,
-    the operator's own checks, the check of requests that name none, and whether there is an attempt log."""
+    the operator's own checks, and the check of requests that name none."""
 
     models: tuple[str, ...]
     thinkers: frozenset[str]
     custom_checks: frozenset[str]
-    has_log: bool
     limits: Limits
     default_verify: Spec = NOT_VERIFIED
 
@@ -28,17 +28,17 @@ class Offer:
 def admit(body: bytes, endpoint: Endpoint, offer: Offer) -> RoutedRequest:
     """The request in a body; a ClientError that names the field at fault if it cannot be honoured."""
     request = parse_request(body, endpoint=endpoint, limits=offer.limits, default_verify=offer.default_verify)
-    refuse_unknown_model(request.model, offer)
+    refuse_unknown_model(request.model, (AUTO, *offer.models))
     _refuse_impossible_budget(request, offer)
-    if request.options.retry_of is not None and not offer.has_log:
-        raise LogOffError("laar.retry_of: the operator has turned the attempt log off", param="laar.retry_of")
+    for index, model in enumerate(request.options.tried):
+        refuse_unknown_model(model, offer.models, field=f"laar.tried.{index}")
     return _with_possible_check(request, offer)
 
 
-def refuse_unknown_model(model: str, offer: Offer) -> None:
-    if model != AUTO and model not in offer.models:
-        known = ", ".join(f"'{name}'" for name in (AUTO, *offer.models))
-        raise UnknownModelError(f"model: unknown model '{model[:MAX_SHOWN_CHARS]}'; known: {known}", param="model")
+def refuse_unknown_model(model: str, known: Collection[str], *, field: str = "model") -> None:
+    if model not in known:
+        shown = ", ".join(f"'{name}'" for name in known)
+        raise UnknownModelError(f"{field}: unknown model '{model[:MAX_SHOWN_CHARS]}'; known: {shown}", param=field)
 
 
 def _refuse_impossible_budget(request: RoutedRequest, offer: Offer) -> None:

@@ -13,6 +13,7 @@ from deployments.router.choice.policy import Candidate, Decision
 from profiles.cell import Buckets
 from profiles.chances.capability import Estimate
 
+_MAX_TRIED_CHARS = 1024
 _PLAIN = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 
 
@@ -23,13 +24,14 @@ def laar_object(served: ServedRequest, now_s: float) -> dict[str, Any]:
     """
     attempts, ignored = served.log.attempts, served.request.ignored
     told = {
-        "request_id": served.request_id,
+        "request_id": served.told_id,
         "verified": served.log.is_verified if served.request.wants_verification else None,
         "language": served.features.language,
         "bucket": served.bucket_label,
         "task": served.features.task,
-        "ttca_s": round(now_s - served.arrived_s, 6) if served.log.is_verified else None,
+        "ttca_s": round(now_s - served.first_s, 6) if served.log.is_verified else None,
         "attempts": [_attempt_object(attempt) for attempt in attempts],
+        "tried": served.tried,
     }
     return told | {"ignored": ignored} if ignored else told
 
@@ -40,7 +42,7 @@ def laar_json(served: ServedRequest, now_s: float) -> bytes:
 
 def start_headers(served: ServedRequest) -> dict[str, str]:
     """Headers known before any attempt has ended."""
-    return {"x-laar-request-id": served.request_id, "x-laar-language": served.features.language}
+    return {"x-laar-request-id": served.told_id, "x-laar-language": served.features.language}
 
 
 def model_header(model: str) -> dict[str, str]:
@@ -48,17 +50,29 @@ def model_header(model: str) -> dict[str, str]:
     return {"x-laar-model": quote(model, safe=_PLAIN)}
 
 
+def tried_header(tried: Sequence[str]) -> dict[str, str]:
+    """The models that have answered so far, the last ones first to be kept where they are too many for a header."""
+    told = ""
+    for model in reversed(tried):
+        longer = quote(model, safe=_PLAIN.replace(",", "")) + ("," if told else "") + told
+        if len(longer) > _MAX_TRIED_CHARS:
+            break
+        told = longer
+    return {"x-laar-tried": told}
+
+
 def answer_headers(served: ServedRequest, answer: Attempt, now_s: float) -> dict[str, str]:
     headers = (
         start_headers(served)
         | model_header(answer.model)
+        | tried_header(served.tried)
         | {
             "x-laar-attempts": str(len(served.log.attempts)),
             "x-laar-bucket": served.bucket_label,
         }
     )
     if served.log.is_verified:
-        headers["x-laar-ttca-s"] = f"{now_s - served.arrived_s:.6f}"
+        headers["x-laar-ttca-s"] = f"{now_s - served.first_s:.6f}"
     if served.request.wants_verification:
         headers["x-laar-verified"] = "true" if answer.status is Status.CORRECT else "false"
     return headers

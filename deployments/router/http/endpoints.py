@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from deployments.contract.errors import LogOffError, SlowBodyError
+from deployments.contract.errors import LaarError, LogOffError, SlowBodyError
 from deployments.contract.reply import Chunk, Reply
 from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.runner import Runner
@@ -20,18 +20,34 @@ from deployments.router.attempt.tries import Attempt
 from deployments.router.choice.routing import Routing
 from deployments.router.http import sse
 from deployments.router.http.admission import Offer, admit, refuse_unknown_model
-from deployments.router.http.answers import answer_headers, explanation, laar_json, model_header, start_headers
+from deployments.router.http.answers import (
+    answer_headers,
+    explanation,
+    laar_json,
+    model_header,
+    start_headers,
+    tried_header,
+)
 from deployments.router.http.http_io import (
     EXCEPTION_HANDLERS,
     JSON,
     Ending,
     GuardedStream,
     InFlight,
+    name_request,
     read_body,
     request_id_of,
     with_late_errors,
 )
-from deployments.router.http.request import AUTO, Endpoint, RoutedRequest, endpoint_of, parse_feedback
+from deployments.router.http.request import (
+    AUTO,
+    RETRY_HEADER,
+    Endpoint,
+    RoutedRequest,
+    endpoint_of,
+    parse_feedback,
+    with_retry_header,
+)
 from deployments.router.tenants.keys import ApiKeys
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -94,17 +110,21 @@ class Endpoints:
                     turn=self._routing.next_turn(),
                     api_key_hash=api_key_hash,
                 )
-                if not request.stream:
-                    return await self._answer(served, end)
-                send = self._hold if request.wants_verification else self._pass
-                return await send(served, end, guard)
+                try:
+                    if not request.stream:
+                        return await self._answer(served, end)
+                    send = self._hold if request.wants_verification else self._pass
+                    return await send(served, end, guard)
+                except LaarError:
+                    name_request(http, served.told_id)
+                    raise
 
         return handle
 
     async def _answer(self, served: ServedRequest, end: Ending) -> Response:
         answer = await self._runner.answer(served)
         reply, now_s = _reply_in(answer), self._clock()
-        body = sse.json_with_laar(reply.body, laar_json(served, now_s), served.request_id)
+        body = sse.json_with_laar(reply.body, laar_json(served, now_s), served.told_id)
         end.meter.add(now_s - served.arrived_s, reply.output_tokens or 0)
         end.meter.is_complete = True
         return Response(body, media_type=JSON, headers=answer_headers(served, answer, now_s))
@@ -131,7 +151,9 @@ class Endpoints:
         """Tokens straight through."""
         model, chunks = await self._runner.pass_through(served)
         guard.push_async_callback(chunks.aclose)
-        return self._stream(chunks, served, end, guard, start_headers(served) | model_header(model))
+        return self._stream(
+            chunks, served, end, guard, start_headers(served) | model_header(model) | tried_header(served.tried)
+        )
 
     def _stream(
         self,
@@ -147,17 +169,18 @@ class Endpoints:
             end,
             guard.pop_all(),
             headers,
-            request_id=served.request_id,
+            told_id=lambda: served.told_id,
             since_arrival_s=lambda: self._clock() - served.arrived_s,
         )
 
     async def _explain(self, http: Request) -> Response:
         """The decision for a request and its numbers, without running it."""
-        self._keys.hash_in(http.headers)
+        api_key_hash = self._keys.hash_in(http.headers)
         body = await self._body(http)
         request = admit(body, endpoint_of(body), self._offer)
         now_s = self._clock()
-        served = self._runner.open(request, request_id="explain", arrived_s=now_s)
+        request = with_retry_header(request, http.headers.get(RETRY_HEADER))
+        served = self._runner.open(request, request_id="explain", arrived_s=now_s, api_key_hash=api_key_hash)
         decision = self._runner.decide(served)
         candidates = self._routing.builder.candidates(served.demand, served.log, now_s)
         order = self._routing.rank(request, served.demand, served.log, candidates, turn=served.turn, now_s=now_s) or (
@@ -184,7 +207,7 @@ class Endpoints:
     async def _show_model(self, http: Request) -> Response:
         self._keys.hash_in(http.headers)
         model = http.path_params["model"]
-        refuse_unknown_model(model, self._offer)
+        refuse_unknown_model(model, (AUTO, *self._offer.models))
         return JSONResponse(self._card(model))
 
     def _card(self, name: str) -> dict[str, Any]:
@@ -201,7 +224,8 @@ class Endpoints:
         api_key_hash = self._keys.hash_in(http.headers)
         if self._log is not None:
             self._log.refuse_if_full()
-        return api_key_hash, admit(await self._body(http), endpoint, self._offer)
+        request = admit(await self._body(http), endpoint, self._offer)
+        return api_key_hash, with_retry_header(request, http.headers.get(RETRY_HEADER))
 
     async def _body(self, http: Request) -> bytes:
         try:

@@ -54,12 +54,12 @@ class GuardedStream(StreamingResponse):
         guard: AsyncExitStack,
         headers: dict[str, str],
         *,
-        request_id: str,
+        told_id: Callable[[], str],
         since_arrival_s: Callable[[], float],
     ) -> None:
         super().__init__(self._watched(chunks), media_type=_SSE, headers=headers)
         self._guard, self._end, self._is_complete = guard, end, False
-        self._request_id, self._since_arrival_s = request_id, since_arrival_s
+        self._told_id, self._since_arrival_s = told_id, since_arrival_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._guard:
@@ -71,7 +71,7 @@ class GuardedStream(StreamingResponse):
     async def _watched(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes, None]:
         async with aclosing(chunks):
             async for chunk in chunks:
-                yield sse.with_id(chunk.events, self._request_id)
+                yield sse.with_id(chunk.events, self._told_id())
                 self._sent(chunk)
 
     def _sent(self, chunk: Chunk) -> None:
@@ -149,6 +149,11 @@ async def with_late_errors(chunks: AsyncGenerator[Chunk, None], end: Ending) -> 
     except LaarError as error:
         end.status = status_of(error)
         yield sse.error_chunk(error.body())
+
+
+def name_request(http: Request, told_id: str) -> None:
+    """Let an error answer have the id that the client is told, too."""
+    http.scope.setdefault("laar", {})["request_id"] = told_id
 
 
 def request_id_of(http: Request) -> str:

@@ -16,6 +16,7 @@ from deployments.engines.settings import RemotePlan
 from deployments.log.settings import LogPlan
 from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.backend import ServeBackend
+from deployments.router.attempt.retries import Retries, Seal
 from deployments.router.attempt.runner import Runner
 from deployments.router.choice.budgets import thinking_of
 from deployments.router.choice.routing import Routing
@@ -51,6 +52,7 @@ class Router:
         verifier: Address,
         custom_checks: frozenset[str],
         api_key_hashes: frozenset[str],
+        retry_secrets: tuple[bytes, ...],
         log: LogPlan | None,
     ) -> None:
         self._settings, self._limits, self._thinking_settings = settings, limits, thinking
@@ -79,9 +81,15 @@ class Router:
             models=tuple(self._routing.models),
             thinkers=frozenset(self._thinking.models if self._thinking else ()),
             custom_checks=custom_checks,
-            has_log=log is not None,
             limits=limits,
             default_verify=settings.verify,
+        )
+        self._retries = Retries(
+            models=self._offer.models,
+            seal=Seal(retry_secrets),
+            within_s=settings.retry_within_s,
+            clock=self._clock,
+            wall=time.time,
         )
         self._background = Background()
 
@@ -99,6 +107,7 @@ class Router:
                 backend=ServeBackend(self._deployments, self._verifier, self._remote),
                 observer=self._metrics,
                 ledger=logger,
+                retries=self._retries,
                 settings=self._settings,
                 limits=self._limits,
                 clock=self._clock,

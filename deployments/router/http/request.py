@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
+from deployments.router.attempt.earlier import MAX_TRIED
 from deployments.router.choice.policy import PolicyName
 from deployments.router.http.bounds import (
     MAX_OBJECTS,
@@ -34,6 +35,8 @@ MAX_LAAR_KEYS = 32
 PART_TOKENS = 1000
 MAX_SHOWN_CHARS = 64
 _HEX_32 = re.compile("[0-9a-f]{32}")
+RETRY_FIELD = "laar.retry_of"
+RETRY_HEADER = "x-laar-retry-of"
 _ARM = re.compile(r"constrained-str$|tuple\[")
 _UNKNOWN = "Object contains unknown field "
 # vLLM's word for thinking without a budget.
@@ -54,11 +57,18 @@ def request_id_in(given: str) -> str:
     return f"laar-{digits}" if _HEX_32.fullmatch(digits) else ""
 
 
-RequestId = Annotated[
-    str,
-    StringConstraints(pattern=r"^(laar-)?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$"),
-    AfterValidator(request_id_in),
-]
+def _with_state(given: str) -> str:
+    """laar's id with what it says of the tries, if it says anything."""
+    plain, dot, state = given.partition(".")
+    return request_id_in(plain) + dot + state
+
+
+# with what was tried, as `attempt.retries` writes it
+_ID_PATTERN = r"^(laar-)?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}(\.[A-Za-z0-9_-]{34,480})?$"
+ToldId = Annotated[str, StringConstraints(pattern=_ID_PATTERN), AfterValidator(_with_state)]
+RequestId = Annotated[ToldId, AfterValidator(lambda told: told.partition(".")[0])]
+_TOLD_ID: TypeAdapter[str] = TypeAdapter(ToldId)
+_ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class Endpoint(StrEnum):
@@ -78,7 +88,8 @@ class LaarOptions(BaseModel):
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$|^unknown$")] | None = None
     session: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     policy: PolicyName | None = None
-    retry_of: RequestId | None = None
+    retry_of: ToldId | None = None
+    tried: Annotated[tuple[_ModelName, ...], Field(max_length=MAX_TRIED, strict=False)] = ()
     worth_s: Annotated[float, Field(ge=0, le=86400)] | None = None
     client_retries: bool = False
     notice_s: Annotated[float, Field(ge=0, le=3600)] | None = None
@@ -159,7 +170,8 @@ class RoutedRequest:
     `user_texts` are those of `texts` that the user wrote, not an assistant or a tool;
     `other_tokens` estimates what the prompt holds besides `texts`, such as tools or token ids;
     `num_sequences` is how many answers an engine makes: prompts times n; without a `has_token_limit` of its own,
-    `max_tokens` is the operator's. `is_plain_text` tells that the prompt is the texts, all of them and nothing else.
+    `max_tokens` is the operator's. `sampling` tells which draw of a model's answers is asked for, and is empty where it
+    is left to chance. `is_plain_text` tells that the prompt is the texts, all of them and nothing else.
     `verify` is the check to be made, which `options.verify`, the operator's default and the request's own fields lead
     to.
     """
@@ -177,6 +189,7 @@ class RoutedRequest:
     has_token_limit: bool = True
     thinking_token_budget: int | None = None
     is_repeatable: bool
+    sampling: str = ""
     has_tools: bool = False
     options: LaarOptions
     verify: Spec = NOT_VERIFIED
@@ -252,11 +265,29 @@ def parse_request(
         has_token_limit=asked_tokens is not None,
         thinking_token_budget=scalars.thinking_token_budget,
         is_repeatable=scalars.temperature == 0 or scalars.seed is not None,
+        sampling=_sampling(scalars),
         has_tools=bool(scalars.tools),
         options=options,
         ignored=tuple(name for name, says_something in unsent.items() if says_something),
     )
     return _with_check(request, fields, scalars, default_verify)
+
+
+def with_retry_header(request: RoutedRequest, header: str | None) -> RoutedRequest:
+    """The request as a retry of the one that the header names, unless its body names one."""
+    if header is None or request.options.retry_of is not None:
+        return request
+    try:
+        retry_of = _TOLD_ID.validate_python(header.strip())
+    except ValidationError as error:
+        raise _client_error(error, prefix=RETRY_HEADER, known=()) from None
+    return replace(request, options=request.options.model_copy(update={"retry_of": retry_of}))
+
+
+def _sampling(scalars: _Scalars) -> str:
+    if scalars.temperature == 0:
+        return "greedy"
+    return "" if scalars.seed is None else f"{scalars.seed} {scalars.temperature} {scalars.top_p}"
 
 
 def _with_check(

@@ -157,8 +157,8 @@ class RouterMetrics:
             self._delivered(served, meter)
         is_verified = served is not None and served.log.is_verified
         self._requests.inc(tags={"status": str(status), "verified": "true" if is_verified else "false"})
-        if is_verified:
-            self._ttca_seconds.observe(duration_s)
+        if served is not None and is_verified:
+            self._ttca_seconds.observe(duration_s + served.log.earlier.since_s)
 
     def _delivered(self, served: ServedRequest, meter: Meter) -> None:
         mode = served.delivery_mode

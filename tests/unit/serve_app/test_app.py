@@ -7,7 +7,7 @@ from ray import serve
 
 import serve_app
 from serve_app import app
-from serve_app.config import AppConfig, ModelConfig, remote_plans
+from serve_app.config import AppConfig, AuthConfig, ModelConfig, remote_plans, retry_secrets
 from tests.unit.serve_app.bound import Bound, bound
 
 EXAMPLE = Path(serve_app.__path__[0]) / "remote.yaml"
@@ -285,3 +285,15 @@ def test_stopping_routers_and_verifiers_have_the_deadline_of_a_request_and_a_min
     monkeypatch.setattr(serve, "deployment", deployment)
     app.build_app({"models": [remote()], "limits": {"deadline_s": 900}})
     assert times_s == {"Router": 960, "Verifier": 960}
+
+
+def test_secrets_of_ids_come_from_the_environment_or_are_drawn() -> None:
+    one, other = "1" * 32, "2" * 32
+    named = AuthConfig(retry_secrets_env="SECRETS")
+    assert retry_secrets(named, {"SECRETS": f"{one}, {other},"}, bytes) == (one.encode(), other.encode())
+    assert retry_secrets(AuthConfig(), {}, lambda size: b"d" * size) == (b"d" * 32,)
+    for environ in ({}, {"SECRETS": f"{one},short"}):
+        with pytest.raises(
+            ValueError, match=r"^auth\.retry_secrets_env: 'SECRETS' must hold secrets of at least 32 bytes"
+        ):
+            retry_secrets(named, environ, bytes)

@@ -24,6 +24,7 @@ from deployments.contract.errors import (
 from deployments.contract.reply import Chunk, Reply
 from deployments.engines.openai_answers import DONE_EVENT, StreamReader, failure, unchanged
 from deployments.router.attempt.beginnings import PLAIN_ANSWERS
+from deployments.router.attempt.retries import Retries, Seal
 from deployments.router.attempt.runner import BackendError, Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
@@ -40,6 +41,8 @@ pytestmark = pytest.mark.virtual_time
 RIGHT = {"verify": {"type": "contains", "value": "right"}}
 Behaviour = Callable[[], object]
 RAW = 299
+ID = "laar-" + "0" * 32
+SECRET, EPOCH_S = b"s" * 32, 1.7e9
 DIES = b"dies\n"
 ERROR_EVENT = b'data: {"error":{"message":"engine died","type":"internal_error","param":null,"code":500}}\n\n'
 
@@ -192,6 +195,7 @@ class Bench:
     ) -> None:
         self.backend = FakeBackend(behaviours)
         self.seen, self.ledger = Seen(), SeenAnswers()
+        now = asyncio.get_running_loop().time
         models = [Model(name=name, context_tokens=1000) for name in behaviours]
         self.routing = Routing(
             models=models, profile=_profile(behaviours, latency_s), policy="laar", detector=NoDetector()
@@ -201,18 +205,21 @@ class Bench:
             backend=self.backend,
             observer=self.seen,
             ledger=self.ledger,
+            retries=Retries(
+                models=tuple(behaviours), seal=Seal([SECRET]), within_s=100.0, clock=now, wall=lambda: now() + EPOCH_S
+            ),
             settings=RouterSettings.model_validate({"unverified": unverified, "give_up_below": give_up_below}),
             limits=limits or Limits(),
-            clock=asyncio.get_running_loop().time,
+            clock=now,
         )
 
-    def served(self, laar: Mapping[str, object] | None = None, **fields: object) -> ServedRequest:
+    def served(self, laar: Mapping[str, object] | None = None, *, key: str = "", **fields: object) -> ServedRequest:
         body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0, **fields}
         body["laar"] = laar or {}
         raw = json.dumps(body).encode()
         request = parse_request(raw, endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=100_000))
         now_s = asyncio.get_running_loop().time()
-        return self.runner.open(request, request_id="r", arrived_s=now_s)
+        return self.runner.open(request, request_id=ID, arrived_s=now_s, api_key_hash=key)
 
     def prompt_tokens(self, text: str = "Hi") -> int:
         served = self.served(messages=[{"role": "user", "content": text}])

@@ -11,6 +11,7 @@ from deployments.budgets.controller import Controller, ModelPlan
 from deployments.budgets.settings import TaskRule, ThinkingSettings
 from deployments.budgets.tasks import TaskRules
 from deployments.contract.errors import ClientError
+from deployments.router.attempt.retries import Retries, Seal
 from deployments.router.attempt.runner import Runner
 from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.budgets import Thinking, overrides, thinking_of
@@ -332,6 +333,7 @@ async def test_budget_of_an_attempt_is_sent_and_shown(stream: bool) -> None:
         backend=backend,
         observer=Attempts(),
         ledger=NoRequestLog(),
+        retries=Retries(models=(), seal=Seal([b"s"]), within_s=1.0, clock=lambda: 0.0, wall=lambda: 0.0),
         settings=RouterSettings(),
         limits=Limits(),
         clock=lambda: 0.0,

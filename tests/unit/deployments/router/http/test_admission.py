@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deployments.contract.errors import ClientError, LogOffError, UnknownModelError
+from deployments.contract.errors import ClientError, UnknownModelError
 from deployments.router.http.admission import Offer, admit
 from deployments.router.http.request import Endpoint, RoutedRequest
 from deployments.router.settings import Limits
@@ -14,7 +14,6 @@ OFFER = Offer(
     models=("plain", "thinker"),
     thinkers=frozenset({"thinker"}),
     custom_checks=frozenset({"short"}),
-    has_log=False,
     limits=Limits(max_body_bytes=10_000),
 )
 
@@ -51,7 +50,6 @@ def test_budget_that_some_model_can_honour_is_taken(model: str) -> None:
                 models=("a",),
                 thinkers=frozenset(),
                 custom_checks=frozenset(),
-                has_log=True,
                 limits=Limits(max_body_bytes=999),
             ),
             "auto",
@@ -66,9 +64,10 @@ def test_budget_that_no_model_could_honour_is_refused(offer: Offer, model: str, 
     assert found.value.param == "thinking_token_budget"
 
 
-def test_retry_needs_the_log() -> None:
-    with pytest.raises(LogOffError, match=r"laar\.retry_of: the operator has turned the attempt log off"):
-        ask(laar={"retry_of": "laar-" + 32 * "0"})
+def test_tried_models_must_be_known() -> None:
+    assert ask(laar={"tried": ["plain"]}).options.tried == ("plain",)
+    with pytest.raises(UnknownModelError, match=r"^laar\.tried\.1: unknown model 'big'; known: 'plain', 'thinker'$"):
+        ask(laar={"tried": ["plain", "big"]})
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ async def pieces(*parts: Chunk) -> AsyncGenerator[Chunk, None]:
 
 async def send(client: Client, end: Ending, *parts: Chunk) -> None:
     stream = GuardedStream(
-        pieces(*parts), end, AsyncExitStack(), {}, request_id="laar-1", since_arrival_s=lambda: client.now_s
+        pieces(*parts), end, AsyncExitStack(), {}, told_id=lambda: "laar-1", since_arrival_s=lambda: client.now_s
     )
     await stream({"type": "http", "asgi": {"spec_version": "2.4"}}, client.receive, client.send)
 
@@ -111,7 +111,7 @@ async def delivered(end: Ending, *found: Chunk | LaarError, is_client_gone: bool
         end,
         AsyncExitStack(),
         {},
-        request_id="laar-1",
+        told_id=lambda: "laar-1",
         since_arrival_s=lambda: 0.0,
     )
     await stream(SCOPE, receive, send)

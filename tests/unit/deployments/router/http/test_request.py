@@ -17,6 +17,7 @@ from deployments.router.http.request import (
     endpoint_of,
     parse_feedback,
     parse_request,
+    with_retry_header,
 )
 from deployments.router.settings import Limits
 from deployments.verifier.checks import SPEC, Spec
@@ -107,9 +108,10 @@ def test_check_that_is_no_text_is_refused_by_name() -> None:
 
 
 def test_feedback_takes_the_id_in_either_spelling() -> None:
-    for spelling in ("laar-5b1f2e3d00004abc8def0123456789ab", "5b1f2e3d-0000-4abc-8def-0123456789ab"):
+    plain = "laar-5b1f2e3d00004abc8def0123456789ab"
+    for spelling in (plain, "5b1f2e3d-0000-4abc-8def-0123456789ab", f"{plain}.{'a' * 40}"):
         body = json.dumps({"request_id": spelling, "correct": True}).encode()
-        assert parse_feedback(body).request_id == "laar-5b1f2e3d00004abc8def0123456789ab"
+        assert parse_feedback(body).request_id == plain
 
 
 def test_texts_of_the_user_are_told_from_those_of_others() -> None:
@@ -321,7 +323,7 @@ def test_endpoint_is_told_by_the_top_level_keys() -> None:
         pytest.param(
             b'{"verfy":{}}',
             "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session, policy, "
-            "retry_of, worth_s, client_retries, notice_s",
+            "retry_of, tried, worth_s, client_retries, notice_s",
             id="known-keys-named",
         ),
     ],
@@ -348,7 +350,32 @@ def test_earlier_request_is_named_by_its_id() -> None:
     assert parse(chat(b',"laar":{"retry_of":"' + earlier.encode() + b'"}')).options.retry_of == earlier
 
 
-@pytest.mark.parametrize("earlier", ["", "laar-1", "laar-" + "F" * 32, "laar-" + "0" * 33])
+def test_earlier_request_may_be_named_by_a_header_where_the_body_names_none() -> None:
+    first, second = "laar-" + "0" * 32, "laar-" + "1" * 32
+    assert with_retry_header(parse(chat()), first).options.retry_of == first
+    named = parse(chat(b',"laar":{"retry_of":"' + second.encode() + b'"}'))
+    assert with_retry_header(named, first).options.retry_of == second
+    assert with_retry_header(named, None) == named
+    with pytest.raises(ClientError, match=r"^x-laar-retry-of: String should match pattern"):
+        with_retry_header(parse(chat()), "laar-1")
+
+
+@pytest.mark.parametrize(
+    ("fields", "sampling"),
+    [
+        pytest.param(b"", "", id="chance"),
+        pytest.param(b',"temperature":0,"seed":7', "greedy", id="greedy"),
+        pytest.param(b',"seed":7', "7 None None", id="seed"),
+        pytest.param(b',"temperature":0.5,"seed":7,"top_p":0.9', "7 0.5 0.9", id="all"),
+    ],
+)
+def test_draw_that_is_asked_for_is_told(fields: bytes, sampling: str) -> None:
+    assert parse(chat(fields)).sampling == sampling
+
+
+@pytest.mark.parametrize(
+    "earlier", ["", "laar-1", "laar-" + "F" * 32, "laar-" + "0" * 33, "laar-" + "0" * 32 + ".short"]
+)
 def test_earlier_request_without_the_shape_of_an_id_is_refused(earlier: str) -> None:
     with pytest.raises(ClientError, match=r"^laar\.retry_of: String should match pattern"):
         parse(chat(b',"laar":{"retry_of":"' + earlier.encode() + b'"}'))

@@ -1,0 +1,127 @@
+"""Clients that ask again: what was tried goes out with every answer, signed, and comes back with the next request.
+
+So any router replica that knows the secret goes on where another one was, and none has to remember anything.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from deployments.contract.errors import ForgedRetryError
+from deployments.router.attempt.earlier import MAX_STATE_BYTES, NOTHING_EARLIER, Earlier, RetryState, unpacked
+from deployments.router.attempt.served_request import ServedRequest
+from deployments.router.attempt.tries import FAULTS, Attempt, Status
+from deployments.router.http.request import RETRY_FIELD, RoutedRequest
+
+_SIGNATURE_BYTES = 12
+_STATE = b"laar retry state"
+
+
+class Seal:
+    """Signs what an id says. The first secret signs, all of them are accepted, so that they can be exchanged."""
+
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        self._secrets = secrets
+
+    def sealed(self, state: bytes, *whose: str) -> str:
+        """The state and its signature as text; it is of use only to the same request id and API key."""
+        return _text(_signature(self._secrets[0], state, whose) + state)
+
+    def opened(self, sealed: str, *whose: str) -> bytes | None:
+        """The state, or None if none of the secrets has signed it for these."""
+        both = _bytes(sealed)
+        signature, state = both[:_SIGNATURE_BYTES], both[_SIGNATURE_BYTES:]
+        is_genuine = any(hmac.compare_digest(signature, _signature(one, state, whose)) for one in self._secrets)
+        return state if is_genuine and len(state) <= MAX_STATE_BYTES else None
+
+
+class Retries:
+    """Reads what a request says of earlier ones, and writes what the next one may say of it."""
+
+    def __init__(
+        self,
+        *,
+        models: Sequence[str],
+        seal: Seal,
+        within_s: float,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._models, self._seal, self._within_s = models, seal, within_s
+        self._clock, self._wall = clock, wall
+
+    def earlier(self, request: RoutedRequest, api_key_hash: str) -> Earlier:
+        """What was tried before, by the request's own word and by the id that it names.
+
+        A retry that comes later than `within_s` after the first request has a clock and attempts of its own.
+        Raises ForgedRetryError if that id was not given to this API key by an application with one of the secrets.
+        """
+        named = self._named(request, api_key_hash)
+        said = {model: max(1, named.wrong.get(model, 0)) for model in request.options.tried}
+        if not said:
+            return named
+        same = frozenset(said) if request.is_repeatable else frozenset()
+        return replace(named, wrong={**named.wrong, **said}, repeating=named.repeating | same)
+
+    def tell(self, served: ServedRequest, answering: str | None) -> None:
+        """Put into the request's id what was tried; `answering` is the model whose answer the client gets now.
+
+        Who sends the id back says that this answer was no good.
+        """
+        log = served.log
+        if not log.attempts and answering is None:
+            return
+        wrong, repeating = dict(log.earlier.wrong), set(log.earlier.repeating)
+        for model, times in _answered(log.attempts, answering).items():
+            wrong[model] = wrong.get(model, 0) + times
+            if log.is_repeatable:
+                repeating.add(model)
+        state = RetryState(
+            first_at_s=self._wall() - (self._clock() - served.first_s),
+            num_attempts=log.earlier.num_attempts + len(log.attempts) + (answering not in (None, *log.answered)),
+            sampling=served.request.sampling,
+            wrong=wrong,
+            repeating=frozenset(repeating),
+        )
+        sealed = self._seal.sealed(state.packed(), served.request_id, served.api_key_hash)
+        served.tried, served.told_id = tuple(wrong), f"{served.request_id}.{sealed}"
+
+    def _named(self, request: RoutedRequest, api_key_hash: str) -> Earlier:
+        earlier_id, _, sealed = (request.options.retry_of or "").partition(".")
+        if not sealed:
+            return NOTHING_EARLIER
+        packed = self._seal.opened(sealed, earlier_id, api_key_hash)
+        state = unpacked(packed, self._models, request.sampling) if packed is not None else None
+        if state is None:
+            message = f"{RETRY_FIELD}: this application did not give this id to this API key, or its secret has changed"
+            raise ForgedRetryError(message, param=RETRY_FIELD)
+        since_s = max(0.0, self._wall() - state.first_at_s)
+        found = Earlier(wrong=state.wrong, repeating=state.repeating)
+        is_late = since_s > self._within_s
+        return found if is_late else replace(found, num_attempts=state.num_attempts, since_s=since_s)
+
+
+def _answered(attempts: Sequence[Attempt], answering: str | None) -> dict[str, int]:
+    """How often each model that answered was wrong, if the client asks again."""
+    found: dict[str, int] = {}
+    for attempt in attempts:
+        if attempt.status not in FAULTS:
+            found[attempt.model] = found.get(attempt.model, 0) + (attempt.status is Status.WRONG)
+    if answering is not None:
+        found[answering] = max(1, found.get(answering, 0))
+    return found
+
+
+def _signature(secret: bytes, state: bytes, whose: Sequence[str]) -> bytes:
+    told = b"\0".join([_STATE, *(one.encode() for one in whose), state])
+    return hmac.digest(secret, told, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,273 @@
+"""Clients that ask again, as the retry loop meets them; two benches stand for two router replicas."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from deployments.contract.errors import DeadlineError, ForgedRetryError, NothingNewError
+from deployments.router.attempt.earlier import MAX_STATE_BYTES, MAX_TRIED, Earlier, RetryState, unpacked
+from deployments.router.attempt.retries import Seal
+from deployments.router.attempt.served_request import ServedRequest
+from deployments.router.choice.policy import Exclusion
+from deployments.router.http.answers import laar_object, tried_header
+from tests.unit.deployments.router.attempt.test_runner import (
+    ID,
+    RIGHT,
+    Bench,
+    breaks,
+    outcome,
+    refuses,
+    says,
+    streams,
+    takes,
+)
+
+pytestmark = pytest.mark.virtual_time
+
+
+def state(*tried: tuple[str, int], sampling: str = "greedy") -> RetryState:
+    return RetryState(
+        first_at_s=1_700_000_000.125,
+        num_attempts=3,
+        sampling=sampling,
+        wrong=dict(tried),
+        repeating=frozenset(model for model, _ in tried),
+    )
+
+
+def three() -> Bench:
+    return Bench(a=says("no"), b=says("no"), c=says("right"))
+
+
+async def answered(
+    bench: Bench, laar: Mapping[str, object] | None = None, key: str = "", **fields: Any
+) -> ServedRequest:
+    served = bench.served(laar, key=key, **fields)
+    await bench.runner.answer(served)
+    return served
+
+
+async def retried(
+    bench: Bench, earlier: ServedRequest, laar: Mapping[str, object] | None = None, **fields: Any
+) -> ServedRequest:
+    return await answered(bench, {"retry_of": earlier.told_id, **(laar or {})}, **fields)
+
+
+# -- the id ---------------------------------------------------------------------------------------------------
+
+
+def test_what_an_id_says_comes_back() -> None:
+    said = state(("a", 0), ("b", 2))
+    assert unpacked(said.packed(), ("b", "a", "c"), "greedy") == said
+
+
+def test_models_that_are_no_longer_there_are_left_out() -> None:
+    found = unpacked(state(("a", 1), ("gone", 1)).packed(), ("a",), "greedy")
+    assert found is not None
+    assert found.wrong == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "repeats"),
+    [
+        pytest.param("greedy", "greedy", True, id="greedy"),
+        pytest.param("7 0.5 None", "7 0.5 None", True, id="same-seed"),
+        pytest.param("7 0.5 None", "8 0.5 None", False, id="other-seed"),
+        pytest.param("greedy", "", False, id="now-by-chance"),
+        pytest.param("", "", False, id="by-chance"),
+    ],
+)
+def test_a_model_repeats_itself_only_if_it_is_asked_for_the_same_draw(before: str, now: str, repeats: bool) -> None:
+    found = unpacked(state(("a", 1), sampling=before).packed(), ("a",), now)
+    assert found is not None
+    assert found.repeating == ({"a"} if repeats else set())
+
+
+def test_an_id_stays_small_and_forgets_what_was_tried_first() -> None:
+    names = [f"m{index}" for index in range(MAX_TRIED + 1)]
+    packed = state(*((name, 500) for name in names)).packed()
+    assert len(packed) == MAX_STATE_BYTES
+    assert len(Seal([b"s"]).sealed(packed, ID, "")) <= 480
+    found = unpacked(packed, names, "greedy")
+    assert found is not None
+    assert list(found.wrong.items()) == [(name, 127) for name in names[1:]]
+
+
+def test_only_one_of_the_secrets_opens_a_seal() -> None:
+    sealed = Seal([b"old"]).sealed(b"state", ID, "key")
+    assert Seal([b"new", b"old"]).opened(sealed, ID, "key") == b"state"
+    assert Seal([b"new"]).opened(sealed, ID, "key") is None
+
+
+@pytest.mark.parametrize("at", range(0, 40, 3))
+def test_a_seal_does_not_open_with_any_sign_changed(at: int) -> None:
+    sealed = Seal([b"s"]).sealed(state(("a", 1)).packed(), ID, "key")
+    forged = sealed[:at] + ("A" if sealed[at] != "A" else "B") + sealed[at + 1 :]
+    assert Seal([b"s"]).opened(forged, ID, "key") is None
+
+
+# -- the loop -------------------------------------------------------------------------------------------------
+
+
+async def test_retry_at_another_replica_asks_no_model_twice() -> None:
+    here, there = three(), three()
+    first = await answered(here)
+    second = await retried(there, first)
+    third = await retried(here, second)
+    assert [served.log.attempts[0].model for served in (first, second, third)] == ["a", "b", "c"]
+    assert third.tried == ("a", "b", "c")
+    assert tried_header(third.tried) == {"x-laar-tried": "a,b,c"}
+    assert laar_object(third, 0.0)["tried"] == ("a", "b", "c")
+
+
+async def test_models_that_were_wrong_in_the_router_are_not_asked_again_either() -> None:
+    first = await answered(three(), RIGHT | {"max_attempts": 2})
+    assert outcome(await retried(three(), first, RIGHT)) == [("c", "correct")]
+
+
+@pytest.mark.parametrize("laar", [pytest.param({}, id="passed-on"), pytest.param(RIGHT, id="held")])
+async def test_streams_say_what_was_tried(laar: dict[str, object]) -> None:
+    bench = three()
+    first = await answered(bench, {"max_attempts": 1} | laar, stream=True)
+    served = bench.served({"retry_of": first.told_id}, stream=True)
+    model, chunks = await bench.runner.pass_through(served)
+    told_id = served.told_id
+    async for _ in chunks:
+        pass
+    assert (model, served.tried, served.told_id) == ("b", ("a", "b"), told_id)
+    assert outcome(await retried(bench, served)) == [("c", "unverified")]
+
+
+async def test_a_stream_that_comes_in_one_piece_has_the_id_in_its_last_chunk() -> None:
+    whole = b'data: {"id":"x","choices":[{"delta":{"content":"no"},"finish_reason":"stop"}]}\n\n'
+    bench = Bench(a=streams(whole))
+    served = bench.served(stream=True)
+    _, chunks = await bench.runner.pass_through(served)
+    got = [chunk.events async for chunk in chunks]
+    assert served.told_id != served.request_id
+    assert served.told_id.encode() in got[0]
+
+
+async def test_a_model_that_gave_no_answer_may_be_asked_again() -> None:
+    first = await answered(Bench(a=breaks, b=says("no")))
+    assert first.tried == ("b",)
+    assert outcome(await retried(Bench(a=says("no"), b=says("no")), first)) == [("a", "unverified")]
+
+
+async def test_named_models_are_left_out() -> None:
+    served = await answered(three(), {"tried": ["a", "b"]})
+    assert outcome(served) == [("c", "unverified")]
+    assert served.tried == ("a", "b", "c")
+
+
+async def test_retry_with_other_sampling_may_meet_the_same_model_again() -> None:
+    bench = Bench(a=says("no"))
+    first = await answered(bench)
+    second = bench.served({"retry_of": first.told_id}, temperature=0.7)
+    assert second.log.exclusion("a") is Exclusion.WAS_WRONG
+    assert outcome(await retried(bench, first, temperature=0.7)) == [("a", "unverified")]
+
+
+async def test_clients_word_conditions_the_chances_once_for_each_wrong_answer() -> None:
+    bench = Bench(a=says("no"), b=says("no"))
+    first = await answered(bench, temperature=0.7)
+    second = await retried(bench, first, {"tried": ["a"]}, temperature=0.7)
+    third = bench.served({"retry_of": second.told_id}, temperature=0.7)
+    assert sorted(third.log.failed_models) == ["a", "b"]
+
+
+async def test_an_answer_that_was_found_wrong_counts_once() -> None:
+    first = await answered(three(), RIGHT | {"max_attempts": 1})
+    again = three().served({"retry_of": first.told_id})
+    assert again.log.earlier.wrong == {"a": 1}
+
+
+async def test_time_and_attempts_of_the_client_go_on() -> None:
+    bench = Bench(a=takes(1.0), b=takes(1.0), c=says("right"))
+    limits: dict[str, object] = {"max_attempts": 2, "deadline_s": 10.0}
+    first = await answered(bench, limits)
+    await asyncio.sleep(3.0)
+    second = bench.served({"retry_of": first.told_id} | limits | RIGHT)
+    assert second.log.max_attempts == 1
+    assert second.log.deadline_at_s - second.arrived_s == pytest.approx(6.0, abs=0.01)
+    await bench.runner.answer(second)
+    now_s = asyncio.get_running_loop().time()
+    assert laar_object(second, now_s)["ttca_s"] == pytest.approx(5.0, abs=0.01)
+    with pytest.raises(NothingNewError, match="models that have answered: 'a', 'b'; stopped by max_attempts"):
+        await retried(bench, second, limits)
+    await asyncio.sleep(6.0)
+    with pytest.raises(DeadlineError, match="no answer in time; attempts: 0"):
+        await retried(bench, second, {"deadline_s": 10.0})
+
+
+async def test_operators_limits_are_for_each_request() -> None:
+    bench = three()
+    first = await answered(bench)
+    await asyncio.sleep(50.0)
+    second = bench.served({"retry_of": first.told_id})
+    assert (second.log.max_attempts, second.log.deadline_at_s - second.arrived_s) == (10, 600.0)
+
+
+async def test_late_retry_begins_anew_but_for_the_models() -> None:
+    bench = three()
+    first = await answered(bench)
+    await asyncio.sleep(101.0)
+    earlier = bench.served({"retry_of": first.told_id}).log.earlier
+    assert earlier == Earlier(wrong={"a": 1}, repeating=frozenset({"a"}))
+
+
+async def test_retry_when_all_models_would_say_the_same_is_an_error_that_says_so() -> None:
+    bench = Bench(a=says("no"))
+    first = await answered(bench)
+    for stream in (False, True):
+        served = bench.served({"retry_of": first.told_id}, stream=stream)
+        with pytest.raises(NothingNewError, match="models that have answered: 'a'; stopped by no_model_left") as found:
+            await (bench.runner.pass_through(served) if stream else bench.runner.answer(served))
+        assert found.value.headers == {"x-should-retry": "false"}
+
+
+async def test_error_says_what_was_tried() -> None:
+    bench = Bench(unverified="error", a=says("no"), b=says("right"))
+    served = bench.served(RIGHT | {"max_attempts": 1})
+    with pytest.raises(Exception, match="none of 1 attempts could be verified"):
+        await bench.runner.answer(served)
+    assert outcome(await retried(bench, served)) == [("b", "unverified")]
+
+
+async def test_request_that_no_model_was_asked_for_keeps_its_plain_id() -> None:
+    bench = Bench(a=refuses(429))
+    served = bench.served({"deadline_s": 1e-9})
+    await asyncio.sleep(1.0)
+    with pytest.raises(DeadlineError, match="no answer in time"):
+        await bench.runner.answer(served)
+    assert served.told_id == served.request_id
+
+
+async def test_id_of_another_key_is_refused() -> None:
+    bench = three()
+    first = await answered(bench, key="mine")
+    assert outcome(await retried(bench, first, key="mine")) == [("b", "unverified")]
+    with pytest.raises(ForgedRetryError, match=r"^laar\.retry_of: this application did not give this id"):
+        bench.served({"retry_of": first.told_id}, key="yours")
+
+
+async def test_state_of_another_request_is_refused() -> None:
+    bench = three()
+    first = await answered(bench)
+    _, _, sealed = first.told_id.partition(".")
+    with pytest.raises(ForgedRetryError, match="did not give this id"):
+        bench.served({"retry_of": f"laar-{'1' * 32}.{sealed}"})
+
+
+async def test_id_without_what_was_tried_says_only_that_it_is_a_retry() -> None:
+    bench = three()
+    first = await answered(bench)
+    served = bench.served({"retry_of": first.request_id})
+    assert served.log.earlier == Earlier()
+
+
+def test_a_header_that_would_be_too_long_names_the_latest_models() -> None:
+    told = tried_header([f"{index:03d}" + "x" * 297 for index in range(9)])["x-laar-tried"]
+    assert [name[:3] for name in told.split(",")] == ["006", "007", "008"]
