@@ -1,6 +1,7 @@
-# laar on GPUs: Ray's own LLM image with laar's packages on top. Not built here: there is no container engine.
-# docker build -t laar:0.1.0 .
-ARG BASE=rayproject/ray-llm:2.60.0-py311-cu130
+# laar on GPUs: Ray's own LLM image with laar's packages on top. Not built here: there is no container engine, and no registry of images
+# could be asked whether the tag exists. Ray's LLM images are for Python 3.12 alone.
+# docker build -t laar:0.1.0 --build-arg BASE=rayproject/ray-llm:2.60.0-py312-cu130@sha256:DIGEST .
+ARG BASE=rayproject/ray-llm:2.60.0-py312-cu130
 FROM ${BASE}
 
 USER 0
@@ -17,6 +18,7 @@ RUN python -m pip install --no-cache-dir --no-deps -r requirements/gpu.txt \
     && ln -s "$(command -v laar-haproxy)" /usr/local/bin/laar-haproxy
 ENV RAY_SERVE_THROUGHPUT_OPTIMIZED=1 \
     RAY_SERVE_ENABLE_HA_PROXY=1 \
+    RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S=60 \
     RAY_SERVE_HAPROXY_BINARY_PATH=/usr/local/bin/laar-haproxy \
     RAY_USAGE_STATS_ENABLED=0
 USER 1000

