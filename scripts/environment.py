@@ -2,6 +2,7 @@
 
 import os
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def _groups_by_session() -> bool | None:
         return None
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return version(package)

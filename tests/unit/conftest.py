@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import gc
 import ipaddress
 import os
 import socket
@@ -24,6 +25,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # the same examples in every run, and no failure because a core was busy
 settings.register_profile("unit", derandomize=True, database=None, deadline=None, max_examples=20)
 settings.load_profile("unit")
+
+
+def pytest_collection_finish() -> None:
+    """Modules and collected tests stay; to look through them again and again is a tenth of a run."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

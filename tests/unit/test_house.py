@@ -223,6 +223,7 @@ def needed(roots: Iterable[Requirement]) -> dict[str, list[Requirement]]:
     return found
 
 
+@cache
 def own_requirements(name: str, extra: str) -> list[Requirement]:
     try:
         lines = importlib.metadata.requires(name) or []

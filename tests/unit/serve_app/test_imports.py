@@ -14,6 +14,15 @@ for name in sys.argv[1:]:
     if loaded:
         sys.exit(f"{{name}} loads {{loaded}}")
 """
+# what only measured profiles and models that think need
+ROUTER = """
+from deployments.router.choice.chances import Chances
+from deployments.router.settings import Learning
+from profiles.profile import NO_PROFILE
+Chances(NO_PROFILE, ("m",), Learning())
+if "scipy.optimize" in sys.modules:
+    sys.exit("a router loads scipy.optimize")
+"""
 BUILD = """
 import os, yaml
 os.environ['QWEN_KEY'] = 'k'
@@ -35,21 +44,9 @@ def run(program: str, *args: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_router_does_not_load_what_only_measured_profiles_and_thinking_models_need() -> None:
-    program = (
-        "import sys, deployments.router.http.ingress\n"
-        "from deployments.router.choice.chances import Chances\n"
-        "from deployments.router.settings import Learning\n"
-        "from profiles.profile import NO_PROFILE\n"
-        "Chances(NO_PROFILE, ('m',), Learning())\n"
-        "sys.exit('scipy.optimize' in sys.modules)"
-    )
-    assert run(program) == (0, "")
-
-
-def test_an_application_of_remote_models_is_built_and_served_without_engines() -> None:
+def test_an_application_of_remote_models_is_built_and_served_without_engines_and_what_fits_profiles() -> None:
     replicas = ("deployments.router.http.ingress", "deployments.verifier.deployment")
-    assert run(PROGRAM + BUILD, *replicas, "serve_app.app") == (0, "")
+    assert run(PROGRAM + ROUTER + BUILD, *replicas, "serve_app.app") == (0, "")
 
 
 def test_an_engine_that_is_loaded_is_seen(tmp_path: Path) -> None:

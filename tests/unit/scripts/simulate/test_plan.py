@@ -250,11 +250,11 @@ def test_more_replicas_than_can_be_simulated_are_refused() -> None:
 
 def test_what_a_file_says_of_requests_and_policy_holds_for_a_plan(tmp_path: Path) -> None:
     config, found = tmp_path / "plan.yaml", tmp_path / "found.json"
-    config.write_text("profile: embedded\nrate_per_s: 0.2\nrequests: 200\npolicies: [load-aware, laar]\n")
+    config.write_text("profile: embedded\nrate_per_s: 0.2\nrequests: 60\npolicies: [load-aware, laar]\n")
     done = CliRunner().invoke(simulate, ["plan", "--config", str(config), "--target-s", "90", "--json", str(found)])
     assert done.exit_code == 0, done.output
-    assert "simulated for load-aware with 200 requests" in " ".join(done.output.split())
-    assert json.loads(found.read_text())["settings"]["requests"] == 200
+    assert "simulated for load-aware with 60 requests" in " ".join(done.output.split())
+    assert json.loads(found.read_text())["settings"]["requests"] == 60
 
 
 def test_without_a_plan_there_are_no_replicas_and_no_cost_in_valid_json(tmp_path: Path) -> None:
