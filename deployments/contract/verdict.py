@@ -7,6 +7,8 @@ from enum import StrEnum
 MAX_READ_CHARS = 256
 # the finish reason of an answer that its token limit ended
 CUT = "length"
+# written out in three characters and more: bracketed, squared and ligatured words, and fractions
+_WRITTEN_OUT = re.compile("[¼-¾⅐-⅞⑴-⒵㈀-㉃㋀-㋿㌀-㏿ﷰ-﷼\U0001f100-\U0001f248]")
 _MARK = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u06d6-\u06ed"
     "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
@@ -191,11 +193,12 @@ class Evidence:
     def size_chars(self) -> int:
         """What there is to read; what takes longer to normalise than other characters counts for several."""
         texts = (self.answer, self.prompt, *(other.answer for other in self.others))
-        return sum(len(text) + _more_chars(text) for text in texts)
+        return sum(map(size_to_read_chars, texts))
 
 
-def _more_chars(text: str) -> int:
-    """Combining marks are sorted, and two ligatures of Arabic written out as phrases, when a text is normalised."""
+def size_to_read_chars(text: str) -> int:
+    """Characters, and those that normalisation makes of them: it sorts marks and writes out squares and ligatures."""
     if text.isascii():
-        return 0
-    return 4 * len(_MARK.findall(text)) + 17 * text.count("\ufdfa") + 7 * text.count("\ufdfb")
+        return len(text)
+    written_out = 4 * len(_WRITTEN_OUT.findall(text)) + 17 * text.count("\ufdfa") + 7 * text.count("\ufdfb")
+    return len(text) + 4 * len(_MARK.findall(text)) + written_out

@@ -36,6 +36,7 @@ LETTERS = "ABCDEFGHIJ"
 HEAD_CHARS = 500
 TAIL_CHARS = 2_500
 MAX_LETTERS = 40  # an answer that has more there lists letters rather than choose one
+FEW_LETTERS = 8  # with so few an answer is read in a millisecond
 MAX_SAID_CHARS = 200
 OPTIONS_CHARS = 4_000  # at the end of a prompt, where its options are looked for
 NEAR_CHARS = 120  # what is said of a letter stands this near to it
@@ -122,6 +123,10 @@ def find_choice(answer: str, options: Mapping[str, str] | None = None) -> str | 
     letters = reading.concluded or reading.labels
     letter = next(iter(letters)) if len(letters) == 1 else None
     return letter if not options or letter in options else None
+
+
+def has_few_letters(*answers: str) -> bool:
+    return sum(len(_LETTER.findall(_bounded(answer))) for answer in answers) <= FEW_LETTERS
 
 
 def find_options(prompt: str) -> dict[str, str]:

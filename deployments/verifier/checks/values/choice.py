@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
-from deployments.verifier.checks.check import Check
-from deployments.verifier.text.choice import LETTERS, find_choice, find_options
+from deployments.verifier.checks.check import Check, Place
+from deployments.verifier.text.choice import LETTERS, find_choice, find_options, has_few_letters
 from deployments.verifier.text.normalise import normalise
 
 MAX_OPTION_CHARS = 1024
@@ -28,6 +28,10 @@ class Choice(Check):
         if self.options is not None and LETTERS.index(self.value) >= len(self.options):
             raise ValueError(f"value '{self.value}' is none of the {len(self.options)} options")
         return self
+
+    def place(self, evidence: Evidence) -> Place:
+        is_quick = super().place(evidence) is Place.INLINE and has_few_letters(evidence.answer)
+        return Place.INLINE if is_quick else Place.THREAD
 
     def check(self, evidence: Evidence) -> Verdict:
         options = (

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
-from deployments.contract.verdict import Evidence
+from deployments.contract.verdict import Evidence, size_to_read_chars
 from deployments.verifier.checks.check import INLINE_CHARS, Check, Place
 from deployments.verifier.text.normalise import normalise
 
@@ -32,7 +32,7 @@ class WithValues(Check):
         return [normalise(value, language, ignore_case=self.ignore_case) for value in self.values]
 
     def place(self, evidence: Evidence) -> Place:
-        size_chars = evidence.size_chars + sum(map(len, self.values))
+        size_chars = evidence.size_chars + sum(map(size_to_read_chars, self.values))
         if size_chars < INLINE_CHARS:
             return Place.INLINE
         return Place.THREAD if size_chars < THREAD_CHARS else Place.PROCESS

@@ -9,7 +9,7 @@ from deployments.verifier.facts.amounts import Amount, amount_of, has_few, say_s
 from deployments.verifier.facts.function_words import function_words
 from deployments.verifier.numbers.conclusion import WINDOW_CHARS, last_number
 from deployments.verifier.numbers.markup import to_plain
-from deployments.verifier.text.choice import find_choice
+from deployments.verifier.text.choice import find_choice, has_few_letters
 from deployments.verifier.text.normalise import normalise
 from deployments.verifier.text.refusals import is_refusal
 from deployments.verifier.text.wording import offers_several
@@ -22,6 +22,8 @@ _SIGNS = re.compile(r"[²³¹⁰-⁹₀-₉¼-¾⅐-⅞]|(?<!\w)\w[!'’′](?!\
 _QUESTION_MARKS = ("?", "？", "؟", "՞")
 _CLOSING = " \t\n\"'”’»)]*"
 _MAX_OPEN_CHARS = 64  # a longer text may have the word without leaving its answer open
+# what takes long to read where an answer has many of it
+_HAS_FEW = {"numeric": has_few, "choice": has_few_letters}
 _NOTHING = {"text": Reason.EMPTY_ANSWER, "numeric": Reason.NO_NUMBER, "choice": Reason.NO_CHOICE}
 
 
@@ -45,7 +47,7 @@ class Agreement(Check):
     def place(self, evidence: Evidence) -> Place:
         answers = [evidence.answer, *(other.answer for other in evidence.others)]
         is_small = evidence.size_chars <= INLINE_CHARS and len(answers) <= INLINE_ANSWERS
-        is_quick = is_small and (self.by != "numeric" or has_few(*answers))
+        is_quick = is_small and (self.by not in _HAS_FEW or _HAS_FEW[self.by](*answers))
         return Place.INLINE if is_quick else Place.THREAD
 
     def check(self, evidence: Evidence) -> Verdict:
