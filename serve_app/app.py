@@ -23,7 +23,7 @@ from serve_app.config import (
     ModelAppConfig,
     ModelConfig,
     VerifierAppConfig,
-    api_key_hashes,
+    auth_plan,
     remote_plans,
     retry_secrets,
 )
@@ -31,6 +31,8 @@ from serve_app.config import (
 EMBEDDED = "embedded:"
 # Beyond the deadline: HAProxy may send a router requests for its first 30 s of stopping.
 SHUTDOWN_MARGIN_S = 60.0
+# Bodies that are not here yet, and explanations, are bounded by key, not in all: no key must take the places of others.
+MAX_HELD_BY_SERVE = 100_000
 # A new router or verifier runs before an old one stops; rounded up to whole replicas.
 SURGE_PERCENT = 50
 
@@ -55,8 +57,10 @@ def build_app(args: Mapping[str, Any]) -> Application:
                 has_prefix_cache=engine.has_prefix_cache,
                 can_think=engine.can_think,
                 slots=engine.slots,
+                takes_salt=model.remote is None or model.remote.takes_cache_salt,
+                price=model.price,
             )
-            for engine in (model.engine_config for model in config.models)
+            for model, engine in ((model, model.engine_config) for model in config.models)
         ],
         profile=profile,
         settings=config.router,
@@ -64,7 +68,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
         thinking=config.thinking,
         verifier=config.verifier.application or _verifier(config, models),
         custom_checks=frozenset(config.verifier.custom_checks),
-        api_key_hashes=api_key_hashes(config.auth, os.environ),
+        auth=auth_plan(config, os.environ, default_cache_dir(os.environ)),
         retry_secrets=retry_secrets(config.auth, os.environ, secrets.token_bytes),
         log=plan_log(config.log, os.environ, default_cache_dir(os.environ)),
     )
@@ -104,7 +108,7 @@ def _router(config: AppConfig) -> serve.Deployment:
         name="Router",
         num_replicas=config.router.num_replicas,
         # the router counts what it takes itself and says 429; Serve must not queue before it
-        max_ongoing_requests=2 * config.limits.max_concurrent_requests,
+        max_ongoing_requests=MAX_HELD_BY_SERVE + 2 * config.limits.max_concurrent_requests,
         max_surge_percent=SURGE_PERCENT,
         graceful_shutdown_timeout_s=config.limits.deadline_s + SHUTDOWN_MARGIN_S,
         ray_actor_options={"num_cpus": config.router.num_cpus},

@@ -1,24 +1,30 @@
 """The application's config: one typed object, checked at the start, unknown keys refused."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
+from secrets import token_hex
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from deployments.budgets.settings import ThinkingSettings
+from deployments.contract.secret import Secret
 from deployments.engines.engine_configs import ENGINES, EngineConfig
 from deployments.engines.settings import RemotePlan, RemoteSettings, SimulatedSettings
 from deployments.log.settings import LogSettings
 from deployments.router.http.request import AUTO
+from deployments.router.model import FREE, Price
 from deployments.router.settings import Limits, RouterSettings
+from deployments.router.tenants.keys import AuthPlan, key_digest
 from deployments.verifier.checks import Catalogue
 from deployments.verifier.settings import JudgeSettings
 
 # No router replica learns later than 5 s after another; of these, one is for writing and reading.
 MAX_LEARNING_LAG_S = 4.0
 RETRY_SECRET_BYTES = 32
+MIN_SECRET_BYTES = 16
 
 
 class _Strict(BaseModel):
@@ -42,6 +48,7 @@ class ModelConfig(_Strict):
     )
     simulated: SimulatedSettings | None = None
     remote: RemoteSettings | None = None
+    price: Price = Field(default=FREE, description="What its tokens cost, for the keys' limits of spend.")
     application: str | None = Field(
         default=None,
         min_length=1,
@@ -107,8 +114,12 @@ class AuthConfig(_Strict):
     api_keys_env: str | None = Field(
         default=None,
         min_length=1,
-        description="Environment variable with the accepted API keys, separated by commas; unset means no check.",
+        description="Environment variable with API keys that may do everything, separated by commas.",
     )
+    keys_file: str | None = Field(
+        default=None, min_length=1, description="File of named keys; read again when it changes."
+    )
+    refresh_s: float = Field(default=5.0, ge=0.1, le=3600, description="How often the file is looked at.")
 
     retry_secrets_env: str | None = Field(
         default=None,
@@ -180,14 +191,58 @@ class AppConfig(VerifierAppConfig):
         return self
 
 
-def api_key_hashes(auth: AuthConfig, environ: Mapping[str, str]) -> frozenset[str]:
-    """SHA-256 of the accepted keys; raises ValueError when keys are asked for and none is there."""
+def auth_plan(config: AppConfig, environ: Mapping[str, str], cache_dir: Path) -> AuthPlan:
+    """Who may ask; ValueError when keys are asked for and none is there, or the secret cannot be read."""
+    auth, named = config.auth, named_secret(config.router, environ)
+    secret = Secret(machine_secret(cache_dir) if named is None else named)
+    return AuthPlan(
+        secret=secret,
+        digests=frozenset(key_digest(secret, key) for key in api_keys(auth, environ)),
+        keys_file=auth.keys_file,
+        refresh_s=auth.refresh_s,
+    )
+
+
+def api_keys(auth: AuthConfig, environ: Mapping[str, str]) -> list[str]:
+    """The keys in the environment; ValueError when they are asked for and none is there."""
     if auth.api_keys_env is None:
-        return frozenset()
+        return []
     keys = [key.strip() for key in environ.get(auth.api_keys_env, "").split(",") if key.strip()]
     if not keys:
         raise ValueError(f"auth.api_keys_env: environment variable '{auth.api_keys_env}' holds no key")
-    return frozenset(hashlib.sha256(key.encode()).hexdigest() for key in keys)
+    return keys
+
+
+def named_secret(router: RouterSettings, environ: Mapping[str, str]) -> bytes | None:
+    """The secret that the operator has named, if any; ValueError where it is not there or too short."""
+    if router.secret_env is not None:
+        found, source = environ.get(router.secret_env, "").strip().encode(), f"router.secret_env '{router.secret_env}'"
+    elif router.secret_file is not None:
+        try:
+            found = Path(router.secret_file).read_bytes().strip()
+        except OSError as error:
+            raise ValueError(f"router.secret_file '{router.secret_file}': {error.strerror}") from None
+        source = f"router.secret_file '{router.secret_file}'"
+    else:
+        return None
+    if len(found) < MIN_SECRET_BYTES:
+        raise ValueError(f"{source} holds {len(found)} bytes; a secret has at least {MIN_SECRET_BYTES}")
+    return found
+
+
+def machine_secret(cache_dir: Path) -> bytes:
+    """The secret of this machine, in a file that only its user may read; made when it is first needed."""
+    path = cache_dir / "secret"
+    if not path.exists():
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"secret.{token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(token_hex(32))
+        # the first one to come stays
+        with suppress(FileExistsError):
+            path.hardlink_to(fresh)
+        fresh.unlink()
+    return path.read_bytes()
 
 
 def retry_secrets(auth: AuthConfig, environ: Mapping[str, str], draw: Callable[[int], bytes]) -> tuple[bytes, ...]:

@@ -107,6 +107,14 @@ class AuthenticationError(ClientError):
         return {"www-authenticate": "Bearer"}
 
 
+class PermissionDeniedError(ClientError):
+    """The key is good, and may not do this."""
+
+    http_status = 403
+    type_ = "permission_error"
+    code = "permission_denied"
+
+
 class NotVerifiedError(LaarError):
     """Answers came, none of them was verified, and the operator asked for an error in that case."""
 
@@ -148,6 +156,12 @@ class OverloadedError(LaarError):
     http_status = 429
     type_ = "rate_limit_error"
     code = "overloaded"
+
+
+class QuotaError(OverloadedError):
+    """A key has used up what is its own; the service is not overloaded."""
+
+    code = "rate_limit_exceeded"
 
 
 class DeadlineError(LaarError):

@@ -65,6 +65,7 @@ class RemoteSettings(Discreet):
     max_num_seqs: PositiveInt = Field(default=DEFAULT_SLOTS, description="Requests that one server works on at once.")
     enable_prefix_caching: bool = True
     can_think: bool = Field(default=False, description="Whether it takes a thinking_token_budget.")
+    takes_cache_salt: bool = Field(default=False, description="Whether it takes vLLM's cache_salt.")
 
     @field_validator("urls")
     @classmethod

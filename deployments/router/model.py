@@ -2,12 +2,27 @@
 
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat
+
+
+class Price(BaseModel):
+    """What a model's tokens cost, in the operator's currency."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    prompt_per_million: NonNegativeFloat = 0.0
+    output_per_million: NonNegativeFloat = 0.0
+
+
+FREE = Price()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """`can_think` if its engine limits thinking; `slots` is how many requests one replica serves at once.
 
-    With `has_prefix_cache` a prompt that it has read is not read again.
+    With `has_prefix_cache` a prompt that it has read is not read again; with `takes_salt` its engine can keep the
+    prompts of tenants apart there.
     """
 
     name: str
@@ -15,3 +30,5 @@ class Model:
     has_prefix_cache: bool = True
     can_think: bool = False
     slots: int = 1
+    takes_salt: bool = False
+    price: Price = FREE

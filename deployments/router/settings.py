@@ -16,6 +16,7 @@ from pydantic import (
 from deployments.log.settings import MAX_DAYS
 from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S
 from deployments.router.choice.policy import PolicyName
+from deployments.router.tenants.gate import Doors
 from deployments.verifier.checks import NoVerify, VerifySpec
 from profiles.chances.online import DEFAULT_HALF_LIFE_VERDICTS
 from profiles.measures.goodput import Reader
@@ -37,6 +38,13 @@ class Limits(BaseModel):
     max_concurrent_requests: PositiveInt = Field(
         default=1000, description="Requests under way at one router replica; further ones get a 429."
     )
+    max_queued_per_key: NonNegativeInt = Field(
+        default=16, description="Requests of one key that wait for their turn; further ones get a 429 at once."
+    )
+    queue_timeout_s: PositiveFloat = Field(default=1.0, description="Longest wait for a turn; then it gets a 429.")
+    max_bodies_per_key: PositiveInt = Field(
+        default=128, description="Bodies of one key that are not all here yet; further requests get a 429."
+    )
     max_sequences: PositiveInt = Field(default=64, description="Most prompts times `n` of one request.")
     max_tokens: PositiveInt | None = Field(
         default=None, description="Most tokens of an answer, and what a request gets that names none."
@@ -44,6 +52,15 @@ class Limits(BaseModel):
     max_logprobs: NonNegativeInt = Field(default=20, description="Most log probabilities per token.")
     max_media: NonNegativeInt = Field(default=32, description="Most images and other parts that are not text.")
     beam_search: bool = Field(default=False, description="Whether requests may use beam search.")
+
+    @property
+    def doors(self) -> Doors:
+        return Doors(
+            most=self.max_concurrent_requests,
+            most_waiting=self.max_queued_per_key,
+            wait_s=self.queue_timeout_s,
+            most_reading=self.max_bodies_per_key,
+        )
 
     @model_validator(mode="after")
     def _attempt_within_deadline(self) -> Self:
@@ -134,3 +151,9 @@ class RouterSettings(BaseModel):
     goodput: Goodput = Goodput()
     num_replicas: PositiveInt = 1
     num_cpus: float = Field(default=1.0, ge=0, description="Logical CPUs of one router replica.")
+    secret_env: str | None = Field(
+        default=None, min_length=1, description="Environment variable with the secret of digests and salts."
+    )
+    secret_file: str | None = Field(
+        default=None, min_length=1, description="File with that secret, where no variable is named."
+    )

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir
 from deployments.engines.engine_configs import RemoteConfig, SimulatedConfig, VllmConfig
 from deployments.log.settings import database_url, default_url, plan_log, shown_url
+from deployments.router.upkeep.key_file import read_keys
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from profiles.profile import Profile, load_profile
 from scripts.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown
-from serve_app.config import AppConfig, ModelConfig, api_key_hashes, remote_plans, retry_secrets
+from serve_app.config import AppConfig, ModelConfig, api_keys, named_secret, remote_plans, retry_secrets
 
 IMPORT_PATH = "serve_app.app:build_app"
 EMBEDDED = "embedded:"
@@ -167,10 +168,15 @@ def _profile(app: AppConfig) -> tuple[Profile | None, list[Finding]]:
 def _environment(app: AppConfig, environ: Mapping[str, str]) -> Iterator[Finding]:
     """What the config takes from elsewhere: variables, code and the database."""
     asked: dict[str, Callable[[], object]] = {
-        "auth.api_keys_env": partial(api_key_hashes, app.auth, environ),
+        "auth.api_keys_env": partial(api_keys, app.auth, environ),
+        "router.secret_file" if app.router.secret_env is None else "router.secret_env": partial(
+            named_secret, app.router, environ
+        ),
         "auth.retry_secrets_env": partial(retry_secrets, app.auth, environ, bytes),
         "log.url" if app.log.url_env is None else "log.url_env": partial(_open_log, app, environ),
     }
+    if app.auth.keys_file is not None:
+        asked["auth.keys_file"] = partial(read_keys, Path(app.auth.keys_file))
     for name, path in app.verifier.custom_checks.items():
         asked[f"verifier.custom_checks.{name}"] = partial(load_custom_checks, {name: path})
     for index, model in enumerate(app.models):

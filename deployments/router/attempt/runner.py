@@ -98,15 +98,13 @@ class Runner:
         self._retries, self._settings, self._limits, self._clock = retries, settings, limits, clock
         self._plain_speakers = PlainSpeakers()
 
-    def open(
-        self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0, api_key_hash: str = ""
-    ) -> ServedRequest:
+    def open(self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0) -> ServedRequest:
         """A request about to be served; limits of the operator cap what the request asks for.
 
         What it asks for itself counts from the first request on, if it is a retry; limits count for each request.
         """
         options, limits, features = request.options, self._limits, self._routing.features(request)
-        earlier = self._retries.earlier(request, api_key_hash)
+        earlier = self._retries.earlier(request, request.tenant.id)
         own_attempts = (options.max_attempts or inf) - earlier.num_attempts
         log = Tries(
             max_attempts=int(min(own_attempts, limits.max_attempts)),
@@ -122,7 +120,6 @@ class Runner:
             log=log,
             turn=turn,
             arrived_s=arrived_s,
-            api_key_hash=api_key_hash,
         )
 
     def decide(self, served: ServedRequest, *, may_explore: bool = False) -> Decision | None:
@@ -394,12 +391,13 @@ class Runner:
         )
 
     def _book(self, served: ServedRequest, attempt: Attempt) -> None:
-        """Log an attempt, and what it says of the model: nothing, if the engine is full or the client impatient."""
+        """Log an attempt, and what it says of the model: nothing, if the engine is full or the client has left."""
         served.log.add(attempt)
         if attempt.status not in FAULTS or attempt.is_refusal:
             self._routing.load.succeeded(attempt.model)
-        elif attempt.is_silent or (attempt.status is Status.ERROR and not attempt.is_full):
-            self._routing.load.failed(attempt.model, self._clock())
+        elif attempt.is_fault_of_model:
+            request = served.request
+            self._routing.load.failed(attempt.model, self._clock(), tenant=request.tenant.id, body=hash(request.body))
         self._observer.attempt_ended(served, attempt)
 
     def _start(self, served: ServedRequest, chosen: Candidate) -> None:
@@ -410,7 +408,10 @@ class Runner:
             thinking.controller.observe(chosen.model, cell, tries=tries, now_s=self._clock())
 
     def _overrides(self, request: RoutedRequest, chosen: Candidate) -> dict[str, Any]:
-        return overrides(request, chosen.model, chosen.thinking_budget, self._routing.thinking)
+        found = overrides(request, chosen.model, chosen.thinking_budget, self._routing.thinking)
+        if request.cache_salt is not None and self._routing.models[chosen.model].takes_salt:
+            found["cache_salt"] = request.cache_salt
+        return found
 
     def _learn_tokens(self, served: ServedRequest, chosen: Candidate, reply: Reply) -> None:
         """Let the engine's count correct an estimate that rests on texts alone and on a detected language."""

@@ -21,8 +21,8 @@ class DeliveryMode(StrEnum):
 class ServedRequest:
     """A request, what is known of it, and what was tried; `bucket_label` is that of the first choice.
 
-    `api_key_hash` is of the key that it came with, empty where none is asked for. `told_id` is its id as the client is
-    told it, with what was tried so far, and `tried` are the models that have answered.
+    `told_id` is its id as the client is told it, with what was tried so far, and `tried` are the models that have
+    answered.
     """
 
     request_id: str
@@ -33,7 +33,6 @@ class ServedRequest:
     turn: int
     arrived_s: float
     bucket_label: str = "unknown"
-    api_key_hash: str = ""
     told_id: str = ""
     tried: tuple[str, ...] = ()
 
@@ -50,6 +49,11 @@ class ServedRequest:
         if not self.request.stream:
             return DeliveryMode.WHOLE
         return DeliveryMode.HELD if self.request.wants_verification else DeliveryMode.STREAMED
+
+    @property
+    def api_key_hash(self) -> str:
+        """What stands for its tenant in the log."""
+        return self.request.tenant.id
 
     def with_attempt(self, attempt: Attempt) -> "ServedRequest":
         """The same request as it will stand once `attempt` is logged."""

@@ -97,6 +97,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return self.reply is not None and 400 <= self.reply.status < 500 and not self.is_full
 
     @property
+    def is_fault_of_model(self) -> bool:
+        """Whether it says that the model may not be well: it erred, or said nothing at all for far too long."""
+        if self.status is Status.ERROR:
+            return not (self.is_full or self.is_refusal)
+        return self.status is Status.TIMEOUT and self.is_silent
+
+    @property
     def is_full(self) -> bool:
         """Whether the engine takes no more requests for now."""
         return self.reply is not None and self.reply.status == 429

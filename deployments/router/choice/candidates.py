@@ -1,6 +1,6 @@
 """The candidates for a request: every model with Q and L as they are now, and what speaks against asking it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
 
@@ -34,8 +34,8 @@ CONTEXT_SLACK = 1.3
 class Demand:
     """What a request asks of each model, shape (m,): tokens to read and to write, and seconds on an idle engine.
 
-    It is the same for all attempts. `too_long` has the rows of models whose context is too short for it; `only` is
-    the one model that may answer, if the request names it.
+    It is the same for all attempts. `too_long` has the rows of models whose context is too short for it; `only` are the
+    models that may answer, where these are not all: the one that the request names, or those of the `tenant`.
     """
 
     task: str
@@ -47,7 +47,8 @@ class Demand:
     too_long: Sequence[int] = ()
     max_tokens: int | None = None
     thinking: BudgetEffect | None = None
-    only: str | None = None
+    only: frozenset[str] | None = None
+    tenant: str = ""
 
 
 class CandidateBuilder:
@@ -82,7 +83,8 @@ class CandidateBuilder:
         prompt_tokens: Floats,
         max_tokens: int | None = None,
         thinking_token_budget: int | None = None,
-        only: str | None = None,
+        only: frozenset[str] | None = None,
+        tenant: str = "",
     ) -> Demand:
         """What a request with so many prompt tokens asks of each model."""
         buckets = self._buckets.of_all(prompt_tokens)
@@ -105,6 +107,7 @@ class CandidateBuilder:
             max_tokens=max_tokens,
             thinking=thinking,
             only=only,
+            tenant=tenant,
         )
 
     def candidates(
@@ -134,7 +137,9 @@ class CandidateBuilder:
         slow = (latency_s > (deadline_at_s - now_s) / CANNOT_SHARE).nonzero()[0].tolist()
         exclusions = self._exclusions(demand, tries, now_s, slow)
         counts = tries.counts if tries is not None else {}
-        rows = range(len(self._names)) if demand.only is None else (self._rows[demand.only],)
+        rows: Iterable[int] = range(len(self._names))
+        if (only := demand.only) is not None:
+            rows = [row for row in rows if self._names[row] in only]
         return [
             Candidate(
                 model=self._names[row],
@@ -186,7 +191,7 @@ class CandidateBuilder:
     ) -> dict[int, Exclusion | None]:
         """What speaks against models, by row; of several the weightiest. `slow` ones can hardly answer in time."""
         found: dict[int, Exclusion | None] = dict.fromkeys(slow, Exclusion.TOO_SLOW)
-        found |= dict.fromkeys(self._tracker.unhealthy(now_s), Exclusion.UNHEALTHY)
+        found |= dict.fromkeys(self._tracker.unhealthy(now_s, demand.tenant), Exclusion.UNHEALTHY)
         if tries is not None:
             found |= {self._rows[model]: self._tried(demand, tries, model) for model in tries.counts}
         return found | dict.fromkeys(demand.too_long, Exclusion.CONTEXT_EXCEEDED)

@@ -89,7 +89,8 @@ class Routing:
             prompt_tokens=self.tokens.estimate(features) + request.other_tokens,
             max_tokens=request.max_tokens,
             thinking_token_budget=request.thinking_token_budget,
-            only=None if request.model == AUTO else request.model,
+            only=request.tenant.models if request.model == AUTO else frozenset({request.model}),
+            tenant=request.tenant.id,
         )
 
     def next_turn(self) -> int:
@@ -123,7 +124,7 @@ class Routing:
         if tries.failed_models:
             left = rank(policy, candidates, session=session, turn=turn, situation=situation)
             decision = replace(decision, chance_left=_chance_left(left, situation))
-        if demand.only is not None:
+        if request.model != AUTO:
             return replace(decision, reason=ChoiceReason.NAMED, has_alternative=False)
         return decision if drawn is None else replace(decision, reason=ChoiceReason.EXPLORATION)
 

@@ -4,8 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from deployments.contract.errors import ClientError, UnknownModelError
+from deployments.contract.secret import NO_SECRET, Secret
 from deployments.router.http.request import AUTO, MAX_SHOWN_CHARS, NOT_VERIFIED, Endpoint, RoutedRequest, parse_request
 from deployments.router.settings import Limits
+from deployments.router.tenants.tenant import ANYBODY, Tenant
 from deployments.verifier.checks import Catalogue, Spec
 
 
@@ -18,21 +20,34 @@ class Offer:
     thinkers: frozenset[str]
     custom_checks: frozenset[str]
     limits: Limits
+    secret: Secret = NO_SECRET
     default_verify: Spec = NOT_VERIFIED
+
+    def to(self, tenant: Tenant) -> "Offer":
+        """What of it one tenant may use."""
+        if tenant.models is None:
+            return self
+        return replace(self, models=tenant.of(self.models), thinkers=self.thinkers & tenant.models)
+
+    def salt(self, request: RoutedRequest, tenant: Tenant) -> str | None:
+        """What keeps the tenant's prompts apart in an engine's prefix cache; a client may keep them apart further."""
+        own = request.cache_salt
+        return self.secret.digest("cache salt", f"{tenant.id} {own or ''}") if tenant.id else own
 
     def answering(self, request: RoutedRequest) -> tuple[str, ...]:
         """The models that may answer the request."""
         return self.models if request.model == AUTO else (request.model,)
 
 
-def admit(body: bytes, endpoint: Endpoint, offer: Offer) -> RoutedRequest:
+def admit(body: bytes, endpoint: Endpoint, offer: Offer, tenant: Tenant = ANYBODY) -> RoutedRequest:
     """The request in a body; a ClientError that names the field at fault if it cannot be honoured."""
+    offer = offer.to(tenant)
     request = parse_request(body, endpoint=endpoint, limits=offer.limits, default_verify=offer.default_verify)
     refuse_unknown_model(request.model, (AUTO, *offer.models))
     _refuse_impossible_budget(request, offer)
     for index, model in enumerate(request.options.tried):
         refuse_unknown_model(model, offer.models, field=f"laar.tried.{index}")
-    return _with_possible_check(request, offer)
+    return _with_possible_check(replace(request, tenant=tenant, cache_salt=offer.salt(request, tenant)), offer)
 
 
 def refuse_unknown_model(model: str, known: Collection[str], *, field: str = "model") -> None:

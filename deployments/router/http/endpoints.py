@@ -14,6 +14,7 @@ from starlette.types import Lifespan
 from deployments.contract.errors import LaarError, LogOffError, SlowBodyError
 from deployments.contract.reply import Chunk, Reply
 from deployments.log.writing.replica_log import ReplicaLog
+from deployments.router.attempt.cost import cost_of
 from deployments.router.attempt.runner import Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt
@@ -32,8 +33,8 @@ from deployments.router.http.http_io import (
     EXCEPTION_HANDLERS,
     JSON,
     Ending,
+    Endings,
     GuardedStream,
-    InFlight,
     name_request,
     read_body,
     request_id_of,
@@ -43,13 +44,17 @@ from deployments.router.http.request import (
     AUTO,
     RETRY_HEADER,
     Endpoint,
-    RoutedRequest,
     endpoint_of,
     parse_feedback,
     with_retry_header,
 )
+from deployments.router.tenants.allowance import Quota
+from deployments.router.tenants.gate import Gate
 from deployments.router.tenants.keys import ApiKeys
+from deployments.router.tenants.tenant import Role, Tenant
 
+# one request id and one word
+MAX_FEEDBACK_BYTES = 1024
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -63,18 +68,22 @@ class Endpoints:
         routing: Routing,
         offer: Offer,
         keys: ApiKeys,
-        in_flight: InFlight,
+        gate: Gate,
+        endings: Endings,
         log: ReplicaLog | None,
         body_timeout_s: float,
         keep_alive_s: float,
         clock: Callable[[], float],
+        wall: Callable[[], float],
     ) -> None:
         self._runner, self._routing, self._offer, self._keys = runner, routing, offer, keys
-        self._in_flight, self._log, self._clock = in_flight, log, clock
+        self._gate, self._endings, self._log = gate, endings, log
+        self._clock, self._wall = clock, wall
+        self._prices = {model.name: model.price for model in routing.models.values()}
         self._body_timeout_s, self._keep_alive_s = body_timeout_s, keep_alive_s
 
     def app(self, lifespan: Lifespan[Starlette]) -> Starlette:
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._endpoint(Endpoint.CHAT), methods=["POST"]),
                 Route("/v1/completions", self._endpoint(Endpoint.COMPLETIONS), methods=["POST"]),
@@ -87,6 +96,9 @@ class Endpoints:
             exception_handlers=EXCEPTION_HANDLERS,
             lifespan=lifespan,
         )
+        # a redirect would name the Host header of whoever asks, before any key is asked for
+        app.router.redirect_slashes = False
+        return app
 
     def check_health(self) -> None:
         """Decide on a canned request, so that a broken language model or profile shows."""
@@ -101,15 +113,20 @@ class Endpoints:
         async def handle(http: Request) -> Response:
             arrived_s = self._clock()
             async with AsyncExitStack() as guard:
-                end = guard.enter_context(self._in_flight.counted(arrived_s))
-                api_key_hash, request = await self._read(http, endpoint)
+                end = guard.enter_context(self._endings.told(arrived_s))
+                tenant = self._tenant(http, Role.ASK)
+                if self._log is not None:
+                    self._log.refuse_if_full()
+                request = admit(await self._body(http, tenant), endpoint, self._offer, tenant)
+                request = with_retry_header(request, http.headers.get(RETRY_HEADER))
+                quota = await guard.enter_async_context(self._gate.entered(tenant, request.num_sequences))
                 served = end.served = self._runner.open(
                     request,
                     request_id=request_id_of(http),
                     arrived_s=arrived_s,
                     turn=self._routing.next_turn(),
-                    api_key_hash=api_key_hash,
                 )
+                guard.callback(self._charge, quota, end)
                 try:
                     if not request.stream:
                         return await self._answer(served, end)
@@ -175,12 +192,12 @@ class Endpoints:
 
     async def _explain(self, http: Request) -> Response:
         """The decision for a request and its numbers, without running it."""
-        api_key_hash = self._keys.hash_in(http.headers)
-        body = await self._body(http)
-        request = admit(body, endpoint_of(body), self._offer)
+        tenant = self._tenant(http, Role.ADMIN)
+        body = await self._body(http, tenant)
+        request = admit(body, endpoint_of(body), self._offer, tenant)
         now_s = self._clock()
         request = with_retry_header(request, http.headers.get(RETRY_HEADER))
-        served = self._runner.open(request, request_id="explain", arrived_s=now_s, api_key_hash=api_key_hash)
+        served = self._runner.open(request, request_id="explain", arrived_s=now_s)
         decision = self._runner.decide(served)
         candidates = self._routing.builder.candidates(served.demand, served.log, now_s)
         order = self._routing.rank(request, served.demand, served.log, candidates, turn=served.turn, now_s=now_s) or (
@@ -193,21 +210,21 @@ class Endpoints:
 
     async def _feedback(self, http: Request) -> Response:
         """What a client found of an answer; a 200 means that the log has it."""
-        api_key_hash = self._keys.hash_in(http.headers)
-        feedback = parse_feedback(await self._body(http))
+        tenant = self._tenant(http, Role.FEEDBACK)
+        feedback = parse_feedback(await self._body(http, tenant, MAX_FEEDBACK_BYTES))
         if self._log is None:
             raise LogOffError("feedback: the operator has turned the attempt log off")
-        await self._log.feedback(feedback.request_id, correct=feedback.correct, api_key_hash=api_key_hash)
+        async with self._gate.entered(tenant):
+            await self._log.feedback(feedback.request_id, correct=feedback.correct, api_key_hash=tenant.id)
         return JSONResponse({"object": "laar.feedback", **feedback.model_dump()})
 
     async def _list_models(self, http: Request) -> Response:
-        self._keys.hash_in(http.headers)
-        return JSONResponse({"object": "list", "data": [self._card(name) for name in (AUTO, *self._offer.models)]})
+        models = self._tenant(http, Role.ASK).of(self._offer.models)
+        return JSONResponse({"object": "list", "data": [self._card(name) for name in (AUTO, *models)]})
 
     async def _show_model(self, http: Request) -> Response:
-        self._keys.hash_in(http.headers)
         model = http.path_params["model"]
-        refuse_unknown_model(model, (AUTO, *self._offer.models))
+        refuse_unknown_model(model, (AUTO, *self._tenant(http, Role.ASK).of(self._offer.models)))
         return JSONResponse(self._card(model))
 
     def _card(self, name: str) -> dict[str, Any]:
@@ -219,20 +236,22 @@ class Endpoints:
 
     # -- parts --------------------------------------------------------------------------------------------
 
-    async def _read(self, http: Request, endpoint: Endpoint) -> tuple[str, RoutedRequest]:
-        """The hash of the request's API key, and the request."""
-        api_key_hash = self._keys.hash_in(http.headers)
-        if self._log is not None:
-            self._log.refuse_if_full()
-        request = admit(await self._body(http), endpoint, self._offer)
-        return api_key_hash, with_retry_header(request, http.headers.get(RETRY_HEADER))
+    def _tenant(self, http: Request, role: Role) -> Tenant:
+        return self._keys.tenant_of(http.headers, role, self._wall())
 
-    async def _body(self, http: Request) -> bytes:
-        try:
-            async with asyncio.timeout(self._body_timeout_s):
-                return await read_body(http, self._offer.limits.max_body_bytes)
-        except TimeoutError:
-            raise SlowBodyError(f"body: not here within {self._body_timeout_s} s", param="body") from None
+    def _charge(self, quota: Quota, end: Ending) -> None:
+        """Take from the tenant's allowances what its request has cost."""
+        if end.served is not None:
+            cost = cost_of(end.served.log.attempts, self._prices, streamed_tokens=end.meter.num_tokens)
+            quota.charge(cost, self._clock())
+
+    async def _body(self, http: Request, tenant: Tenant, limit: int | None = None) -> bytes:
+        with self._gate.reading(tenant):
+            try:
+                async with asyncio.timeout(self._body_timeout_s):
+                    return await read_body(http, self._offer.limits.max_body_bytes if limit is None else limit)
+            except TimeoutError:
+                raise SlowBodyError(f"body: not here within {self._body_timeout_s} s", param="body") from None
 
 
 def _reply_in(answer: Attempt) -> Reply:

@@ -19,7 +19,6 @@ from deployments.contract.errors import (
     EngineRefusalError,
     LaarError,
     LogUnavailableError,
-    OverloadedError,
     error_body,
 )
 from deployments.contract.reply import Chunk
@@ -95,29 +94,19 @@ class EndedRequests(Protocol):
     def request_ended(self, served: ServedRequest, status: int) -> None: ...
 
 
-class InFlight:
-    """Counts the requests that are under way, refuses more than `most`, and reports how each ended."""
+class Endings:
+    """Reports how each request ended."""
 
     def __init__(
-        self,
-        *,
-        most: int,
-        pace_s: float,
-        log: EndedRequests,
-        metrics: RequestObserver,
-        clock: Callable[[], float],
+        self, *, pace_s: float, log: EndedRequests, metrics: RequestObserver, clock: Callable[[], float]
     ) -> None:
-        self._most, self._pace_s, self._log, self._metrics, self._clock = most, pace_s, log, metrics, clock
-        self._active = 0
+        self._pace_s, self._log, self._metrics, self._clock = pace_s, log, metrics, clock
 
     @contextmanager
-    def counted(self, arrived_s: float) -> Iterator[Ending]:
-        """A request is under way until the block ends; the block is told of, and may say better, how it ended."""
+    def told(self, arrived_s: float) -> Iterator[Ending]:
+        """A request, which has ended with the block; the block is told of, and may say better, how."""
         end = Ending(Meter(self._pace_s))
-        self._active += 1
         try:
-            if self._active > self._most:
-                raise OverloadedError(f"{self._most} requests are under way, and more are not taken", retry_after_s=1)
             yield end
         except LaarError as error:
             end.status = status_of(error)
@@ -129,7 +118,6 @@ class InFlight:
             end.status = 500
             raise
         finally:
-            self._active -= 1
             if end.served is not None:
                 with suppress(LogUnavailableError):  # it has been counted
                     self._log.request_ended(end.served, end.status)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from ray import serve
 from starlette.applications import Starlette
@@ -22,12 +23,14 @@ from deployments.router.choice.budgets import thinking_of
 from deployments.router.choice.routing import Routing
 from deployments.router.http.admission import Offer
 from deployments.router.http.endpoints import Endpoints
-from deployments.router.http.http_io import InFlight
+from deployments.router.http.http_io import Endings
 from deployments.router.model import Model
 from deployments.router.settings import Limits, RouterSettings
-from deployments.router.tenants.keys import ApiKeys
+from deployments.router.tenants.gate import Gate
+from deployments.router.tenants.keys import ApiKeys, AuthPlan
 from deployments.router.text.language import FastTextDetector
 from deployments.router.upkeep.background import Background
+from deployments.router.upkeep.key_file import keep_reading, read_keys
 from deployments.router.upkeep.learn_from_log import Follower, keep_following, replay
 from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
@@ -51,7 +54,7 @@ class Router:
         thinking: ThinkingSettings,
         verifier: Address,
         custom_checks: frozenset[str],
-        api_key_hashes: frozenset[str],
+        auth: AuthPlan,
         retry_secrets: tuple[bytes, ...],
         log: LogPlan | None,
     ) -> None:
@@ -59,7 +62,9 @@ class Router:
         self._clock = time.monotonic
         self._deployments, self._verifier = llm_deployments, verifier
         self._remote = {plan.name: RemoteModel(plan) for plan in remote}
-        self._keys, self._log_plan = ApiKeys(api_key_hashes), log
+        self._auth, self._log_plan = auth, log
+        entries = None if auth.keys_file is None else read_keys(Path(auth.keys_file))
+        self._keys = ApiKeys(auth.secret, auth.digests, entries)
         self._thinking = thinking_of(
             models, profile, settings=thinking, num_routers=settings.num_replicas, now_s=self._clock()
         )
@@ -82,6 +87,7 @@ class Router:
             thinkers=frozenset(self._thinking.models if self._thinking else ()),
             custom_checks=custom_checks,
             limits=limits,
+            secret=auth.secret,
             default_verify=settings.verify,
         )
         self._retries = Retries(
@@ -115,8 +121,8 @@ class Router:
             routing=self._routing,
             offer=self._offer,
             keys=self._keys,
-            in_flight=InFlight(
-                most=self._limits.max_concurrent_requests,
+            gate=Gate(self._limits.doors, num_routers=self._settings.num_replicas, clock=self._clock),
+            endings=Endings(
                 pace_s=self._settings.goodput.pace_s,
                 log=logger,
                 metrics=self._metrics,
@@ -126,6 +132,7 @@ class Router:
             body_timeout_s=self._limits.body_timeout_s,
             keep_alive_s=self._settings.keep_alive_s,
             clock=self._clock,
+            wall=time.time,
         )
         return self._endpoints.app(lambda _app: self._life(replica))
 
@@ -148,6 +155,9 @@ class Router:
                 learning = self._settings.learning
                 await asyncio.to_thread(replay, follower, timeout_s=learning.replay_timeout_s, clock=self._clock)
                 background.start("follows the attempt log", keep_following(follower, period_s=learning.sync_period_s))
+            if self._auth.keys_file is not None:
+                reading = keep_reading(Path(self._auth.keys_file), self._keys, period_s=self._auth.refresh_s)
+                background.start("follows the file of keys", reading)
             counts = "follows the replica counts"
             if self._deployments:
                 background.start(
@@ -180,6 +190,7 @@ class Router:
             replica=replica,
             policy=self._settings.policy,
             stores_prompts=self._log_plan.settings.store_prompts,
+            secret=self._auth.secret,
             clock=self._clock,
             wall=time.time,
         )

@@ -25,6 +25,7 @@ from deployments.router.http.bounds import (
 )
 from deployments.router.http.fields import CLOSED_FIELDS, IGNORED_FIELDS, OPEN_FIELDS, REFUSED_FIELDS
 from deployments.router.settings import Limits
+from deployments.router.tenants.tenant import ANYBODY, Tenant
 from deployments.verifier.checks import Asked, NoVerify, Spec, VerifySpec
 from deployments.verifier.checks.values.numeric import numbers_as_written
 
@@ -149,6 +150,7 @@ class _Scalars(msgspec.Struct):
     prompt_logprobs: int | None = None
     logprob_token_ids: list[int] | None = None
     use_beam_search: bool | None = None
+    cache_salt: str | None = None
     max_tokens: _TokenLimit | None = None
     max_completion_tokens: _TokenLimit | None = None
     thinking_token_budget: _ThinkingBudget | None = None
@@ -194,6 +196,8 @@ class RoutedRequest:
     options: LaarOptions
     verify: Spec = NOT_VERIFIED
     ignored: tuple[str, ...] = ()
+    tenant: Tenant = ANYBODY
+    cache_salt: str | None = None
 
     @property
     def wants_verification(self) -> bool:
@@ -268,6 +272,7 @@ def parse_request(
         sampling=_sampling(scalars),
         has_tools=bool(scalars.tools),
         options=options,
+        cache_salt=scalars.cache_salt,
         ignored=tuple(name for name, says_something in unsent.items() if says_something),
     )
     return _with_check(request, fields, scalars, default_verify)

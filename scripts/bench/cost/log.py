@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deployments.contract.reply import Reply
+from deployments.contract.secret import NO_SECRET
 from deployments.log.writing.journal import Journal
 from deployments.log.writing.log_records import RequestRecord, frame
 from deployments.router.attempt.served_request import ServedRequest
@@ -70,7 +71,13 @@ def _recorder(journal: Journal, sizes_bytes: list[int]) -> RequestLogger:
             sizes_bytes.append(len(data))
 
     return RequestLogger(
-        record=record, replica="bench", policy="laar", stores_prompts=False, clock=time.monotonic, wall=time.time
+        record=record,
+        replica="bench",
+        policy="laar",
+        stores_prompts=False,
+        secret=NO_SECRET,
+        clock=time.monotonic,
+        wall=time.time,
     )
 
 

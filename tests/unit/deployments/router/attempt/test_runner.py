@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from deployments.router.choice.routing import Routing
 from deployments.router.http.request import Endpoint, parse_request
 from deployments.router.model import Model
 from deployments.router.settings import Limits, RouterSettings
+from deployments.router.tenants.tenant import Tenant
 from deployments.router.text.language import Detection
 from deployments.verifier.checks import Evidence, Verdict, check
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile
@@ -196,6 +197,7 @@ class Bench:
         self.backend = FakeBackend(behaviours)
         self.seen, self.ledger = Seen(), SeenAnswers()
         now = asyncio.get_running_loop().time
+        self._number = 0
         models = [Model(name=name, context_tokens=1000) for name in behaviours]
         self.routing = Routing(
             models=models, profile=_profile(behaviours, latency_s), policy="laar", detector=NoDetector()
@@ -215,11 +217,13 @@ class Bench:
 
     def served(self, laar: Mapping[str, object] | None = None, *, key: str = "", **fields: object) -> ServedRequest:
         body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0, **fields}
-        body["laar"] = laar or {}
+        # no two of them are the same request
+        self._number += 1
+        body |= {"laar": laar or {}, "user": str(self._number)}
         raw = json.dumps(body).encode()
         request = parse_request(raw, endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=100_000))
         now_s = asyncio.get_running_loop().time()
-        return self.runner.open(request, request_id=ID, arrived_s=now_s, api_key_hash=key)
+        return self.runner.open(replace(request, tenant=Tenant(id=key, name="t")), request_id=ID, arrived_s=now_s)
 
     def prompt_tokens(self, text: str = "Hi") -> int:
         served = self.served(messages=[{"role": "user", "content": text}])
@@ -445,16 +449,18 @@ async def test_full_model_is_not_asked_again_after_others_failed() -> None:
     assert bench.backend.asked == ["a", "b", "b"]
 
 
-async def test_model_silent_far_beyond_its_time_becomes_unhealthy_by_deadlines_and_leaving_clients() -> None:
+async def test_model_silent_far_beyond_its_time_is_not_well_and_a_client_that_leaves_says_nothing() -> None:
     bench = Bench(a=hangs, latency_s=0.0001)
-    with pytest.raises(DeadlineError):
-        await bench.runner.answer(bench.served({"deadline_s": 0.01}))
-    for stream in (False, True):
+    for stream in (False, True) * 3:
         served = bench.served(stream=stream)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await (bench.runner.pass_through(served) if stream else bench.runner.answer(served))
         assert outcome(served) == [("a", "cancelled")]
+    assert bench.is_healthy()
+    for _ in range(3):
+        with pytest.raises(DeadlineError):
+            await bench.runner.answer(bench.served({"deadline_s": 0.01}))
     assert not bench.is_healthy()
     bench.assert_nothing_left()
 

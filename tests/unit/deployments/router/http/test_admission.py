@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from deployments.contract.errors import ClientError, UnknownModelError
+from deployments.contract.secret import Secret
 from deployments.router.http.admission import Offer, admit
 from deployments.router.http.request import Endpoint, RoutedRequest
 from deployments.router.settings import Limits
+from deployments.router.tenants.tenant import Tenant
 from deployments.verifier.checks import SPEC
 
 OFFER = Offer(
@@ -19,8 +21,11 @@ OFFER = Offer(
 
 
 def ask(offer: Offer = OFFER, model: str = "auto", **fields: Any) -> RoutedRequest:
-    body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], **fields}
-    return admit(json.dumps(body).encode(), Endpoint.CHAT, offer)
+    return admit(body(model, **fields), Endpoint.CHAT, offer)
+
+
+def body(model: str = "auto", **fields: Any) -> bytes:
+    return json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}], **fields}).encode()
 
 
 def verify(spec: dict[str, Any], model: str = "auto") -> RoutedRequest:
@@ -114,3 +119,26 @@ def test_calls_are_checked_only_where_there_are_tools() -> None:
     with pytest.raises(ClientError, match=r"^laar\.verify\.calls: the request has no 'tools' to call$"):
         ask(laar=spec)
     assert ask(laar=spec, tools=[{"type": "function", "function": {"name": "f"}}]).has_tools
+
+
+def test_tenant_is_offered_its_models_alone() -> None:
+    mine = Tenant(id="t", name="t", models=frozenset({"plain"}))
+    with pytest.raises(UnknownModelError, match=r"unknown model 'thinker'; known: 'auto', 'plain'$"):
+        admit(body(model="thinker"), Endpoint.CHAT, OFFER, mine)
+    assert admit(body(), Endpoint.CHAT, OFFER, mine).tenant == mine
+    judged = {"verify": {"type": "judge", "model": "thinker", "criteria": "Is it right?"}}
+    with pytest.raises(ClientError, match="thinker"):
+        admit(body(laar=judged), Endpoint.CHAT, OFFER, mine)
+
+
+def test_prompts_of_tenants_are_kept_apart_in_a_prefix_cache_whatever_the_client_says() -> None:
+    offer = replace(OFFER, secret=Secret(b"of the operator"))
+
+    def salt(tenant_id: str, **fields: Any) -> str | None:
+        return admit(body(**fields), Endpoint.CHAT, offer, Tenant(id=tenant_id, name="t")).cache_salt
+
+    salts = [salt("a"), salt("b"), salt("a", cache_salt="x"), salt("b", cache_salt="x")]
+    assert len(set(salts)) == 4
+    assert salts[0] == salt("a")
+    # without keys there is nobody to keep apart
+    assert (salt(""), salt("", cache_salt="x")) == (None, "x")

@@ -1,16 +1,16 @@
-import hashlib
-
 import numpy as np
 import pytest
 
 from deployments.contract.errors import LogUnavailableError
 from deployments.contract.reply import Reply
+from deployments.contract.secret import Secret
 from deployments.log.writing.log_records import RequestRecord
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.candidates import Demand
 from deployments.router.choice.policy import PolicyName
 from deployments.router.http.request import Endpoint, LaarOptions, RoutedRequest
+from deployments.router.tenants.tenant import Tenant
 from deployments.router.text.features import Features
 from deployments.router.upkeep.request_logger import RequestLogger
 from deployments.verifier.checks.values.contains import Contains
@@ -28,6 +28,9 @@ RIGHT = Attempt(
 EARLIER = "laar-" + "0" * 32
 
 
+SECRET = Secret(b"of the operator")
+
+
 def served(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = None) -> ServedRequest:
     options = LaarOptions(retry_of=EARLIER, policy=policy)
     request = RoutedRequest(
@@ -40,6 +43,7 @@ def served(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = 
         is_repeatable=True,
         options=options,
         verify=Contains(type="contains", value="right"),
+        tenant=Tenant(id="hash", name="t"),
     )
     features = Features(language="de", language_confidence=1.0, num_chars=11, symbol_share=0.0, task="sums")
     log = Tries(max_attempts=9, deadline_at_s=99.0, is_repeatable=True, attempts=list(attempts))
@@ -59,7 +63,6 @@ def served(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = 
         turn=0,
         arrived_s=50.0,
         bucket_label="<=128",
-        api_key_hash="hash",
     )
 
 
@@ -74,6 +77,7 @@ class Bench:
             replica="r1",
             policy="fastest",
             stores_prompts=stores_prompts,
+            secret=SECRET,
             clock=lambda: 53.5,
             wall=lambda: 1000.0,
         )
@@ -92,7 +96,7 @@ def test_request_with_an_answer_is_recorded_in_full() -> None:
     assert (found.verified, found.answer_index, found.retry_of, found.api_key_hash) == (True, 1, EARLIER, "hash")
     assert (found.task, found.language, found.bucket, found.replica) == ("sums", "de", "<=128", "r1")
     assert (found.prompt_chars, found.body_bytes) == (11, 5)
-    assert found.prompt_hash == hashlib.sha256(b"Be brief.\nHi").hexdigest()
+    assert found.prompt_hash == SECRET.digest("prompt", "Be brief.\nHi")
     assert [(a.model, a.verdict, a.reason) for a in found.attempts] == [
         ("a", "wrong", "missing"),
         ("b", "correct", "matched"),

@@ -1,0 +1,120 @@
+"""Who is let in, and when: greedy and modest tenants at one gate."""
+
+import asyncio
+
+import pytest
+
+from deployments.contract.errors import OverloadedError, QuotaError
+from deployments.router.tenants.gate import Doors, Gate
+from deployments.router.tenants.tenant import KeyLimits, Tenant
+
+pytestmark = pytest.mark.virtual_time
+
+GREEDY, MODEST = Tenant(id="greedy", name="greedy"), Tenant(id="modest", name="modest")
+
+
+def gate(most: int = 2, *, most_waiting: int = 2, wait_s: float = 10.0, most_reading: int = 2) -> Gate:
+    doors = Doors(most=most, most_waiting=most_waiting, wait_s=wait_s, most_reading=most_reading)
+    return Gate(doors, num_routers=1, clock=asyncio.get_running_loop().time)
+
+
+async def works(at: Gate, tenant: Tenant, done: list[str], *, seconds: float = 1.0, sequences: int = 1) -> None:
+    async with at.entered(tenant, sequences):
+        await asyncio.sleep(seconds)
+        done.append(f"{tenant.name} {asyncio.get_running_loop().time():g}")
+
+
+async def test_place_that_gets_free_goes_to_who_has_the_least_under_way() -> None:
+    found, done = gate(), list[str]()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(works(found, GREEDY, done))
+        await asyncio.sleep(0.5)
+        group.create_task(works(found, MODEST, done))
+    names = [line.split()[0] for line in done]
+    # of the two places that get free after a second, one is the modest tenant's, which came last
+    assert (names[:2], sorted(names[2:4]), names[4:]) == (["greedy"] * 2, ["greedy", "modest"], ["greedy"])
+
+
+async def test_tenant_takes_all_room_while_nobody_else_comes() -> None:
+    found, done = gate(most=8), list[str]()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(works(found, GREEDY, done))
+    assert asyncio.get_running_loop().time() < 2
+
+
+async def test_queue_that_is_full_refuses_at_once_and_only_its_own_tenant() -> None:
+    found, done = gate(), list[str]()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(works(found, GREEDY, done))
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError, match="and the queue is full") as refused:
+            await works(found, GREEDY, done)
+        assert refused.value.headers == {"retry-after": "1"}
+        group.create_task(works(found, MODEST, done))
+    assert len(done) == 5
+
+
+async def test_turn_that_does_not_come_in_time_is_a_429_and_leaves_nothing_behind() -> None:
+    found, done = gate(most=1, wait_s=0.5), list[str]()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(works(found, GREEDY, done))
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError, match="none ended in time"):
+            await works(found, MODEST, done)
+    await works(found, MODEST, done)
+    assert len(done) == 2
+
+
+async def test_client_that_leaves_the_queue_is_passed_over() -> None:
+    found, done = gate(most=1), list[str]()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(works(found, GREEDY, done))
+        await asyncio.sleep(0)
+        leaving = group.create_task(works(found, MODEST, done))
+        group.create_task(works(found, GREEDY, done))
+        await asyncio.sleep(0.1)
+        leaving.cancel()
+    assert [line.split()[0] for line in done] == ["greedy", "greedy"]
+    await works(found, MODEST, done)
+
+
+async def test_sequences_take_a_place_each_and_one_large_request_still_gets_in() -> None:
+    found, done = gate(most=4), list[str]()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(works(found, GREEDY, done, sequences=64))
+        await asyncio.sleep(0)
+        group.create_task(works(found, MODEST, done))
+    assert [line.split()[0] for line in done] == ["greedy", "modest"]
+
+
+async def test_tenant_has_no_more_under_way_than_its_own_limit() -> None:
+    found, done = gate(most=8), list[str]()
+    limited = Tenant(id="t", name="t", limits=KeyLimits(concurrent_requests=1))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(works(found, limited, done))
+        await asyncio.sleep(0)
+        with pytest.raises(QuotaError, match="has 1 requests under way, its most"):
+            await works(found, limited, done)
+    await works(found, limited, done)
+
+
+async def test_new_limits_count_at_once() -> None:
+    found, done = gate(), list[str]()
+    await works(found, Tenant(id="t", name="t", limits=KeyLimits(requests_per_minute=1)), done)
+    with pytest.raises(QuotaError, match="requests per minute"):
+        await works(found, Tenant(id="t", name="t", limits=KeyLimits(requests_per_minute=1)), done)
+    await works(found, Tenant(id="t", name="t", limits=KeyLimits(requests_per_minute=9)), done)
+
+
+async def test_bodies_that_never_come_take_no_place_and_are_bounded_by_tenant() -> None:
+    found, done = gate(most=1), list[str]()
+    with found.reading(GREEDY), found.reading(GREEDY):
+        with pytest.raises(OverloadedError, match="2 bodies of this API key are not here yet"), found.reading(GREEDY):
+            pass
+        with found.reading(MODEST):
+            await works(found, MODEST, done)
+    with found.reading(GREEDY):
+        pass
