@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from scripts.bench.report import finish
 from scripts.options import JsonPath, png_to_write, refuse_given
+from scripts.report import finish
 
 bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
 

@@ -17,7 +17,7 @@ from profiles.arrays import Floats
 from scripts.bench.budgets.problems import SWING_BETWEEN, SWINGING, overfull, random_problems
 from scripts.bench.budgets.reference import best_by_coordinates, contraction, fixed_point, value_s
 from scripts.bench.budgets.simulated import BATCH, MAX_ATTEMPTS, Part, simulated_parts
-from scripts.bench.report import Bar, Report, median_and_spread
+from scripts.report import Bar, Report, median_and_spread
 
 TOLERANCE = 1e-4  # of max(1, |J|)
 # Milliseconds by number of types; the router has ten seconds.

@@ -14,7 +14,7 @@ from deployments.budgets.problem import Problem
 from deployments.budgets.servers import Batching, Server, SingleServer
 from profiles.arrays import Floats
 from scripts.allocate.simulation import QueueTraffic, simulate
-from scripts.bench.report import Bar
+from scripts.report import Bar
 
 Part = tuple[dict[str, Any], list[Bar]]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from deployments.contract.verdict import Evidence, OtherAnswer, ToolCall
 from deployments.verifier.checks import SPEC, Check, Place, check
-from scripts.bench.report import Bar, Report
+from scripts.report import Bar, Report
 
 LIMIT_MS = 2.0
 MAX_CHARS = 1 << 17

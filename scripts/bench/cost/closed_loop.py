@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httptools
 import uvloop
 
-from scripts.bench.report import quantile
+from scripts.report import quantile
 
 TIMEOUT_S = 300.0
 

@@ -16,8 +16,8 @@ from deployments.router.model import Model
 from deployments.router.text.language import FastTextDetector
 from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
-from scripts.bench.report import Bar, Report, quantile
 from scripts.bench.requests import chat_request
+from scripts.report import Bar, Report, quantile
 
 PROSE = {
     "en": "The ferry leaves the harbour at half past seven and reaches the island before noon. ",

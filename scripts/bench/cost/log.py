@@ -16,8 +16,8 @@ from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.candidates import Demand
 from deployments.router.text.features import Features
 from deployments.router.upkeep.request_logger import RequestLogger
-from scripts.bench.report import Bar, Report, median_and_spread, quantile
 from scripts.bench.requests import chat_request
+from scripts.report import Bar, Report, median_and_spread, quantile
 
 TOKENS = (100, 1_000, 8_000, 64_000)
 CHARS_PER_TOKEN = 4

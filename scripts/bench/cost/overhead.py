@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from scripts.bench.cost.closed_loop import LoadTarget, load
-from scripts.bench.report import Bar, Report, median_and_spread
+from scripts.report import Bar, Report, median_and_spread
 
 MODEL = "simulated-instant"
 CONCURRENCIES = (1, 16, 64)

@@ -27,7 +27,7 @@ from scripts.bench.cost.peer_processes import (
 )
 from scripts.bench.cost.where_time_goes import MODEL as MODEL_REPLICA
 from scripts.bench.cost.where_time_goes import ROUTER, where_time_goes
-from scripts.bench.report import Bar, Report, median_and_spread
+from scripts.report import Bar, Report, median_and_spread
 
 CONCURRENCIES = (1, 16, 64)
 # laar on the backends of the other proxies has its bars at both, with engines of its own where many ask

@@ -12,16 +12,15 @@ from deployments.router.choice.objective import MAX_ORDERED, Wrong, best_order
 from deployments.router.settings import Learning
 from profiles.cell import Buckets
 from profiles.chances.capability import Capability
-from profiles.chances.logistic import Floats
+from profiles.measures.calibration import calibration_error
 from profiles.measuring.fitting import fit_profile
 from profiles.measuring.measurement import Record
 from profiles.profile import NO_PROFILE, Profile
 from scripts.bench.estimates.baselines import Chance, cell_rates, logistic_per_model, overall_rates
 from scripts.bench.estimates.read_measurements import read_records
-from scripts.bench.report import Bar, Report
+from scripts.report import Bar, Report
 
 OURS = "laar"
-NUM_BINS = 10
 MOST_ECE = 0.08
 
 
@@ -75,13 +74,6 @@ def _scores(chance: Chance, records: Sequence[Record]) -> dict[str, float]:
     predicted = np.array([chance(record) for record in records])
     correct = np.array([float(record.correct) for record in records])
     return {"brier": float(((predicted - correct) ** 2).mean()), "ece": calibration_error(predicted, correct)}
-
-
-def calibration_error(predicted: Floats, correct: Floats) -> float:
-    """Mean distance of chance and share of correct, over ten bins of equally many records (ECE)."""
-    bins = np.array_split(np.argsort(predicted, kind="stable"), NUM_BINS)
-    distances = [abs(predicted[rows].mean() - correct[rows].mean()) * len(rows) for rows in bins if len(rows)]
-    return float(sum(distances) / len(predicted))
 
 
 def _bars(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Bar]:

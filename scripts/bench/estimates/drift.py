@@ -13,8 +13,8 @@ from deployments.router.model import Model
 from deployments.router.text.language import FastTextDetector
 from profiles.chances.drift import Alarm
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile
-from scripts.bench.report import Bar, Report, median_and_spread
 from scripts.bench.requests import chat_request
+from scripts.report import Bar, Report, median_and_spread
 
 NAMES = ("alpha", "beta")
 LANGUAGES = ("en", "de", "zh")

@@ -23,8 +23,8 @@ from profiles.measures.ttca import (
     ttca_s,
 )
 from scripts.bench.publish.bounds import Bounds, bounds_of
-from scripts.bench.report import Bar
 from scripts.bench.ttca.data import LAAR, AskedPrompt, ComparedTrials
+from scripts.report import Bar
 
 MOST_OVER = {"load-aware": 0.69, "session-affinity": 0.51}
 MOST_OVER_STATIC = 1.10

@@ -20,8 +20,8 @@ from scripts.bench.publish.figures import RESAMPLES, bars_of, figures_of
 from scripts.bench.publish.page import stale_blocks, write_blocks
 from scripts.bench.publish.plots import GoodputCurve, draw, draw_goodput
 from scripts.bench.publish.tables import rows_table, tables_of, write_policies, write_trials
-from scripts.bench.report import Bar, Report
 from scripts.bench.ttca.data import ComparedTrials, read_compared
+from scripts.report import Bar, Report
 
 PUBLISHED = "ttca.json"
 ABLATION, GOODPUT = "ablation.json", "goodput.json"

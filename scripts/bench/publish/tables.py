@@ -8,8 +8,8 @@ from typing import Any
 
 from profiles.measures.ttca import ttca_s
 from scripts.bench.publish.figures import LEAST_REQUESTS, Charging
-from scripts.bench.report import Bar, Report
 from scripts.bench.ttca.data import LAAR, ComparedTrials
+from scripts.report import Bar, Report
 
 Figures = Mapping[str, Any]
 BESIDE_LAAR = "load-aware"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.bench.publish.report import ABLATION, GOODPUT
-from scripts.bench.report import Bar
 from scripts.bench.simulated.ablation import ablate
 from scripts.bench.simulated.goodput import OBJECTIVE, READER, by_load
 from scripts.bench.simulated.run import ENGINES, Engines, Study
+from scripts.report import Bar
 
 LOADS_PER_S = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2)
 POLICIES = ("laar", "most-accurate", "load-aware", "session-affinity", "round-robin")

@@ -15,11 +15,11 @@ from profiles.arrays import Floats
 from profiles.chances.capability import Capability
 from profiles.measures.trial import Trial
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
-from scripts.bench.report import Bar, Report
 from scripts.bench.simulated.calibrate import CalibrationFit
 from scripts.bench.simulated.published import compared, dictionary, publish
 from scripts.bench.simulated.replay import Replay
 from scripts.bench.simulated.run import Study, load_study, read_engines
+from scripts.report import Bar, Report
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
 from scripts.simulate.core.router import SimulatedRouter

@@ -7,8 +7,9 @@ import pytest
 from scipy.special import expit
 
 from profiles.cell import Buckets
+from profiles.measures.calibration import calibration_error
 from scripts.bench.estimates.baselines import cell_rates, logistic_per_model, overall_rates
-from scripts.bench.estimates.capability import calibration_error, run
+from scripts.bench.estimates.capability import run
 from scripts.bench.estimates.read_measurements import read_records
 from tests.unit.profiles.measuring.test_fitting import record
 

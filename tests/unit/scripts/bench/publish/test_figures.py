@@ -10,8 +10,8 @@ import pytest
 
 from profiles.measures.trial import Trial, TrialAttempt
 from scripts.bench.publish.figures import bars_of, figures_of, round_numbers
-from scripts.bench.report import Bar
 from scripts.bench.ttca.data import ComparedTrials, compare, read_compared, read_trials
+from scripts.report import Bar
 from tests.unit.ttca_data import ASKED, PARAMETERS, compared, records, trials
 
 SECOND = pytest.approx

@@ -16,8 +16,8 @@ from profiles.measuring.measurement import Record
 from scripts.bench.publish.page import stale_blocks, write_blocks
 from scripts.bench.publish.plots import GoodputCurve, InTimeGoodput, plot_goodput, plot_success
 from scripts.bench.publish.report import page_of, publish, recompute
-from scripts.bench.report import Bar
 from scripts.bench.ttca.data import compare
+from scripts.report import Bar
 from tests.unit.ttca_data import PARAMETERS, records, trials
 
 RESULTS = Path(__file__).parents[5] / "docs" / "results"

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from scripts.bench.report import Bar, Report, finish
+from scripts.report import Bar, Report, finish
 
 
 def report(*bars: Bar) -> Report:

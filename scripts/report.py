@@ -74,7 +74,7 @@ def finish(report: Report, *, json_path: Path | None, check: bool) -> int:
         json_path.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
     console = Console()
     if report.bars:
-        table = Table("bar", "value", "limit", "holds", title=f"laar bench {report.bench}")
+        table = Table("bar", "value", "limit", "holds", title=report.bench)
         for bar in report.bars:
             sign = "<=" if bar.kind == "max" else ">="
             table.add_row(bar.name, f"{bar.value:.4g}", f"{sign} {bar.limit:g}", "yes" if bar.ok else "NO")
