@@ -24,6 +24,9 @@ Buckets = NDArray[np.intp]
 
 # Sets of failures of which it is known how further ones go together.
 _REMEMBERED = 1 << 10
+# Of the requests that the budget has room for, this share explores, so that they do not come at equal distances.
+_EXPLORED_SHARE = 0.25
+_MOST_SAVED = 2.0
 
 
 class Chances:
@@ -102,6 +105,33 @@ class Chances:
             burdens = self.capability.burdens(self.models, task=task)
             self._joints[task] = Joint(index=self._index, burdens=burdens) if burdens.any() else None
         return self._joints[task]
+
+
+class Exploration:
+    """Asks a model now and then because little is known of it; better chances are noticed so.
+
+    Spends at most `explore_share` of the requests; without a learner none.
+    """
+
+    def __init__(self, learner: Learner | None, learning: Learning) -> None:
+        self._learner = learner
+        self._rng = np.random.default_rng(learning.seed)
+        self._share = learning.explore_share if learner is not None else 0.0
+        self._saved = 0.0
+
+    def spend(self) -> bool:
+        """Whether to explore with one more request: at random, as far as the budget goes."""
+        self._saved = min(_MOST_SAVED, self._saved + self._share)
+        if self._saved < 1 or self._rng.random() >= _EXPLORED_SHARE:
+            return False
+        self._saved -= 1
+        return True
+
+    def draw(self, task: str, language: str, buckets: Buckets) -> Floats:
+        """Chances drawn from what is believed, so that the less is known of a model the more it is tried."""
+        assert self._learner is not None
+        drawn = self._learner.draw(self._rng, task=task, language=language)
+        return np.asarray(drawn[np.arange(len(buckets)), buckets])
 
 
 def _added(joint: Joint, failed: Sequence[str]) -> Floats:

@@ -9,8 +9,7 @@ from deployments.budgets.tasks import TaskRules
 from deployments.router.attempt.tries import Tries
 from deployments.router.choice.budgets import Thinking
 from deployments.router.choice.candidates import CandidateBuilder, Demand, profiles_of
-from deployments.router.choice.chances import Chances
-from deployments.router.choice.exploration import Exploration
+from deployments.router.choice.chances import Chances, Exploration
 from deployments.router.choice.load import LoadTracker
 from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S, Objective, chance_left
 from deployments.router.choice.policy import (

@@ -1,0 +1,119 @@
+"""When the next model starts although the one before it is still at work: where the time gained is worth the engine's.
+
+A log-normal attempt that has run longer than expected is likely to run longer still. So the decision is a moment: the
+next model waits until then, and starts at once if the others fail before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, inf, log
+
+import numpy as np
+from scipy.special import ndtr
+
+from profiles.arrays import Floats
+
+# What an engine-second costs, in seconds of the user's time, where no one else waits for the engine.
+IDLE_PRICE = 0.5
+# Moments that are compared, and steps in which the time after each is summed up.
+_MOMENTS, _STEPS = 24, 48
+# The time that is looked at ends where this many standard deviations of every logarithm are over.
+_REACH = 2.6
+# An attempt that has outlived all that its distribution allows is taken to be this likely still.
+_LEAST_LEFT = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedAttempt:
+    """An attempt whose latency is log-normal: its median, the deviation of its logarithm, and how long it has run."""
+
+    median_s: float
+    spread: float
+    probability: float
+    elapsed_s: float = 0.0
+
+    @property
+    def mean_s(self) -> float:
+        return self.median_s * exp(self.spread**2 / 2)
+
+    def done(self, after_s: Floats) -> Floats:
+        """The chance that it ends within that time from now, given that it has not ended yet."""
+        left = max(_LEAST_LEFT, 1 - float(self._ended(np.array(self.elapsed_s))))
+        found: Floats = np.clip(1 - (1 - self._ended(self.elapsed_s + after_s)) / left, 0.0, 1.0)
+        return found
+
+    @property
+    def horizon_s(self) -> float:
+        """By then from now it has very likely ended."""
+        return max(self.median_s * exp(_REACH * self.spread), self.elapsed_s)
+
+    def _ended(self, time_s: Floats) -> Floats:
+        with np.errstate(divide="ignore"):
+            found: Floats = ndtr((np.log(time_s) - log(self.median_s)) / self.spread)
+        return found
+
+
+def start_after_s(running: Sequence[TimedAttempt], following: TimedAttempt, *, price: float = IDLE_PRICE) -> float:
+    """Seconds from now after which `following` should start beside all of `running`; inf: only when they have failed.
+
+    The moment of least `E[seconds until a right answer or none is left] + price * E[engine-seconds]`, attempts taken to
+    be independent. Nothing else is learned until then, so that the moment stays the best one while all go on. What
+    comes after all of them have failed is the same for each moment, and is left out.
+    """
+    moments, costs = costs_by_moment(running, following, price=price)
+    best = int(costs.argmin())
+    return inf if best == len(moments) - 1 else float(moments[best])
+
+
+def costs_by_moment(running: Sequence[TimedAttempt], following: TimedAttempt, *, price: float) -> tuple[Floats, Floats]:
+    """The moments that are compared, the last of them after all of `running` have ended, and what each costs."""
+    if not running:
+        raise ValueError("running: none; at least one attempt has to be under way")
+    horizon_s = max(attempt.horizon_s for attempt in running)
+    moments = np.concatenate([[0.0], horizon_s * np.linspace(0.02, 1.0, _MOMENTS - 1) ** 1.5])
+    later = max(horizon_s, following.horizon_s) * np.linspace(0.0, 1.0, _STEPS) ** 2
+    weights = _trapezium(later)
+    ended = [attempt.done(moments[:, None] + later) for attempt in running]
+    open_, lost = _together(running, ended)
+    follows, q = following.done(later), following.probability
+    # until the moment only `running` are at work; what they leave when all are wrong is taken up at once
+    lost_before = lost[:, :1]
+    alone_s = _summed(open_[:, 0] - lost[:, 0], moments)
+    still, then_lost = open_ - lost_before, lost - lost_before
+    beside_s = (still * (1 - q * follows) - then_lost * (1 - q) * follows) @ weights
+    after_s = lost[:, 0] * following.mean_s
+    work_s = after_s + (still * (1 - follows)) @ weights
+    for index in range(len(running)):
+        others, _ = _together(*_without(running, ended, index))
+        busy = (1 - ended[index]) * others
+        work_s = work_s + _summed(busy[:, 0], moments) + (busy * (1 - q * follows)) @ weights
+    costs: Floats = alone_s + beside_s + after_s + price * work_s
+    return moments, costs
+
+
+def _together(attempts: Sequence[TimedAttempt], ended: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """The chances that none of them was right by then, and that all of them were wrong by then."""
+    open_, lost = np.ones(()), np.ones(())
+    for attempt, done in zip(attempts, ended, strict=True):
+        open_ = open_ * (1 - attempt.probability * done)
+        lost = lost * (1 - attempt.probability) * done
+    return open_, lost
+
+
+def _without(
+    attempts: Sequence[TimedAttempt], ended: Sequence[Floats], index: int
+) -> tuple[list[TimedAttempt], list[Floats]]:
+    return [*attempts[:index], *attempts[index + 1 :]], [*ended[:index], *ended[index + 1 :]]
+
+
+def _trapezium(at: Floats) -> Floats:
+    """The weights by which values at these points are summed up to their integral."""
+    steps = np.diff(at)
+    found: Floats = (np.append(steps, 0.0) + np.insert(steps, 0, 0.0)) / 2
+    return found
+
+
+def _summed(values: Floats, at: Floats) -> Floats:
+    """The integral up to each of the points."""
+    found: Floats = np.concatenate([[0.0], np.cumsum((values[1:] + values[:-1]) / 2 * np.diff(at))])
+    return found
