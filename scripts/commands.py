@@ -12,6 +12,7 @@ from scripts.client import commands as client
 from scripts.log.commands import log
 from scripts.options import JsonPath
 from scripts.profile.commands import profile
+from scripts.replay.commands import replay
 from scripts.simulate.commands import simulate
 from scripts.verify.commands import verify
 from serve_app.environment import prepare_environment
@@ -52,4 +53,5 @@ def demo(
 
 
 app.command()(allocate)
+app.command()(replay)
 app.command()(verify)
