@@ -78,9 +78,9 @@ def bucket_edges(prompt_tokens: Floats) -> tuple[int, ...]:
     return tuple(sorted({max(1, middle) for middle in middles})) or (max(1, int(lengths[-1])),)
 
 
-def fit_beliefs(fitted: RecordedOutcomes, map_: CellMap) -> FittedBeliefs:
-    """The profile of the fitting half, as `laar profile` counts it, with the router's estimates of it."""
-    profile = Profile(
+def count_profile(fitted: RecordedOutcomes, map_: CellMap, *, pairs: Sequence[PairCounts] = ()) -> Profile:
+    """The profile of the fitting half, as `laar profile` counts it."""
+    return Profile(
         version=1,
         measured=NO_PROFILE.measured,
         bucket_edges=map_.edges,
@@ -88,8 +88,13 @@ def fit_beliefs(fitted: RecordedOutcomes, map_: CellMap) -> FittedBeliefs:
             name: ModelProfile.model_validate({**UNUSED, "cells": _counts(row, map_)})
             for name, row in zip(fitted.models, fitted.correct, strict=True)
         },
-        pairs=tuple(_pairs(fitted, map_)),
+        pairs=tuple(pairs),
     )
+
+
+def fit_beliefs(fitted: RecordedOutcomes, map_: CellMap) -> FittedBeliefs:
+    """The router's estimates of the fitting half, and its seconds."""
+    profile = count_profile(fitted, map_, pairs=list(_pairs(fitted, map_)))
     capability = Capability(profile)
     columns = indicators(map_.cells)
     return FittedBeliefs(

@@ -33,6 +33,9 @@ def replay(
     overlap: Annotated[
         bool, typer.Option("--overlap", help="Also start the next model before the first has failed.")
     ] = False,
+    picks: Annotated[
+        bool, typer.Option("--picks", help="Also how often the likeliest model is right, by few prompts fitted to.")
+    ] = False,
     price: Annotated[
         float, typer.Option(min=0, max=100, help="What an engine-second costs, in seconds of the user's time.")
     ] = 0.5,
@@ -43,9 +46,10 @@ def replay(
     """
     from scripts.replay.figures import bars, figures
     from scripts.replay.page import as_html, as_markdown
+    from scripts.replay.picks import pick_bars
     from scripts.replay.recorded.outcomes import RecordedError
     from scripts.replay.recorded.pools import PoolRules
-    from scripts.replay.run import ReplayOptions, play_recording
+    from scripts.replay.run import ReplayOptions, picks_of, play_recording
     from scripts.report import Report, finish
 
     options = ReplayOptions(
@@ -61,10 +65,11 @@ def replay(
     )
     try:
         played = play_recording(options)
+        picked = picks_of(options) if picks else {}
     except RecordedError as error:
         print(f"laar replay: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
-    found = figures(played)
+    found = figures(played) | ({"picks": picked} if picks else {})
     parameters = {
         "fit": fit.resolve().name,
         "judge": judge.resolve().name if judge else None,
@@ -74,9 +79,10 @@ def replay(
         "fit_prompts": fit_prompts,
         "most_prompts": most_prompts,
         "overlap": overlap,
+        "picks": picks,
         "price": price,
     }
-    report = Report(bench="replay", parameters=parameters, figures=found, bars=bars(found))
+    report = Report(bench="replay", parameters=parameters, figures=found, bars=[*bars(found), *pick_bars(picked)])
     if markdown is not None:
         markdown.write_text(as_markdown(report))
     if html is not None:

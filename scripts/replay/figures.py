@@ -8,7 +8,7 @@ import numpy as np
 
 from profiles.arrays import Floats
 from profiles.measures.calibration import calibration_error
-from scripts.replay.contenders import LAAR, ORACLE, SINGLE, TASK_LQ, TRUE_ANSWERS, TRUE_LATENCY
+from scripts.replay.compared.contenders import LAAR, ORACLE, SINGLE, TASK_LQ, TRUE_ANSWERS, TRUE_LATENCY
 from scripts.replay.play import PlayedPrompts
 from scripts.replay.recorded.outcomes import Bools, Ints
 from scripts.replay.run import OVERLAPPED, TIMED, PlayedRecording, PlayedSeed

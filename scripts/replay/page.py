@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
-from scripts.replay.contenders import LAAR, ORACLE, SINGLE
+from scripts.replay.compared.contenders import LAAR, ORACLE, SINGLE
 from scripts.replay.run import OVERLAPPED
 from scripts.report import Report
 
@@ -100,7 +100,7 @@ def _tables(report: Report) -> list[tuple[str, Rows]]:
     mark = " (assumed seconds)" if figures["assumed_seconds"] else ""
     contenders = sorted(figures["contenders"].items(), key=lambda item: item[1]["mean_s"][0])
     columns = {key: name for key, name in COLUMNS.items() if all(key in row for _, row in contenders)}
-    return [
+    found: list[tuple[str, Rows]] = [
         (f"Policies{mark}", [["policy", *columns.values()], *(_row(name, row, columns) for name, row in contenders)]),
         (
             f"laar beside others{mark}",
@@ -123,6 +123,19 @@ def _tables(report: Report) -> list[tuple[str, Rows]]:
             ]
             + [[speed, shared, str(n), f"{ratio:.3f}"] for speed, shared, n, ratio in pool_map(figures["by_pool"])],
         ),
+    ]
+    if picks := figures.get("picks"):
+        head = ["prompts fitted to", "estimate", "likeliest model is right", "Brier", "ECE"]
+        found.append(("Which model is likeliest right", [head, *_pick_rows(picks)]))
+    return found
+
+
+def _pick_rows(picks: Mapping[str, Any]) -> list[list[str]]:
+    return [
+        [size, name, f"{one['pick_right']:.3f}", f"{one['brier']:.4f}", f"{one['ece']:.3f}"]
+        for size, of_size in picks.items()
+        for name, one in of_size.items()
+        if isinstance(one, Mapping)
     ]
 
 

@@ -3,17 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from deployments.router.choice.overlap import IDLE_PRICE, TimedAttempt
 from scripts.replay.beliefs import CellMap, FittedBeliefs, fit_beliefs
-from scripts.replay.contenders import LAAR, PoolView, orders
+from scripts.replay.compared.contenders import LAAR, PoolView, orders
+from scripts.replay.compared.rivals import Rivals, fit_rivals
 from scripts.replay.overlapping import OverlapPlan, Wait, play_overlapped, timer_s
+from scripts.replay.picks import pick_figures
 from scripts.replay.play import Answers, PlayedPrompts, play
 from scripts.replay.recorded.outcomes import (
     Bools,
     Ints,
+    RecordedError,
     RecordedOutcomes,
     at_most,
     read_outcomes,
@@ -21,7 +25,6 @@ from scripts.replay.recorded.outcomes import (
 )
 from scripts.replay.recorded.pools import PoolRules, draw_pools
 from scripts.replay.recorded.seconds import with_seconds
-from scripts.replay.rivals import Rivals, fit_rivals
 
 OVERLAPPED, TIMED = "laar, overlapped", "laar, next after 0.7 of L"
 
@@ -71,13 +74,10 @@ class PlayedRecording:
 
 def play_recording(options: ReplayOptions) -> PlayedRecording:
     """All contenders on all pools; RecordedError where the recording cannot carry it."""
-    fitted, assumed = with_seconds(read_outcomes(options.fit), seed=0)
+    read, other = _read(options)
+    fitted, assumed = with_seconds(read, seed=0)
+    judged = None if other is None else with_seconds(other, seed=1)[0]
     notes = list(fitted.notes)
-    judged = None
-    if options.judge is not None and options.judge.resolve() != options.fit.resolve():
-        judged, _ = with_seconds(read_outcomes(options.judge), seed=1)
-        shared = [name for name in fitted.models if name in judged.models]
-        fitted, judged = fitted.of_models(shared), judged.of_models(shared)
     seeds = []
     share = -(-options.pools // options.seeds)
     for seed in range(options.seeds):
@@ -88,6 +88,24 @@ def play_recording(options: ReplayOptions) -> PlayedRecording:
         known = halves[0] if options.fit_prompts is None else at_most(halves[0], options.fit_prompts, seed)
         seeds.append(_seed(known, at_most(halves[1], options.most_prompts, seed), pools, options, seed))
     return PlayedRecording(name=fitted.name, seeds=seeds, assumed_seconds=assumed, notes=tuple(dict.fromkeys(notes)))
+
+
+def picks_of(options: ReplayOptions) -> dict[str, Any]:
+    """How often the likeliest model is right, by estimates from few prompts; no seconds play a part."""
+    fitted, judged = _read(options)
+    return pick_figures(fitted, judged, most_prompts=options.most_prompts)
+
+
+def _read(options: ReplayOptions) -> tuple[RecordedOutcomes, RecordedOutcomes | None]:
+    """What is fitted to and what is judged, of the models that both have; None where one recording is cut in two."""
+    fitted = read_outcomes(options.fit)
+    if options.judge is None or options.judge.resolve() == options.fit.resolve():
+        return fitted, None
+    judged = read_outcomes(options.judge)
+    shared = [name for name in fitted.models if name in judged.models]
+    if len(shared) < 2:
+        raise RecordedError(f"{options.judge}: {len(shared)} of the models of {options.fit}; at least 2 are needed")
+    return fitted.of_models(shared), judged.of_models(shared)
 
 
 def _seed(

@@ -129,10 +129,10 @@ def split_by_question(recorded: RecordedOutcomes, seed: int) -> tuple[RecordedOu
 
 
 def at_most(recorded: RecordedOutcomes, count: int, seed: int) -> RecordedOutcomes:
-    """Whole questions drawn until there are about as many prompts; all of them if there are no more."""
+    """So many prompts, drawn; all of them if there are no more."""
     if len(recorded.prompts) <= count:
         return recorded
-    order = sorted(range(len(recorded.prompts)), key=lambda i: (_digest(f"{seed}#{recorded.groups[i]}"), i))
+    order = sorted(range(len(recorded.prompts)), key=lambda i: (_digest(f"{seed}#{recorded.prompts[i]}"), i))
     return recorded.of_prompts(np.sort(np.array(order[:count], dtype=np.intp)))
 
 

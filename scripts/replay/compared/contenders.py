@@ -15,9 +15,9 @@ from deployments.router.choice.chances import Chances
 from deployments.router.choice.policy import POLICIES, Candidate, Laar, Policy, Situation, rank
 from profiles.arrays import Floats
 from scripts.replay.beliefs import FittedBeliefs
+from scripts.replay.compared.rivals import Rivals
 from scripts.replay.play import elapsed_s
 from scripts.replay.recorded.outcomes import Ints, RecordedOutcomes
-from scripts.replay.rivals import Rivals
 
 LAAR = "laar"
 TASK_LQ = "task L/Q"
