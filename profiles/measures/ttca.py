@@ -1,4 +1,4 @@
-"""Time-to-Correct-Answer in three readings, so that no policy gains by giving up early.
+"""Time-to-Correct-Answer in four readings; by the first two no policy gains by giving up early.
 
 Seconds throughout, one `Trial` per prompt and policy (or several, then a prompt counts with the mean of its trials).
 Whatever the readings share is found beforehand from the trials of *all* policies and handed to each: the answerable
@@ -28,6 +28,8 @@ class Readings:
     `answerable_s`: reading (i), mean charge over the prompts that at least one model answers.
     `penalised_s`: reading (ii), mean over all prompts, `penalty_s` for each that was not solved.
     `solved_s`: reading (iii), mean TTCA of the solved alone; means nothing without `success_rate` beside it.
+    `censored_s`: reading (iv), mean over all prompts of the time of all attempts made, as the LAAR paper has it; means
+    nothing without `success_rate` either.
     `success_at[k - 1]`: share of all trials solved by their first k attempts; the last of them is `success_rate`.
     """
 
@@ -40,6 +42,7 @@ class Readings:
     penalised_s: float
     penalty_s: float
     solved_s: float | None
+    censored_s: float
     success_rate: float
     success_at: tuple[float, ...]
     mean_attempts: float
@@ -84,6 +87,7 @@ def readings(
         penalised_s=fmean(penalised.values()),
         penalty_s=penalty_s,
         solved_s=fmean(solved) if solved else None,
+        censored_s=fmean(mean_by_prompt(trials, lambda trial: trial.elapsed_s).values()),
         success_rate=success[-1],
         success_at=success,
         mean_attempts=fmean(len(trial.tries) for trial in trials),

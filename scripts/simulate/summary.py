@@ -90,7 +90,9 @@ def charged_s(outcome: Results, *, cap: int, attempt_s: Floats) -> Floats:
     """TTCA where solved, else all attempts up to the cap: `profiles.measures.ttca.charged_s`, over arrays."""
     own_s = outcome.elapsed_s / np.maximum(outcome.attempts, 1)
     left_s = (cap - outcome.attempts) * np.maximum(attempt_s, own_s)
-    return np.where(outcome.solved, outcome.elapsed_s, outcome.elapsed_s + left_s)
+    # none of them took longer than `attempt_s`, the longest attempt of any policy
+    too_quick_s = np.maximum(0.0, outcome.errors * attempt_s - outcome.error_s)
+    return np.where(outcome.solved, outcome.elapsed_s, outcome.elapsed_s + too_quick_s + left_s)
 
 
 def summarise(

@@ -47,15 +47,28 @@ class Chooser(Protocol):
 class Request:
     """A request under way."""
 
-    __slots__ = ("arrival_s", "attempts", "chosen", "index", "log", "longest_s", "prompt", "read_at", "session", "turn")
+    __slots__ = (
+        "arrival_s",
+        "attempts",
+        "chosen",
+        "error_s",
+        "errors",
+        "index",
+        "log",
+        "longest_s",
+        "prompt",
+        "read_at",
+        "session",
+        "turn",
+    )
 
     def __init__(self, index: int, prompt: SimulatedPrompt, *, arrival_s: float, session: str) -> None:
         self.index, self.prompt, self.arrival_s, self.session = index, prompt, arrival_s, session
         self.log: Tries | None = None
         self.read_at: list[Replica] = []
         self.chosen: Candidate | None = None
-        self.attempts = self.turn = 0
-        self.longest_s = 0.0
+        self.attempts = self.errors = self.turn = 0
+        self.longest_s = self.error_s = 0.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -63,7 +76,8 @@ class Results:
     """What became of every request, in the order of the traffic; NaN where a figure does not exist.
 
     `first_token_s` counts from arrival to the first token of the last answer, `token_s` is the time per output token
-    after that. `seen` is how many requests each arrival found, `longest_s` its longest attempt. `busy` is the share of
+    after that. `seen` is how many requests each arrival found, `longest_s` its longest attempt, `errors`
+    how many attempts brought no answer, and `error_s` how long these took together. `busy` is the share of
     the time that each model's replicas worked. `tries` are kept on request only.
     """
 
@@ -75,6 +89,8 @@ class Results:
     token_s: Floats
     seen: NDArray[np.int32]
     longest_s: Floats
+    errors: NDArray[np.int16]
+    error_s: Floats
     ended: int = 0
     end_s: float = 0.0
     events: int = 0
@@ -123,6 +139,8 @@ class Simulation:
             token_s=np.full(size, np.nan),
             seen=np.zeros(size, dtype=np.int32),
             longest_s=np.zeros(size),
+            errors=np.zeros(size, dtype=np.int16),
+            error_s=np.zeros(size),
             calls=[0] * len(cluster.models),
         )
 
@@ -230,10 +248,13 @@ class Simulation:
         request.attempts += 1
         if latency_s > request.longest_s:
             request.longest_s = latency_s
+        if status is Status.ERROR:
+            request.errors += 1
+            request.error_s += latency_s
         if self._keeps_tries:
             started_s, is_right = call.sent_s - request.arrival_s, status is Status.CORRECT
             made = TrialAttempt(
-                model=self._cluster.models[call.model],
+                model="" if status is Status.ERROR else self._cluster.models[call.model],
                 started_s=started_s,
                 latency_s=latency_s,
                 correct=is_right,
@@ -261,6 +282,7 @@ class Simulation:
         outcome.elapsed_s[index] = self._now_s - request.arrival_s
         outcome.attempts[index] = request.attempts
         outcome.longest_s[index] = request.longest_s
+        outcome.errors[index], outcome.error_s[index] = request.errors, request.error_s
         if call is not None:
             outcome.solved[index] = True
             outcome.first_token_s[index] = call.first_token_s - request.arrival_s

@@ -217,8 +217,8 @@ def test_readings_of_four_prompts() -> None:
         attempt_s={"easy": 1.0, "hard": 3.0, "lost": 6.0, "nobody": 1.0},
         penalty_s=40.0,
     )
-    # (1 + 4 + (4 + 6)) / 3, (1 + 4 + 40 + 40) / 4, (1 + 4) / 2
-    assert (found.answerable_s, found.penalised_s, found.solved_s) == (5.0, 21.25, 2.5)
+    # (1 + 4 + (4 + 6)) / 3, (1 + 4 + 40 + 40) / 4, (1 + 4) / 2, (1 + 4 + 4 + 1) / 4
+    assert (found.answerable_s, found.penalised_s, found.solved_s, found.censored_s) == (5.0, 21.25, 2.5, 2.5)
     assert (found.num_trials, found.num_prompts, found.num_answerable, found.num_solved) == (4, 4, 3, 2)
     assert (found.success_rate, found.success_at) == (0.5, (0.25, 0.5, 0.5))
     assert (found.mean_attempts, found.num_errors) == (1.5, 0)

@@ -64,6 +64,8 @@ def outcome(elapsed_s: list[float], longest_s: list[float], attempts: list[int],
         token_s=np.full(size, np.nan),
         seen=np.zeros(size, dtype=np.int32),
         longest_s=np.array(longest_s),
+        errors=np.zeros(size, dtype=np.int16),
+        error_s=np.zeros(size),
     )
 
 
@@ -86,3 +88,11 @@ def test_run_without_a_price_for_an_attempt_is_refused() -> None:
     nothing = outcome([0.0], [0.0], [0], [False])
     with pytest.raises(SettingsError, match="no price for one"):
         SimulatedCharging.of([nothing], answerable=np.array([True]), cap=3)
+
+
+def test_failing_at_once_is_charged_as_the_longest_attempt_that_any_policy_made() -> None:
+    slow = outcome([50.0], [50.0], [1], [True])
+    fails = outcome([3.0], [1.0], [3], [False])
+    fails.errors[:], fails.error_s[:] = 3, 3.0
+    charging = SimulatedCharging.of([slow, fails], answerable=np.array([True]), cap=3)
+    assert charging.charged_s(fails).tolist() == [150.0]
