@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from deployments.budgets.problem import Problem
 from scripts import commands
 from scripts.allocate.thinking_types import read_types
-from scripts.bench.budgets.simulated import ASSUMED, compare_baselines
+from scripts.bench.budgets.simulated import ASSUMED, MEASURED, compare_baselines
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "thinking_types.yaml"
 
@@ -33,11 +34,18 @@ def written(tmp_path: Path, *arguments: str | Path) -> dict[str, Any]:
     return content
 
 
-def test_example_gets_the_budgets_that_the_bench_compares() -> None:
-    stated = read_types(EXAMPLE)
+@pytest.mark.parametrize(
+    ("name", "compared"),
+    [
+        pytest.param("types", ASSUMED, id="assumed"),
+        *(pytest.param(model, types, id=model) for model, types in MEASURED.items()),
+    ],
+)
+def test_examples_are_the_types_that_the_bench_compares(name: str, compared: Problem) -> None:
+    stated = read_types(EXAMPLE.with_name(f"thinking_{name}.yaml"))
     problem = stated.objective(stated.arrivals_per_s).problem
-    for name in ("shares", "base_s", "token_s", "gain", "rate", "floor", "max_tokens", "arrivals_per_s", "worth_s"):
-        assert np.array_equal(getattr(problem, name), getattr(ASSUMED, name)), name
+    for field in ("shares", "base_s", "token_s", "gain", "rate", "floor", "max_tokens", "arrivals_per_s", "worth_s"):
+        assert np.array_equal(getattr(problem, field), getattr(compared, field)), field
 
 
 def test_example_is_printed_and_written(tmp_path: Path) -> None:
