@@ -121,7 +121,7 @@ class _Text:
 
 
 def _is_own_word(text: str, start: int, end: int, language: str) -> bool:
-    return word_edges.left(text, start) is word_edges.right(text, start, end, language) is Fit.WHOLE
+    return word_edges.left(text, start, language) is word_edges.right(text, start, end, language) is Fit.WHOLE
 
 
 def _tokens(text: str) -> list[str]:

@@ -24,11 +24,30 @@ _CLOSING_BRACKET: Final = re.compile(r"[\]】〕]")
 _NEGATIVE: Final = re.compile(r"(?:负|負|零下|マイナス|氷点下|마이너스 ?|영하 ?|ติดลบ ?|ลบ ?|ລົບ ?|ដក ?)$")
 _UNCLEAR: Final = re.compile(
     r"(?:第|不是|并非|不等于|没有|超过|超過|至少|至多|少于|多于|最多|最少|大于|小于|近|不足|不到|可能是?|或者?|从|自|数|初|约等于|"
-    r"อย่างน้อย|มากกว่า|น้อยกว่า|ระหว่าง|ไม่ใช่|មិនមែន|ບໍ່ແມ່ນ|ไม่ถึง|เกือบ|ที่|ข้อ|最高|最低|平均每)\s?$"
+    r"อย่างน้อย|มากกว่า|น้อยกว่า|ระหว่าง|ไม่ใช่|មិនមែន|ບໍ່ແມ່ນ|ไม่ถึง|เกือบ|ที่|ข้อ|最高|最低|平均每|最大|少なくとも|高达|高達|ไม่เกิน|สูงสุด)\s?$"
 )
 _PERCENT: Final = re.compile(r"百分之\s?$")
 _APPROXIMATE: Final = re.compile(r"(?:约|約|大约|大約|およそ|대략|약|ประมาณ|ราว|左右|[~≈])\s?$")
-_COMPARED: Final = re.compile(r"(?:[×÷^≠<≤≥±/]|(?<![-−=])>|[!/<>~]=|~~|分の|분의|(?<!百)分之)\s?$|(?<=\S) ?\*\s?$")
+_COMPARED: Final = re.compile(
+    r"(?:[×÷^≠<≤≥±/]|(?<![-−=])>|[!/<>~]=|~~|分の|분의|(?<!百)分之)\s?$|[?†‡§¶]$|(?<=\S) ?\*\s?$"
+)
+# a number that the sentence only supposes, as in `Suppose x = 5`
+_SUPPOSED: Final = re.compile(
+    r"(?:(?i:\b(?:suppose|supposing|assum(?:e|ing)|let(?:'s say)?|unless|imagine|angenommen|nehmen wir an|supposons"
+    r"|supposez|supongamos|suponga|suponha|suponhamos|supponiamo|stel(?: dat)?|antag(?: att)?"
+    r"|предположим|допустим|пусть|припустимо|нехай|załóżmy|niech|diyelim|varsayalım|giả sử|misalkan)\b"
+    r"|\b(?:sei|soit|sea|seja|sia) [a-z] ?=)"
+    r"|假设|假設|假如|仮に|가정|افترض|मान लो|मान लीजिए),?[^,.;!?:\n]*$"
+)
+# and one of a condition, where what follows from it comes behind: `If x = 5, then`
+_CONDITION: Final = re.compile(
+    r"(?:(?i:(?:^|[.!?\n] ?)\W*(?:if|when|wenn|falls|si|se|als|om|hvis|jos|если|якщо|jeśli|jestli|eğer|nếu|jika|kalau|"
+    r"dacă|ha|αν)\b)|如果|もし|만약|إذا|अगर|यदि)[^,.;!?:\n]*$"
+)
+_CONSEQUENCE: Final = re.compile(
+    r"(?i:(?: \w{1,8})?\s?[,،、，]|\s(?:then|dann|alors|entonces|allora|então|то|wtedy|thì|तो)\b|則|则)"
+)
+_SUPPOSED_BEHIND: Final = re.compile(r"\s?(?:ise\b|なら|と仮定|(?:이)?라면|이면|라고 가정)")
 _UNCLEAR_WORDS: Final = (
     tables.APPLIED_BEFORE | tables.BOUNDS_BEFORE | tables.HEDGES_BEFORE | tables.SCALE_BEFORE | tables.REFERENCES_BEFORE
 )  # fmt: skip
@@ -53,11 +72,19 @@ def look_before(reading: Reading, plain: str, language: str) -> None:
     _edge(reading, plain, before)
     if _UNCLEAR.search(before[-14:]) or _COMPARED.search(before[-4:]):
         reading.spoil()
+    if _is_supposed(before, plain, reading.end):
+        reading.spoil()
     if _PERCENT.search(before[-4:]):
         reading.as_percent()
     if _APPROXIMATE.search(before[-7:]):
         reading.is_exact = False
     _words(reading, before.rstrip("({[~≈ \u00a0*\"'" + BOX_OPENS), language)
+
+
+def _is_supposed(before: str, plain: str, end: int) -> bool:
+    if _SUPPOSED.search(before) or _SUPPOSED_BEHIND.match(plain, end):
+        return True
+    return _CONDITION.search(before) is not None and _CONSEQUENCE.match(plain, end) is not None
 
 
 def _take(reading: Reading, num_chars: int, *, is_negative: bool) -> None:
@@ -171,15 +198,13 @@ def _words(reading: Reading, before: str, language: str) -> None:
     """Words in the same clause: minus, negations, bounds, guesses, references."""
     abbreviated = _ABBREVIATED.search(before)  # ref. 7 is one clause
     clause = abbreviated[0] if abbreviated else CLAUSE_ENDS.split(before)[-1].rpartition("=")[2]
-    words = [word.casefold() for word in WORD.findall(clause)][-4:]
+    near = [word.casefold() for word in WORD.findall(clause)][-4:]
+    words = [word for word in near if language in tables.ONLY_IN.get(word, (language, "unknown"))]
     if words and words[-1] in tables.MINUS_BEFORE:
         if _ENDS_IN_DIGIT.search(clause[: clause.casefold().rfind(words[-1])]):
             reading.spoil()
         reading.change(lambda value: -value)
         words = words[:-1]
-    if not words:
-        return
-    words = [word for word in words if language in tables.ONLY_IN.get(word, (language, "unknown"))]
     if not words:
         return
     said = {words[-1], words[-1].rstrip("."), " ".join(words[-2:])}
@@ -190,7 +215,10 @@ def _words(reading: Reading, before: str, language: str) -> None:
     if is_month(words[-1], clause, language):
         reading.joins_next = True
         reading.spoil()
-    if said & _UNCLEAR_WORDS or ({*words[-3:]} | said) & tables.NEGATIONS_BEFORE:
+    if (
+        said & (_UNCLEAR_WORDS | tables.BOUNDS_IN.get(language, frozenset()))
+        or ({*words[-3:]} | said) & tables.NEGATIONS_BEFORE
+    ):
         reading.spoil()
 
 

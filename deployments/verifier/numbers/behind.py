@@ -4,13 +4,13 @@ import re
 from fractions import Fraction
 from typing import Final
 
-from deployments.verifier.numbers.before import CLAUSE_ENDS, CONTEXT_CHARS, is_month
+from deployments.verifier.numbers.before import CLAUSE_ENDS, CONTEXT_CHARS, WORD, is_month
 from deployments.verifier.numbers.lexicon import tables
 from deployments.verifier.numbers.lexicon.tables import LETTER
 from deployments.verifier.numbers.literals import scaled
 from deployments.verifier.numbers.markup import BOX_CLOSES
 from deployments.verifier.numbers.reading import Reading
-from deployments.verifier.text.wording import denies_beside
+from deployments.verifier.text.wording import denies_beside, denies_last
 
 _PERCENT: Final = re.compile(r"[ \u00a0]?([%‰‱])")
 _PER: Final = {"‰": 1000, "‱": 10000}
@@ -25,7 +25,18 @@ _UNIT_TAIL: Final = re.compile(
 _NEXT: Final = re.compile(
     rf"[ \u00a0]?({LETTER}+(?:[.'/-]{LETTER}+)*\.?)(?:[ \u00a0]({LETTER}+(?:[.'-]{LETTER}+)*\.?))?"
 )
-_SUFFIX: Final = re.compile(rf"'{LETTER}+")
+_SUFFIX: Final = re.compile(rf"'({LETTER}+)")
+_ABLATIVES: Final = frozenset("den dan ten tan dən".split())  # 5'den az: less than 5
+_PRIMES: Final = re.compile("'{1,2}|\"")
+_REMARK: Final = re.compile(
+    r"[^\S\n]?(?:\(([^()\n]{1,40})\)|\[([^\[\]\n]{1,40})\]|\s?[,—–-]\s?([^,\n]{1,40})(?=,|\n|$))"
+)
+_APPROXIMATELY: Final = re.compile(rf" ({LETTER}+\.?)\W*$")
+_SCALE_SUFFIXED: Final = {  # with the copula or a case: `5 bindir`, `5 mindən`
+    "tr": re.compile("(?:yüz|bin)(?:[dt][iıuü]r|[dt][ea]n?|[ei]|lik|lerce|inci)$"),
+    "uz": re.compile("ming(?:ta|lik|dan|ga|inchi)$"),
+    "az": re.compile("(?:yüz|min)(?:[dt][iıuü]r|[dt][əae]n?|[əei]|lik|lərlə|inci)$"),
+}
 _COMPOUND: Final = re.compile(rf"[-–]({LETTER}+)")
 _CALCULATED: Final = re.compile(
     r"\s?[+×÷·^±](?=\s?[\w(√$-])|\s?\*(?=\s?[\w(√])|\s?−(?=\s?[\d(√\w])|\s[-–]\s(?=[\d(√])|[-–](?=[\d(√])"
@@ -47,7 +58,7 @@ _SCALE_LIKE: Final = re.compile(
     "tausend|duizend|duisend|thousand|tusen|tusind|tisíc|tisuć|tysi|tūkst|tuhan|tuhat|millier|centain|dozen|douzain|docen|dutzend|"
     "миллион|миллиард|мильйон|мільйон|мільён|мянга|ሚሊዮን|ቢሊዮን|мільярд|милион|милиард|милијард|триллион|трильйон|тысяч|тисяч|хиляд|"
     "εκατομμ|δισεκ|τρισεκ|χιλιάδ|ملي|مليا|ملاي|آلاف|میلی[وا]|هزار|מיליו|מיליא|אלפי|लाख|करोड़|हज़ार|हजार|লাখ|লক্ষ|কোটি|হাজার|"
-    "லட்ச|கோடி|ஆயிர|లక్ష|కోట|వేల|ಲಕ್ಷ|ಕೋಟಿ|ಸಾವಿರ|ലക്ഷ|കോടി|ആയിര|લાખ|કરોડ|હજાર|ਲੱਖ|ਕਰੋੜ|ਹਜ਼ਾਰ"
+    "miliwn|mhíle|mhilli|миң|müň|elef(?!a)|දහස|hezar|زره|லட்ச|கோடி|ஆயிர|లక్ష|కోట|వేల|ಲಕ್ಷ|ಕೋಟಿ|ಸಾವಿರ|ലക്ഷ|കോടി|ആയിര|લાખ|કરોડ|હજાર|ਲੱਖ|ਕਰੋੜ|ਹਜ਼ਾਰ"
 )
 _UNSPACED: Final = re.compile(r"[ \u00a0]?(?=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af])")
 _PART_OF: Final = re.compile(r"\s?(?:分の|분의|分之)|\.\(\d|\.[ºª°]|[个個名人只点]?[多余半]")
@@ -62,6 +73,10 @@ _INDIC_CLASSIFIERS: Final = frozenset({"টি", "টা", "জন", "খান�
 _DOTTED: Final = re.compile(rf"\. ({LETTER}+)")
 _ORDINAL_SIGN_LANGUAGES: Final = frozenset("es pt it ca gl".split())
 _COUNTER: Final = re.compile(f"^[{tables.CJK_COUNTERS}개명]")
+_DOUBTS: Final = (tables.NEGATIONS_BEFORE | tables.HEDGES_BEFORE | tables.BOUNDS_BEFORE | tables.ESTIMATES) - {
+    "min",
+    "min.",
+}
 _QUESTION: Final = re.compile(r"[\s\"')\]*]*\?")
 
 
@@ -78,16 +93,16 @@ def look_behind(reading: Reading, plain: str, language: str) -> None:
         if not reading.values or reading.values[0].denominator == 1:
             reading.spoil()
     price = _PRICE_DASH.match(after)
-    position = _unit(reading, after, price.end() if price else 0, language)
+    position = _unit(reading, plain, after, price.end() if price else 0, language)
     rest = after[position:]
     if _RANGED.match(rest) or (position and (_CALCULATED.match(rest) or _AND_A_HALF.match(rest))):
         reading.spoil()
     reading.end += position
     _dotted(reading, rest, language)
-    _phrase(reading, rest)
+    _phrase(reading, rest, language)
 
 
-def _unit(reading: Reading, after: str, position: int, language: str) -> int:
+def _unit(reading: Reading, plain: str, after: str, position: int, language: str) -> int:
     """Take what belongs to the number; return where it ends."""
     if found := _PERCENT.match(after, position):
         _percent(reading, found[1])
@@ -103,11 +118,20 @@ def _unit(reading: Reading, after: str, position: int, language: str) -> int:
         reading.unit = tables.UNITS.get(found[0].strip(" \u00a0"), found[0].strip(" \u00a0"))
     elif found := _SUFFIX.match(after, position):
         reading.is_sure = language in _SUFFIX_LANGUAGES
+        if found[1].casefold() in _ABLATIVES:
+            reading.spoil()
+    elif (found := _PRIMES.match(after, position)) and not _is_quoted(reading, plain, found[0][0]):
+        reading.unit = {"'": "′", "''": "″", '"': "″"}[found[0]]
     elif found := _COMPOUND.match(after, position):
         _compound(reading, found[1].casefold())
     elif words := _NEXT.match(after, position):
         return _words(reading, after, words, position, language)
     return found.end() if found else position
+
+
+def _is_quoted(reading: Reading, plain: str, mark: str) -> bool:
+    """Whether the mark behind a number closes a quotation, and is no sign for feet, inches, minutes or seconds."""
+    return plain.count(mark, 0, reading.start) % 2 == 1
 
 
 def _percent(reading: Reading, sign: str) -> None:
@@ -123,6 +147,8 @@ def _compound(reading: Reading, word: str) -> None:
     """A 5-year-old is 5; 5-million and 5-й are not."""
     if word in tables.SCALES or word in tables.DISPUTED_SCALES or word in _ENDINGS or not word.isascii():
         reading.spoil()
+    if word in _ABLATIVES:
+        reading.spoil()  # 5-dən az
     reading.unit = tables.UNITS.get(word, "")
 
 
@@ -207,6 +233,9 @@ def _words(reading: Reading, after: str, found: re.Match[str], position: int, la
             reading.as_percent()
         elif phrase in tables.PER_MILLE_AFTER:
             _percent(reading, "‰")
+        elif phrase in tables.SCALES_IN.get(language, {}):
+            _scale(reading, tables.SCALES_IN[language][phrase])
+            reading.is_sure = False
         elif phrase in tables.DISPUTED_SCALES or phrase in tables.SCALES:
             disputed = tables.DISPUTED_SCALES.get(phrase)
             exponent = tables.SCALES.get(phrase) if disputed is None else disputed.get(language)
@@ -223,12 +252,16 @@ def _words(reading: Reading, after: str, found: re.Match[str], position: int, la
         elif _is_date(phrase, found, language) or phrase in tables.CLOCK_AFTER:
             reading.joins_next = True
             reading.spoil()
-        elif phrase == first and _SCALE_LIKE.match(first):
+        elif phrase == first and (_SCALE_LIKE.match(first) or _is_suffixed_scale(first.rstrip("."), language)):
             reading.spoil()
         else:
             continue
         return end
     return position
+
+
+def _is_suffixed_scale(word: str, language: str) -> bool:
+    return language in _SCALE_SUFFIXED and _SCALE_SUFFIXED[language].match(word) is not None
 
 
 def _is_date(phrase: str, found: re.Match[str], language: str) -> bool:
@@ -263,11 +296,29 @@ def _dotted(reading: Reading, after: str, language: str) -> None:
         reading.spoil()
 
 
-def _phrase(reading: Reading, rest: str) -> None:
+def _remark(reading: Reading, rest: str, language: str) -> None:
+    """`5 (wrong)` and `5, approximately` say of the number what the same words before it would."""
+    remark = _REMARK.match(rest) or _APPROXIMATELY.match(rest)
+    if remark is None:
+        return
+    said = remark[remark.lastindex or 0]
+    words = [word.casefold() for word in WORD.findall(said)]
+    words = [word for word in words if language in tables.ONLY_IN.get(word, (language, "unknown"))]
+    if remark.re is _REMARK and remark.lastindex == 3:
+        words = words[:1]  # a clause of its own, which may deny something else
+    forms = {*words, *(word.rstrip(".") for word in words)}
+    if forms & tables.APPROXIMATE_BEFORE:
+        reading.is_exact = False
+    if remark.re is _REMARK and (forms & _DOUBTS or denies_last(said)):
+        reading.spoil()
+
+
+def _phrase(reading: Reading, rest: str, language: str) -> None:
     """Words further behind: a question, a negation, a bound, below zero."""
     phrase = _COUNTER.sub("", rest).lstrip(" \u00a0,(").casefold()
     if _QUESTION.match(rest) or phrase.startswith(tables.BOUNDS_AFTER + tables.NEGATIONS_AFTER):
         reading.spoil()
+    _remark(reading, rest, language)
     clause = CLAUSE_ENDS.split(phrase)[0]
     if denies_beside("", rest) or any(words in clause for words in tables.NEGATIONS_LATER + tables.BETWEEN_AFTER):
         reading.spoil()

@@ -17,7 +17,7 @@ from deployments.verifier.numbers.written import START
 Which = Literal["last", "first", "any"]
 
 WINDOW_CHARS: Final = 4_000  # the end of an answer, where it concludes
-_QUICK_NUMBERS: Final = 32
+_QUICK_NUMBERS: Final = 20
 MAX_CHARS: Final = 1 << 14  # of an answer of which every number is read
 
 _STOP: Final = re.compile(r"[。！!?\n]|\.(?=\s|$)|\.(?=[A-Z])")

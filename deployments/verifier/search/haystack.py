@@ -80,7 +80,7 @@ class Haystack:
     def _left(self, start: int, needle: str) -> Fit:
         if _is_number(needle):
             return number_edges.left(self._text, start, needle)
-        return word_edges.left(self._text, start) if word_edges.is_word_char(needle[0]) else Fit.WHOLE
+        return word_edges.left(self._text, start, self._language) if word_edges.is_word_char(needle[0]) else Fit.WHOLE
 
     def _right(self, start: int, end: int, needle: str) -> Fit:
         if needle[-1].isdigit():

@@ -10,6 +10,7 @@ NEAR_CHARS = 40
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u309f\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+_HAN = re.compile("[\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _KATAKANA = re.compile("[\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 # vowels of Thai and Lao that are letters, but belong to the consonant behind or before them
@@ -50,7 +51,7 @@ def _is_mark(char: str) -> bool:
     return unicodedata.category(char) in ("Mn", "Mc")
 
 
-def left(text: str, start: int) -> Fit:
+def left(text: str, start: int, language: str) -> Fit:
     """How a word that begins at `start` sits beside what stands before it."""
     before, first = text[max(0, start - NEAR_CHARS) : start], text[start]
     char = before[-1:]
@@ -68,6 +69,8 @@ def left(text: str, start: int) -> Fit:
         return Fit.UNCLEAR
     if not is_word_char(char):
         return Fit.WHOLE
+    if language == "ja" and _HAN.match(char) and _HAN.match(first):
+        return Fit.UNCLEAR  # 京都 in 東京都: words of Japanese seldom begin within a run of Chinese characters
     return _beside(char, first) or (
         Fit.UNCLEAR if _CLITICS.search(before) and "\u0590" <= char <= "\u06ff" else Fit.PART
     )

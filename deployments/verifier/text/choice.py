@@ -122,7 +122,19 @@ def find_choice(answer: str, options: Mapping[str, str] | None = None) -> str | 
         reading = _read_sentence(reading, sentence, options or {})
     letters = reading.concluded or reading.labels
     letter = next(iter(letters)) if len(letters) == 1 else None
-    return letter if not options or letter in options else None
+    if letter is None or not options:
+        return letter
+    return letter if letter in options and not _names_another(text, letter, options) else None
+
+
+def _names_another(text: str, letter: str, options: Mapping[str, str]) -> bool:
+    """Whether the letter is set before the text of another option: `B) third`, where the third is C."""
+    for label in re.finditer(rf"(?<![{_WORD_CHARS}]){letter}(?:[).:\]]|\s[-–—(]| \()\s*([^\n]{{1,200}})", text):
+        said = label[1].casefold()
+        named = [each for each, option in options.items() if re.match(rf"{re.escape(option.casefold())}(?!\w)", said)]
+        if named and letter not in named:
+            return True
+    return False
 
 
 def has_few_letters(*answers: str) -> bool:

@@ -53,13 +53,23 @@ def _unfenced(text: str) -> str:
 
 
 def _fenced(text: str) -> Iterator[Any]:
-    """The values of all fences that say json, or nothing, and hold JSON."""
+    """The values of all fences that say json, or nothing, and hold JSON.
+
+    Where only fences of other names do, such as `python`, it is not sure that they are meant: UnreadableError.
+    """
+    is_elsewhere = is_found = False
     for info, body in _fences(text):
+        try:
+            value = _readable(_DECODER.decode, body.strip())
+        except ValueError:
+            continue
         if info.lower() in ("json", ""):
-            try:
-                yield _readable(_DECODER.decode, body.strip())
-            except ValueError:
-                continue
+            is_found = True
+            yield value
+        else:
+            is_elsewhere = True
+    if is_elsewhere and not is_found:
+        raise UnreadableError
 
 
 def _fences(text: str) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DRAFT_7 = "http://json-schema.org/draft-07/schema"
 MAX_SCHEMA_BYTES = 32 * 1024
 MAX_SCHEMA_DEPTH = 32
 MAX_SCHEMA_NODES = 1_000
@@ -30,6 +31,9 @@ _UNSUPPORTED = frozenset(
     "$schema $id $anchor $dynamicRef $dynamicAnchor $recursiveRef $recursiveAnchor $vocabulary "
     "unevaluatedItems unevaluatedProperties additionalItems dependencies".split()
 )
+# draft 7 ignores these, and whatever stands beside a reference
+_NEWER = frozenset({"prefixItems", "minContains", "maxContains", "dependentRequired", "dependentSchemas"})
+_SAYS_NOTHING = frozenset({"$ref", "title", "description", "default", "examples", "$comment", "definitions", "$defs"})
 # its patterns are those of another engine, so that a value that it allows might be called wrong
 _UNSUPPORTED_FORMATS = frozenset({"regex"})
 _STEPS_PER_PATTERN_CHAR = 4
@@ -66,10 +70,12 @@ def _compile(schema_json: str) -> "tuple[Draft202012Validator, float]":
     schema = json.loads(schema_json, parse_float=Decimal, parse_constant=_refuse_constant)
     _refuse_large(schema)
     dialect = str(schema.pop("$schema", DIALECT)).removesuffix("#")
-    if dialect != DIALECT:
-        raise ValueError(f"schema: $schema is '{dialect[:80]}'; only '{DIALECT}' is allowed")
+    if dialect not in (DIALECT, DRAFT_7):
+        raise ValueError(f"schema: $schema is '{dialect[:80]}'; only '{DIALECT}' and '{DRAFT_7}#' are allowed")
     schemas = dict(_subschemas(schema))
     _refuse_unusable(schemas)
+    if dialect == DRAFT_7:
+        _refuse_another_meaning(schemas)
     try:
         validator = jsonschema_rs.Draft202012Validator(
             schema,
@@ -104,6 +110,14 @@ def _refuse_large(schema: Any) -> None:
             raise ValueError(f"schema has more than the {MAX_SCHEMA_NODES} nodes allowed")
         children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
         stack += [(child, depth + 1) for child in children]
+
+
+def _refuse_another_meaning(schemas: Mapping[str, dict[str, Any]]) -> None:
+    """Of a schema of draft 7, what it means differently in draft 2020-12, by which values are checked."""
+    for pointer, node in schemas.items():
+        newer = sorted(_NEWER & node.keys() or ("$ref" in node and node.keys() - _SAYS_NOTHING) or ())
+        if newer:
+            raise ValueError(f"schema: draft 7 ignores '{newer[0]}' at {pointer}; leave it or $schema out")
 
 
 def _refuse_unusable(schemas: Mapping[str, dict[str, Any]]) -> None:

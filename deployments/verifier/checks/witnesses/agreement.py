@@ -1,15 +1,16 @@
 """`agreement`: another model gives the same answer."""
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
-from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown
+from deployments.contract.verdict import Evidence, Reason, Verdict, correct, size_to_read_chars, unknown
 from deployments.verifier.checks.check import INLINE_CHARS, Catalogue, Check, Place, Refusal
 from deployments.verifier.facts.amounts import Amount, amount_of, has_few, say_same
 from deployments.verifier.facts.function_words import function_words
 from deployments.verifier.numbers.conclusion import WINDOW_CHARS, last_number
 from deployments.verifier.numbers.markup import to_plain
-from deployments.verifier.text.choice import find_choice, has_few_letters
+from deployments.verifier.text.choice import find_choice, find_options, has_few_letters
 from deployments.verifier.text.normalise import normalise
 from deployments.verifier.text.refusals import is_refusal
 from deployments.verifier.text.wording import offers_several
@@ -30,6 +31,7 @@ _NOTHING = {"text": Reason.EMPTY_ANSWER, "numeric": Reason.NO_NUMBER, "choice": 
 class Agreement(Check):
     """The answer agrees with one that another model gave to the same request."""
 
+    needs_prompt = True
     needs_others = True
 
     type: Literal["agreement"]
@@ -46,14 +48,15 @@ class Agreement(Check):
 
     def place(self, evidence: Evidence) -> Place:
         answers = [evidence.answer, *(other.answer for other in evidence.others)]
-        is_small = evidence.size_chars <= INLINE_CHARS and len(answers) <= INLINE_ANSWERS
+        is_small = sum(map(size_to_read_chars, answers)) <= INLINE_CHARS and len(answers) <= INLINE_ANSWERS
         is_quick = is_small and (self.by not in _HAS_FEW or _HAS_FEW[self.by](*answers))
         return Place.INLINE if is_quick else Place.THREAD
 
     def check(self, evidence: Evidence) -> Verdict:
         if is_refusal(evidence.answer, evidence.language):
             return unknown(Reason.REFUSED)
-        mine = self._settled(evidence.answer, evidence.language)
+        options = find_options(evidence.prompt) if self.by == "choice" else {}
+        mine = self._settled(evidence.answer, evidence.language, options)
         if mine is None:
             return unknown(_NOTHING[self.by])
         read = mine if isinstance(mine, str) else mine.text
@@ -62,7 +65,7 @@ class Agreement(Check):
             for other in evidence.others
             if other.model != evidence.model
             and not is_refusal(other.answer, evidence.language)
-            and (found := self._settled(other.answer, evidence.language)) is not None
+            and (found := self._settled(other.answer, evidence.language, options)) is not None
         ]
         if not others:
             return unknown(Reason.NEEDS_ANOTHER_ANSWER, read)
@@ -73,10 +76,10 @@ class Agreement(Check):
             else unknown(Reason.DISAGREES, read)
         )
 
-    def _settled(self, answer: str, language: str) -> Settled | None:
-        """What an answer settles on, or None for one that settles on nothing."""
+    def _settled(self, answer: str, language: str, options: Mapping[str, str]) -> Settled | None:
+        """What an answer settles on, or None for one that settles on nothing, or on none of the listed options."""
         if self.by == "choice":
-            return find_choice(answer)
+            return find_choice(answer, options)
         return (_text if self.by == "text" else _number)(answer, language)
 
 

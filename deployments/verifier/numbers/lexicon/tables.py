@@ -164,7 +164,12 @@ DISPUTED_SCALES: Final[dict[str, dict[str, int]]] = {
     "cubed": {},
     "times": {},
     "fold": {},
+    "pair": {},
+    "pairs": {},
+    "tens": {},
 }
+# words that multiply in one language, and say something else in others
+SCALES_IN: Final = {"az": {"min": 3}, "so": {"kun": 3}}
 # glued to the digits: 5k; a capital may as well be a unit (kelvin, byte), so these only ever raise a doubt
 GLUED_SCALES: Final = {
     "k": 3,
@@ -212,7 +217,7 @@ MINUS_BEFORE: Final = _words(
     "মাইনাস ঋণাত্মক "
     "மைனஸ் கழித்தல் మైనస్ మైనస ಮೈನಸ್ മൈനസ് માઇનસ ਮਾਇਨਸ ਮਨਫ਼ੀ eksi âm trừ negatif hasi kutoa menys  მინუს "
     "մինուս minusz "
-    "negatywne ujemne - منفى အနုတ် සෘණ  mənfi manfiy oalang negatibo "
+    "negatywne ujemne - منفى အနုတ် සෘණ  mənfi manfiy oalang negatibo negatibong ken lúide minws "
 )
 BELOW_ZERO_AFTER: Final = (
     "below zero",
@@ -278,9 +283,66 @@ BOUNDS_BEFORE: Final = _words(
     "vsaj mažiausiai vismaz vähemalt குறைந்தது కనీసం ಕನಿಷ್ಠ കുറഞ്ഞത് ઓછામાં_ઓછા ਘੱਟੋ-ਘੱਟ किमान से_कम কমপক্ষে "
     "অন্তত سے_کم از_کم angalau "
     "almenys mínim mínimo minimum_de меньшей_мере минимум przynajmniej wenigstens än mint 최소 최대 적어도 "
-    "en_az en_çok en_fazla ən_az ən_çox ≥ ≤ > < fewer greater lower higher minimum maximum limited"
+    "en_az en_çok en_fazla ən_az ən_çox ≥ ≤ > < fewer greater lower higher minimum maximum limited "
+    "upp_till op_til opp_til opptil až până_la tối_đa hingga sampai akár jopa حتى upwards_of north_of maximum_of"
 )
+# the same, of words that say something else in other languages
+BOUNDS_IN: Final = {
+    language: _words(" ".join(words))
+    for language, words in by_language("""
+de: knapp gut
+fr: maximum
+es: debajo_de encima_de
+pt: máximo
+nl: tot hoogstens maximaal hoogste
+af: tot
+sv: över
+da: højst mindre_end
+no: høyst enn nesten
+fi: korkeintaan
+pl: ok. do najwyżej poniżej powyżej maksymalnie
+cs: do nejvýše přes pod nanejvýš
+sk: do najviac takmer pod
+ru: максимум
+uk: менше ніж
+ro: mult
+tr: neredeyse
+az: azı çoxu
+el: έως πολύ από
+id: banyak maksimal
+ar: الأكثر يقرب_من
+fa: تا حداکثر
+he: עד היותר כמעט
+hi: अधिकतम
+ko: 거의
+eu: gehienez gutxienez
+ca: fins_a màxim menys_de més_de gairebé
+hr: do najviše manje_od više_od gotovo
+sr: do najviše manje_od više_od gotovo
+bs: do najviše manje_od više_od gotovo
+sl: do največ manj_kot več_kot skoraj
+bg: най-много по-малко_от по-много_от повече_от
+mk: најмногу помалку_од повеќе_од
+lt: iki daugiausia nei beveik
+lv: līdz kā nekā gandrīz
+et: kuni rohkem kui peaaegu
+sw: hadi chini_ya zaidi_ya karibu
+tl: hanggang mababa_sa higit_sa halos
+""").items()
+}
 BOUNDS_AFTER: Final = (
+    "at the most",
+    "au maximum",
+    "baino gutxiago",
+    "baino gehiago",
+    "kadar",
+    "altında",
+    "üzerinde",
+    "üstünde",
+    "qədər",
+    "तक",
+    "まで",
+    "까지",
     "or there",
     "tops",
     "maximum",
@@ -434,6 +496,13 @@ APPROXIMATE_BEFORE: Final = _words(
     "približno otprilike oko  приближно apie apytiksliai aptuveni umbes takribani takriban சுமார் अंदाजे जवळपास "
     "करीब humigit-kumulang mahigit"
 )
+# behind a number, in brackets: it was not found out
+ESTIMATES: Final = _words(
+    "probably estimated estimate est est. rounded guess guessed geschätzt schätzungsweise gerundet wahrscheinlich "
+    "estimé estimée arrondi probablement estimado estimada redondeado probablemente stimato stimata arrotondato "
+    "probabilmente provavelmente estimativa arredondado вероятно оценка округлено ймовірно szacunkowo zaokrąglone "
+    "geschat afgerond waarschijnlijk uppskattat avrundat skønnet anslått arvio odhad tahmini becsült ước_tính perkiraan"
+)
 NEGATIONS_BEFORE: Final = _words(
     "ni not isn't n't wasn't aren't weren't never neither nor cannot can't won't doesn't don't didn't isn’t "
     "without except instead_of "
@@ -465,6 +534,8 @@ ONLY_IN: Final = {
     "sans": frozenset({"fr"}),
     "not": frozenset({"en"}),
     "nie": frozenset({"de", "pl", "sk", "af"}),
+    "ken": frozenset({"eu"}),
+    "jopa": frozenset({"fi"}),
 }
 NEGATIONS_AFTER: Final = (
     "is wrong",

@@ -60,6 +60,7 @@ def test_what_is_no_json_is_refused(text: str, extract: Extract) -> None:
         pytest.param("whole", "[" * 100_000, id="nested-too-deeply"),
         pytest.param("whole", "9" * 10_000, id="endless-integer"),
         pytest.param("fence", "```\n[1]\n```\nor\n```\n[2]\n```", id="two-fences"),
+        pytest.param("fence", '```python\n{"a": 1}\n```', id="fence-of-another-name"),
         pytest.param("embedded", '{"a": 1} or {"a": 2}', id="two-values"),
         pytest.param("embedded", "[{" * 200, id="too-many-starts"),
     ],

@@ -76,6 +76,20 @@ def test_keywords_mean_what_the_draft_says(schema: dict[str, Any], good: Any, ba
     assert not Schema(schema).allows(bad)
 
 
+def test_a_schema_of_draft_7_is_taken_where_it_means_the_same() -> None:
+    definitions = {"size": {"type": "integer", "exclusiveMinimum": 0}}
+    properties = {"size": {"$ref": "#/definitions/size", "description": "in metres"}}
+    schema = Schema(
+        {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "definitions": definitions,
+            "properties": properties,
+        }
+    )
+    assert schema.allows({"size": 1})
+    assert not schema.allows({"size": 0})
+
+
 @pytest.mark.parametrize("step", ["0.01", "0.1", "0.001", "0.0001"])
 def test_every_multiple_of_a_decimal_is_one(step: str) -> None:
     schema = Schema({"multipleOf": float(step)})
@@ -110,7 +124,21 @@ def test_a_format_is_asserted(name: str, good: str, bad: str) -> None:
         pytest.param({"$ref": "file:///etc/passwd"}, "leads to no schema", id="file-reference"),
         pytest.param({"$ref": "#/$defs/gone"}, "leads to no schema", id="dangling-reference"),
         pytest.param({"$ref": "#/enum/0", "enum": [{"pattern": "(a+)+$"}]}, "leads to no schema", id="into-data"),
-        pytest.param({"$schema": "http://json-schema.org/draft-07/schema#"}, "only 'https://json", id="other-draft"),
+        pytest.param({"$schema": "http://json-schema.org/draft-04/schema#"}, "only 'https://json", id="other-draft"),
+        pytest.param(
+            {"$schema": "http://json-schema.org/draft-07/schema#", "prefixItems": [{}]},
+            "draft 7 ignores 'prefixItems' at #; leave it or",
+            id="newer-than-its-draft",
+        ),
+        pytest.param(
+            {
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "definitions": {"a": {}},
+                "items": {"$ref": "#/definitions/a", "minimum": 1},
+            },
+            "draft 7 ignores 'minimum' at #/items",
+            id="beside-a-reference-of-draft-7",
+        ),
         pytest.param(
             {"items": {"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "(a+)+$"}},
             r"'\$schema' at #/items is not supported",

@@ -50,6 +50,16 @@ def test_agreement(by: str, language: str, answer: str, others: dict[str, str], 
 
 
 @pytest.mark.parametrize(
+    ("letter", "expected"),
+    [pytest.param("E", U, id="not-listed"), pytest.param("D", C, id="listed")],
+)
+def test_only_a_letter_that_the_prompt_lists_is_a_choice_to_agree_on(letter: str, expected: Outcome) -> None:
+    prompt = "Which one?\nA) first\nB) second\nC) third\nD) fourth"
+    found = evidence(letter, prompt=prompt, others={"large": letter})
+    assert outcome({"type": "agreement", "by": "choice"}, found)[0] is expected
+
+
+@pytest.mark.parametrize(
     ("by", "answer", "others", "place"),
     [
         pytest.param("numeric", "It is 42.", {"large": "42"}, Place.INLINE, id="short"),
