@@ -8,6 +8,9 @@ from msgspec.structs import astuple
 
 from deployments.contract.verdict import ToolCall
 
+# of one answer, whole or as a stream, that is read or held
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
 
 class CallPart(msgspec.Struct, frozen=True):
     """What a chunk adds to the tool call at `index`."""

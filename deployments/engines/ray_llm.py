@@ -4,10 +4,12 @@ The ingress hands on the client's bytes as they came; they are validated once, h
 the answer goes back as bytes. That spares every request a second validation and two copies of its objects.
 """
 
+import logging
 import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
+from jinja2 import TemplateError
 from pydantic import ValidationError
 from ray.serve import Application
 from ray.serve.llm import LLMConfig, build_llm_deployment
@@ -18,8 +20,12 @@ from deployments.contract.errors import error_body
 from deployments.contract.reply import PackedChunk, Reply, packed
 from deployments.engines.openai_answers import StreamReader, failure, read, reply, unchanged
 
+logger = logging.getLogger("ray.serve")
+
 _ARM = re.compile(r"[A-Z]|.*\[|(str|int|float|bool|dict|list|none)$")
 _NOT_OF_TYPE = frozenset(f"{name}_type" for name in ("string", "list", "int", "float", "bool", "dict", "model"))
+# what vLLM's templates and validators raise of a request that they cannot read, beside its own error answers
+_OF_REQUEST = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, TemplateError)
 REQUEST_TYPES = {"chat": ChatCompletionRequest, "completions": CompletionRequest}
 
 
@@ -32,8 +38,11 @@ class ModelServer(LLMServer):  # type: ignore[misc]
         if isinstance(request, Reply):
             return request
         found = _failure(502, "the engine ended without an answer", "engine_error")
-        async for response in await self._call(endpoint, request):
-            found = to_reply(response)
+        try:
+            async for response in await self._call(endpoint, request):
+                found = to_reply(response)
+        except _OF_REQUEST as error:
+            return _unreadable(error)
         return found
 
     async def generate_stream(
@@ -45,13 +54,21 @@ class ModelServer(LLMServer):  # type: ignore[misc]
             yield request
             return
         reader = StreamReader(unchanged, failure)
-        async for batch in await self._call(endpoint, request):
-            first = batch[0] if isinstance(batch, list) else batch
-            if not isinstance(first, str):
-                yield to_reply(first)
-                return
-            for chunk in reader.feed(("".join(batch) if isinstance(batch, list) else batch).encode()):
-                yield packed(chunk)
+        has_begun = False
+        try:
+            async for batch in await self._call(endpoint, request):
+                first = batch[0] if isinstance(batch, list) else batch
+                if not isinstance(first, str):
+                    yield to_reply(first)
+                    return
+                has_begun = True
+                for chunk in reader.feed(("".join(batch) if isinstance(batch, list) else batch).encode()):
+                    yield packed(chunk)
+        except _OF_REQUEST as error:
+            if has_begun:
+                raise
+            yield _unreadable(error)
+            return
         for chunk in reader.end():
             yield packed(chunk)
 
@@ -110,6 +127,13 @@ def _refused(error: Exception) -> Reply:
     field = str(getattr(error, "parameter", None) or "body")
     told = str(error) if hasattr(error, "parameter") else "a field has a type that the engine cannot read"
     return Reply(400, error_body(f"{field}: {told}", param=field, code="invalid_value"), invalid_request=True)
+
+
+def _unreadable(error: Exception) -> Reply:
+    """For a request that the engine could not even begin with: not the engine's failure, though others may read it."""
+    logger.warning("a request could not be read: %s", type(error).__name__)
+    message = f"body: the engine cannot read this request ({type(error).__name__})"
+    return Reply(400, error_body(message, param="body", code="invalid_value"))
 
 
 def _failure(status: int, message: str, code: str) -> Reply:

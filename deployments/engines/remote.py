@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from msgspec.structs import replace
 
-from deployments.contract.reply import Chunk, Reply
+from deployments.contract.reply import MAX_ANSWER_BYTES, Chunk, Reply
 from deployments.engines import remote_protocol as wire
 from deployments.engines.openai_answers import EngineError, StreamReader
 from deployments.engines.settings import RemotePlan
@@ -20,7 +20,7 @@ from deployments.engines.settings import RemotePlan
 logger = logging.getLogger("ray.serve")
 
 PATHS = {"chat": "/chat/completions", "completions": "/completions"}
-MAX_ANSWER_BYTES, MAX_ERROR_BYTES = 64 * 1024 * 1024, 64 * 1024
+MAX_ERROR_BYTES = 64 * 1024
 CONNECT_TIMEOUT_S = 5.0
 # A request that meets a connection which the server is closing is lost: uvicorn closes after five idle seconds.
 KEEP_ALIVE_S = 2.0

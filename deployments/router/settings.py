@@ -51,6 +51,10 @@ class Limits(BaseModel):
     )
     max_logprobs: NonNegativeInt = Field(default=20, description="Most log probabilities per token.")
     max_media: NonNegativeInt = Field(default=32, description="Most images and other parts that are not text.")
+    max_held_bytes: PositiveInt = Field(
+        default=512 * 1024 * 1024,
+        description="Bytes of all streams that one router replica holds until they are verified; beyond it is a 429.",
+    )
     beam_search: bool = Field(default=False, description="Whether requests may use beam search.")
 
     @property

@@ -263,3 +263,30 @@ def _ask_application(
     except ProfileError as error:
         print(f"laar bench ttca: {error}")
         raise typer.Exit(1) from error
+
+
+@bench.command("attack")
+def bench_attack(
+    url: Annotated[str, typer.Option(help="A running laar on this machine's loopback.")],
+    model: Annotated[str, typer.Option(help="The model that is asked, best a simulated one.")],
+    attacker_key_env: Annotated[str, typer.Option(help="Environment variable with the key that attacks.")],
+    victim_key_env: Annotated[str, typer.Option(help="Environment variable with the key that is watched.")],
+    json_path: JsonPath = None,
+    check: Check = False,
+    seconds: Annotated[float, typer.Option(min=1, max=120, help="Seconds of each attack.")] = 10,
+    pace_s: Annotated[float, typer.Option(min=0.01, help="Seconds between two watched requests.")] = 0.1,
+    only: Annotated[list[str] | None, typer.Option(help="One attack by its name; may be given again.")] = None,
+) -> None:
+    """What one key's attacks do to another key's requests."""
+    import asyncio
+    import os
+
+    from scripts.bench.attack import run as attack
+
+    keys = {"attacker": os.environ.get(attacker_key_env, ""), "victim": os.environ.get(victim_key_env, "")}
+    try:
+        at = attack.target(url, model=model, **keys)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
+    report = asyncio.run(attack.run(at, seconds=seconds, pace_s=pace_s, only=only or ()))
+    raise typer.Exit(finish(report, json_path=json_path, check=check))

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir
 from deployments.engines.engine_configs import RemoteConfig, SimulatedConfig, VllmConfig
 from deployments.log.settings import database_url, default_url, plan_log, shown_url
-from deployments.router.upkeep.key_file import read_keys
+from deployments.router.tenants.keys import read_key_file
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from profiles.profile import Profile, load_profile
 from scripts.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown
@@ -176,7 +176,8 @@ def _environment(app: AppConfig, environ: Mapping[str, str]) -> Iterator[Finding
         "log.url" if app.log.url_env is None else "log.url_env": partial(_open_log, app, environ),
     }
     if app.auth.keys_file is not None:
-        asked["auth.keys_file"] = partial(read_keys, Path(app.auth.keys_file))
+        file = Path(app.auth.keys_file)
+        asked["auth.keys_file"] = lambda: read_key_file(file.read_text())
     for name, path in app.verifier.custom_checks.items():
         asked[f"verifier.custom_checks.{name}"] = partial(load_custom_checks, {name: path})
     for index, model in enumerate(app.models):

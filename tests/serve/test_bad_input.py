@@ -76,6 +76,7 @@ ROWS: list[tuple[str, Any, str, str]] = [
     (CHAT, messages([{"role": 3, "content": "hi"}]), "role", "role-number"),
     (CHAT, messages([{"role": "user", "content": {"text": "hi"}}]), "content", "content-object"),
     (CHAT, messages([{"role": "user", "content": [{"text": "hi"}]}]), "type", "part-without-type"),
+    (CHAT, messages([{"role": "user", "content": [{"type": "text"}]}]), "body", "part-without-text"),
     (CHAT, messages([{"role": "user", "content": "word " * 50_000}]), "messages", "prompt-over-every-context"),
     (COMPLETIONS, {"model": "auto"}, "prompt", "prompt-missing"),
     (COMPLETIONS, prompt(5), "prompt", "prompt-number"),
@@ -212,6 +213,7 @@ def test_compressed_body_is_refused_as_such(client: httpx.Client) -> None:
         pytest.param("POST", "/v1/embeddings", 404, id="embeddings"),
         pytest.param("POST", "/v1/laar", 404, id="laar-root"),
         pytest.param("DELETE", "/v1/models", 405, id="delete-models"),
+        pytest.param("POST", CHAT + "/", 404, id="trailing-slash"),
     ],
 )
 def test_unknown_route_is_an_openai_error(client: httpx.Client, method: str, path: str, status: int) -> None:

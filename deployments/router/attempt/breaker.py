@@ -46,7 +46,8 @@ class Breaker:
         if len(self._failures) > 1 and sum(map(len, self._failures.values())) >= FAILURES_TO_OPEN:
             self._open(None, now_s)
 
-    def state(self, now_s: float, tenant: str) -> BreakerState:
+    def state(self, now_s: float, tenant: str | None = None) -> BreakerState:
+        """As the tenant sees it; without one, what all tenants see."""
         until_s = max((self._until_s[scope] for scope in (tenant, None) if scope in self._until_s), default=None)
         if until_s is None:
             return BreakerState.CLOSED

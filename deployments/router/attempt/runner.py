@@ -26,8 +26,9 @@ from deployments.contract.errors import (
     NothingNewError,
     NotVerifiedError,
     OverloadedError,
+    error_body,
 )
-from deployments.contract.reply import Chunk, Reply, reply_of
+from deployments.contract.reply import MAX_ANSWER_BYTES, Chunk, Reply, reply_of
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict, wrong
 from deployments.router.attempt.beginnings import Beginning, PlainSpeakers
 from deployments.router.attempt.retries import Retries
@@ -97,6 +98,7 @@ class Runner:
         self._routing, self._backend, self._observer, self._ledger = routing, backend, observer, ledger
         self._retries, self._settings, self._limits, self._clock = retries, settings, limits, clock
         self._plain_speakers = PlainSpeakers()
+        self._held_bytes = 0
 
     def open(self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0) -> ServedRequest:
         """A request about to be served; limits of the operator cap what the request asks for.
@@ -227,6 +229,7 @@ class Runner:
         What can no longer be right is let go where another model can still be asked.
         """
         chunks: list[Chunk] = []
+        size_bytes = 0
         beginning = self._beginning(served, decision)
         try:
             async with aclosing(self._stream(served, decision.chosen)) as upstream:
@@ -234,12 +237,21 @@ class Runner:
                     if isinstance(chunk, Reply):
                         return chunk
                     chunks.append(chunk)
+                    size_bytes += len(chunk.events)
+                    self._held_bytes += len(chunk.events)
+                    if size_bytes > MAX_ANSWER_BYTES:
+                        return _too_large()
+                    if self._held_bytes > self._limits.max_held_bytes:
+                        what = f"answers of more than {self._limits.max_held_bytes} bytes wait for their verdict"
+                        raise OverloadedError(what, retry_after_s=1)
                     if beginning is not None and beginning.is_refuted_with(chunk):
                         watch.refuted_tokens = beginning.num_tokens
                         return reply_of(chunks)
         except (BackendError, TimeoutError):
             if not any(chunk.finish_reason for chunk in chunks):
                 raise
+        finally:
+            self._held_bytes -= size_bytes
         if chunks and not chunks[-1].is_last:
             chunks.append(sse.DONE)
         reply = reply_of(chunks)
@@ -417,7 +429,13 @@ class Runner:
         """Let the engine's count correct an estimate that rests on texts alone and on a detected language."""
         if served.request.is_plain_text and served.request.options.language is None:
             language, estimated = served.features.language, chosen.prompt_tokens
-            self._routing.tokens.learn(chosen.model, language, estimated=estimated, counted=reply.prompt_tokens)
+            self._routing.tokens.learn(
+                chosen.model,
+                language,
+                estimated=estimated,
+                counted=reply.prompt_tokens,
+                tenant=served.request.tenant.id,
+            )
 
     def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict, check: str | None) -> None:
         """Let a verdict change what is believed of the model, as far as its check can be trusted."""
@@ -490,6 +508,12 @@ class _Watch:
     @property
     def is_refuted(self) -> bool:
         return self.refuted_tokens is not None
+
+
+def _too_large() -> Reply:
+    """In the place of an answer that is too large to be held; any model would be asked for as much."""
+    message = f"the answer has more than {MAX_ANSWER_BYTES} bytes; ask for fewer tokens or log probabilities"
+    return Reply(400, error_body(message, code="answer_too_large"), invalid_request=True)
 
 
 def _is_invalid(log: Tries) -> bool:

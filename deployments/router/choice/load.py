@@ -37,8 +37,8 @@ class LoadTracker:
         """Book a failure of the model on a tenant's request; without a body, on one that was never seen before."""
         self._breakers[self._rows[model]].failed(now_s, tenant, object() if body is None else body)
 
-    def breaker_states(self, now_s: float, tenant: str) -> dict[str, BreakerState]:
-        """Whether each model may be asked, as the tenant sees it."""
+    def breaker_states(self, now_s: float, tenant: str | None = None) -> dict[str, BreakerState]:
+        """Whether each model may be asked, as a tenant sees it, or all of them."""
         return {model: self._breakers[row].state(now_s, tenant) for model, row in self._rows.items()}
 
     def set_replicas(self, model: str, running: int) -> None:

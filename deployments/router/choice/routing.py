@@ -85,7 +85,7 @@ class Routing:
         return self.builder.demand(
             task=features.task,
             language=features.language,
-            prompt_tokens=self.tokens.estimate(features) + request.other_tokens,
+            prompt_tokens=self.tokens.estimate(features, request.tenant.id) + request.other_tokens,
             max_tokens=request.max_tokens,
             thinking_token_budget=request.thinking_token_budget,
             only=request.tenant.models if request.model == AUTO else frozenset({request.model}),

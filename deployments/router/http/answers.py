@@ -1,11 +1,12 @@
 """What a client is told about its request: the `laar` object, the headers, the explanation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
+from deployments.router.attempt.breaker import BreakerState
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.choice.budgets import Thinking
@@ -85,6 +86,7 @@ def explanation(
     estimates: Sequence[Estimate],
     order: Sequence[Candidate],
     buckets: Buckets,
+    breakers: Mapping[str, BreakerState],
     thinking: Thinking | None = None,
 ) -> dict[str, Any]:
     """The decision for a request and the numbers it rests on, every model included."""
@@ -101,7 +103,8 @@ def explanation(
             "task": features.task,
         },
         "candidates": [
-            _candidate_object(c, estimate, buckets) | {"thinking": _thinking_object(served, c, thinking)}
+            _candidate_object(c, estimate, buckets)
+            | {"breaker": breakers[c.model].value, "thinking": _thinking_object(served, c, thinking)}
             for c, estimate in zip(candidates, estimates, strict=True)
         ],
     }

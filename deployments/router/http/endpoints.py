@@ -206,7 +206,8 @@ class Endpoints:
         believed = self._routing.chances.source
         estimates = [believed.estimate(c.model, served.features.cell(c.bucket)) for c in candidates]
         buckets, thinking = self._routing.buckets, self._routing.thinking
-        return JSONResponse(explanation(served, decision, candidates, estimates, order, buckets, thinking))
+        breakers = self._routing.load.breaker_states(now_s, tenant.id)
+        return JSONResponse(explanation(served, decision, candidates, estimates, order, buckets, breakers, thinking))
 
     async def _feedback(self, http: Request) -> Response:
         """What a client found of an answer; a 200 means that the log has it."""

@@ -30,12 +30,12 @@ from deployments.router.tenants.gate import Gate
 from deployments.router.tenants.keys import ApiKeys, AuthPlan
 from deployments.router.text.language import FastTextDetector
 from deployments.router.upkeep.background import Background
-from deployments.router.upkeep.key_file import keep_reading, read_keys
 from deployments.router.upkeep.learn_from_log import Follower, keep_following, replay
 from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
 from deployments.router.upkeep.replicas import keep_counting
 from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
+from deployments.router.upkeep.watched_file import WatchedFile, keep_reading
 from profiles.profile import Profile
 
 
@@ -63,8 +63,7 @@ class Router:
         self._deployments, self._verifier = llm_deployments, verifier
         self._remote = {plan.name: RemoteModel(plan) for plan in remote}
         self._auth, self._log_plan = auth, log
-        entries = None if auth.keys_file is None else read_keys(Path(auth.keys_file))
-        self._keys = ApiKeys(auth.secret, auth.digests, entries)
+        self._keys = ApiKeys(auth.secret, auth.digests, None if auth.keys_file is None else ())
         self._thinking = thinking_of(
             models, profile, settings=thinking, num_routers=settings.num_replicas, now_s=self._clock()
         )
@@ -156,7 +155,9 @@ class Router:
                 await asyncio.to_thread(replay, follower, timeout_s=learning.replay_timeout_s, clock=self._clock)
                 background.start("follows the attempt log", keep_following(follower, period_s=learning.sync_period_s))
             if self._auth.keys_file is not None:
-                reading = keep_reading(Path(self._auth.keys_file), self._keys, period_s=self._auth.refresh_s)
+                path = Path(self._auth.keys_file)
+                file = WatchedFile(await asyncio.to_thread(path.read_bytes), self._keys.load)
+                reading = keep_reading(path, file, name="keys", observer=self._metrics, period_s=self._auth.refresh_s)
                 background.start("follows the file of keys", reading)
             counts = "follows the replica counts"
             if self._deployments:
@@ -217,4 +218,5 @@ class Router:
         """Book how many of each model run, and tell who drifts."""
         for name, number in running.items():
             self._routing.load.set_replicas(name, number)
+        self._metrics.breakers(self._routing.load.breaker_states(self._clock()))
         self._metrics.drifting(running, self._routing.chances.drifting)

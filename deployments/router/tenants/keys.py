@@ -83,6 +83,12 @@ class ApiKeys:
         """Take over the keys of a file, in the place of those that were read of it before."""
         self._granted = self._plain | {entry.hash: _grant(self._secret, entry) for entry in entries}
 
+    def load(self, content: bytes) -> tuple[KeyEntry, ...]:
+        """Take over the keys of a file; ValueError leaves them as they were."""
+        entries = read_key_file(content.decode())
+        self.replace(entries)
+        return entries
+
     def tenant_of(self, headers: Mapping[str, str], role: Role, now_s: float) -> Tenant:
         """Whose key a request has. AuthenticationError if it is not accepted, PermissionDeniedError without the role.
 

@@ -1,5 +1,6 @@
 """How many tokens a prompt has for each model, from its characters; corrected by what tokenizers counted."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,13 +10,14 @@ from profiles.arrays import Floats
 from profiles.profile import UNKNOWN_LANGUAGE, ModelProfile
 
 _STEP = 0.1
+MAX_CORRECTED = 4096
 _RANGE = (0.25, 4.0)
 # One request counts for no more than this, whatever the estimate has missed in it.
 _OBSERVED_RANGE = (0.5, 2.0)
 
 
 class TokenEstimator:
-    """Estimates for the models of these profiles, in their order. Languages that no profile has share one figure."""
+    """Estimates for the models of these profiles, in their order; each tenant's prompts correct its own alone."""
 
     def __init__(self, models: Sequence[str], profiles: Sequence[ModelProfile]) -> None:
         self._rows = {model: row for row, model in enumerate(models)}
@@ -23,23 +25,28 @@ class TokenEstimator:
         self._template_tokens = np.array([known.template_tokens for known in profiles])
         languages = {UNKNOWN_LANGUAGE} | {language for known in profiles for language in known.chars_per_token}
         self._chars_per_token = {language: _chars_per_token(profiles, language) for language in languages}
-        # tokens counted over tokens estimated
-        self._corrections = {language: np.ones(len(profiles)) for language in languages}
+        # tokens counted over tokens estimated, by tenant and language; those used last are kept
+        self._corrections: OrderedDict[tuple[str, str], Floats] = OrderedDict()
+        self._uncorrected = np.ones(len(profiles))
 
-    def estimate(self, features: Features) -> Floats:
+    def estimate(self, features: Features, tenant: str = "") -> Floats:
         """Prompt tokens of each model, whole numbers from 1 up, shape (m,)."""
         language = self._known(features.language)
+        corrections = self._corrections.get((tenant, features.language), self._uncorrected)
         symbols = features.num_chars * features.symbol_share
         prose = features.num_chars - symbols
         raw = prose / self._chars_per_token[language] + symbols / self._chars_per_symbol_token
-        tokens: Floats = np.rint((raw + self._template_tokens) * self._corrections[language])
+        tokens: Floats = np.rint((raw + self._template_tokens) * corrections)
         return np.maximum(tokens, 1.0)
 
-    def learn(self, model: str, language: str, *, estimated: int, counted: int) -> None:
+    def learn(self, model: str, language: str, *, estimated: int, counted: int, tenant: str = "") -> None:
         """Correct a model's figure for a language by what its tokenizer counted; 0 says that it told nothing."""
         if counted <= 0:
             return
-        corrections, row = self._corrections[self._known(language)], self._rows[model]
+        row, corrections = self._rows[model], self._corrections.setdefault((tenant, language), self._uncorrected.copy())
+        self._corrections.move_to_end((tenant, language))
+        if len(self._corrections) > MAX_CORRECTED:
+            self._corrections.popitem(last=False)
         current = float(corrections[row])
         observed = current * _clamp(counted / estimated, _OBSERVED_RANGE)
         corrections[row] = _clamp(current + _STEP * (observed - current), _RANGE)

@@ -1,10 +1,11 @@
 """Every metric laar exports, declared in one place; Ray puts `ray_` before each name."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.budgets.controller import Controller
+from deployments.router.attempt.breaker import BreakerState
 from deployments.router.attempt.served_request import DeliveryMode, ServedRequest
 from deployments.router.attempt.tries import Attempt
 from profiles.measures.goodput import Meter, Reader
@@ -14,6 +15,8 @@ _TOKEN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2
 _SOLVE_SECONDS = [0.0001, 0.001, 0.01, 0.1, 1, 10]
 # stands in a label for a curve that holds for all languages, or all lengths
 _EVERY = "all"
+
+_BREAKER_VALUES = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
 
 
 class RouterMetrics:
@@ -82,6 +85,11 @@ class RouterMetrics:
             description="1 while a model's recent verdicts are outside what its profile supports, else 0.",
             tag_keys=("model",),
         )
+        self._breaker = Gauge(
+            "laar_breaker_state",
+            description="0 while a model is asked by all, 0.5 while one request probes it, 1 while it is left alone.",
+            tag_keys=("model",),
+        )
         self._log_written = Counter(
             "laar_log_written_total",
             description="Requests and feedback that the attempt log's database has taken, replays included.",
@@ -126,6 +134,10 @@ class RouterMetrics:
     def drifting(self, models: Iterable[str], drifting: Collection[str]) -> None:
         for model in models:
             self._drift.set(float(model in drifting), tags={"model": model})
+
+    def breakers(self, states: Mapping[str, BreakerState]) -> None:
+        for model, state in states.items():
+            self._breaker.set(_BREAKER_VALUES[state], tags={"model": model})
 
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})

@@ -892,3 +892,24 @@ async def test_check_that_follows_from_the_request_is_the_one_that_a_verdict_is_
     await bench.runner.answer(served)
     assert served.log.attempts[-1].reason == "agrees"
     assert served.log.attempts[-1].check == served.request.verify.fallible_name is not None
+
+
+async def test_streams_that_are_held_are_bounded_in_all_and_leave_nothing_behind() -> None:
+    bench = Bench(a=says("right " * 50), limits=Limits(max_held_bytes=1000))
+    for _ in range(2):
+        with pytest.raises(OverloadedError, match="answers of more than 1000 bytes wait for their verdict"):
+            await bench.runner.answer(bench.served(RIGHT, stream=True))
+    bench.assert_nothing_left()
+    assert bench.is_healthy()
+    bench.backend.behaviours = {"a": says("right")}
+    await bench.runner.answer(bench.served(RIGHT, stream=True))
+
+
+async def test_answer_too_large_to_be_held_is_the_requests_own_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.router.attempt.runner.MAX_ANSWER_BYTES", 1000)
+    bench = Bench(a=says("right " * 50), b=says("right"))
+    with pytest.raises(EngineRefusalError, match="status 400") as caught:
+        await bench.runner.answer(bench.served(RIGHT, stream=True))
+    assert b"ask for fewer tokens or log probabilities" in caught.value.body()
+    assert bench.backend.asked == ["a"]
+    assert bench.is_healthy()

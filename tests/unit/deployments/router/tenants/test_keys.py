@@ -180,3 +180,12 @@ def test_yaml_is_read_with_its_own_dates() -> None:
     (found,) = read_key_file(f"keys:\n- name: a\n  hash: {digest('k')}\n  expires: 2027-01-15T08:00:00Z\n")
     assert found.expires is not None
     assert found.expires.timestamp() == NOON_S
+
+
+def test_file_that_is_wrong_leaves_the_keys_as_they_were() -> None:
+    found = ApiKeys(SECRET, entries=())
+    found.load(json.dumps({"keys": [entry("a", "first")]}).encode())
+    for content in (b"keys: [", b"\xff\xfe"):
+        with pytest.raises(ValueError, match=r"."):
+            found.load(content)
+    assert tenant("first", found).name == "a"

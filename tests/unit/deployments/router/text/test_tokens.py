@@ -3,7 +3,7 @@
 import pytest
 
 from deployments.router.text.features import Features
-from deployments.router.text.tokens import TokenEstimator
+from deployments.router.text.tokens import MAX_CORRECTED, TokenEstimator
 from profiles.profile import Latency, ModelProfile
 
 PROFILE = ModelProfile(
@@ -43,6 +43,31 @@ def test_counts_correct_the_language_that_they_were_made_in() -> None:
         found.learn("m", "zh", estimated=round(estimate(found, language="zh")), counted=2010)
     assert estimate(found, language="zh") == pytest.approx(2010, rel=0.01)
     assert estimate(found) == 255
+
+
+ASKED = [("ja", "a"), ("ja", "b"), ("fr", "a")]
+
+
+def test_one_tenants_prompts_change_no_estimate_of_another_nor_of_another_language() -> None:
+    found = TokenEstimator(["m"], [PROFILE])
+    for _ in range(100):
+        found.learn("m", "ja", estimated=100, counted=1000, tenant="a")
+    features = {
+        language: Features(language=language, language_confidence=1, num_chars=1000, symbol_share=0.0, task="default")
+        for language in ("ja", "fr")
+    }
+    untouched = float(TokenEstimator(["m"], [PROFILE]).estimate(features["ja"])[0])
+    estimates = [float(found.estimate(features[language], tenant)[0]) for language, tenant in ASKED]
+    assert estimates == [4 * untouched, untouched, untouched]
+
+
+def test_corrections_are_kept_for_so_many_tenants() -> None:
+    found = TokenEstimator(["m"], [PROFILE])
+    for number in range(MAX_CORRECTED + 1):
+        found.learn("m", "zh", estimated=1005, counted=2010, tenant=str(number))
+    features = Features(language="zh", language_confidence=1, num_chars=1000, symbol_share=0.0, task="default")
+    first, second = (float(found.estimate(features, tenant)[0]) for tenant in ("0", "1"))
+    assert first < second
 
 
 def test_engine_that_counts_nothing_teaches_nothing() -> None:

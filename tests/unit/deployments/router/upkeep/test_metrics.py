@@ -13,6 +13,7 @@ from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.budgets.arrivals import Arrivals
 from deployments.budgets.controller import ModelPlan, PlanStatus
+from deployments.router.attempt.breaker import BreakerState
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Spared, Status, Tries
 from deployments.router.choice.candidates import Demand
@@ -170,6 +171,10 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     "laar_model_drift": (
         lambda m: m.drifting(["small", "large"], {"large"}),
         [("set", {"model": "small"}, 0.0), ("set", {"model": "large"}, 1.0)],
+    ),
+    "laar_breaker_state": (
+        lambda m: m.breakers({"a": BreakerState.CLOSED, "b": BreakerState.HALF_OPEN, "c": BreakerState.OPEN}),
+        [("set", {"model": "a"}, 0.0), ("set", {"model": "b"}, 0.5), ("set", {"model": "c"}, 1.0)],
     ),
     "laar_log_written_total": (lambda m: m.log_written(3), [("inc", {}, 3.0)]),
     "laar_log_dropped_total": (lambda m: m.log_dropped(2, "full"), [("inc", {"reason": "full"}, 2.0)]),

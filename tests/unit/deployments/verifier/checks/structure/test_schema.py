@@ -204,6 +204,8 @@ def test_steps_count_a_reference_as_what_it_leads_to() -> None:
             id="recursion-that-branches",
         ),
         pytest.param({"uniqueItems": True}, [{"a": i} for i in range(20_000)], id="unique-items"),
+        pytest.param({"uniqueItems": True}, [i * (2**61 - 1) for i in range(20_000)], id="colliding-numbers"),
+        pytest.param({"items": {"enum": [[1, i] for i in range(160)]}}, [[1, 159]] * 20_000, id="long-enum"),
         pytest.param({"multipleOf": 3}, Decimal("1e1000000"), id="exponent"),
         pytest.param({"$ref": "#"}, 1, id="endless-reference"),
     ],

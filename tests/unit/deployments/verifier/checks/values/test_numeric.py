@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deployments.contract.verdict import Outcome
-from deployments.verifier.checks import SPEC, Place, read_spec
+from deployments.contract.verdict import Evidence, Outcome
+from deployments.verifier.checks import SPEC, Place, check, read_spec
 from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
 
 
@@ -113,3 +113,10 @@ def test_only_what_is_read_in_less_than_a_millisecond_runs_in_the_event_loop(
     answer: str, which: str, place: Place
 ) -> None:
     assert SPEC.validate_python({"type": "numeric", "value": 1, "which": which}).place(evidence(answer)) is place
+
+
+@pytest.mark.parametrize("which", ["first", "last", "any"])
+def test_number_of_a_million_digits_is_unknown(which: str) -> None:
+    spec = SPEC.validate_python({"type": "numeric", "value": 1, "which": which})
+    found = check(spec, Evidence(answer="1" * 1_000_001, prompt="", language="en", model="m"))
+    assert found.outcome is Outcome.UNKNOWN

@@ -1,0 +1,30 @@
+import json
+
+import pytest
+
+from scripts.bench.attack.run import attacks, summary, target
+
+KEYS = {"model": "m", "attacker": "a", "victim": "v"}
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"])
+def test_loopback_may_be_attacked(url: str) -> None:
+    assert target(url, **KEYS).port == 8000
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.7:8000", "https://example.org", "http://127.0.0.1.example.org", "127.0.0.1:8000", ""]
+)
+def test_nothing_else_is_attacked(url: str) -> None:
+    with pytest.raises(ValueError, match="only a loopback address is attacked"):
+        target(url, **KEYS)
+
+
+def test_each_attack_has_a_name_of_its_own() -> None:
+    assert len(attacks(target("http://127.0.0.1:1", **KEYS))) == 14
+
+
+def test_failed_requests_count_as_infinitely_long_and_are_counted() -> None:
+    found = summary([0.1] * 98 + [0.2, float("inf")])
+    assert found == {"requests": 100, "failed": 1, "p50_s": 0.1, "p99_s": float("inf")}
+    assert json.dumps(summary([0.1])) == '{"requests": 1, "failed": 0, "p50_s": 0.1, "p99_s": 0.1}'
