@@ -4,7 +4,7 @@ import sys
 from importlib.util import find_spec
 
 # what the extras `cli` and `plots` install, as it is imported
-CLI = ("typer", "rich", "httpx", "psutil", "yaml")
+CLI = ("typer", "rich", "httpx", "psutil")
 PLOTS = "matplotlib"
 
 

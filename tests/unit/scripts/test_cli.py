@@ -12,8 +12,8 @@ def test_commands_ask_for_what_their_extra_installs() -> None:
 
 
 def test_what_the_commands_lack_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name in ("rich", "yaml") else find_spec(name))
-    with pytest.raises(SystemExit, match=r"^laar: its commands need rich, yaml; help: pip install 'laar\[cli\]'$"):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name in ("rich", "psutil") else find_spec(name))
+    with pytest.raises(SystemExit, match=r"^laar: its commands need rich, psutil; help: pip install 'laar\[cli\]'$"):
         cli.main()
 
 
