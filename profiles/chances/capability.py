@@ -1,14 +1,14 @@
 """Q(m, x): the probability that a model answers a request correctly, as estimated from a profile."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logit
 
 from profiles.cell import Cell
 from profiles.chances.estimator import CellGrid, CountArrays, estimate
-from profiles.chances.joint import Pairs, burdens
+from profiles.chances.joint import Pairs, burdens, prompt_variance
 from profiles.chances.logistic import Floats
 from profiles.profile import DEFAULT_TASK, PairCounts, Profile
 
@@ -54,8 +54,12 @@ class Capability:
             place = self._cell(name, cell.cell)
             correct[place] += cell.correct
             tried[place] += cell.tried
-        self._grid: CellGrid = estimate(CountArrays(correct=correct, tried=tried, edges=profile.bucket_edges))
-        pairs = self._pairs(profile.pairs)
+        cells_of_pairs, places = self._paired(profile.pairs)
+        pairs = self._pairs(cells_of_pairs, places)
+        variance = _prompt_variance(pairs, places, correct, tried)
+        counts = CountArrays(correct=correct, tried=tried, edges=profile.bucket_edges, prompt_variance=variance)
+        self._grid: CellGrid = estimate(counts)
+        pairs = replace(pairs, log_odds=logit(np.array([self._grid.probability[place] for place in places])))
         self._has_pairs = bool(pairs.tried.sum())
         self._burdens = burdens(pairs, num_models=len(self._models), num_tasks=len(self._tasks))
 
@@ -109,18 +113,37 @@ class Capability:
             self._languages.get(language, len(self._languages)),
         )
 
-    def _pairs(self, cells: Sequence[PairCounts]) -> Pairs:
-        """Paired outcomes of models and tasks that have figures of their own, beside the chances by those."""
+    def _paired(self, cells: Sequence[PairCounts]) -> tuple[list[PairCounts], list[tuple[int, int, int, int]]]:
+        """Paired outcomes of models and tasks that have figures of their own, and the second models' cells."""
         cells = [c for c in cells if c.tried and c.task in self._tasks and {c.failed, c.model} <= self._models.keys()]
-        places = [self._cell(pair.model, pair.cell) for pair in cells]
+        return cells, [self._cell(pair.model, pair.cell) for pair in cells]
+
+    def _pairs(self, cells: Sequence[PairCounts], places: Sequence[tuple[int, int, int, int]]) -> Pairs:
+        """The same as arrays; the chances beside which they are weighed are not known yet."""
         return Pairs(
             failed=np.array([self._models[cell.failed] for cell in cells], dtype=np.intp),
             model=np.array([place[0] for place in places], dtype=np.intp),
             task=np.array([place[1] for place in places], dtype=np.intp),
-            log_odds=logit(np.array([self._grid.probability[place] for place in places])),
+            log_odds=np.zeros(len(cells)),
             correct=np.array([cell.correct for cell in cells], dtype=np.float64),
             tried=np.array([cell.tried for cell in cells], dtype=np.float64),
         )
+
+
+def _prompt_variance(
+    pairs: Pairs, places: Sequence[tuple[int, int, int, int]], correct: Floats, tried: Floats
+) -> float:
+    """How hard and how easy prompts are, by the pairs in those cells that have counts."""
+    if not places:
+        return 0.0
+    _, task, language, bucket = np.array(places, dtype=np.intp).T
+    is_counted = language < tried.shape[2]
+    cell = (task, np.where(is_counted, language, 0), bucket)
+    asked = [np.where(is_counted, tried[(models, *cell)], 0.0) for models in (pairs.failed, pairs.model)]
+    rates = [
+        correct[(models, *cell)] / np.maximum(tried[(models, *cell)], 1.0) for models in (pairs.failed, pairs.model)
+    ]
+    return prompt_variance(pairs, failed_rate=rates[0], model_rate=rates[1], prompts=np.minimum(*asked))
 
 
 def _numbered(names: Iterable[str]) -> dict[str, int]:

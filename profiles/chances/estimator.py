@@ -1,21 +1,25 @@
 """The chance of a correct answer for any model, task, language and length: a fitted model, corrected cell by cell.
 
 A logistic regression with Gaussian effects says what models, tasks, languages and lengths have in common; each
-cell's own counts then correct it through a beta prior, as far as cells were found to differ from the regression.
+cell's own counts then correct it, as far as cells were found to differ from the regression. All models were asked the
+same prompts, so a cell whose prompts happened to be hard looks bad for all of them. This luck is an effect of its own:
+it explains the counts, and plays no part in the chances.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, betaln, expit
+from scipy.special import betaln, expit
 
-from profiles.chances.logistic import UNSEEN, Effect, Floats, Ints, Regression, fit
+from profiles.chances.logistic import UNSEEN, Effect, Floats, Regression, fit
 
 Bools = NDArray[np.bool_]
 
-INTERVAL = 0.95
+QUANTILE = 1.959964
+# Enough to be right about any overall rate that occurs.
+INTERCEPT_SCALE = 2.0
 # The standard deviation of cells about the regression, in log-odds: where it is looked for, and what a few cells
 # that cannot tell leave it at: its logarithm has a normal prior of this centre and width.
 CELL_SCALES = (0.02, 2.0)
@@ -23,25 +27,32 @@ USUAL_CELL_SCALE = 0.3
 CELL_SCALE_WIDTH = 0.7
 # A cell that determines its own fit has no estimate from elsewhere; it is treated as if it had a little.
 MAX_LEVERAGE = 0.95
+LEAST_VARIANCE = 1e-9
+MOST_STEPS = 30
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountArrays:
-    """Correct and tried, shape (models, tasks, languages, buckets); `edges` are the buckets' upper ends in tokens."""
+    """Correct and tried, shape (models, tasks, languages, buckets); `edges` are the buckets' upper ends in tokens.
+
+    `prompt_variance`: how far prompts of one cell differ for all models alike, in squared log-odds; 0 where the models
+    were not asked the same prompts.
+    """
 
     correct: Floats
     tried: Floats
     edges: Sequence[int]
+    prompt_variance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellGrid:
     """Estimates, shape (models + 1, tasks + 1, languages + 1, buckets); the last of each stands for any not profiled.
 
-    `low` and `high` bound the 95 % interval. `is_extrapolated`: no such length was measured, and the estimate was
-    kept from rising above that at the nearest one that was.
+    `low` and `high` bound the 95 % interval. `is_extrapolated`: no such length was measured. Beyond the longest
+    that was, an estimate is kept from rising.
     """
 
     probability: Floats
@@ -54,44 +65,113 @@ def estimate(counts: CountArrays) -> CellGrid:
     """Deterministic in the counts; with no counts at all every estimate is one half, within a wide interval."""
     correct, tried = _padded(counts.correct), _padded(counts.tried)
     effects = _effects(tried.shape, _log_lengths(counts.edges))
-    k, n = correct.ravel(), tried.ravel()
-    mean, variance = _fitted(effects, k, n)
-    a, b = _beta(mean, variance)
-    a, b = a + k, b + n - k
-    tail = (1 - INTERVAL) / 2
+    mean, variance = _fitted(effects, _luck(tried, counts.prompt_variance), correct.ravel(), tried.ravel())
+    tail = QUANTILE * np.sqrt(variance)
     shape = tried.shape
-    free = [v.reshape(shape) for v in (a / (a + b), betaincinv(a, b, tail), betaincinv(a, b, 1 - tail))]
+    free = [v.reshape(shape) for v in (_chance(mean, variance), expit(mean - tail), expit(mean + tail))]
     return _capped(*free, measured=_measured(tried > 0))
 
 
-def _fitted(effects: Sequence[Effect], k: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """Mean and variance of each cell's log-odds before its own counts, shape (cells,).
+def _fitted(effects: Sequence[Effect], luck: Sequence[Effect], k: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of each cell's log-odds, shape (cells,).
 
     Cells differ from the regression by a variance that is fitted as well; knowing it, the regression is fitted
     once more with large cells weighing no more than they can tell about the others.
     """
     rows = n > 0
+    k, n = k[rows], n[rows]
     between = USUAL_CELL_SCALE**2
-    weight = np.ones(int(rows.sum()))
-    seen = [effect.at(rows) for effect in effects]
+    weight = np.ones(len(n))
+    seen = [effect.at(rows) for effect in (*effects, *luck)]
     regression: Regression | None = None
-    mean, variance = np.zeros(len(n)), np.ones(len(n))
     for _ in range(2):
-        regression = fit(seen, weight * k[rows], weight * n[rows], start=regression)
+        regression = fit(seen, weight * k, weight * n, start=regression)
+        others = _Others.of(regression, seen, len(effects), weight * k, weight * n)
+        between = _between(others.mean, others.variance, k, n)
+        p = expit(others.mean)
+        weight = 1 / (1 + n * p * (1 - p) * between)
+    assert regression is not None
+    mean, variance = regression.predict([*effects, *(effect.absent for effect in luck)])
+    variance += between
+    others = _Others.of(regression, seen, len(effects), weight * k, weight * n)
+    mean[rows], variance[rows] = others.corrected(k, n, between)
+    return mean, variance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Others:
+    """What all other cells say of each (the cavity of the Laplace posterior), in log-odds.
+
+    `mean` and `variance` are those of its chance on the very prompts that were asked, so with their luck; `lasting` and
+    `lasting_variance` those of its chance on any prompts; `shared` is the covariance of both.
+    """
+
+    mean: Floats
+    variance: Floats
+    lasting: Floats
+    lasting_variance: Floats
+    shared: Floats
+
+    @classmethod
+    def of(cls, regression: Regression, effects: Sequence[Effect], num_lasting: int, k: Floats, n: Floats) -> "_Others":
+        """Without each cell's own `k` of `n`; the first `num_lasting` effects hold for any prompts."""
+        lasting_effects, luck = effects[:num_lasting], effects[num_lasting:]
         mean, variance = regression.predict(effects)
-        p = expit(mean[rows])
-        information = n[rows] * p * (1 - p)
-        own = weight * (k[rows] - n[rows] * p), weight * information
-        mean[rows], variance[rows] = _without_own(mean[rows], variance[rows], *own)
-        between = _between(mean[rows], variance[rows], k[rows], n[rows])
-        weight = 1 / (1 + information * between)
-    return mean, variance + between
+        lasting, lasting_variance = regression.predict([*lasting_effects, *(effect.absent for effect in luck)])
+        _, luck_variance = regression.predict([*(effect.absent for effect in lasting_effects), *luck])
+        shared = (lasting_variance + variance - luck_variance) / 2
+        p = expit(mean)
+        information, residual = n * p * (1 - p), k - n * p
+        left = 1 - np.minimum(information * variance, MAX_LEVERAGE)
+        return cls(
+            mean=mean - variance * residual / left,
+            variance=variance / left,
+            lasting=lasting - shared * residual / left,
+            lasting_variance=lasting_variance + shared**2 * information / left,
+            shared=shared / left,
+        )
+
+    def corrected(self, k: Floats, n: Floats, between: float) -> tuple[Floats, Floats]:
+        """Mean and variance of the lasting log-odds once the cell's own counts are seen as well."""
+        prior = self.variance + between
+        mode, spread = _mode(self.mean, prior, k, n)
+        gain = (self.shared + between) / prior
+        return (
+            self.lasting + gain * (mode - self.mean),
+            np.maximum(self.lasting_variance + between - gain**2 * (prior - spread), LEAST_VARIANCE),
+        )
 
 
-def _without_own(mean: Floats, variance: Floats, residual: Floats, information: Floats) -> tuple[Floats, Floats]:
-    """What the regression says of each cell from the other cells alone (the cavity of the Laplace posterior)."""
-    left = 1 - np.minimum(information * variance, MAX_LEVERAGE)
-    return mean - variance * residual / left, variance / left
+def _mode(mean: Floats, variance: Floats, k: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """The likeliest log-odds of each cell by its prior and its own counts, and their variance, by Newton's method."""
+    log_odds = mean
+    for _ in range(MOST_STEPS):
+        p = expit(log_odds)
+        precision = n * p * (1 - p) + 1 / variance
+        step = np.clip((k - n * p - (log_odds - mean) / variance) / precision, -1.0, 1.0)
+        log_odds = log_odds + step
+        if np.abs(step).max(initial=0.0) < 1e-6:
+            break
+    p = expit(log_odds)
+    return log_odds, 1 / (n * p * (1 - p) + 1 / variance)
+
+
+def _luck(tried: Floats, prompt_variance: float) -> list[Effect]:
+    """What the prompts of each task, language and length did to all models: the less, the more prompts there are."""
+    prompts = tried.max(axis=0).ravel()
+    is_asked = prompts > 0
+    if not prompt_variance or not is_asked.any():
+        return []
+    level = np.where(is_asked, np.cumsum(is_asked) - 1, UNSEEN)
+    weight = 1 / np.sqrt(np.maximum(prompts, 1.0))
+    models, count = len(tried), int(is_asked.sum())
+    return [Effect(level=np.tile(level, models), weight=np.tile(weight, models), count=count, variance=prompt_variance)]
+
+
+def _chance(mean: Floats, variance: Floats) -> Floats:
+    """The mean of a probability whose log-odds are normal."""
+    chance: Floats = expit(mean[:, None] + np.sqrt(variance)[:, None] * NODES) @ WEIGHTS
+    return chance
 
 
 def _between(mean: Floats, variance: Floats, k: Floats, n: Floats) -> float:
@@ -153,10 +233,24 @@ def _effects(shape: tuple[int, ...], log_lengths: Floats) -> list[Effect]:
             count *= sizes[name]
         return Effect(level=np.where(is_seen, level, UNSEEN), weight=weight, count=count)
 
-    alike = [(), ("model",), ("task",), ("language",), ("bucket",)]
+    alike: list[tuple[str, ...]] = [("model",), ("task",), ("language",), ("bucket",)]
     alike += [("model", "task"), ("model", "language"), ("task", "language"), ("model", "bucket")]
-    by_length = [(), ("model",), ("task",), ("language",), ("model", "task"), ("model", "language")]
-    return [effect(one, *names) for names in alike] + [effect(length, *names) for names in by_length]
+    by_length: list[tuple[str, ...]] = [
+        (),
+        ("model",),
+        ("task",),
+        ("language",),
+        ("model", "task"),
+        ("model", "language"),
+    ]
+
+    def is_told_apart(names: tuple[str, ...]) -> bool:
+        """An interaction with the only task or language there is would be the main effect once more."""
+        return len(names) < 2 or all(sizes[name] > 1 for name in names)
+
+    intercept = replace(effect(one), variance=INTERCEPT_SCALE**2)
+    families = [(one, names) for names in alike] + [(length, names) for names in by_length]
+    return [intercept, *(effect(weight, *names) for weight, names in families if is_told_apart(names))]
 
 
 def _measured(is_tried: Bools) -> Bools:
@@ -172,27 +266,15 @@ def _measured(is_tried: Bools) -> Bools:
 
 
 def _capped(probability: Floats, low: Floats, high: Floats, *, measured: Bools) -> CellGrid:
-    """Walk outward from the shortest and the longest measured length; no step may raise any of the three."""
+    """Walk outward from the longest measured length; no step may raise any of the three."""
     count = measured.shape[-1]
     is_any: Bools = np.asarray(measured.any(axis=-1))
     shortest = np.where(is_any, measured.argmax(axis=-1), 0)[..., None]
     longest = np.where(is_any, count - 1 - measured[..., ::-1].argmax(axis=-1), count - 1)[..., None]
     bucket = np.arange(count)
-    kept = []
-    for free in (probability, low, high):
-        upward = np.where(bucket > longest, np.minimum.accumulate(_from(free, longest), axis=-1), free)
-        kept.append(np.where(bucket < shortest, _upto(upward, shortest), upward))
+    kept = [
+        np.where(bucket > longest, np.minimum.accumulate(np.where(bucket >= longest, free, 1.0), axis=-1), free)
+        for free in (probability, low, high)
+    ]
     outside = (bucket > longest) | (bucket < shortest) | ~is_any[..., None]
     return CellGrid(probability=kept[0], low=kept[1], high=kept[2], is_extrapolated=outside)
-
-
-def _from(values: Floats, start: Ints) -> Floats:
-    """Values from `start` on, and one, which caps nothing, before."""
-    return np.where(np.arange(values.shape[-1]) >= start, values, 1.0)
-
-
-def _upto(values: Floats, end: Ints) -> Floats:
-    """For each place up to `end` the least value between it and there."""
-    upto = np.where(np.arange(values.shape[-1]) <= end, values, 1.0)
-    least: Floats = np.minimum.accumulate(upto[..., ::-1], axis=-1)[..., ::-1]
-    return least

@@ -18,6 +18,11 @@ MIN_DIVISOR = 0.25
 ROUNDS = 25
 
 
+# How far prompts of one cell differ for all models alike, a variance in log-odds, where few pairs were measured: public
+# recordings have 1.5 to 2.5. It weighs as much as some eight prompts.
+USUAL_PROMPT_VARIANCE, PRIOR_PROMPTS = 1.5, 0.3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
     """Rows of `correct` out of `tried` by `model` where `failed` was wrong; `log_odds` is its chance otherwise."""
@@ -49,6 +54,23 @@ def burdens(pairs: Pairs, *, num_models: int, num_tasks: int) -> Floats:
     burden[:, diagonal, diagonal] = -1.0
     burden[:, diagonal, diagonal] = burden.max(axis=1, initial=0.0)
     return burden
+
+
+def prompt_variance(pairs: Pairs, *, failed_rate: Floats, model_rate: Floats, prompts: Floats) -> float:
+    """How far prompts of one cell differ for all models alike, as a variance in log-odds; 0 without any pair.
+
+    `failed_rate` and `model_rate` are each row's shares of correct answers in its cell, of `prompts` there. Wrong
+    answers that fall together more often than chance has them do are a covariance of outcomes; this is that covariance
+    over what one unit of variance in log-odds would give. Prompts that only one of both was asked count as independent.
+    """
+    known = (prompts >= 2) & (pairs.tried > 0)
+    if not known.any():
+        return USUAL_PROMPT_VARIANCE if pairs.tried.any() else 0.0
+    together = (pairs.tried - pairs.correct) - pairs.tried * (1 - model_rate)
+    unit = failed_rate * (1 - failed_rate) * model_rate * (1 - model_rate) * prompts**2 / np.maximum(prompts - 1, 1)
+    num_pairs = len(np.unique(np.stack([pairs.failed, pairs.model])[:, known], axis=1).T)
+    seen, expected = (float(values[known].sum()) / num_pairs for values in (together, unit))
+    return max(0.0, (seen + PRIOR_PROMPTS * USUAL_PROMPT_VARIANCE) / (expected + PRIOR_PROMPTS))
 
 
 def after(probability: Floats, burden: Floats | float) -> Floats:

@@ -1,7 +1,7 @@
 """Bayesian logistic regression with Gaussian effects whose scales are fitted too (empirical Bayes)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +19,29 @@ UNSEEN = -1
 # What is known of an effect's scale before any data: one level's worth of half a unit of log-odds.
 PSEUDO_LEVELS = 1.0
 PSEUDO_SCALE = 0.5
-# Enough to be right about any overall rate that occurs.
-INTERCEPT_SCALE = 2.0
 MAX_STEPS = 60
 TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """One family of effects: row i gets `weight[i]` times the effect of `level[i]`, out of `count` levels."""
+    """One family of effects: row i gets `weight[i]` times the effect of `level[i]`, out of `count` levels.
+
+    `variance` is what is known of it; None leaves it to be fitted.
+    """
 
     level: Ints
     weight: Floats
     count: int
+    variance: float | None = None
 
     def at(self, rows: NDArray[np.bool_]) -> "Effect":
-        return Effect(level=self.level[rows], weight=self.weight[rows], count=self.count)
+        return replace(self, level=self.level[rows], weight=self.weight[rows])
+
+    @property
+    def absent(self) -> "Effect":
+        """The same family where it plays no part."""
+        return replace(self, weight=np.zeros_like(self.weight))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,26 +69,27 @@ class Regression:
 
 
 def fit(effects: Sequence[Effect], correct: Floats, tried: Floats, *, start: Regression | None = None) -> Regression:
-    """Fit `correct` out of `tried` (whole numbers or fractions of them); the first effect is the intercept.
+    """Fit `correct` out of `tried` (whole numbers or fractions of them).
 
     A `start`, of the same effects, near the end saves steps.
 
     Newton steps on the effects alternate with MacKay's fixed point for their variances, the stationary point of
-    the Laplace approximation to the marginal likelihood; the intercept's variance stays as it is.
+    the Laplace approximation to the marginal likelihood.
     """
     counts = np.array([effect.count for effect in effects])
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
     family = np.repeat(np.arange(len(effects)), counts)
     design = _design(effects, starts, int(counts.sum()))
-    variances = np.full(len(effects), PSEUDO_SCALE**2) if start is None else start.variances.copy()
-    variances[0] = INTERCEPT_SCALE**2
+    known = np.array([np.nan if effect.variance is None else effect.variance for effect in effects])
+    begun = np.full(len(effects), PSEUDO_SCALE**2) if start is None else start.variances
+    variances = np.where(np.isnan(known), begun, known)
     mean = np.zeros(int(counts.sum())) if start is None else start.mean
     covariance = np.diag(variances[family])
     for _ in range(MAX_STEPS):
         stepped, covariance = _newton(design, correct, tried, mean, 1.0 / variances[family])
         moved = float(np.abs(stepped - mean).max(initial=0.0))
         mean = stepped
-        refitted = _refitted(variances, mean, covariance, family, counts)
+        refitted = np.where(np.isnan(known), _refitted(variances, mean, covariance, family, counts), known)
         changed = float(np.abs(np.log(refitted / variances)).max())
         variances = refitted
         if moved < TOLERANCE and changed < TOLERANCE:
@@ -118,5 +126,4 @@ def _refitted(variances: Floats, mean: Floats, covariance: Floats, family: Ints,
     spread = np.bincount(family, weights=np.diag(covariance), minlength=len(counts))
     determined = np.clip(counts - spread / variances, 0.0, counts)
     refitted: Floats = (squares + PSEUDO_LEVELS * PSEUDO_SCALE**2) / (determined + PSEUDO_LEVELS)
-    refitted[0] = variances[0]
     return refitted

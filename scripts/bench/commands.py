@@ -124,6 +124,35 @@ def bench_capability(
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
+@bench.command("estimates")
+def bench_estimates(
+    fit: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Recorded outcomes that are fitted to.")],
+    judge: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Those that are judged; without it the first are cut in two."),
+    ] = None,
+    prompts: Annotated[
+        str, typer.Option(help="Numbers of prompts to fit to, with commas between.")
+    ] = "25,50,100,400,1600",
+    json_path: JsonPath = None,
+    check: Check = False,
+) -> None:
+    """How well chances fitted to few prompts foretell other prompts, beside a rate, a cell and a regression a model."""
+    from scripts.bench.estimates import recorded
+
+    try:
+        sizes = [int(size) for size in prompts.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter("whole numbers with commas between", param_hint="--prompts") from error
+    if min(sizes) < 1:
+        raise typer.BadParameter(f"{min(sizes)}; at least 1 is needed", param_hint="--prompts")
+    try:
+        report = recorded.run(fit=fit, judge=judge, sizes=sizes)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--fit or --judge") from error
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
 @bench.command("drift")
 def bench_drift(
     json_path: JsonPath = None,

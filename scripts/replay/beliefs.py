@@ -78,7 +78,7 @@ def bucket_edges(prompt_tokens: Floats) -> tuple[int, ...]:
     return tuple(sorted({max(1, middle) for middle in middles})) or (max(1, int(lengths[-1])),)
 
 
-def count_profile(fitted: RecordedOutcomes, map_: CellMap, *, pairs: Sequence[PairCounts] = ()) -> Profile:
+def count_profile(fitted: RecordedOutcomes, map_: CellMap) -> Profile:
     """The profile of the fitting half, as `laar profile` counts it."""
     return Profile(
         version=1,
@@ -88,13 +88,13 @@ def count_profile(fitted: RecordedOutcomes, map_: CellMap, *, pairs: Sequence[Pa
             name: ModelProfile.model_validate({**UNUSED, "cells": _counts(row, map_)})
             for name, row in zip(fitted.models, fitted.correct, strict=True)
         },
-        pairs=tuple(pairs),
+        pairs=tuple(_pairs(fitted, map_)),
     )
 
 
 def fit_beliefs(fitted: RecordedOutcomes, map_: CellMap) -> FittedBeliefs:
     """The router's estimates of the fitting half, and its seconds."""
-    profile = count_profile(fitted, map_, pairs=list(_pairs(fitted, map_)))
+    profile = count_profile(fitted, map_)
     capability = Capability(profile)
     columns = indicators(map_.cells)
     return FittedBeliefs(

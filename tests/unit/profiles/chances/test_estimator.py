@@ -116,11 +116,28 @@ def test_longer_than_measured_is_never_better_even_if_accuracy_rose_with_length(
     assert inner(grid.is_extrapolated).ravel().tolist() == [False, False, False, True, True]
 
 
-def test_shorter_than_measured_is_never_better_either() -> None:
-    grid = estimate(counts([0, 0, 60, 30], [0, 0, 100, 100]))
-    falling = inner(grid.probability).ravel()
-    assert falling[0] <= falling[1] <= falling[2]
+def test_shorter_than_measured_may_be_better_for_all_that_is_known() -> None:
+    grid = estimate(counts([0, 0, 80, 30], [0, 0, 100, 100]))
+    high = inner(grid.high).ravel()
+    assert high[0] > high[1] > high[2]
     assert inner(grid.is_extrapolated).ravel().tolist() == [True, True, False, False]
+
+
+def test_one_prompt_asked_of_twenty_models_is_not_twenty_prompts() -> None:
+    """Four prompts of each task, on which all models were right, or wrong, alike."""
+    correct, tried = np.zeros((20, 2, 1, 1)), np.full((20, 2, 1, 1), 4.0)
+    correct[:, 0], correct[:, 1] = 3, 1
+    independent, shared = (
+        estimate(CountArrays(correct=correct, tried=tried, edges=[128], prompt_variance=variance))
+        for variance in (0.0, 2.0)
+    )
+    gaps = [
+        float(inner(grid.probability)[0, 0, 0, 0] - inner(grid.probability)[0, 1, 0, 0])
+        for grid in (independent, shared)
+    ]
+    widths = [float((inner(grid.high) - inner(grid.low))[0, 0, 0, 0]) for grid in (independent, shared)]
+    assert gaps[1] < 0.6 * gaps[0]
+    assert widths[1] > 1.5 * widths[0]
 
 
 def test_interval_bounds_enclose_the_estimate_also_beyond_what_was_measured() -> None:

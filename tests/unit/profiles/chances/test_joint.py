@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from profiles.arrays import Floats
-from profiles.chances.joint import Pairs, after, burdens
+from profiles.chances.joint import USUAL_PROMPT_VARIANCE, Pairs, after, burdens, prompt_variance
 
 
 def pairs(*rows: tuple[int, int, int, float, int, int]) -> Pairs:
@@ -95,3 +95,34 @@ def test_shared_difficulty_is_found_in_simulated_answers(seed: int) -> None:
     twice = ~correct[0] & ~correct[1]
     expected = after(np.array(correct[2].mean()), found[0, 2] + found[1, 2])
     assert float(expected) == pytest.approx(correct[2][twice].mean(), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("both_wrong", "least", "most"),
+    [
+        pytest.param(250, 0.0, 0.05, id="independent"),
+        pytest.param(350, 1.5, 1.7, id="wrong-together"),
+        pytest.param(500, 3.8, 4.2, id="always-together"),
+    ],
+)
+def test_prompts_differ_as_far_as_wrong_answers_fall_together(both_wrong: int, least: float, most: float) -> None:
+    """Two models that are right on half of a thousand prompts."""
+    rows = np.array([0, 1])
+    pairs = Pairs(
+        failed=rows,
+        model=1 - rows,
+        task=np.zeros(2, dtype=np.intp),
+        log_odds=np.zeros(2),
+        correct=np.full(2, 500.0 - both_wrong),
+        tried=np.full(2, 500.0),
+    )
+    half = np.full(2, 0.5)
+    assert least <= prompt_variance(pairs, failed_rate=half, model_rate=half, prompts=np.full(2, 1000.0)) <= most
+    few = prompt_variance(pairs, failed_rate=half, model_rate=half, prompts=np.ones(2))
+    assert few == USUAL_PROMPT_VARIANCE
+
+
+def test_without_pairs_prompts_are_taken_for_alike() -> None:
+    none, whole = np.array([]), np.array([], dtype=np.intp)
+    pairs = Pairs(failed=whole, model=whole, task=whole, log_odds=none, correct=none, tried=none)
+    assert prompt_variance(pairs, failed_rate=none, model_rate=none, prompts=none) == 0.0

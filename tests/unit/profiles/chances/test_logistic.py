@@ -5,8 +5,8 @@ from scipy.special import logit
 from profiles.chances.logistic import UNSEEN, Effect, fit
 
 
-def effect(level: list[int], count: int, weight: float = 1.0) -> Effect:
-    return Effect(level=np.array(level, dtype=np.intp), weight=np.full(len(level), weight), count=count)
+def effect(level: list[int], count: int, variance: float | None = None) -> Effect:
+    return Effect(level=np.array(level, dtype=np.intp), weight=np.ones(len(level)), count=count, variance=variance)
 
 
 def test_much_data_gives_each_levels_own_rate() -> None:
@@ -20,7 +20,7 @@ def test_much_data_gives_each_levels_own_rate() -> None:
 def test_level_never_seen_has_the_mean_of_the_others_and_as_much_more_variance_as_levels_differ() -> None:
     levels = list(range(20))
     rates = np.where(np.arange(20) % 2, 0.9, 0.6)
-    found = fit([effect([0] * 20, 1), effect(levels, 20)], 1000 * rates, np.full(20, 1000.0))
+    found = fit([effect([0] * 20, 1, 4.0), effect(levels, 20)], 1000 * rates, np.full(20, 1000.0))
     mean, variance = found.predict([effect([0], 1), effect([UNSEEN], 20)])
     # log-odds 2.20 and 0.41: mean 1.30, standard deviation 0.90
     assert mean[0] == pytest.approx(1.30, abs=0.05)
@@ -37,6 +37,6 @@ def test_levels_that_hardly_differ_are_drawn_together() -> None:
 
 def test_without_rows_nothing_is_known_but_the_priors() -> None:
     none = np.array([], dtype=np.intp)
-    empty = Effect(level=none, weight=np.array([]), count=1)
-    mean, variance = fit([empty], np.array([]), np.array([])).predict([effect([0], 1)])
+    empty = Effect(level=none, weight=np.array([]), count=1, variance=4.0)
+    mean, variance = fit([empty], np.array([]), np.array([])).predict([effect([0], 1, 4.0)])
     assert (mean[0], variance[0]) == (0.0, pytest.approx(4.0))
