@@ -12,6 +12,7 @@ from profiles.chances.capability import Capability, Estimate
 from profiles.chances.drift import Alarm, Drift
 from profiles.chances.joint import after
 from profiles.chances.logistic import Floats
+from profiles.chances.shares import Shares
 from profiles.chances.trust import Trust, Trusts
 
 DEFAULT_HALF_LIFE_VERDICTS = 1000.0
@@ -25,6 +26,8 @@ CELL_SCALES = (0.05, 2.0)
 AFTER_FAILURE_SHIFT, AFTER_FAILURE_SCALE = -0.7, 2.0
 # After an alarm a model's deviations are taken to be so many times as uncertain as in the beginning.
 ALARM_WIDENING = 4.0
+# One verdict moves no chance further than this.
+MOST_MOVED = 0.05
 QUANTILE = 1.959964
 SURE = 1e-6
 NOTHING_MEASURED = Trusts()
@@ -86,6 +89,7 @@ class Learner:
         self._versions = np.zeros(len(models))
         self._tables: dict[tuple[str, str], _Table] = {}
         self._offline: dict[tuple[str, str], Floats] = {}
+        self._shares = Shares(kept=1 - self._forgotten)
         self.drift = Drift()
 
     def table(self, *, task: str, language: str) -> Floats:
@@ -121,17 +125,28 @@ class Learner:
         )
 
     def observe(
-        self, model: str, cell: Cell, *, correct: bool | None, check: str | None = None, failed: Iterable[str] = ()
+        self,
+        model: str,
+        cell: Cell,
+        *,
+        correct: bool | None,
+        check: str | None = None,
+        failed: Iterable[str] = (),
+        tenant: str = "",
     ) -> list[Alarm]:
         """Learn from a verdict; the drift alarms that start with it. None is for an answer that could not be judged.
 
         `check` names the check that gave it, where it is one that errs: what it says counts for as much as it was
         measured to be worth. `failed`: models that were wrong on the same request before, after which a wrong answer
         is no surprise. Where no pair was measured that says how much less of one, the verdict tells first of that, and
-        only then of the model.
+        only then of the model. `tenant` says whose verdict it is: one that has said more of the model than the others
+        teaches no more.
         """
         trust = self._trusts.in_check(check, cell.language)
         if trust is None or not trust.says_something(correct):
+            return []
+        weight = self._shares.weigh(tenant, model)
+        if not weight:
             return []
         failed = tuple(failed)
         is_after = bool(failed) and not self._capability.has_pairs((*failed, model))
@@ -144,10 +159,10 @@ class Learner:
         ).tolist()
         if is_after:
             expected = float(expit(logit(expected) + self._after_failure.mean[row, 0]))
-        self._step(key, row, bucket, expected, trust, correct, is_after=is_after)
+        self._step(key, row, bucket, expected, trust, correct, is_after=is_after, weight=weight, now=float(now))
         alarms = (
             []
-            if is_after
+            if is_after or weight < 1
             else self.drift.observe(
                 model=model, task=key[0], probability=probability, low=low, high=high, likelihood=trust.of[correct]
             )
@@ -168,8 +183,13 @@ class Learner:
         said: bool | None,
         *,
         is_after: bool,
+        weight: float,
+        now: float,
     ) -> None:
-        """One step of the filter, along the derivative of the verdict's likelihood by the log-odds."""
+        """One step of the filter, along the derivative of the verdict's likelihood by the log-odds.
+
+        The verdict counts for `weight`, and for less where it would move the chance, which is `now`, too far.
+        """
         own = [(level, level.place(row, bucket)) for level in self._levels(key)]
         beside = [(self._after_failure, (row, 0))] if is_after else []
         for level, at in (*own, *beside):
@@ -184,6 +204,8 @@ class Learner:
                 information += pull * pull / chance
                 surprise = pull / chance if verdict is said else surprise
         sums = [sum(float(level.variance[at]) for level, at in places) for places in (own, beside)]
+        weight = min(weight, _most_moved(now, surprise) / max(abs(surprise) * sums[0], SURE))
+        surprise, information = weight * surprise, weight * information
         damping = 1 + information * sum(sums)
         for places, together in zip((own, beside), sums, strict=True):
             for level, at in places:
@@ -242,3 +264,9 @@ class Learner:
             found = _Level.of(np.clip(reach / (2 * QUANTILE), *CELL_SCALES) ** 2)
             self._by_cell[task, language] = found
         return found
+
+
+def _most_moved(chance: float, surprise: float) -> float:
+    """How far the log-odds may move toward the surprise."""
+    reached = min(1 - SURE, max(SURE, chance + (MOST_MOVED if surprise > 0 else -MOST_MOVED)))
+    return abs(float(logit(reached) - logit(chance)))

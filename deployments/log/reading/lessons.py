@@ -10,6 +10,9 @@ from sqlalchemy import Connection, and_, func, select
 from deployments.contract.verdict import was_right
 from deployments.log.database.tables import attempts, changes, requests
 
+# The model of a request that leaves the choice to laar.
+AUTO = "auto"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
@@ -18,7 +21,8 @@ class Lesson:
     `bucket` is the label that its length had in the router that asked it, `prompt_tokens` is the length.
     `check` names the check that says so, where it is one that may err; only such a one tells something by being unable
     to tell (`correct` is None).
-    `replica` is the router that gave the verdict and so knows it already; None for a client's word.
+    `replica` is the router that gave the verdict and so knows it already; None for a client's word. `tenant` stands for
+    the holder of the key that asked.
     """
 
     model: str
@@ -30,6 +34,7 @@ class Lesson:
     check: str | None = None
     failed: tuple[str, ...] = ()
     replica: str | None = None
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,10 @@ class Change:
 
 @dataclass(slots=True, kw_only=True)
 class LoggedRequest:
-    """A request that the log has; `attempts` are rows by index, which pruning may have taken away."""
+    """A request that the log has; `attempts` are rows by index, which pruning may have taken away.
+
+    A client that named its `model` chose what would be learned of it: that teaches nothing.
+    """
 
     request_id: str
     position: int
@@ -60,6 +68,7 @@ class LoggedRequest:
     retry_of: str | None
     api_key_hash: str
     answer_index: int | None
+    model: str
     attempts: dict[int, Any] = field(default_factory=dict)
 
     @property
@@ -69,6 +78,8 @@ class LoggedRequest:
         return was_right(answer.verdict, answer.reason) if answer is not None and answer.check is None else None
 
     def verdicts(self) -> Iterator[Lesson]:
+        if self.model != AUTO:
+            return
         for index, attempt in sorted(self.attempts.items()):
             said = was_right(attempt.verdict, attempt.reason)
             if said is not None or attempt.check is not None:
@@ -76,7 +87,8 @@ class LoggedRequest:
 
     def correction(self, before: bool | None, after: bool | None) -> Iterator[Lesson]:
         """What a new word on the answer teaches: nothing if it says what was taken to be so."""
-        if after is not None and after is not before and self.answer_index in self.attempts:
+        is_news = after is not None and after is not before
+        if is_news and self.model == AUTO and self.answer_index in self.attempts:
             yield self._lesson(self.answer_index, correct=after, check=None, replica=None)
 
     def _lesson(self, index: int, *, correct: bool | None, check: str | None, replica: str | None) -> Lesson:
@@ -92,6 +104,7 @@ class LoggedRequest:
             check=check,
             failed=tuple(dict.fromkeys(wrong)),
             replica=replica,
+            tenant=self.api_key_hash,
         )
 
 
@@ -191,6 +204,7 @@ def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, LoggedReques
             columns.retry_of,
             columns.api_key_hash,
             columns.answer_index,
+            columns.model,
         )
         .join(changes, and_(changes.c.request_id == columns.request_id, changes.c.correct.is_(None)))
         .where(columns.request_id.in_(wanted))

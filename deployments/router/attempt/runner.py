@@ -40,7 +40,7 @@ from deployments.router.choice.policy import Candidate, Decision, Exclusion
 from deployments.router.choice.routing import Routing
 from deployments.router.http import sse
 from deployments.router.http.answers import laar_json
-from deployments.router.http.request import Endpoint, RoutedRequest
+from deployments.router.http.request import AUTO, Endpoint, RoutedRequest
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.upkeep.request_logger import RequestLedger
 from deployments.verifier.checks import Spec
@@ -440,11 +440,12 @@ class Runner:
     def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict, check: str | None) -> None:
         """Let a verdict change what is believed of the model, as far as its check can be trusted."""
         learner = self._routing.chances.learner
-        if learner is None:
+        # who names the model chooses what is learned of it
+        if learner is None or served.request.model != AUTO:
             return
         correct, cell = verdict.was_right, served.features.cell(chosen.bucket)
-        failed = served.log.failed_models
-        warn_of(learner.observe(chosen.model, cell, correct=correct, check=check, failed=failed))
+        failed, tenant = served.log.failed_models, served.request.tenant.id
+        warn_of(learner.observe(chosen.model, cell, correct=correct, check=check, failed=failed, tenant=tenant))
 
     def _settle(self, served: ServedRequest, stop: StopReason) -> Attempt:
         best = served.log.best_answer()

@@ -78,7 +78,10 @@ class Follower:
         bucket = self._buckets.labelled(lesson.bucket, num_tokens=lesson.prompt_tokens)
         cell = Cell(lesson.task, lesson.language, bucket)
         failed = [model for model in lesson.failed if model in known]
-        warn_of(self._learner.observe(lesson.model, cell, correct=lesson.correct, check=lesson.check, failed=failed))
+        said = lesson.correct, lesson.check, lesson.tenant
+        warn_of(
+            self._learner.observe(lesson.model, cell, correct=said[0], check=said[1], failed=failed, tenant=said[2])
+        )
 
 
 def replay(follower: Follower, *, timeout_s: float, clock: Callable[[], float]) -> None:

@@ -159,3 +159,33 @@ def test_languages_nobody_profiled_share_what_is_learned() -> None:
     found = learner()
     feed(found, 30, 0.0, language="sw")
     assert chance(found, language="xx") == chance(found, language="sw")
+
+
+def test_one_verdict_moves_no_chance_by_more_than_a_twentieth() -> None:
+    """Also where so little was profiled that the filter alone would move it four times as far."""
+    for share in (True, False):
+        found = learner(found=measured(tried=4))
+        for _ in range(20):
+            before = [chance(found, model) for model in MODELS]
+            found.observe("m", Cell("default", "en", 0), correct=share)
+            assert abs(chance(found) - before[0]) <= 0.0501
+
+
+def test_key_that_lies_a_thousand_times_among_ten_honest_ones_changes_no_first_choice() -> None:
+    rng, found = np.random.default_rng(3), learner(found=measured(tried=40))
+    cell = Cell("default", "en", 0)
+    for turn in range(1000):
+        found.observe("m", cell, correct=False, tenant="liar")
+        found.observe("n", cell, correct=True, tenant="liar")
+        if turn % 10 == 0:
+            for key in range(10):
+                for model, share in (("m", 0.9), ("n", 0.3)):
+                    found.observe(model, cell, correct=bool(rng.random() < share), tenant=f"honest-{key}")
+        assert chance(found, "m") > chance(found, "n") + 0.1
+
+
+def test_what_one_key_teaches_is_learned_where_no_others_teach() -> None:
+    found = learner()
+    for _ in range(300):
+        found.observe("m", Cell("default", "en", 0), correct=False, tenant="only")
+    assert chance(found) < 0.1

@@ -39,7 +39,16 @@ def verdicts(store: Store, *records: LogRecord) -> list[tuple[str, bool | None, 
 
 def test_verdicts_are_taught_in_order_with_the_models_that_failed_before(store: Store) -> None:
     store.write([asked(1, WRONG, tried("c", "error"), tried("a", "wrong"), RIGHT, task="sums", language="de")])
-    first = Lesson(model="a", task="sums", language="de", bucket="<=128", prompt_tokens=9, correct=False, replica="r1")
+    first = Lesson(
+        model="a",
+        task="sums",
+        language="de",
+        bucket="<=128",
+        prompt_tokens=9,
+        correct=False,
+        replica="r1",
+        tenant="key",
+    )
     second = replace(first, failed=("a",))
     assert lessons(store) == [first, second, replace(second, model="b", correct=True)]
 
@@ -86,7 +95,14 @@ def test_feedback_that_contradicts_the_verdict_is_a_further_one_and_one_that_agr
 def test_feedback_teaches_of_the_answer_given_after_the_failures_before_it(store: Store) -> None:
     store.write([asked(1, WRONG, tried("b", "unknown")), said(1, True)])
     assert lessons(store)[-1] == Lesson(
-        model="b", task="default", language="en", bucket="<=128", prompt_tokens=9, correct=True, failed=("a",)
+        model="b",
+        task="default",
+        language="en",
+        bucket="<=128",
+        prompt_tokens=9,
+        correct=True,
+        failed=("a",),
+        tenant="key",
     )
 
 
