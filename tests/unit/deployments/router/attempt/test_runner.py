@@ -600,9 +600,11 @@ async def test_client_that_leaves_cancels_the_attempt() -> None:
 
 async def test_held_stream_carries_only_the_right_attempt() -> None:
     bench = Bench(a=says("no good"), b=says("quite right"))
-    served = bench.served(RIGHT, stream=True)
+    # the stream's pieces have no space between them
+    served = bench.served({"verify": {**RIGHT["verify"], "substring": True}}, stream=True)
     answer = await bench.runner.answer(served)
     assert answer.reply is not None
+    assert outcome(served) == [("a", "wrong"), ("b", "correct")]
     assert answer.reply.text == "quiteright"
     assert not any(b"no" in chunk.events for chunk in answer.reply.chunks)
     assert [chunk.finish_reason for chunk in answer.reply.chunks] == [None, None, "stop", None]
