@@ -73,13 +73,17 @@ def _ranked(view: PoolView, policy: Policy, *, is_joint: bool = False) -> Ints:
     chances = view.beliefs.of_pool(view.names) if is_joint else None
     of_cell = np.zeros((len(view.rows), len(view.beliefs.map.cells)), dtype=np.intp)
     for cell in np.unique(view.cells).tolist():
-        of_cell[:, cell] = _rank(view, policy, cell, chances)
+        of_cell[:, cell] = rank_in_cell(view.beliefs, view.rows, policy, cell, chances)
     found: Ints = of_cell[:, view.cells]
     return found
 
 
-def _rank(view: PoolView, policy: Policy, cell: int, chances: Chances | None) -> list[int]:
-    situation = Situation(joint=chances.joint(view.beliefs.map.cells[cell].task) if chances else None)
+def rank_in_cell(
+    beliefs: FittedBeliefs, rows: Ints, policy: Policy, cell: int, chances: Chances | None = None
+) -> list[int]:
+    """Positions in `rows` in the order in which a policy of the router asks them; failures are joint with `chances`."""
+    where, names = beliefs.map.cells[cell], [beliefs.models[row] for row in rows]
+    situation = Situation(joint=chances.joint(where.task) if chances else None)
     candidates = [
         Candidate(
             model=name,
@@ -87,14 +91,14 @@ def _rank(view: PoolView, policy: Policy, cell: int, chances: Chances | None) ->
             latency_s=seconds,
             idle_latency_s=seconds,
             prompt_tokens=0,
-            bucket=view.beliefs.map.cells[cell].bucket,
+            bucket=where.bucket,
             in_flight=0,
         )
         for name, q, seconds in zip(
-            view.names, view.chances[:, cell].tolist(), view.mean_s[:, cell].tolist(), strict=True
+            names, beliefs.chances[rows, cell].tolist(), beliefs.seconds.mean_s[rows, cell].tolist(), strict=True
         )
     ]
-    return [view.names.index(c.model) for c in rank(policy, candidates, situation=situation)]
+    return [names.index(c.model) for c in rank(policy, candidates, situation=situation)]
 
 
 def _fixed(view: PoolView) -> dict[str, Ints]:
