@@ -26,6 +26,8 @@ CONFIDENCE = 0.95
 # A task gets one curve whatever there is; a language or bucket of it gets its own from this much.
 LEAST_BUDGETS = 3
 LEAST_TRIED = 30
+# Points that are farther from their curve than happens by chance so rarely have another form.
+BY_CHANCE = 0.001
 # Time that does not grow with the budget is given this slope, since whoever sets budgets needs them to cost something.
 LEAST_TOKEN_S = 1e-6
 # A rate outside these multiples of the budgets' inverses looks like a straight line or like a step, whatever it is.
@@ -105,6 +107,26 @@ def fit_time(budgets: Sequence[int], latencies_s: Sequence[float]) -> TimeFit:
     bounds = zip(found.items(), free.tolist(), half.tolist(), strict=True)
     intervals = {n: (max(0.0, min(v, f - h)), max(v, f + h)) for (n, v), f, h in bounds}
     return TimeFit(**found, intervals=cast(Mapping[CurveParameter, Interval], intervals))
+
+
+def is_s_shaped(curve: ThinkingCurve) -> bool:
+    """Whether its points rise late, so that no curve of this form has them: nothing below some budget, much above.
+
+    The points have to be far from the curve, less than one time in a thousand by chance, below it at some budget and
+    above it at a larger one.
+    """
+    if len(curve.points) <= LEAST_BUDGETS:
+        return False
+    budgets, correct, tried = (
+        np.array([float(getattr(point, name)) for point in curve.points]) for name in ("budget", "correct", "tried")
+    )
+    told = np.clip(curve.floor + curve.gain * -np.expm1(-curve.rate * budgets), 1e-6, 1 - 1e-6)
+    seen = correct / np.maximum(tried, 1.0)
+    likelier = xlogy(correct, seen / told) + xlogy(tried - correct, (1 - seen) / (1 - told))
+    if 2 * float(likelier.sum()) <= chi2.ppf(1 - BY_CHANCE, df=len(budgets) - 3):
+        return False
+    off = (seen - told) / np.sqrt(told * (1 - told) / np.maximum(tried, 1.0))
+    return bool((off[:-1].min(initial=0.0) < -2) and off[int(off[:-1].argmin()) :].max() > 2)
 
 
 @dataclass(frozen=True, slots=True)

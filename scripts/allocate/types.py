@@ -10,6 +10,7 @@ from deployments.budgets.arrivals import Arrivals, counted
 from deployments.budgets.curves import Curves
 from deployments.log.reading.queries import count_by_cell
 from profiles.cell import Buckets, Cell
+from profiles.measuring.thinking_fit import is_s_shaped
 from profiles.profile import ModelProfile, Profile, ThinkingCurve
 from scripts.allocate.thinking_types import ThinkingTypes, TypesError, types_of
 
@@ -104,6 +105,12 @@ def count_by_curve(curves: Sequence[ThinkingCurve], cells: Mapping[Cell, int]) -
 
 def profile_types(model: ModelProfile, buckets: Buckets, arrivals: Arrivals, wish: BudgetRequest) -> ThinkingTypes:
     """A type for each curve, named task/language/bucket; raises TypesError."""
+    if late := [curve for curve in model.thinking if is_s_shaped(curve)]:
+        shares = ", ".join(f"{p.correct}/{p.tried} at {p.budget}" for p in late[0].points)
+        raise TypesError(
+            f"the curve of '{_name(late[0], buckets)}' is S-shaped ({shares}): its best budget cannot be found, as a "
+            "small budget brings nothing there; drop the curve, and let requests set thinking_token_budget"
+        )
     growth = min(model.latency.decode_growth, 1.0)
     return types_of(
         {
@@ -119,9 +126,13 @@ def profile_types(model: ModelProfile, buckets: Buckets, arrivals: Arrivals, wis
 
 
 def _stated(curve: ThinkingCurve, buckets: Buckets, share: float) -> dict[str, object]:
-    bucket = ALL if curve.bucket is None else buckets.label(curve.bucket)
     return {
-        "name": f"{curve.task}/{curve.language or ALL}/{bucket}",
+        "name": _name(curve, buckets),
         "share": share,
         **curve.model_dump(include={"base_s", "token_s", "gain", "rate", "floor", "max_tokens"}),
     }
+
+
+def _name(curve: ThinkingCurve, buckets: Buckets) -> str:
+    bucket = ALL if curve.bucket is None else buckets.label(curve.bucket)
+    return f"{curve.task}/{curve.language or ALL}/{bucket}"

@@ -7,7 +7,14 @@ import pytest
 
 from profiles.cell import Buckets
 from profiles.measuring.measurement import Record
-from profiles.measuring.thinking_fit import LEAST_TOKEN_S, AccuracyFit, fit_accuracy, fit_thinking, fit_time
+from profiles.measuring.thinking_fit import (
+    LEAST_TOKEN_S,
+    AccuracyFit,
+    fit_accuracy,
+    fit_thinking,
+    fit_time,
+    is_s_shaped,
+)
 from tests.unit.profiles.measuring.test_fitting import record as fitting_record
 
 BUDGETS = (0, 64, 128, 256, 512)
@@ -114,3 +121,23 @@ def test_parts_of_a_task_get_curves_of_their_own_from_thirty_answers_at_each_of_
 
 def test_one_budget_is_no_curve() -> None:
     assert fit_thinking([record(64) for _ in range(50)], Buckets((128,))) == ()
+
+
+@pytest.mark.parametrize(
+    ("correct", "is_late"),
+    [
+        pytest.param([2, 3, 2, 30, 58, 60], True, id="nothing below a threshold"),
+        pytest.param([10, 30, 45, 55, 58, 58], False, id="rising at once"),
+        pytest.param([20, 22, 19, 21, 20, 22], False, id="level"),
+        pytest.param([3, 9, 18, 35, 52, 59], False, id="nearly straight"),
+    ],
+)
+def test_points_that_rise_late_are_seen(correct: Sequence[int], is_late: bool) -> None:
+    budgets = [0, 100, 200, 400, 800, 1600]
+    records = [
+        record(budget, correct=index < right, latency_s=1 + budget / 1000)
+        for budget, right in zip(budgets, correct, strict=True)
+        for index in range(100)
+    ]
+    (curve, *_) = fit_thinking(records, Buckets((128,)))
+    assert is_s_shaped(curve) is is_late

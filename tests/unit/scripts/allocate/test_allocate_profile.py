@@ -158,3 +158,16 @@ def test_log_that_is_not_there_is_refused() -> None:
         1,
         "laar allocate: there is no attempt log at /nowhere/a.sqlite; LAAR_LOG_URL names another one\n",
     )
+
+
+def test_a_curve_that_rises_late_is_refused_with_its_points(tmp_path: Path) -> None:
+    profile = load_profile("embedded_thinking").model_dump(mode="json")
+    curve = profile["models"][MODEL]["thinking"][1]
+    rising = zip((0, 100, 200, 400, 800), (2, 3, 2, 30, 58), strict=True)
+    curve["points"] = [{"budget": b, "correct": c, "tried": 100, "mean_latency_s": 1.0} for b, c in rising]
+    curve |= {"floor": 0.01, "gain": 0.95, "rate": 0.0007, "max_tokens": 800}
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps(profile))
+    result = allocate("--profile", path, "--worth-s", "30", "--arrivals", "0.1")
+    assert result.exit_code != 0
+    assert "'arithmetic/all/all' is S-shaped (2/100 at 0, 3/100 at 100," in result.output
