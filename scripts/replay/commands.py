@@ -54,8 +54,11 @@ def replay(
         bool, typer.Option("--picks", help="Also how often the likeliest model is right, by few prompts fitted to.")
     ] = False,
     price: Annotated[
-        float, typer.Option(min=0, max=100, help="What an engine-second costs, in seconds of the user's time.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=0, max=100, help="Seconds of the user's time that an engine-second costs; else the router's price."
+        ),
+    ] = None,
 ) -> None:
     """Play the router's policies on answers that real models gave, beside other rules with the same retries.
 
@@ -63,6 +66,7 @@ def replay(
 
     Exit status: 0; 1 with --check if a bar falls short; 2 if the outcomes cannot be read.
     """
+    from deployments.router.choice.overlap import IDLE_PRICE
     from scripts.replay.figures import bars, figures
     from scripts.replay.page import as_html, as_markdown
     from scripts.replay.picks import pick_bars
@@ -86,7 +90,7 @@ def replay(
         most_prompts=most_prompts,
         fit_prompts=fit_prompts,
         has_overlap=overlap,
-        price=price,
+        price=IDLE_PRICE if price is None else price,
         rules=PoolRules(size=pool_size),
     )
     try:
@@ -106,7 +110,7 @@ def replay(
         "most_prompts": most_prompts,
         "overlap": overlap,
         "picks": picks,
-        "price": price,
+        "price": options.price,
     }
     report = Report(bench="replay", parameters=parameters, figures=found, bars=[*bars(found), *pick_bars(picked)])
     if markdown is not None:
