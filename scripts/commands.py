@@ -18,7 +18,7 @@ from scripts.verify.commands import verify
 from serve_app.environment import prepare_environment
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (client.up, client.check, client.ask, client.explain, client.feedback):
+for command in (client.up, client.check, client.ask, client.explain, client.status, client.feedback):
     app.command()(command)
 app.add_typer(bench, name="bench")
 app.add_typer(log, name="log")

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 usage="usage: scripts/setup.sh [--no-dev] [--no-models]
-  --no-dev     leave out what only checks and tests need, PostgreSQL among it
+  --no-dev     leave out what only checks and tests need, PostgreSQL and Chromium among it
   --no-models  do not prepare the embedded models
 Models go to \$LAAR_CACHE_DIR, else ~/.cache/laar. pip follows its own PIP_* variables and configuration."
 
@@ -112,6 +112,14 @@ install_postgres() {
         env DEBIAN_FRONTEND=noninteractive sh -c "$install || { apt-get update -q && $install; }"
 }
 
+# The tests of the page drive Debian's Chromium.
+has_chromium() { command -v chromium >/dev/null; }
+install_chromium() {
+    local install="apt-get install -qy --no-install-recommends chromium"
+    step "installing Debian's Chromium for tests" "tests/browser needs it; by hand: apt-get install chromium" \
+        env DEBIAN_FRONTEND=noninteractive sh -c "$install || { apt-get update -q && $install; }"
+}
+
 # A broken torchvision or a missing kernel shows here, not at the first request.
 imports='
 import torch, ray, ray.serve.llm
@@ -130,7 +138,7 @@ if ! flock -n 9; then
     wait "$child"
 fi
 
-makes_venv=0 installs_run=0 installs_project=0 installs_dev=0 installs_postgres=0
+makes_venv=0 installs_run=0 installs_project=0 installs_dev=0 installs_postgres=0 installs_chromium=0
 is_sound || makes_venv=1
 is_stale run requirements/cpu.txt && installs_run=1
 is_stale project pyproject.toml && installs_project=1
@@ -142,9 +150,12 @@ if ((wants_dev)) && ! has_postgres; then
         echo "set-up: PostgreSQL is missing, and tests/serve needs it; as root: apt-get install postgresql" >&2
     fi
 fi
+if ((wants_dev)) && ! has_chromium && ((EUID == 0)) && command -v apt-get >/dev/null; then
+    installs_chromium=1
+fi
 
 number=0
-steps=$((makes_venv + 2 * installs_run + installs_project + installs_dev + installs_postgres + wants_models))
+steps=$((makes_venv + 2 * installs_run + installs_project + installs_dev + installs_postgres + installs_chromium + wants_models))
 
 python=$venv/bin/python
 if ((makes_venv)); then
@@ -184,6 +195,7 @@ if ((installs_dev)); then
 fi
 rm -f "$unfinished"
 ((!installs_postgres)) || install_postgres
+((!installs_chromium)) || install_chromium
 if ((wants_models)); then
     step "preparing the embedded models" "" "$venv/bin/python" -m deployments.engines.embedded
 fi

@@ -1,25 +1,26 @@
 #!/usr/bin/env bash
-# Sets up, checks, then runs the unit, study, serve and e2e tests, each in a pytest of its own; exits 1 if anything fails.
+# Sets up, checks, then runs the unit, study, serve, browser and e2e tests, each in a pytest of its own; exits 1 if anything fails.
 set -euo pipefail
 
-usage="usage: scripts/test.sh [--unit] [--study] [--serve] [--e2e]
-  With no option: checks and all four. With options: only the suites named, without the checks.
+usage="usage: scripts/test.sh [--unit] [--study] [--serve] [--browser] [--e2e]
+  With no option: checks and all five. With options: only the suites named, without the checks.
   --unit   plain Python, a minute
   --study  published figures against their raw data, and statistics; a minute
   --serve  Ray Serve with the simulated engine and PostgreSQL, minutes
+  --browser  the page in Debian's Chromium, before simulated engines; two minutes
   --e2e    Ray Serve with both embedded models on vLLM, minutes"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 suites=()
 for option in "$@"; do
     case $option in
-        --unit | --study | --serve | --e2e) suites+=("${option#--}") ;;
+        --unit | --study | --serve | --browser | --e2e) suites+=("${option#--}") ;;
         -h | --help) echo "$usage" && exit 0 ;;
         *) printf "unknown option '%s'\n%s\n" "$option" "$usage" >&2 && exit 2 ;;
     esac
 done
 checks=0
-((${#suites[@]})) || { checks=1 && suites=(unit study serve e2e); }
+((${#suites[@]})) || { checks=1 && suites=(unit study serve browser e2e); }
 
 # nothing is to be looked for or told outside this machine
 export HF_HUB_OFFLINE=1 RAY_USAGE_STATS_ENABLED=0 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1

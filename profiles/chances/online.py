@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from profiles.cell import Cell
-from profiles.chances.capability import Capability, Estimate
+from profiles.chances.capability import Capability, Estimate, Tables
 from profiles.chances.drift import Alarm, Drift
 from profiles.chances.joint import after
 from profiles.chances.logistic import Floats
@@ -110,6 +110,13 @@ class Learner:
         key = self._capability.known(task, language)
         scale = np.sqrt(self._variance(key))
         return np.asarray(expit(self._log_odds(key) + scale * rng.standard_normal(scale.shape)))
+
+    def tables(self, models: Sequence[str], *, task: str, language: str) -> Tables:
+        """Chances of these models at every length and their 95 % intervals, as of now."""
+        key, rows = self._capability.known(task, language), [self._rows[model] for model in models]
+        log_odds = self._log_odds(key)[rows]
+        reach = QUANTILE * np.sqrt(self._variance(key)[rows])
+        return Tables(probability=expit(log_odds), low=expit(log_odds - reach), high=expit(log_odds + reach))
 
     def estimate(self, model: str, cell: Cell) -> Estimate:
         """One chance and its 95 % interval as of now."""

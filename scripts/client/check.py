@@ -3,14 +3,14 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir
 from deployments.engines.engine_configs import RemoteConfig, SimulatedConfig, VllmConfig
@@ -19,9 +19,19 @@ from deployments.router.tenants.keys import read_key_file
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from profiles.profile import Profile, load_profile
 from scripts.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown
-from serve_app.config import AppConfig, ModelConfig, api_keys, named_secret, remote_plans, retry_secrets
+from serve_app.config import (
+    AppConfig,
+    ModelAppConfig,
+    ModelConfig,
+    VerifierAppConfig,
+    api_keys,
+    named_secret,
+    remote_plans,
+    retry_secrets,
+)
 
 IMPORT_PATH = "serve_app.app:build_app"
+MODEL_PATH, VERIFIER_PATH = "serve_app.app:build_model", "serve_app.app:build_verifier"
 EMBEDDED = "embedded:"
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 # vLLM's own
@@ -61,13 +71,22 @@ class CheckTable:
         return all(finding.level != "error" for finding in self.findings)
 
 
+class OtherApplication(NamedTuple):
+    """A Serve application beside the routers', with its place in the file."""
+
+    key: str
+    import_path: str
+    args: Any
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFile:
-    """What stands in a Serve config: the application's arguments, and where it would listen."""
+    """What stands in a Serve config: the application's arguments, where it would listen, and its `others` by name."""
 
     args: Any
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
+    others: Mapping[str, OtherApplication] = field(default_factory=dict)
 
 
 class ConfigFileError(ValueError):
@@ -105,6 +124,7 @@ def check_config(config: ConfigFile, environ: Mapping[str, str]) -> CheckTable:
         return replace(table, findings=tuple(findings_in(error, AppConfig)))
     profile, findings = _profile(app)
     findings += [*_environment(app, environ), *_models(app), *_profile_findings(app, profile)]
+    findings += _applications(app, config.others)
     rows = tuple(_row(model, profile, environ) for model in app.models)
     own = app.router.num_replicas * app.router.num_cpus + app.verifier.num_replicas * app.verifier.num_cpus
     return replace(
@@ -143,7 +163,12 @@ def _of_serve(document: Mapping[str, Any]) -> ConfigFile:
     port = http.get("port", DEFAULT_PORT) if isinstance(http, dict) else None
     if not isinstance(port, int) or not 0 < port < 65536:
         raise _no_config("http_options.port", "a port from 1 to 65535 is wanted")
-    return ConfigFile(args=app["args"], host=str(http.get("host", DEFAULT_HOST)), port=port)
+    others = {
+        str(other.get("name")): OtherApplication(f"applications.{i}", str(other.get("import_path")), other.get("args"))
+        for i, other in enumerate(applications)
+        if isinstance(other, dict) and i != index
+    }
+    return ConfigFile(args=app["args"], host=str(http.get("host", DEFAULT_HOST)), port=port, others=others)
 
 
 def _meant(document: Mapping[str, Any], key: str) -> str | None:
@@ -202,6 +227,33 @@ def _told(key: str, message: str) -> Finding:
     if variable is not None:
         return Finding(key=key, value=variable[1], message=message, mend=f"export {variable[1]}=...")
     return Finding(key=key, message=message, mend=nearest_in(message))
+
+
+def _applications(app: AppConfig, others: Mapping[str, OtherApplication]) -> Iterator[Finding]:
+    """Whether what runs in an application of its own has one, with arguments that are sound."""
+    wanted: list[tuple[str, str | None, str, type[BaseModel]]] = [
+        (f"models.{i}.application", m.application, MODEL_PATH, ModelAppConfig) for i, m in enumerate(app.models)
+    ]
+    wanted.append(("verifier.application", app.verifier.application, VERIFIER_PATH, VerifierAppConfig))
+    for key, name, path, kind in wanted:
+        if name is None:
+            continue
+        if (other := others.get(name)) is None:
+            message = "the file has no application of this name"
+            yield Finding(key=key, value=name, message=message, mend=did_you_mean(name, others))
+        elif other.import_path != path:
+            told = Finding(key=f"{other.key}.import_path", value=other.import_path, message=f"'{name}' is not built so")
+            yield replace(told, mend=f"write import_path: {path}")
+        else:
+            yield from _args_findings(other, kind)
+
+
+def _args_findings(other: OtherApplication, kind: type[BaseModel]) -> Iterator[Finding]:
+    try:
+        kind.model_validate(other.args)
+    except ValidationError as error:
+        for finding in findings_in(error, kind):
+            yield replace(finding, key=f"{other.key}.args.{finding.key}".rstrip("."))
 
 
 def _models(app: AppConfig) -> Iterator[Finding]:

@@ -62,10 +62,10 @@ def up(
     log_file: Annotated[Path, typer.Option(help="Where Ray and the models log to.")] = Path("laar-up.log"),
 ) -> None:
     """Serve models until Ctrl-C: by a config, or those of running servers, or the two embedded ones."""
-    from scripts.client import starting
+    from scripts.client.up import start
 
     raise typer.Exit(
-        starting.start(
+        start(
             config=config,
             remote=remote or [],
             remote_key_env=remote_key_env,
@@ -148,6 +148,19 @@ def explain(
     )
     with connected("explain", url, api_key_env) as connection:
         asking.explain(connection, body, as_json=as_json)
+
+
+def status(url: Url = DEFAULT_URL, api_key_env: ApiKeyEnv = DEFAULT_KEY_ENV, as_json: AsJson = False) -> None:
+    """Show the models, their load and their latest verdicts, as one router replica sees them."""
+    from scripts.client.status import show_status
+    from scripts.tables import print_json
+
+    with connected("status", url, api_key_env) as connection:
+        found = connection.get("laar/status")
+        if as_json:
+            print_json(found)
+        else:
+            show_status(found)
 
 
 def feedback(

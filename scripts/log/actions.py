@@ -17,15 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.engines.embedded import default_cache_dir
 from deployments.log.database.store import Store
+from deployments.log.reading.attempts import Filter, list_attempts
 from deployments.log.reading.chains import Chain, ttcas_s
 from deployments.log.reading.lessons import last_position
 from deployments.log.reading.queries import (
     Accuracy,
-    Filter,
     LoggedArrivals,
     accuracy,
     arrivals,
-    list_attempts,
     new_attempts,
     request_chains,
     requests_like,

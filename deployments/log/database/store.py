@@ -38,6 +38,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from deployments.log.database.tables import attempts, changes, feedback, requests
+from deployments.log.reading.attempts import Filter, list_attempts
 from deployments.log.reading.lessons import Batch, first_position, read_lessons
 from deployments.log.settings import SQLITE, database_url
 from deployments.log.writing.log_records import FeedbackRecord, LogRecord, RequestRecord
@@ -92,6 +93,11 @@ class Store:
         with self.engine.connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
         return revision == ScriptDirectory.from_config(_migrations()).get_current_head()
+
+    def attempts(self, wanted: Filter, *, limit: int) -> list[dict[str, Any]]:
+        """The latest attempts, oldest first, each with what is thought of it now."""
+        with self.engine.connect() as connection:
+            return list_attempts(connection, wanted, limit=limit)
 
     def write(self, records: Sequence[LogRecord]) -> int:
         """Write records in one transaction and return how many the database can never take.

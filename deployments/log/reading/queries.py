@@ -5,30 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, exists, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, select
 
 from deployments.log.database.tables import attempts, changes, feedback, requests
+from deployments.log.reading.attempts import Filter, is_since, judged, matches, shown
 from deployments.log.reading.chains import Chain, ChainLink, chains
 from profiles.cell import Buckets, Cell
 from profiles.chances.intervals import wilson
 
 MAX_LINKS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which attempts are meant; None lets everything through.
-
-    `policy` is the one that chose for the request; nobody's attempts where the request named a model.
-    """
-
-    since: datetime | None = None
-    model: str | None = None
-    task: str | None = None
-    language: str | None = None
-    verdict: str | None = None
-    policy: str | None = None
-    api_key_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,27 +48,15 @@ class LoggedArrivals:
     task_shares: Mapping[str, float]
 
 
-def list_attempts(connection: Connection, wanted: Filter, *, limit: int) -> list[dict[str, Any]]:
-    """The latest attempts, oldest first, each with what is thought of it now."""
-    judged = _judged()
-    newest = (
-        select(judged)
-        .where(_matches(judged, wanted))
-        .order_by(judged.c.arrived_at.desc(), judged.c.request_id.desc(), judged.c.attempt_index.desc())
-        .limit(limit)
-    )
-    return [dict(row) for row in reversed(connection.execute(newest).mappings().all())]
-
-
 def requests_like(connection: Connection, beginning: str) -> list[dict[str, Any]]:
     """The requests whose id begins so, two at most, each with its `attempts` and what is thought of them."""
-    shown = [column for column in requests.c if column.name != "api_key_hash"]
+    columns = [column for column in requests.c if column.name != "api_key_hash"]
     matching = requests.c.request_id.startswith(beginning, autoescape=True)
-    judged = _judged()
+    attempted = judged()
     found = []
-    for row in connection.execute(select(*shown).where(matching).limit(2)).mappings().all():
-        own = select(judged).where(judged.c.request_id == row["request_id"]).order_by(judged.c.attempt_index)
-        tried = [dict(attempt) for attempt in connection.execute(own).mappings()]
+    for row in connection.execute(select(*columns).where(matching).limit(2)).mappings().all():
+        own = select(attempted).where(attempted.c.request_id == row["request_id"]).order_by(attempted.c.attempt_index)
+        tried = [shown(attempt) for attempt in connection.execute(own).mappings()]
         found.append({**row, "attempts": tried})
     return found
 
@@ -94,26 +67,26 @@ def new_attempts(connection: Connection, wanted: Filter, *, after: int, limit: i
     is_next = and_(position > after, changes.c.correct.is_(None))
     found = connection.execute(select(position).where(is_next).order_by(position).limit(limit)).scalars().all()
     last = found[-1] if found else after
-    judged = _judged()
+    attempted = judged()
     statement = (
-        select(judged)
-        .join(changes, changes.c.request_id == judged.c.request_id)
+        select(attempted)
+        .join(changes, changes.c.request_id == attempted.c.request_id)
         # what came since the positions were read is the next page's
-        .where(is_next, position <= last, _matches(judged, wanted))
-        .order_by(position, judged.c.attempt_index)
+        .where(is_next, position <= last, matches(attempted, wanted))
+        .order_by(position, attempted.c.attempt_index)
     )
     rows = connection.execute(statement).mappings().all()
-    return Page(attempts=tuple(dict(row) for row in rows), position=last, is_last=len(found) < limit)
+    return Page(attempts=tuple(map(shown, rows)), position=last, is_last=len(found) < limit)
 
 
 def accuracy(connection: Connection, wanted: Filter) -> list[Accuracy]:
     """Accuracy by model, language and bucket, of attempts that somebody has judged: laar or the client."""
-    judged = _judged()
-    group = (judged.c.model, judged.c.language, judged.c.bucket)
-    correct = func.sum(case((judged.c.outcome == "correct", 1), else_=0))
+    attempted = judged()
+    group = (attempted.c.model, attempted.c.language, attempted.c.bucket)
+    correct = func.sum(case((attempted.c.outcome == "correct", 1), else_=0))
     rows = connection.execute(
         select(*group, correct, func.count())
-        .where(_matches(judged, wanted), judged.c.outcome.in_(("correct", "wrong")))
+        .where(matches(attempted, wanted), attempted.c.outcome.in_(("correct", "wrong")))
         .group_by(*group)
         .order_by(*group)
     )
@@ -175,41 +148,6 @@ def count_by_cell(
     return {Cell(*cell): count for *cell, count in connection.execute(counted)}
 
 
-def _judged() -> Subquery:
-    """Attempts with policy and key of their request, and an `outcome`: the client's word on its answer, else a verdict.
-
-    A client that asks again found the answer wrong, where laar had no verdict of its own.
-    """
-    retry = requests.alias("retry")
-    is_answer = attempts.c.attempt_index == requests.c.answer_index
-    was_retried = exists().where(
-        retry.c.retry_of == attempts.c.request_id, retry.c.api_key_hash == requests.c.api_key_hash
-    )
-    outcome = case(
-        (and_(is_answer, feedback.c.correct.is_(True)), "correct"),
-        (and_(is_answer, feedback.c.correct.is_(False)), "wrong"),
-        (and_(is_answer, attempts.c.verdict.in_(("unverified", "unknown")), was_retried), "wrong"),
-        else_=attempts.c.verdict,
-    )
-    joined = attempts.outerjoin(requests, requests.c.request_id == attempts.c.request_id).outerjoin(
-        feedback, feedback.c.request_id == attempts.c.request_id
-    )
-    asked = (requests.c.policy, requests.c.api_key_hash)
-    return select(attempts, *asked, outcome.label("outcome")).select_from(joined).subquery("judged")
-
-
-def _matches(judged: Subquery, wanted: Filter) -> ColumnElement[bool]:
-    found: list[ColumnElement[bool]] = []
-    for name in ("model", "task", "language", "verdict", "policy", "api_key_hash"):
-        if (value := getattr(wanted, name)) is not None:
-            found.append(judged.c[name] == value)
-    return and_(_since(judged.c.arrived_at, wanted), *found)
-
-
-def _since(time: ColumnElement[datetime], wanted: Filter) -> ColumnElement[bool]:
-    return time >= wanted.since if wanted.since is not None else true()
-
-
 def _accuracy(model: str, language: str, bucket: str, correct: int, tried: int) -> Accuracy:
     low, high = wilson(correct, tried)
     return Accuracy(model=model, language=language, bucket=bucket, correct=correct, tried=tried, low=low, high=high)
@@ -232,7 +170,7 @@ def _links(connection: Connection, wanted: Filter) -> Iterator[ChainLink]:
             feedback.c.correct,
         )
         .select_from(requests.outerjoin(feedback, feedback.c.request_id == columns.request_id))
-        .where(_since(columns.arrived_at, wanted), *matching)
+        .where(is_since(columns.arrived_at, wanted), *matching)
         .order_by(columns.arrived_at, columns.request_id)
         .limit(MAX_LINKS)
     )

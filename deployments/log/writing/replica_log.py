@@ -5,11 +5,13 @@ import logging
 import time
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.contract.errors import LogUnavailableError, OverloadedError, UnknownRequestError
 from deployments.log.database.store import Store
+from deployments.log.reading.attempts import Filter
 from deployments.log.reading.lessons import Batch
 from deployments.log.settings import LogPlan
 from deployments.log.writing.flusher import Flusher, LogMetrics
@@ -77,6 +79,14 @@ class ReplicaLog:
         if self._journal.is_full:
             raise _full()
         self._append(FeedbackRecord(request_id=request_id, correct=correct, at_s=time.time()))
+
+    def attempts(self, wanted: Filter, limit: int) -> list[dict[str, Any]]:
+        """The latest attempts that the database has, oldest first. May block; LogUnavailableError while it is away."""
+        try:
+            return self._store.attempts(wanted, limit=limit)
+        except SQLAlchemyError as error:
+            message = "the attempt log's database does not answer"
+            raise LogUnavailableError(message, retry_after_s=RETRY_AFTER_S) from error
 
     def history(self, *, replay_days: float) -> "LogHistory":
         """What is there to learn from, back to so many days ago."""

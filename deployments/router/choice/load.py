@@ -51,6 +51,11 @@ class LoadTracker:
         """How many replicas each model runs, at least one."""
         return {model: float(self.load.replicas[row]) for model, row in self._rows.items()}
 
+    def running(self, model: str) -> int:
+        """How many replicas a model runs, none included."""
+        row = self._rows[model]
+        return 0 if row in self._not_deployed else int(self.load.replicas[row])
+
     def unhealthy(self, now_s: float, tenant: str = "") -> set[int]:
         """The rows of models that do not run, or are kept from the tenant for their failures."""
         shut = (row for row, breaker in enumerate(self._breakers) if breaker.is_shut(now_s, tenant))

@@ -1,14 +1,14 @@
 """The OpenAI endpoints over HTTP, and laar's own. What to do is decided in `runner` and `routing`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Lifespan
 
 from deployments.contract.errors import LaarError, LogOffError, SlowBodyError
@@ -82,7 +82,7 @@ class Endpoints:
         self._prices = {model.name: model.price for model in routing.models.values()}
         self._body_timeout_s, self._keep_alive_s = body_timeout_s, keep_alive_s
 
-    def app(self, lifespan: Lifespan[Starlette]) -> Starlette:
+    def app(self, lifespan: Lifespan[Starlette], more: Sequence[BaseRoute] = ()) -> Starlette:
         app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._endpoint(Endpoint.CHAT), methods=["POST"]),
@@ -92,6 +92,7 @@ class Endpoints:
                 Route("/v1/models/{model:path}", self._show_model),
                 Route("/v1/laar/explain", self._explain, methods=["POST"]),
                 Route("/v1/laar/feedback", self._feedback, methods=["POST"]),
+                *more,
             ],
             exception_handlers=EXCEPTION_HANDLERS,
             lifespan=lifespan,

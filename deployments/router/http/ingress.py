@@ -25,6 +25,9 @@ from deployments.router.http.admission import Offer
 from deployments.router.http.endpoints import Endpoints
 from deployments.router.http.http_io import Endings
 from deployments.router.model import Model
+from deployments.router.page.chance_map import ChanceMap
+from deployments.router.page.recent import RecentWindow
+from deployments.router.page.views import Views
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.tenants.gate import Gate
 from deployments.router.tenants.keys import ApiKeys, AuthPlan
@@ -96,6 +99,7 @@ class Router:
             clock=self._clock,
             wall=time.time,
         )
+        self._chance_map = ChanceMap(profile, tuple(self._routing.models), self._routing.buckets)
         self._background = Background()
 
     def __serve_build_asgi_app__(self) -> Starlette:
@@ -106,11 +110,12 @@ class Router:
             ReplicaLog(self._log_plan, replica=replica, metrics=self._metrics) if self._log_plan is not None else None
         )
         logger = self._logger(self._log, replica)
+        recent = RecentWindow(tuple(self._routing.models), self._metrics)
         self._endpoints = Endpoints(
             runner=Runner(
                 routing=self._routing,
                 backend=ServeBackend(self._deployments, self._verifier, self._remote),
-                observer=self._metrics,
+                observer=recent,
                 ledger=logger,
                 retries=self._retries,
                 settings=self._settings,
@@ -124,7 +129,7 @@ class Router:
             endings=Endings(
                 pace_s=self._settings.goodput.pace_s,
                 log=logger,
-                metrics=self._metrics,
+                metrics=recent,
                 clock=self._clock,
             ),
             log=self._log,
@@ -133,7 +138,18 @@ class Router:
             clock=self._clock,
             wall=time.time,
         )
-        return self._endpoints.app(lambda _app: self._life(replica))
+        views = Views(
+            routing=self._routing,
+            recent=recent,
+            chance_map=self._chance_map,
+            keys=self._keys,
+            log=self._log,
+            settings=self._settings,
+            replica=replica,
+            clock=self._clock,
+            wall=time.time,
+        )
+        return self._endpoints.app(lambda _app: self._life(replica), views.routes())
 
     async def check_health(self) -> None:
         self._endpoints.check_health()

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
+from pydantic import ValidationError
 
+from scripts.client.check import ConfigFileError, read_config_file
 from scripts.demo.run import (
     DemoError,
     Signals,
@@ -17,10 +17,9 @@ from scripts.demo.run import (
     stop_signals,
     wait_until_ready,
 )
+from scripts.faults import in_words
 from scripts.profile.measuring.plan import ProfileError
 from serve_app.config import AppConfig
-
-DEFAULT_PORT = 8000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +38,15 @@ class ApplicationConfig:
 def read_config(path: Path) -> ApplicationConfig:
     """Raises ProfileError when the file is no Serve config of one laar application."""
     try:
-        config: Any = yaml.safe_load(path.read_text())
-        (application,) = config["applications"]
-        models = [model.engine_config for model in AppConfig.model_validate(application["args"]).models]
-        port = int((config.get("http_options") or {}).get("port", DEFAULT_PORT))
-        capacities = {model.name: model.slots for model in models}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise ProfileError(f"{path} is no config of a laar application: {type(error).__name__}: {error}") from error
-    return ApplicationConfig(path=path, port=port, capacities=capacities)
+        config = read_config_file(path)
+        app = AppConfig.model_validate(config.args)
+    except ValidationError as error:
+        told = in_words(error, AppConfig)
+        raise ProfileError(f"{path} is no config of a laar application: {told}") from error
+    except ConfigFileError as error:
+        raise ProfileError(f"{path} is no config of a laar application: {error}") from error
+    capacities = {model.engine_config.name: model.engine_config.slots for model in app.models}
+    return ApplicationConfig(path=path, port=config.port, capacities=capacities)
 
 
 def with_application(

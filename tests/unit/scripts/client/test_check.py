@@ -175,6 +175,41 @@ def test_file_that_holds_no_application_is_refused(tmp_path: Path, text: str, me
     assert message in str(error.value)
 
 
+APART = """
+applications:
+  - {name: qwen, import_path: "serve_app.app:build_model", args: {model: &qwen {application: qwen, llm_config: &c
+      {model_loading_config: {model_id: a}, engine_kwargs: {max_model_len: 8}}}}}
+  - {name: checks, import_path: "serve_app.app:build_verifier",
+     args: {models: [*qwen], verifier: &v {application: checks}}}
+  - {name: laar, import_path: "serve_app.app:build_app", args: {models: [*qwen], verifier: *v}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        pytest.param("", "", None, id="sound"),
+        pytest.param("name: qwen", "name: qwem", "models.0.application: the file has no application", id="misspelt"),
+        pytest.param(
+            "build_verifier",
+            "build_model",
+            "applications.1.import_path: 'checks' is not built so (serve_app.app:build_model given); write import_path",
+            id="other-builder",
+        ),
+        pytest.param(
+            "args: {model: ",
+            "args: {deadlines: 3, model: ",
+            "applications.0.args.deadlines: there is no such key; did you mean 'deadline_s'?",
+            id="its-arguments",
+        ),
+    ],
+)
+def test_applications_beside_the_routers_are_checked_too(tmp_path: Path, old: str, new: str, told: str | None) -> None:
+    (tmp_path / "c.yaml").write_text(APART.replace(old, new, 1) if old else APART)
+    findings = check_config(read_config_file(tmp_path / "c.yaml"), {}).findings
+    assert [str(finding).startswith(told or "?") for finding in findings] == ([True] if told else [])
+
+
 def test_password_of_a_url_is_not_shown() -> None:
     (finding,) = checked(remote(urls=["http://me:secret@10.0.0.1:70000/v1"])).findings
     assert "secret" not in str(finding)

@@ -24,7 +24,7 @@ def test_capacity_and_address_are_read_from_the_config() -> None:
         pytest.param("[1, 2", id="no YAML"),
         pytest.param("just text", id="no mapping"),
         pytest.param("applications: []", id="no application"),
-        pytest.param("applications: [{args: {models: []}}]", id="no models"),
+        pytest.param("models: []", id="no models"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:

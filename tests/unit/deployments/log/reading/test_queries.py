@@ -5,8 +5,9 @@ import pytest
 from sqlalchemy import Connection
 
 from deployments.log.database.store import Store
+from deployments.log.reading.attempts import Filter, list_attempts
 from deployments.log.reading.chains import ChainLink, chains, ttcas_s
-from deployments.log.reading.queries import Filter, LoggedArrivals, accuracy, arrivals, list_attempts, request_chains
+from deployments.log.reading.queries import LoggedArrivals, accuracy, arrivals, request_chains
 from deployments.log.writing.log_records import FeedbackRecord, LogRecord
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 

@@ -1,0 +1,197 @@
+import json
+import re
+from pathlib import Path
+
+import axe_playwright_python
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import KEY, wait_until
+
+QUESTION = 'Where is it? <sim answer="at home">'
+# what is allowed to the page as a whole
+MAX_PAGE_BYTES = 300_000
+MAX_FIRST_PAINT_MS = 1000
+ATTEMPT = {"model": "m", "latency_s": 1.0, "verdict": "wrong", "reason": "missing"}
+AXE = Path(axe_playwright_python.__path__[0]) / "axe.min.js"
+
+
+def ask(page: Page, question: str = QUESTION, value: str = "at home") -> None:
+    page.get_by_label("Question").fill(question)
+    page.get_by_label("A right answer").and_(page.locator("select")).select_option("contains")
+    page.get_by_role("textbox", name="Value").fill(value)
+    page.get_by_role("button", name="Ask", exact=True).click()
+
+
+# the first of all tests: verdicts change who is asked first
+def test_wrong_answer_is_retried_and_every_attempt_is_shown(page: Page) -> None:
+    ask(page)
+    expect(page.locator("#verdict")).to_have_text(re.compile(r"^Verified after .* s\.$"))
+    attempts = page.locator("#tries li")
+    expect(attempts).to_have_count(2)
+    expect(attempts.nth(0)).to_contain_text("simulated-wrong")
+    expect(attempts.nth(0)).to_contain_text("wrong (missing)")
+    expect(attempts.nth(1)).to_contain_text("correct (matched)")
+    expect(page.locator("#answer")).to_contain_text("at home")
+
+
+def test_choice_is_explained_and_follows_a_slider(page: Page) -> None:
+    ask(page)
+    expect(page.locator("#explanation")).to_contain_text(re.compile("laar would ask simulated-(wrong|right) first"))
+    expect(page.locator("#candidates tbody tr")).to_have_count(2)
+    with page.expect_response("**/v1/laar/explain") as told:
+        page.get_by_label("Worth of a right answer").fill("2")
+    sent = json.loads(told.value.request.post_data or "")
+    assert sent["laar"]["worth_s"] == 100
+    expect(page.locator("#worth-shown")).to_have_text("100 s")
+
+
+def test_feedback_changes_the_map(page: Page) -> None:
+    chance = page.locator("#map tbody tr", has_text="English").locator("td").first
+    page.locator("#map-model").select_option("simulated-right")
+    before = chance.inner_text()
+    # laar itself says that it is right; the client says otherwise, again and again
+    for _ in range(3):
+        ask(page)
+        expect(page.locator("#verdict")).to_have_text(re.compile("^Verified"))
+        page.get_by_role("button", name="It is wrong").click()
+        expect(page.locator("#verdict")).to_have_text("Noted. laar learns from it.")
+    wait_until(lambda: chance.inner_text() != before)
+
+
+def test_attempts_are_listed_filtered_and_judged_by_a_click(page: Page) -> None:
+    ask(page)
+    expect(page.locator("#verdict")).to_have_text(re.compile("^Verified"))
+    page.locator("#filter-verdict").select_option("wrong")
+    page.get_by_role("button", name="Show").click()
+    rows = page.locator("#log tbody tr")
+    expect(rows.first).to_contain_text("simulated-wrong")
+    expect(page.locator("#log tbody", has_text="simulated-right")).to_have_count(0)
+    page.locator("#filter-verdict").select_option("")
+    page.get_by_role("button", name="Show").click()
+    button = page.get_by_role("button", name=re.compile("Answer of .* is wrong")).first
+    with page.expect_response("**/v1/laar/feedback") as told:
+        button.click()
+    assert told.value.status == 200
+    expect(page.locator("#log tbody")).to_contain_text("→ wrong", timeout=20_000)
+
+
+def test_what_a_model_writes_is_only_text(page: Page) -> None:
+    written = "<b>bold</b><script>document.title='no'</script><img src=x onerror=\"document.title='no'\">"
+    laar = {"request_id": "laar-1", "verified": False, "ttca_s": None, "attempts": [ATTEMPT | {"read": written}]}
+    chunk = {"choices": [{"delta": {"content": written}, "finish_reason": "stop"}], "laar": laar}
+    body = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n"
+    page.route("**/v1/chat/completions", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    ask(page)
+    expect(page.locator("#answer")).to_have_text(written)
+    expect(page.locator("#tries")).to_contain_text(written)
+    assert page.locator("#outcome :is(img, b, script)").count() == 0
+    assert page.title() == "laar"
+
+
+def test_page_cannot_read_text_as_html(page: Page) -> None:
+    refused = page.evaluate("() => { try { document.body.innerHTML = '<i></i>' } catch (e) { return e.name } }")
+    assert refused == "TypeError"
+
+
+def test_key_is_asked_for_and_kept_for_the_tab(browser: Browser, app_url: str) -> None:
+    page = browser.new_page(locale="en-US")
+    page.goto(f"{app_url}/laar/")
+    expect(page.locator("#trouble")).to_have_text("This application wants an API key. Type it above.")
+    page.get_by_label("API key").fill(KEY)
+    page.get_by_label("API key").press("Enter")
+    page.get_by_label("API key").blur()
+    expect(page.locator("#trouble")).to_be_hidden()
+    expect(page.locator("#models tbody tr")).to_have_count(2)
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("locale", "title", "name"),
+    [
+        pytest.param("de", "Fragen", "Sprache", id="german"),
+        pytest.param("zh", "提问", "语言", id="chinese"),
+    ],
+)
+def test_page_speaks_other_languages(page: Page, locale: str, title: str, name: str) -> None:
+    page.locator("#locale").select_option(locale)
+    expect(page.locator("#ask-title")).to_have_text(title)
+    expect(page.get_by_label(name).first).to_be_visible()
+    assert page.evaluate("document.documentElement.lang") == locale
+    page.locator("#locale").select_option("en")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+def test_page_is_accessible(page: Page, theme: str, direction: str) -> None:
+    ask(page)
+    expect(page.locator("#verdict")).to_have_text(re.compile("^Verified"))
+    page.locator("#theme").select_option(theme)
+    page.evaluate(f"document.documentElement.dir = '{direction}'")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run()")
+    serious = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
+    assert [(v["id"], [node["html"] for node in v["nodes"]][:3]) for v in serious] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_page_can_be_used_without_a_mouse(page: Page) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "question":
+            break
+    page.keyboard.type("What?")
+    for name in ("check", "check-value", "ask-model", "task", "max-tokens", "worth", "deadline", "send"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == name
+    page.keyboard.press("Enter")
+    expect(page.locator("#verdict")).to_have_text("Not checked.")
+
+
+def test_page_is_small_and_quick(browser: Browser, app_url: str) -> None:
+    page = browser.new_page()
+    sizes: list[int] = []
+    page.on(
+        "response",
+        lambda response: sizes.append(len(response.body())) if "/v1/" not in response.url and response.ok else None,
+    )
+    page.goto(f"{app_url}/laar/", wait_until="networkidle")
+    paint_ms = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert 10_000 < sum(sizes) <= MAX_PAGE_BYTES
+    assert paint_ms <= MAX_FIRST_PAINT_MS
+    page.close()
+
+
+@pytest.mark.parametrize("path", ["status", "capability", "attempts"])
+def test_data_need_the_key(app_url: str, path: str) -> None:
+    answer = httpx.get(f"{app_url}/v1/laar/{path}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        pytest.param("attempts?limit=1000", "limit: Input should be less than or equal to 200", id="too-many"),
+        pytest.param("attempts?speed=1", "speed: unknown parameter; known: limit, model", id="unknown"),
+        pytest.param("attempts?verdict=fine", "verdict: Input should be 'correct', 'wrong'", id="no-verdict"),
+        pytest.param("capability?task=x", "task: the profile has no task 'x'; known: 'default'", id="no-task"),
+    ],
+)
+def test_wrong_queries_are_named(app_url: str, path: str, message: str) -> None:
+    answer = httpx.get(f"{app_url}/v1/laar/{path}", headers={"authorization": f"Bearer {KEY}"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].startswith(message)
+
+
+def test_files_of_the_page_have_a_strict_policy(app_url: str) -> None:
+    for path in ("laar/", "laar/app.js", "laar/style.css"):
+        answer = httpx.get(f"{app_url}/{path}")
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+    assert httpx.get(f"{app_url}/laar/views.py").status_code == 404
+    assert httpx.get(f"{app_url}/laar/..%2Fviews.py").status_code == 404
