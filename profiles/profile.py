@@ -7,8 +7,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -19,6 +17,7 @@ from pydantic import (
 )
 
 from profiles.cell import Buckets, Cell
+from profiles.strict import Strict
 
 UNKNOWN_LANGUAGE = "unknown"
 DEFAULT_TASK = "default"
@@ -27,11 +26,7 @@ PACKAGED = Path(__file__).parent
 PROBABILITY_TOLERANCE = 1e-6
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Latency(_Strict):
+class Latency(Strict):
     """Coefficients of the time one attempt takes on an engine that serves `n` requests at once.
 
     `overhead_s + prefill_s_per_token * prompt + decode_s_per_token * (1 + decode_growth * (n - 1)) * output`
@@ -46,7 +41,7 @@ class Latency(_Strict):
     )
 
 
-class Counts(_Strict):
+class Counts(Strict):
     """How many of the tried prompts were answered correctly; a probability only after smoothing."""
 
     correct: NonNegativeInt
@@ -78,7 +73,7 @@ class PairCounts(CellCounts):
     model: str
 
 
-class VerdictTally(_Strict):
+class VerdictTally(Strict):
     """What a check said of answers that were labelled alike."""
 
     correct: NonNegativeInt = 0
@@ -100,7 +95,7 @@ class VerdictTally(_Strict):
         )
 
 
-class CheckCounts(_Strict):
+class CheckCounts(Strict):
     """What a check said of labelled answers in one language, of the `right` ones and of the `wrong` ones."""
 
     check: str = Field(description="Its type, with the judges' or the custom check's name: 'judge:gemma'.")
@@ -119,7 +114,7 @@ class ThinkingPoint(Counts):
 CurveParameter = Literal["base_s", "token_s", "gain", "rate", "floor"]
 
 
-class ThinkingCurve(_Strict):
+class ThinkingCurve(Strict):
     """What a budget of `l` thinking tokens costs a model and brings on one task, for l up to `max_tokens`.
 
     Alone on the engine an attempt takes `base_s + token_s * l` seconds, and it is correct with probability
@@ -158,7 +153,7 @@ class ThinkingCurve(_Strict):
         return self
 
 
-class ModelProfile(_Strict):
+class ModelProfile(Strict):
     latency: Latency
     chars_per_token: Annotated[Mapping[str, PositiveFloat], Field(min_length=1)] = Field(
         description="Characters of prose per token by language; 'unknown' serves every language not named."
@@ -192,7 +187,7 @@ class ModelProfile(_Strict):
         return self
 
 
-class Measured(_Strict):
+class Measured(Strict):
     """How, when and on what the figures came about; `assumed` marks figures that nobody measured."""
 
     assumed: bool = False
@@ -214,7 +209,7 @@ class Measured(_Strict):
     note: str = ""
 
 
-class Profile(_Strict):
+class Profile(Strict):
     version: Literal[1]
     measured: Measured
     bucket_edges: tuple[int, ...] = Field(

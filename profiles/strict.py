@@ -1,6 +1,12 @@
 """The kind of config and document that laar reads: what it does not know or cannot use stops the start."""
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import ErrorDetails
+
+
+def what_is_wrong(error: ErrorDetails) -> str:
+    """Pydantic's message, without the name of an exception of Python that it puts before ours."""
+    return error["msg"].removeprefix("Value error, ")
 
 
 class Strict(BaseModel):

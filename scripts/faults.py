@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from profiles.strict import what_is_wrong
+
 _MOST_KNOWN = 12
 _MOST_SHOWN_CHARS = 120
 # an apostrophe within a word begins no quotation
@@ -94,7 +96,7 @@ def _finding(error: ErrorDetails, root: type[BaseModel] | None) -> Finding:
     loc, kind = error["loc"], error["type"]
     key = ".".join(str(part) for part in loc)
     value = None if kind in _WITHOUT_INPUT else shown(error["input"])
-    message, mend = error["msg"].removeprefix("Value error, "), None
+    message, mend = what_is_wrong(error), None
     if kind == "extra_forbidden":
         message = "there is no such key"
         known = _keys_at(root, loc[:-1])

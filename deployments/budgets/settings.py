@@ -38,7 +38,7 @@ class TaskRule(Strict):
 
 class ThinkingSettings(Strict):
     period_s: float = Field(default=10.0, ge=0.1, description="Seconds between two looks at the budgets.")
-    window_s: PositiveFloat = Field(default=120.0, description="Arrivals of so many last seconds count.")
+    window_s: PositiveFloat = Field(default=120.0, description="Seconds back to which arrivals count.")
     worth_s: float = Field(
         default=30.0, gt=0, le=LARGEST, description="Seconds of waiting that a correct answer is worth."
     )
@@ -60,7 +60,7 @@ class ThinkingSettings(Strict):
         default=(), max_length=MAX_RULES, description="The task where a request names none; the first match counts."
     )
     rule_chars: PositiveInt = Field(
-        default=500, le=4096, description="Rules look at so many last characters of the last message."
+        default=500, le=4096, description="How many of the last message's last characters rules look at."
     )
 
     @model_validator(mode="after")

@@ -102,7 +102,7 @@ class RemoteModel:
                 raise EngineError("the stream ended before it was done")
 
     async def num_running(self) -> int:
-        """How many of the servers answer as one that can be asked: not 500 and up, nor for want of a key."""
+        """How many of the servers can be asked: they answer with neither 500 and up nor a refusal of the key."""
         await asyncio.gather(*map(self._probe, self._places))
         return sum(_is_well(place.status) for place in self._places)
 

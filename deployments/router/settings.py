@@ -82,7 +82,7 @@ class Learning(BaseModel):
 
     enabled: bool = True
     half_life_verdicts: PositiveFloat = Field(
-        default=DEFAULT_HALF_LIFE_VERDICTS, description="After so many further verdicts one counts for half."
+        default=DEFAULT_HALF_LIFE_VERDICTS, description="Further verdicts after which one counts for half."
     )
     explore_share: float = Field(
         default=0.0,
@@ -104,7 +104,7 @@ class Learning(BaseModel):
 
 
 class Goodput(BaseModel):
-    """Whom smooth goodput measures for, as in `profiles.measures.goodput.Reader`."""
+    """The reader that smooth goodput measures for, as in `profiles.measures.goodput.Reader`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -2,13 +2,13 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from profiles.strict import Strict
 
 
-class JudgeSettings(BaseModel):
+class JudgeSettings(Strict):
     """How models judge."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     panel: tuple[str, ...] = Field(
         default=(), max_length=9, description="Judges that are all asked where a request names none; else judge_model."

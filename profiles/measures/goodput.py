@@ -43,7 +43,7 @@ class ServiceLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Whom smooth goodput measures for: reads a token in `pace_s` (V), and waiting costs tokens.
+    """The reader that smooth goodput measures for: reads a token in `pace_s` (V), and waiting costs tokens.
 
     Each second of idle latency costs `alpha` tokens; beyond `bound_s` nothing more is lost.
     """

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE
+from profiles.strict import what_is_wrong
 from profiles.workloads.prompt import Prompt
 
 MAX_LINES = 20_000
@@ -83,7 +84,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         with path.open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
                 if number > MAX_LINES:
-                    raise OwnPromptsError(f"{path} has more than {MAX_LINES} lines; at most so many are allowed")
+                    raise OwnPromptsError(f"{path} has more than the {MAX_LINES} lines that are allowed")
                 if len(line) > MAX_LINE_BYTES:
                     raise OwnPromptsError(f"{path}, line {number} has more than the {MAX_LINE_BYTES} bytes allowed")
                 if line.strip():
@@ -131,7 +132,7 @@ def _fault(error: ValidationError, known: Collection[str] = ()) -> str:
         return f"unknown key {_shown(key)}; known: {sorted(known)}"
     if first["type"] == "missing":
         return f"key '{key}' is missing"
-    message = str(first["msg"]).removeprefix("Value error, ")
+    message = what_is_wrong(first)
     if not key:
         return message
     value = first["input"]

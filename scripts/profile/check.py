@@ -18,6 +18,7 @@ from deployments.verifier.processes import CheckProcesses
 from deployments.verifier.settings import JudgeSettings
 from profiles.chances.intervals import wilson
 from profiles.profile import CheckCounts, VerdictTally
+from profiles.strict import what_is_wrong
 from scripts.verify.rows import Row
 from scripts.verify.run import recorded
 
@@ -28,7 +29,7 @@ _UNKNOWN_TOKENS = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPlan:
-    """Whom to ask: `judges` on the application at `url`, and the operator's own checks by import path."""
+    """Who is asked: `judges` on the application at `url`, and the operator's own checks by import path."""
 
     url: str
     judges: tuple[str, ...] = ()
@@ -96,7 +97,7 @@ async def _labelled(
     try:
         spec = read_spec(bytes(row.verify))
     except ValidationError as error:
-        raise ValueError(f"answer {number}: verify: {error.errors(include_url=False)[0]['msg']}") from error
+        raise ValueError(f"answer {number}: verify: {what_is_wrong(error.errors()[0])}") from error
     if row.judge_reply is not None:
         aids = recorded(row.judge_reply, spec)
     checker = Checker(aids=aids, delegate_timeout_s=plan.timeout_s, processes=processes)

@@ -21,8 +21,11 @@ def verify(file: File, json_path: JsonPath = None) -> None:
 
     Exit status: 0 if every line was read, whatever the verdicts; 2 if a line or an option is wrong.
     """
+    from collections import Counter
+
     import msgspec
 
+    from deployments.contract.verdict import Outcome
     from scripts.verify.rows import RowError, read_rows
     from scripts.verify.run import verdicts
     from scripts.verify.table import lines, tallies
@@ -36,6 +39,9 @@ def verify(file: File, json_path: JsonPath = None) -> None:
         json_path.write_bytes(msgspec.json.encode({"verdicts": found}) + b"\n")
     if counted := tallies(rows, found):
         print("\n".join(lines(counted)))
-    elif json_path is None:
+    elif json_path is not None:
+        said = Counter(verdict.outcome for verdict in found)
+        print(", ".join(f"{said[outcome]} {outcome.value}" for outcome in Outcome))
+    else:
         for verdict in found:
             print(msgspec.json.encode(verdict).decode())

@@ -71,5 +71,7 @@ def _row(line: bytes, where: str) -> Row:
         if unknown:
             raise RowError(f"{where}: unknown column '{unknown[0][:64]}'; known: {', '.join(sorted(_KNOWN))}")
         return _ROW.decode(line)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except msgspec.ValidationError as error:
         raise RowError(f"{where}: {error}") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise RowError(f"{where}: no JSON: {error}") from None

@@ -12,6 +12,7 @@ from deployments.verifier.checks import read_spec
 from deployments.verifier.checks.check import Aids, Ask, Judging, Spec
 from deployments.verifier.processes import CheckProcesses
 from deployments.verifier.text.judgement import WORDS
+from profiles.strict import what_is_wrong
 from scripts.verify.rows import Row
 
 CHECK_TIMEOUT_S = 5.0
@@ -37,7 +38,7 @@ async def _verdict(row: Row, processes: CheckProcesses) -> Verdict:
     try:
         spec = read_spec(bytes(row.verify))
     except ValidationError as error:
-        return unknown(Reason.SPEC_REFUSED, read=error.errors(include_url=False)[0]["msg"])
+        return unknown(Reason.SPEC_REFUSED, read=what_is_wrong(error.errors()[0]))
     checker = Checker(aids=recorded(row.judge_reply, spec), delegate_timeout_s=CHECK_TIMEOUT_S, processes=processes)
     return await checker.verdict(spec, row.evidence())
 

@@ -76,8 +76,10 @@ class ServeBackend:
     async def verify(self, spec: Spec, evidence: Evidence) -> Verdict:
         """By the verifier, unless the check is over before the way there and back would be."""
         if isinstance(spec, Check) and spec.place(evidence) is Place.INLINE:
-            async with _failure_of("a check"):
+            try:
                 return check(spec, evidence)
+            except Exception as error:
+                raise BackendError(f"a check: {type(error).__name__}") from error
         spec_json = spec.model_dump_json(by_alias=True).encode()
         async with _failure_of("the verifier"):
             handle = await self._handle(self._verifier, "check")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deployments.router.choice.objective import Joint
 from deployments.router.settings import Learning
+from profiles.arrays import Floats
 from profiles.chances.capability import Capability
 from profiles.chances.drift import Alarm
 from profiles.chances.joint import MIN_DIVISOR, after
@@ -19,7 +20,6 @@ from profiles.profile import Profile
 
 logger = logging.getLogger("ray.serve")
 
-Floats = NDArray[np.float64]
 Buckets = NDArray[np.intp]
 
 # Sets of failures of which it is known how further ones go together.

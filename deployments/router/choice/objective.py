@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from profiles.arrays import Floats
 from profiles.chances.joint import after
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 # This many models are put into the best order; work more than doubles with each further one.

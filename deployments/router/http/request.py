@@ -28,6 +28,7 @@ from deployments.router.settings import Limits
 from deployments.router.tenants.tenant import ANYBODY, Tenant
 from deployments.verifier.checks import Asked, NoVerify, Spec, VerifySpec
 from deployments.verifier.checks.values.numeric import numbers_as_written
+from profiles.strict import what_is_wrong
 
 AUTO = "auto"
 MAX_MESSAGES = 4096
@@ -326,7 +327,10 @@ def _asked(texts: Sequence[str], fields: dict[str, msgspec.Raw]) -> Asked:
 
 def endpoint_of(body: bytes) -> Endpoint:
     """The endpoint that a body was meant for, by what it is a prompt in."""
-    return Endpoint.CHAT if "messages" in _fields(body) else Endpoint.COMPLETIONS
+    fields = _fields(body)
+    if not fields.keys() & {"messages", "prompt"}:
+        raise ClientError("messages: this field is needed, or `prompt` for a completion", param="messages")
+    return Endpoint.CHAT if "messages" in fields else Endpoint.COMPLETIONS
 
 
 def parse_options(raw: msgspec.Raw | None) -> LaarOptions:
@@ -565,4 +569,4 @@ def _client_error(error: ValidationError, *, prefix: str, known: Collection[str]
         return ClientError(text, param=f"{field}.type")
     shown = repr(first["input"])
     seen = f", got {shown[:80]}" if isinstance(first["input"], str | int | float | bool | None) else ""
-    return ClientError(f"{field}: {first['msg'][:400]}{seen}", param=field)
+    return ClientError(f"{field}: {what_is_wrong(first)[:400]}{seen}", param=field)

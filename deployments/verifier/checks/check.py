@@ -99,7 +99,7 @@ class Judging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aids:
-    """Whom a delegated check may ask; `in_thread` runs the operator's code beside the event loop."""
+    """What a delegated check may ask; `in_thread` runs the operator's code beside the event loop."""
 
     judges: Mapping[str, Ask]
     default_judge: str | None

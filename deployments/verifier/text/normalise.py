@@ -127,8 +127,9 @@ def fold(text: str, language: str = "unknown", *, ignore_case: bool = True) -> s
         text = _TONE_BEHIND_VOWEL.sub(r"\2\1", text)
     if ignore_case:
         text = _fold_case(text, language)
-    # removing marks and folding case can bring letters together that compose; NFKC may bring new marks
-    text = compose(text).translate(_CHARACTERS)
+    if not text.isascii():
+        # removing marks and folding case can bring letters together that compose; NFKC may bring new marks
+        text = compose(text).translate(_CHARACTERS)
     text = _SPACES.sub(" ", text).strip(" ")
     if language not in UNSPACED_LANGUAGES:
         return text

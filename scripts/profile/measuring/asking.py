@@ -10,6 +10,7 @@ from deployments.router.http.request import AUTO
 from deployments.router.text.features import extract
 from deployments.router.text.language import LanguageDetector
 from profiles.measuring.measurement import Record
+from profiles.strict import what_is_wrong
 from scripts.profile.measuring.journal import Entry, Result
 from scripts.profile.measuring.plan import Case, ProfileError
 
@@ -191,7 +192,7 @@ def _code(response: httpx.Response) -> str:
 def _fault(error: ValidationError) -> str:
     """The first fault, without what stands there: it may be the text of an answer."""
     first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'its body'}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc'])) or 'its body'}: {what_is_wrong(first)}"
 
 
 def _shown(response: httpx.Response) -> str:

@@ -26,14 +26,15 @@ class Contains(WithValues):
     substring: bool = False
 
     def check(self, evidence: Evidence) -> Verdict:
-        is_hyphenated = any("-" in value for value in self.normalised(evidence.language))
+        wanted = self.normalised(evidence.language)
+        is_hyphenated = any("-" in value for value in wanted)
         answer = evidence.answer if is_hyphenated else _DASH.sub(" — ", evidence.answer)
         text = plain(answer, evidence.language, ignore_case=self.ignore_case)
         if evidence.is_cut and ("~~" in text or "<" in text):
             # what is begun here may be struck out
             return unknown(Reason.CUT_OFF)
         try:
-            fits = self._fits(text, evidence)
+            fits = self._fits(text, wanted, evidence)
         except TooManyFalseStartsError:
             return unknown(Reason.TOO_COMPLEX)
         fit = min(fits) if self.mode == "all" else max(fits)
@@ -43,8 +44,7 @@ class Contains(WithValues):
             return unknown(Reason.CUT_OFF)
         return unknown(Reason.UNCLEAR) if fit is Fit.UNCLEAR else wrong(Reason.MISSING)
 
-    def _fits(self, text: str, evidence: Evidence) -> list[Fit]:
-        wanted = self.normalised(evidence.language)
+    def _fits(self, text: str, wanted: list[str], evidence: Evidence) -> list[Fit]:
         if self.substring:
             # the last character of a cut text may yet take a mark
             sure = text[:-1] if evidence.is_cut else text

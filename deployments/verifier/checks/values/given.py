@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator
 
 from deployments.contract.verdict import Evidence, size_to_read_chars
+from deployments.verifier.checks.answer import is_blank
 from deployments.verifier.checks.check import INLINE_CHARS, Check, Place
 from deployments.verifier.text.normalise import normalise
 
@@ -44,10 +45,10 @@ class WithValues(Check):
         size_chars = 0
         for text in values:
             # one character can stand for eighteen
-            size_chars += len(unicodedata.normalize("NFKC", text))
+            size_chars += len(text) if text.isascii() else len(unicodedata.normalize("NFKC", text))
             if size_chars > MAX_VALUES_CHARS:
                 raise ValueError(f"more than the {MAX_VALUES_CHARS} characters in all that are allowed, written out")
-        blank = [index for index, text in enumerate(values) if not normalise(text)]
+        blank = [index for index, text in enumerate(values) if is_blank(text)]
         if blank:
             raise ValueError(f"value {blank[0]} has no visible character; every answer would contain it")
         return value

@@ -1,5 +1,6 @@
 """`math`: the answer's expression has the value of a given one."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints, field_validator
@@ -7,6 +8,9 @@ from pydantic import StringConstraints, field_validator
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import Check, Place
 from deployments.verifier.expressions import MAX_EXPRESSION_CHARS, are_equal, find_expression, is_bounded, load
+
+# one longer word, or several; short ones may be products of unknowns
+_WORDS = re.compile(r"[^\W\d_]{4,}|[^\W\d_]{2,}(?:[\s,.'-]+[^\W\d_]{2,})+[.!?]?")
 
 
 class Math(Check):
@@ -20,6 +24,8 @@ class Math(Check):
     def _can_be_read(cls, value: str) -> str:
         if not is_bounded(value):
             raise ValueError("at most 30 brackets in one another and numbers of fewer than 100 digits are allowed")
+        if _WORDS.fullmatch(value.strip()) and value.strip() != "infinity":
+            raise ValueError("words are no expression; `exact` and `contains` compare texts")
         return value
 
     def prepare(self) -> None:

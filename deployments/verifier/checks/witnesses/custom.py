@@ -33,7 +33,8 @@ class Custom(Delegated):
     def refusal(self, catalogue: Catalogue) -> Refusal | None:
         if self.name in catalogue.custom_checks:
             return None
-        return Refusal(field="name", message=f"unknown check '{self.name}'; known: {sorted(catalogue.custom_checks)}")
+        known = ", ".join(sorted(catalogue.custom_checks)) or "none, as the config has no verifier.custom"
+        return Refusal(field="name", message=f"unknown check '{self.name}'; known: {known}")
 
     async def delegate(self, evidence: Evidence, aids: Aids) -> Verdict:
         custom = aids.custom_checks.get(self.name)

@@ -132,7 +132,7 @@ def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limit", "value", "message"),
     [
-        pytest.param("MAX_LINES", 2, "has more than 2 lines", id="lines"),
+        pytest.param("MAX_LINES", 2, "has more than the 2 lines", id="lines"),
         pytest.param("MAX_LINE_BYTES", 10, "line 1 has more than the 10 bytes allowed", id="line"),
         pytest.param("MAX_FILE_BYTES", 50, "has 93 bytes; at most 50 are allowed", id="file"),
     ],

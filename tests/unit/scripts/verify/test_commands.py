@@ -55,10 +55,22 @@ def test_without_a_file_to_write_verdicts_are_printed(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["reason"] == "judged_correct"
 
 
+def test_verdicts_that_go_to_a_file_are_counted(tmp_path: Path) -> None:
+    rows = [{key: value for key, value in row.items() if key != "allowed"} for row in ROWS[:4]]
+    result = laar(written(tmp_path / "rows.jsonl", list(map(json.dumps, rows))), "--json", str(tmp_path / "out.json"))
+    assert result.stdout == "2 correct, 1 wrong, 1 unknown\n"
+
+
+def test_a_refused_verification_says_why_in_our_own_words(tmp_path: Path) -> None:
+    row = {"verify": {"type": "exact", "value": " "}, "answer": "a"}
+    result = laar(written(tmp_path / "rows.jsonl", [json.dumps(row)]))
+    assert json.loads(result.stdout)["read"].startswith("value 0 has no visible character")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param("{", "line 2: Input data was truncated", id="no-json"),
+        pytest.param("{", "line 2: no JSON: Input data was truncated", id="no-json"),
         pytest.param("[]", "line 2: Expected `object`, got `array`", id="no-object"),
         pytest.param('{"verify": {"type": "none"}}', "missing required field `answer`", id="no-answer"),
         pytest.param('{"answer": "a"}', "missing required field `verify`", id="no-verify"),

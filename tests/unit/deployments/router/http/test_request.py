@@ -287,6 +287,13 @@ def test_message_of_an_error_does_not_repeat_what_is_long() -> None:
 def test_endpoint_is_told_by_the_top_level_keys() -> None:
     assert endpoint_of(chat()) is Endpoint.CHAT
     assert endpoint_of(b'{"model":"m","prompt":"x","laar":{"messages":1}}') is Endpoint.COMPLETIONS
+    with pytest.raises(ClientError, match=r"^messages: this field is needed, or `prompt` for a completion"):
+        endpoint_of(b'{"model":"auto"}')
+
+
+def test_a_message_of_ours_has_no_name_of_a_python_exception() -> None:
+    with pytest.raises(ClientError, match=r"^laar\.verify\.value: value 0 has no visible character"):
+        parse(chat(b', "laar": {"verify": {"type": "exact", "value": " "}}'))
 
 
 @pytest.mark.parametrize(
@@ -513,5 +520,5 @@ def test_a_request_is_checked_as_it_asks_else_as_the_operator_wants(more: bytes,
     found = parse_request(
         chat(more), endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=10_000), default_verify=default
     )
-    assert found.verify.type == expected  # type: ignore[attr-defined]
+    assert found.verify.model_dump()["type"] == expected
     assert found.wants_verification is (expected != "none")

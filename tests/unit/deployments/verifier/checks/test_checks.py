@@ -232,7 +232,7 @@ def refused(spec: dict[str, Any], **has: Any) -> str | None:
         ),
         pytest.param({"type": "judge", "model": "large"}, None, id="known-judge"),
         pytest.param({"type": "judge"}, None, id="default-judge"),
-        pytest.param({"type": "custom", "name": "sq"}, "name: unknown check 'sq'; known: ['sql']", id="check"),
+        pytest.param({"type": "custom", "name": "sq"}, "name: unknown check 'sq'; known: sql", id="check"),
         pytest.param({"type": "custom", "name": "sql"}, None, id="known-check"),
         pytest.param({"type": "exact", "value": "a"}, None, id="exact"),
     ],

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from deployments.contract.verdict import Outcome
 from deployments.verifier.checks import SPEC
@@ -51,6 +52,15 @@ def test_only_equal_expressions_are_correct_and_only_others_wrong(row: dict[str,
 )
 def test_math(value: str, answer: str, expected: tuple[Outcome, str]) -> None:
     assert outcome({"type": "math", "value": value}, evidence(answer)) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [pytest.param("seven apples", id="two"), pytest.param("Paris", id="one"), pytest.param("семь", id="not-latin")],
+)
+def test_words_are_no_expression(value: str) -> None:
+    with pytest.raises(ValidationError, match="words are no expression"):
+        SPEC.validate_python({"type": "math", "value": value})
 
 
 def test_algebra_runs_only_in_a_process_that_can_be_killed() -> None:
