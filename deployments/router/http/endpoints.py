@@ -44,6 +44,7 @@ from deployments.router.http.request import (
     AUTO,
     RETRY_HEADER,
     Endpoint,
+    RoutedRequest,
     endpoint_of,
     parse_feedback,
     with_retry_header,
@@ -196,8 +197,12 @@ class Endpoints:
         tenant = self._tenant(http, Role.ADMIN)
         body = await self._body(http, tenant)
         request = admit(body, endpoint_of(body), self._offer, tenant)
-        now_s = self._clock()
         request = with_retry_header(request, http.headers.get(RETRY_HEADER))
+        async with self._gate.entered(tenant):
+            return JSONResponse(self._explained(request))
+
+    def _explained(self, request: RoutedRequest) -> dict[str, Any]:
+        now_s = self._clock()
         served = self._runner.open(request, request_id="explain", arrived_s=now_s)
         decision = self._runner.decide(served)
         candidates = self._routing.builder.candidates(served.demand, served.log, now_s)
@@ -207,8 +212,8 @@ class Endpoints:
         believed = self._routing.chances.source
         estimates = [believed.estimate(c.model, served.features.cell(c.bucket)) for c in candidates]
         buckets, thinking = self._routing.buckets, self._routing.thinking
-        breakers = self._routing.load.breaker_states(now_s, tenant.id)
-        return JSONResponse(explanation(served, decision, candidates, estimates, order, buckets, breakers, thinking))
+        breakers = self._routing.load.breaker_states(now_s, request.tenant.id)
+        return explanation(served, decision, candidates, estimates, order, buckets, breakers, thinking)
 
     async def _feedback(self, http: Request) -> Response:
         """What a client found of an answer; a 200 means that the log has it."""

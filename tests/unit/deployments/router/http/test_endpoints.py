@@ -1,0 +1,179 @@
+"""The HTTP API through its door, with models that are told what to say: keys, roles, limits and errors."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from deployments.contract.secret import Secret
+from deployments.router.http.admission import Offer
+from deployments.router.http.endpoints import Endpoints
+from deployments.router.http.http_io import Endings
+from deployments.router.settings import Limits
+from deployments.router.tenants.gate import Gate
+from deployments.router.tenants.keys import ApiKeys, key_digest
+from deployments.router.tenants.tenant import Role
+from deployments.router.upkeep.request_logger import NoRequestLog
+from tests.unit.deployments.router.attempt.test_runner import Bench, breaks, hangs, says
+
+SECRET = Secret(b"of the operator")
+LIMITS = Limits(max_concurrent_requests=2, max_queued_per_key=1, queue_timeout_s=0.2, max_body_bytes=10_000)
+CHAT = "/v1/chat/completions"
+
+
+def entry(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "hash": key_digest(SECRET, f"key-{name}"), **more}
+
+
+FILE = {
+    "keys": [
+        entry("a"),
+        entry("b", models=["b"]),
+        entry("admin", roles=["ask", "feedback", "admin"]),
+        entry("tells", roles=["feedback"]),
+        entry("slow", limits={"requests_per_minute": 1}),
+    ]
+}
+
+
+class NoMetrics:
+    def request_ended(self, *_: object) -> None:
+        """Counts nothing."""
+
+
+class Service:
+    def __init__(self, **behaviours: Any) -> None:
+        self.bench, self.keys = Bench(limits=LIMITS, **behaviours), ApiKeys(SECRET, entries=())
+        self.keys.load(json.dumps(FILE).encode())
+        clock, routing = asyncio.get_running_loop().time, self.bench.routing
+        endpoints = Endpoints(
+            runner=self.bench.runner,
+            routing=routing,
+            offer=Offer(
+                models=tuple(routing.models),
+                thinkers=frozenset(),
+                custom_checks=frozenset(),
+                limits=LIMITS,
+                secret=SECRET,
+            ),
+            keys=self.keys,
+            gate=Gate(LIMITS.doors, num_routers=1, clock=clock),
+            endings=Endings(pace_s=0.2, log=NoRequestLog(), metrics=NoMetrics(), clock=clock),
+            log=None,
+            body_timeout_s=1.0,
+            keep_alive_s=1.0,
+            clock=clock,
+            wall=lambda: 0.0,
+        )
+        self.app = endpoints.app(_no_life)
+
+    async def ask(self, key: str | None = "key-a", *, path: str = CHAT, method: str = "POST", **body: Any) -> Any:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        fields = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], **body}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://laar") as client:
+            return await client.request(method, path, headers=headers, json=fields if method == "POST" else None)
+
+
+@asynccontextmanager
+async def _no_life(_app: Starlette) -> AsyncIterator[None]:
+    yield
+
+
+@pytest.mark.parametrize(
+    ("key", "method", "path", "body", "status", "code"),
+    [
+        pytest.param("key-a", "POST", CHAT, {}, 200, None, id="answer"),
+        pytest.param(None, "POST", CHAT, {}, 401, "invalid_api_key", id="no-key"),
+        pytest.param("key-x", "POST", CHAT, {}, 401, "invalid_api_key", id="wrong-key"),
+        pytest.param("key-x", "GET", "/v1/models", {}, 401, "invalid_api_key", id="models-too"),
+        pytest.param("key-tells", "POST", CHAT, {}, 403, "permission_denied", id="no-role"),
+        pytest.param("key-a", "POST", "/v1/laar/explain", {}, 403, "permission_denied", id="explain-is-for-admins"),
+        pytest.param("key-admin", "POST", "/v1/laar/explain", {}, 200, None, id="admin-explains"),
+        pytest.param("key-b", "POST", CHAT, {"model": "a"}, 404, "model_not_found", id="model-of-others"),
+        pytest.param("key-b", "POST", CHAT, {"model": "b"}, 200, None, id="own-model"),
+        pytest.param("key-b", "GET", "/v1/models/a", {}, 404, "model_not_found", id="card-of-others"),
+        pytest.param("key-a", "POST", CHAT + "/", {}, 404, "not_found", id="trailing-slash"),
+        pytest.param("key-a", "GET", CHAT, {}, 405, "method_not_allowed", id="wrong-method"),
+        pytest.param("key-a", "POST", CHAT, {"user": "x" * 10_000}, 413, "body_too_large", id="large"),
+        pytest.param("key-a", "POST", "/v1/laar/feedback", {"x": "y" * 1000}, 413, "body_too_large", id="feedback"),
+        pytest.param("key-a", "POST", CHAT, {"n": 65}, 400, "invalid_value", id="many-answers"),
+    ],
+)
+async def test_every_refusal_has_its_status_and_openais_shape(
+    key: str | None, method: str, path: str, body: dict[str, Any], status: int, code: str | None
+) -> None:
+    response = await Service(a=says("fine"), b=says("fine")).ask(key, path=path, method=method, **body)
+    assert response.status_code == status
+    if code is not None:
+        assert response.json()["error"]["code"] == code
+        assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+    assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+async def test_auto_chooses_among_the_tenants_models() -> None:
+    service = Service(a=says("fine"), b=says("fine"))
+    assert [(await service.ask(f"key-{who}")).headers["x-laar-model"] for who in "ab"] == ["a", "b"]
+    listed = (await service.ask("key-b", path="/v1/models", method="GET")).json()["data"]
+    assert [card["id"] for card in listed] == ["auto", "b"]
+
+
+async def test_key_is_rotated_under_load_without_a_failed_request() -> None:
+    service, first = Service(a=says("fine")), FILE["keys"]
+    statuses = []
+    for step in range(30):
+        if step == 10:
+            second = entry("a") | {"hash": key_digest(SECRET, "key-2")}
+            service.keys.load(json.dumps({"keys": [*first, second]}).encode())
+        if step == 20:
+            service.keys.load(json.dumps({"keys": [*first[1:], second]}).encode())
+        statuses.append((await service.ask("key-a" if step < 15 else "key-2")).status_code)
+    assert set(statuses) == {200}
+    assert (await service.ask("key-a")).status_code == 401
+
+
+async def test_tenant_beyond_its_rate_is_told_when_to_come_again() -> None:
+    service = Service(a=says("fine"))
+    assert (await service.ask("key-slow")).status_code == 200
+    refused = await service.ask("key-slow")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert int(refused.headers["retry-after"]) == 60
+    assert (await service.ask("key-a")).status_code == 200
+
+
+async def test_full_router_refuses_the_greedy_key_and_serves_the_other_when_a_place_gets_free() -> None:
+    service = Service(a=hangs, b=says("fine"))
+    greedy = [asyncio.create_task(service.ask("key-a", model="a")) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    refused = await service.ask("key-a", model="a")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")
+    other = asyncio.create_task(service.ask("key-b"))
+    await asyncio.sleep(0.05)
+    greedy[0].cancel()
+    assert (await other).status_code == 200
+    for task in greedy:
+        task.cancel()
+    await asyncio.gather(*greedy, return_exceptions=True)
+
+
+async def test_failures_of_one_key_are_not_anothers() -> None:
+    service = Service(a=breaks, b=says("fine"))
+    for number in range(3):
+        await service.ask("key-a", model="a", user=str(number))
+    load, now_s = service.bench.routing.load, asyncio.get_running_loop().time()
+    holders = [{"authorization": f"Bearer key-{who}"} for who in ("a", "admin")]
+    ids = [service.keys.tenant_of(holder, Role.ASK, 0.0).id for holder in holders]
+    assert [load.unhealthy(now_s, tenant) for tenant in ids] == [{0}, set()]
+    told = (await service.ask("key-admin", path="/v1/laar/explain")).json()["candidates"]
+    assert (told[0]["model"], told[0]["breaker"], told[0]["exclusion"]) == ("a", "closed", None)
+
+
+async def test_verifier_that_is_gone_leaves_an_answer_unverified() -> None:
+    service = Service(a=says("right"))
+    service.bench.backend.verifier_breaks = 99
+    answer = await service.ask(laar={"verify": {"type": "contains", "value": "right"}})
+    assert (answer.status_code, answer.headers["x-laar-verified"]) == (200, "false")
