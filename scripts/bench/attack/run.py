@@ -73,9 +73,8 @@ def _bodies(at: Target) -> Mapping[str, tuple[str, Any]]:
 
 
 def _flood(path: str, body: Any) -> Attack:
-    data = json.dumps(body, ensure_ascii=False).encode()
-
     async def attack(at: Target) -> None:
+        data = json.dumps(body, ensure_ascii=False).encode()
         headers = {"authorization": f"Bearer {at.attacker}"}
         async with httpx.AsyncClient(base_url=at.url, headers=headers, timeout=TIMEOUT_S) as client:
 
