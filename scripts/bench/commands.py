@@ -224,6 +224,19 @@ def bench_simulate(
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
+@bench.command("retries")
+def bench_retries(
+    json_path: JsonPath = None,
+    check: Check = False,
+    prompts: Annotated[int, typer.Option(min=6, help="Prompts that both ways get.")] = 60,
+    seed: int = 7,
+) -> None:
+    """A client that checks answers itself and sends them back, beside the router's own loop, on two embedded models."""
+    from scripts.bench.ttca import retries
+
+    raise typer.Exit(finish(retries.run(prompts=prompts, seed=seed), json_path=json_path, check=check))
+
+
 @bench.command("ttca")
 def bench_ttca(
     context: typer.Context,
