@@ -151,6 +151,12 @@ class RouterSettings(BaseModel):
         le=30 * 86400,
         description="A client's retry goes on with the time and the attempts of a first request that is no older.",
     )
+    regenerate_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=3600,
+        description="The same request again within this time goes to another model, as far as there is one; 0: never.",
+    )
     learning: Learning = Learning()
     goodput: Goodput = Goodput()
     num_replicas: PositiveInt = 1

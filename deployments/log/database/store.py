@@ -237,7 +237,8 @@ def _moment(seconds: float) -> datetime:
 def _request_row(record: RequestRecord) -> dict[str, Any]:
     fields = {name: getattr(record, name) for name in record.__struct_fields__}
     del fields["attempts"]
-    return {"arrived_at": _moment(fields.pop("arrived_at_s")), **fields}
+    tried = list(fields.pop("tried")) or None
+    return {"arrived_at": _moment(fields.pop("arrived_at_s")), "tried": tried, **fields}
 
 
 def _attempt_rows(record: RequestRecord) -> Iterator[dict[str, Any]]:

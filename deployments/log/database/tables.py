@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -62,6 +63,7 @@ requests = Table(
     Column("retry_of", String(64)),
     Column("prompt_text", Text),
     Column("policy", String(32)),
+    Column("tried", JSON(none_as_null=True)),
     Index("ix_requests_arrived_at", "arrived_at"),
     Index("ix_requests_retry_of", "retry_of"),
 )

@@ -60,6 +60,7 @@ class LoggedRequest:
     """A request that the log has; `attempts` are rows by index, which pruning may have taken away.
 
     A client that named its `model` chose what would be learned of it: that teaches nothing.
+    `tried` are models that were wrong before it, in the client's earlier requests.
     """
 
     request_id: str
@@ -69,6 +70,7 @@ class LoggedRequest:
     api_key_hash: str
     answer_index: int | None
     model: str
+    tried: Sequence[str] | None = None
     attempts: dict[int, Any] = field(default_factory=dict)
 
     @property
@@ -102,7 +104,7 @@ class LoggedRequest:
             prompt_tokens=attempt.prompt_tokens,
             correct=correct,
             check=check,
-            failed=tuple(dict.fromkeys(wrong)),
+            failed=tuple(dict.fromkeys([*(self.tried or ()), *wrong])),
             replica=replica,
             tenant=self.api_key_hash,
         )
@@ -205,6 +207,7 @@ def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, LoggedReques
             columns.api_key_hash,
             columns.answer_index,
             columns.model,
+            columns.tried,
         )
         .join(changes, and_(changes.c.request_id == columns.request_id, changes.c.correct.is_(None)))
         .where(columns.request_id.in_(wanted))

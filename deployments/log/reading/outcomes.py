@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, or_, select
 
 from deployments.contract.verdict import was_right
 from deployments.log.database.tables import attempts, feedback, requests
@@ -27,7 +27,7 @@ def logged_attempts(connection: Connection, *, since: datetime, limit: int) -> l
         select(
             *(attempts.c[name] for name in _COLUMNS),
             requests.c.answer_index,
-            requests.c.retry_of,
+            or_(requests.c.retry_of.is_not(None), requests.c.tried.is_not(None)).label("is_retry"),
             requests.c.prompt_chars,
             feedback.c.correct.label("said"),
         )
@@ -54,7 +54,7 @@ def _attempt(row: Row[Any], spent_s: float) -> JudgedAttempt:
     return JudgedAttempt(
         request_id=row.request_id,
         num_before=row.attempt_index,
-        is_retry=row.retry_of is not None,
+        is_retry=row.is_retry,
         began_s=row.arrived_at.timestamp() + spent_s,
         model=row.model,
         bucket=row.bucket,

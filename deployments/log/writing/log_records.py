@@ -18,7 +18,8 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """A request that has ended, with all its attempts in order: both go into the log together or not at all.
 
     `answer_index` is the attempt whose answer the client got; `arrived_at_s` counts from 1970 in UTC. `policy` is
-    the one that chose, whether the request named it or not; None where the request named a model.
+    the one that chose, whether the request named it or not; None where the request named a model. `tried` are the
+    models whose answers to earlier requests were no good, once for each answer.
     """
 
     request_id: str
@@ -41,6 +42,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     replica: str
     retry_of: str | None = None
     policy: str | None = None
+    tried: tuple[str, ...] = ()
     prompt_text: str | None = None
     attempts: tuple[LoggedAttempt, ...] = ()
 

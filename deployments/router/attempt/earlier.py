@@ -21,13 +21,15 @@ class Earlier:
     """How often each model was wrong on the same prompt before, in the order in which they answered.
 
     0 means that it is not known whether the answer was wrong. `repeating` models would give the same answer again.
-    `num_attempts` were made, the first `since_s` before this request.
+    `num_attempts` were made, the first `since_s` before this request. `is_guess` if the client did not say that this is
+    a retry.
     """
 
     wrong: Mapping[str, int] = field(default_factory=dict)
     repeating: frozenset[str] = frozenset()
     num_attempts: int = 0
     since_s: float = 0.0
+    is_guess: bool = False
 
     @property
     def failed_models(self) -> tuple[str, ...]:

@@ -6,15 +6,17 @@ So any router replica that knows the secret goes on where another one was, and n
 import base64
 import hashlib
 import hmac
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from deployments.contract.errors import ForgedRetryError
 from deployments.router.attempt.earlier import MAX_STATE_BYTES, NOTHING_EARLIER, Earlier, RetryState, unpacked
 from deployments.router.attempt.served_request import ServedRequest
-from deployments.router.attempt.tries import FAULTS, Attempt, Status
-from deployments.router.http.request import RETRY_FIELD, RoutedRequest
+from deployments.router.attempt.tries import FAULTS, Attempt, Status, Tries
+from deployments.router.http.request import AUTO, RETRY_FIELD, RoutedRequest
 
+MAX_KEYS, MAX_OF_A_KEY = 1024, 128
 _SIGNATURE_BYTES = 12
 _STATE = b"laar retry state"
 
@@ -37,6 +39,39 @@ class Seal:
         return state if is_genuine and len(state) <= MAX_STATE_BYTES else None
 
 
+class RecentRequests:
+    """What was tried for the latest requests of each API key, as one router replica has seen them.
+
+    Bodies are kept as keyed hashes only. One key cannot push out what another one has asked.
+    """
+
+    def __init__(self, secret: bytes, *, window_s: float, clock: Callable[[], float]) -> None:
+        self._secret, self._window_s, self._clock = secret[:64], window_s, clock
+        self._of_key: OrderedDict[str, OrderedDict[bytes, tuple[float, Earlier]]] = OrderedDict()
+
+    def remember(self, body: bytes, api_key_hash: str, tried: Earlier) -> None:
+        if not self._window_s:
+            return
+        latest = self._of_key.setdefault(api_key_hash, OrderedDict())
+        self._of_key.move_to_end(api_key_hash)
+        latest[name := self._name(body)] = (self._clock(), tried)
+        latest.move_to_end(name)
+        if len(latest) > MAX_OF_A_KEY:
+            latest.popitem(last=False)
+        if len(self._of_key) > MAX_KEYS:
+            self._of_key.popitem(last=False)
+
+    def found(self, body: bytes, api_key_hash: str) -> Earlier | None:
+        """What was tried for the same body within the window."""
+        if not (latest := self._of_key.get(api_key_hash)):
+            return None
+        at_s, tried = latest.get(self._name(body), (0.0, None))
+        return tried if self._clock() - at_s <= self._window_s else None
+
+    def _name(self, body: bytes) -> bytes:
+        return hashlib.blake2b(body, digest_size=16, key=self._secret).digest()
+
+
 class Retries:
     """Reads what a request says of earlier ones, and writes what the next one may say of it."""
 
@@ -46,10 +81,11 @@ class Retries:
         models: Sequence[str],
         seal: Seal,
         within_s: float,
+        recent: RecentRequests,
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
-        self._models, self._seal, self._within_s = models, seal, within_s
+        self._models, self._seal, self._within_s, self._recent = models, seal, within_s, recent
         self._clock, self._wall = clock, wall
 
     def earlier(self, request: RoutedRequest, api_key_hash: str) -> Earlier:
@@ -58,8 +94,11 @@ class Retries:
         A retry that comes later than `within_s` after the first request has a clock and attempts of its own.
         Raises ForgedRetryError if that id was not given to this API key by an application with one of the secrets.
         """
+        options = request.options
+        if options.retry_of is None and not options.tried and request.model == AUTO:
+            return self._recent.found(request.body, api_key_hash) or NOTHING_EARLIER
         named = self._named(request, api_key_hash)
-        said = {model: max(1, named.wrong.get(model, 0)) for model in request.options.tried}
+        said = {model: max(1, named.wrong.get(model, 0)) for model in options.tried}
         if not said:
             return named
         same = frozenset(said) if request.is_repeatable else frozenset()
@@ -73,20 +112,27 @@ class Retries:
         log = served.log
         if not log.attempts and answering is None:
             return
-        wrong, repeating = dict(log.earlier.wrong), set(log.earlier.repeating)
-        for model, times in _answered(log.attempts, answering).items():
-            wrong[model] = wrong.get(model, 0) + times
-            if log.is_repeatable:
-                repeating.add(model)
+        tried = _tried(log, answering)
         state = RetryState(
             first_at_s=self._wall() - (self._clock() - served.first_s),
             num_attempts=log.earlier.num_attempts + len(log.attempts) + (answering not in (None, *log.answered)),
             sampling=served.request.sampling,
-            wrong=wrong,
-            repeating=frozenset(repeating),
+            wrong=tried.wrong,
+            repeating=tried.repeating,
         )
         sealed = self._seal.sealed(state.packed(), served.request_id, served.api_key_hash)
-        served.tried, served.told_id = tuple(wrong), f"{served.request_id}.{sealed}"
+        served.tried, served.told_id = tuple(tried.wrong), f"{served.request_id}.{sealed}"
+
+    def answered(self, served: ServedRequest, answer: Attempt) -> None:
+        """Remember what the client was given, in case it sends the same request again; not what was found correct.
+
+        Once every model would repeat itself there is nothing to remember: the same request begins anew.
+        """
+        tried = _tried(served.log, answer.model)
+        if served.request.model == AUTO and answer.status is not Status.CORRECT:
+            is_over = tried.repeating.issuperset(self._models)
+            kept = NOTHING_EARLIER if is_over else replace(tried, is_guess=True)
+            self._recent.remember(served.request.body, served.api_key_hash, kept)
 
     def _named(self, request: RoutedRequest, api_key_hash: str) -> Earlier:
         earlier_id, _, sealed = (request.options.retry_of or "").partition(".")
@@ -101,6 +147,16 @@ class Retries:
         found = Earlier(wrong=state.wrong, repeating=state.repeating)
         is_late = since_s > self._within_s
         return found if is_late else replace(found, num_attempts=state.num_attempts, since_s=since_s)
+
+
+def _tried(log: Tries, answering: str | None) -> Earlier:
+    """What the next request may be told to have been tried."""
+    wrong, repeating = dict(log.earlier.wrong), set(log.earlier.repeating)
+    for model, times in _answered(log.attempts, answering).items():
+        wrong[model] = wrong.get(model, 0) + times
+        if log.is_repeatable:
+            repeating.add(model)
+    return Earlier(wrong=wrong, repeating=frozenset(repeating))
 
 
 def _answered(attempts: Sequence[Attempt], answering: str | None) -> dict[str, int]:

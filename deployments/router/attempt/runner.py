@@ -31,6 +31,7 @@ from deployments.contract.errors import (
 from deployments.contract.reply import MAX_ANSWER_BYTES, Chunk, Reply, reply_of
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict, wrong
 from deployments.router.attempt.beginnings import Beginning, PlainSpeakers
+from deployments.router.attempt.earlier import NOTHING_EARLIER
 from deployments.router.attempt.retries import Retries
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Spared, Status, StopReason, Tries
@@ -128,6 +129,10 @@ class Runner:
         decision = self._routing.decide(
             served.request, served.demand, served.log, turn=served.turn, now_s=self._clock(), may_explore=may_explore
         )
+        if decision is None and served.log.is_only_guessed:
+            # nobody said that the same request should go elsewhere
+            served.log.earlier = NOTHING_EARLIER
+            return self.decide(served, may_explore=may_explore)
         if decision is not None and not served.log.attempts:
             served.bucket_label = self._routing.buckets.label(decision.chosen.bucket)
         return decision
@@ -141,6 +146,7 @@ class Runner:
             raise
         self._retries.tell(served, answer.model)
         self._ledger.answer_ready(served, answer)
+        self._retries.answered(served, answer)
         return answer
 
     async def pass_through(self, served: ServedRequest) -> tuple[str, AsyncGenerator[Chunk, None]]:
@@ -167,7 +173,7 @@ class Runner:
             decision = self.decide(served, may_explore=True)
             if decision is None:
                 return StopReason.NO_MODEL_LEFT
-            if decision.chance_left < self._settings.give_up_below:
+            if decision.chance_left < self._settings.give_up_below and not served.log.is_only_guessed:
                 return StopReason.UNLIKELY
             self._book(served, await self._attempt(served, decision))
             if _is_invalid(served.log):
@@ -332,6 +338,7 @@ class Runner:
     def _finished(self, served: ServedRequest, attempt: Attempt, chunk: Chunk) -> Chunk:
         """The chunk that closes the answer, with the `laar` object; by then the log has what it says."""
         self._ledger.answer_ready(served, attempt)
+        self._retries.answered(served, attempt)
         return sse.with_laar(chunk, laar_json(served, self._clock()))
 
     async def _next_chunk(

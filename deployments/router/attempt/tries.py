@@ -181,6 +181,11 @@ class Tries:
         return not self.attempts and not self.earlier.wrong
 
     @property
+    def is_only_guessed(self) -> bool:
+        """Whether nothing has been tried but for a request that was the same."""
+        return not self.attempts and self.earlier.is_guess
+
+    @property
     def is_verified(self) -> bool:
         return any(a.status is Status.CORRECT for a in self.attempts)
 

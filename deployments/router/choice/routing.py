@@ -147,7 +147,7 @@ class Routing:
         Without verification one answer is all it gets, unless its client looks for itself and asks again.
         """
         options = request.options
-        client_retries = options.client_retries or options.retry_of is not None or bool(tries.earlier.wrong)
+        client_retries = options.client_retries or options.retry_of is not None or bool(options.tried)
         attempts_left: int | None = max(1, tries.max_attempts - len(tries.attempts))
         if not request.wants_verification:
             attempts_left = None if client_retries else 1

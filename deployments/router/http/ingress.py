@@ -17,7 +17,7 @@ from deployments.engines.settings import RemotePlan
 from deployments.log.settings import LogPlan
 from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.backend import ServeBackend
-from deployments.router.attempt.retries import Retries, Seal
+from deployments.router.attempt.retries import RecentRequests, Retries, Seal
 from deployments.router.attempt.runner import Runner
 from deployments.router.choice.budgets import thinking_of
 from deployments.router.choice.routing import Routing
@@ -96,6 +96,7 @@ class Router:
             models=self._offer.models,
             seal=Seal(retry_secrets),
             within_s=settings.retry_within_s,
+            recent=RecentRequests(retry_secrets[0], window_s=settings.regenerate_s, clock=self._clock),
             clock=self._clock,
             wall=time.time,
         )

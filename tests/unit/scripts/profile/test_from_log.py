@@ -147,6 +147,7 @@ def test_what_a_client_asks_again_is_no_fair_sample(fit: Fit) -> None:
         lately(1, tried("a", "unverified")),
         lately(2, tried("b", "correct"), retry_of=request_id(1)),
         lately(3, tried("b", "wrong"), tried("c", "correct"), retry_of=request_id(1)),
+        lately(4, tried("b", "correct"), tried=("a",)),
     )
     assert (cells(found, "a"), cells(found, "b"), found.pairs) == ([], [], ())
 

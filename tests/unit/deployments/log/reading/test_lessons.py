@@ -106,6 +106,11 @@ def test_feedback_teaches_of_the_answer_given_after_the_failures_before_it(store
     )
 
 
+def test_models_that_were_wrong_in_earlier_requests_have_failed_before(store: Store) -> None:
+    store.write([asked(1, WRONG, tried("b"), tried=("c", "a"))])
+    assert [lesson.failed for lesson in lessons(store)] == [("c", "a"), ("c", "a")]
+
+
 def test_feedback_in_front_of_its_request_counts_when_the_request_comes(store: Store) -> None:
     assert verdicts(store, said(1, True), said(2, True), asked(1, UNVERIFIED)) == [("a", True, False)]
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from deployments.contract.errors import DeadlineError, ForgedRetryError, NothingNewError
 from deployments.router.attempt.earlier import MAX_STATE_BYTES, MAX_TRIED, Earlier, RetryState, unpacked
-from deployments.router.attempt.retries import Seal
+from deployments.router.attempt.retries import MAX_OF_A_KEY, RecentRequests, Seal
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.choice.policy import Exclusion
 from deployments.router.http.answers import laar_object, tried_header
@@ -271,3 +272,58 @@ async def test_id_without_what_was_tried_says_only_that_it_is_a_retry() -> None:
 def test_a_header_that_would_be_too_long_names_the_latest_models() -> None:
     told = tried_header([f"{index:03d}" + "x" * 297 for index in range(9)])["x-laar-tried"]
     assert [name[:3] for name in told.split(",")] == ["006", "007", "008"]
+
+
+# -- the same request again -----------------------------------------------------------------------------------
+
+
+async def models_of(bench: Bench, number: int, laar: Mapping[str, object] | None = None, **fields: Any) -> list[str]:
+    return [(await answered(bench, laar, **{"user": "same", **fields})).log.attempts[-1].model for _ in range(number)]
+
+
+async def test_same_request_again_goes_to_another_model_and_begins_anew_after_the_last() -> None:
+    bench = Bench(regenerate_s=30.0, a=says("no"), b=says("no"))
+    assert await models_of(bench, 3) == ["a", "b", "a"]
+    assert await models_of(bench, 2, key="another") == ["a", "b"]
+    assert await models_of(bench, 1, user="another") == ["a"]
+
+
+async def test_same_request_is_an_ordinary_one_after_the_window_or_if_its_answer_was_verified_or_by_default() -> None:
+    bench = Bench(regenerate_s=30.0, a=says("right"), b=says("right"))
+    assert await models_of(bench, 2, RIGHT) == ["a", "a"]
+    assert await models_of(bench, 1) == ["a"]
+    await asyncio.sleep(31.0)
+    assert await models_of(bench, 1) == ["a"]
+    assert await models_of(Bench(a=says("no"), b=says("no")), 2) == ["a", "a"]
+
+
+async def test_same_stream_again_goes_to_another_model() -> None:
+    bench = Bench(regenerate_s=30.0, a=says("no"), b=says("no"))
+    found = []
+    for _ in range(2):
+        served = bench.served(stream=True, user="same")
+        model, chunks = await bench.runner.pass_through(served)
+        found.append(model)
+        async for _chunk in chunks:
+            pass
+    assert found == ["a", "b"]
+
+
+async def test_same_request_again_is_never_refused_for_that() -> None:
+    bench = Bench(regenerate_s=30.0, give_up_below=0.99, a=says("no"), b=says("no"))
+    assert await models_of(bench, 2) == ["a", "b"]
+    assert await models_of(bench, 1) == ["a"]
+    served = bench.served(user="same")
+    assert served.log.earlier.is_guess
+    served.log.earlier = replace(served.log.earlier, wrong={"a": 1, "b": 1}, repeating=frozenset({"a", "b"}))
+    await bench.runner.answer(served)
+    assert outcome(served) == [("a", "unverified")]
+
+
+def test_recent_requests_of_a_key_are_bounded() -> None:
+    recent = RecentRequests(b"s", window_s=1.0, clock=lambda: 0.0)
+    for number in range(MAX_OF_A_KEY + 1):
+        recent.remember(b"%d" % number, "key", Earlier(num_attempts=number))
+    assert recent.found(b"0", "key") is None
+    assert recent.found(b"1", "key") == Earlier(num_attempts=1)
+    assert recent.found(b"1", "other") is None

@@ -24,7 +24,7 @@ from deployments.contract.errors import (
 from deployments.contract.reply import Chunk, Reply
 from deployments.engines.openai_answers import DONE_EVENT, StreamReader, failure, unchanged
 from deployments.router.attempt.beginnings import PLAIN_ANSWERS
-from deployments.router.attempt.retries import Retries, Seal
+from deployments.router.attempt.retries import RecentRequests, Retries, Seal
 from deployments.router.attempt.runner import BackendError, Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
@@ -192,6 +192,7 @@ class Bench:
         limits: Limits | None = None,
         latency_s: float = 1.0,
         give_up_below: float = 0.0,
+        regenerate_s: float = 0.0,
         **behaviours: Behaviour,
     ) -> None:
         self.backend = FakeBackend(behaviours)
@@ -208,7 +209,12 @@ class Bench:
             observer=self.seen,
             ledger=self.ledger,
             retries=Retries(
-                models=tuple(behaviours), seal=Seal([SECRET]), within_s=100.0, clock=now, wall=lambda: now() + EPOCH_S
+                models=tuple(behaviours),
+                seal=Seal([SECRET]),
+                within_s=100.0,
+                recent=RecentRequests(SECRET, window_s=regenerate_s, clock=now),
+                clock=now,
+                wall=lambda: now() + EPOCH_S,
             ),
             settings=RouterSettings.model_validate({"unverified": unverified, "give_up_below": give_up_below}),
             limits=limits or Limits(),
@@ -216,10 +222,10 @@ class Bench:
         )
 
     def served(self, laar: Mapping[str, object] | None = None, *, key: str = "", **fields: object) -> ServedRequest:
-        body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0, **fields}
-        # no two of them are the same request
+        # no two of them are the same request, if it is not said that they are
         self._number += 1
-        body |= {"laar": laar or {}, "user": str(self._number)}
+        body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0}
+        body |= {"laar": laar or {}, "user": str(self._number), **fields}
         raw = json.dumps(body).encode()
         request = parse_request(raw, endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=100_000))
         now_s = asyncio.get_running_loop().time()
