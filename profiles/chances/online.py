@@ -26,8 +26,9 @@ CELL_SCALES = (0.05, 2.0)
 AFTER_FAILURE_SHIFT, AFTER_FAILURE_SCALE = -0.7, 2.0
 # After an alarm a model's deviations are taken to be so many times as uncertain as in the beginning.
 ALARM_WIDENING = 4.0
-# One verdict moves no chance further than this.
-MOST_MOVED = 0.05
+# One verdict moves no chance further than `MOST_MOVED` whose interval in the profile is no wider than `WELL_PROFILED`.
+# Others may have to be learned quickly.
+WELL_PROFILED, MOST_MOVED = 0.15, 0.05
 QUANTILE = 1.959964
 SURE = 1e-6
 NOTHING_MEASURED = Trusts()
@@ -166,7 +167,8 @@ class Learner:
         ).tolist()
         if is_after:
             expected = float(expit(logit(expected) + self._after_failure.mean[row, 0]))
-        self._step(key, row, bucket, expected, trust, correct, is_after=is_after, weight=weight, now=float(now))
+        bounded = float(now) if offline.high - offline.low <= WELL_PROFILED else None
+        self._step(key, row, bucket, expected, trust, correct, is_after=is_after, weight=weight, now=bounded)
         alarms = (
             []
             if is_after or weight < 1
@@ -191,11 +193,11 @@ class Learner:
         *,
         is_after: bool,
         weight: float,
-        now: float,
+        now: float | None,
     ) -> None:
         """One step of the filter, along the derivative of the verdict's likelihood by the log-odds.
 
-        The verdict counts for `weight`, and for less where it would move the chance, which is `now`, too far.
+        The verdict counts for `weight`, and for less where it would move the chance too far from what it is `now`.
         """
         own = [(level, level.place(row, bucket)) for level in self._levels(key)]
         beside = [(self._after_failure, (row, 0))] if is_after else []
@@ -211,7 +213,8 @@ class Learner:
                 information += pull * pull / chance
                 surprise = pull / chance if verdict is said else surprise
         sums = [sum(float(level.variance[at]) for level, at in places) for places in (own, beside)]
-        weight = min(weight, _most_moved(now, surprise) / max(abs(surprise) * sums[0], SURE))
+        if now is not None:
+            weight = min(weight, _most_moved(now, surprise) / max(abs(surprise) * sums[0], SURE))
         surprise, information = weight * surprise, weight * information
         damping = 1 + information * sum(sums)
         for places, together in zip((own, beside), sums, strict=True):
