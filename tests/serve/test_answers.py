@@ -48,6 +48,19 @@ def test_wrong_answer_is_retried_to_a_verified_one(client: httpx.Client) -> None
     assert attempts_s <= answer["laar"]["ttca_s"] < attempts_s + 1
 
 
+def test_auto_takes_its_check_from_the_response_format(client: httpx.Client) -> None:
+    body = chat(response_format={"type": "json_object"}, laar={"verify": {"type": "auto"}, "max_attempts": 1})
+    answer = client.post(PATH, json=body).json()
+    assert {a["reason"] for a in answer["laar"]["attempts"]} == {"not_json"}
+
+
+def test_words_where_a_call_is_expected_are_wrong(client: httpx.Client) -> None:
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+    body = chat(tools=tools, laar={"verify": {"type": "tool_call", "calls": [{"name": "look"}]}, "max_attempts": 1})
+    answer = client.post(PATH, json=body).json()
+    assert {(a["verdict"], a["reason"]) for a in answer["laar"]["attempts"]} == {("wrong", "no_call")}
+
+
 def test_completions_are_routed_too(client: httpx.Client) -> None:
     body = {"model": "auto", "prompt": 'Where? <sim answer="at home">', "temperature": 0, "laar": AT_HOME}
     answer = client.post("/v1/completions", json=body).json()
