@@ -59,6 +59,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
                 slots=engine.slots,
                 takes_salt=model.remote is None or model.remote.takes_cache_salt,
                 price=model.price,
+                cold_start_s=model.cold_start_s if engine.scales_to_zero else None,
             )
             for model, engine in ((model, model.engine_config) for model in config.models)
         ],

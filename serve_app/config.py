@@ -46,6 +46,9 @@ class ModelConfig(_Strict):
         default_factory=dict,
         description="Fields of ray.serve.llm.LLMConfig. `model_source: embedded:<name>` takes an embedded model.",
     )
+    cold_start_s: PositiveFloat = Field(
+        default=120.0, description="Seconds to the first token of a model that scales to zero and has no replica."
+    )
     simulated: SimulatedSettings | None = None
     remote: RemoteSettings | None = None
     price: Price = Field(default=FREE, description="What its tokens cost, for the keys' limits of spend.")

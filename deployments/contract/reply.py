@@ -44,7 +44,8 @@ class Reply(msgspec.Struct, frozen=True):
     `text` is what the model said, without what its engine keeps apart: its reasoning, its calls of tools, and the
     `refusal` with which it declined to answer. `finish_reason` says why it stopped. An answer that was streamed has
     `chunks` in the place of a body. `invalid_request` marks a body that no model would take, so that it is not tried
-    elsewhere. `retry_after_s` is after what time an engine that is full wants to be asked again.
+    elsewhere. `retry_after_s` is after what time an engine that is full wants to be asked again. `in_flight` is how
+    many requests the replica that answered still has under way.
     """
 
     status: int
@@ -58,6 +59,7 @@ class Reply(msgspec.Struct, frozen=True):
     refusal: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     chunks: tuple[Chunk, ...] = ()
+    in_flight: int | None = None
 
 
 # a chunk on its way between processes: pickle takes a tenth of the time for a tuple that it takes for a struct

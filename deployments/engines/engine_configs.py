@@ -44,6 +44,11 @@ class EngineConfig(ABC):
         """Whether the engine keeps a prompt that it has read."""
 
     @property
+    def scales_to_zero(self) -> bool:
+        """Whether it may have no replica until a request wants one."""
+        return False
+
+    @property
     def fault(self) -> str | None:
         return None
 
@@ -86,6 +91,11 @@ class VllmConfig(EngineConfig):
     def has_prefix_cache(self) -> bool:
         # vLLM does unless told otherwise
         return bool(self.engine_kwargs.get("enable_prefix_caching", True))
+
+    @property
+    def scales_to_zero(self) -> bool:
+        scaling = (self.llm_config.get("deployment_config") or {}).get("autoscaling_config")
+        return isinstance(scaling, Mapping) and scaling.get("min_replicas") == 0
 
     @property
     def fault(self) -> str | None:

@@ -6,10 +6,12 @@ the answer goes back as bytes. That spares every request a second validation and
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from jinja2 import TemplateError
+from msgspec.structs import replace
 from pydantic import ValidationError
 from ray.serve import Application
 from ray.serve.llm import LLMConfig, build_llm_deployment
@@ -32,8 +34,19 @@ REQUEST_TYPES = {"chat": ChatCompletionRequest, "completions": CompletionRequest
 class ModelServer(LLMServer):  # type: ignore[misc]
     """`LLMServer` plus `generate` and `generate_stream`, which take the bytes of an OpenAI request."""
 
+    _in_flight = 0
+
     async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         """Answer without streaming; `overrides` replace fields of the request (`stream` is always off)."""
+        with self._counted():
+            found = await self._generate(endpoint, body, overrides)
+        return replace(found, in_flight=self._in_flight)
+
+    async def in_flight(self) -> int:
+        """How many requests this replica has under way, whoever sent them."""
+        return self._in_flight
+
+    async def _generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         request = self._parse(endpoint, body, {**overrides, "stream": False, "stream_options": None})
         if isinstance(request, Reply):
             return request
@@ -55,22 +68,31 @@ class ModelServer(LLMServer):  # type: ignore[misc]
             return
         reader = StreamReader(unchanged, failure)
         has_begun = False
-        try:
-            async for batch in await self._call(endpoint, request):
-                first = batch[0] if isinstance(batch, list) else batch
-                if not isinstance(first, str):
-                    yield to_reply(first)
-                    return
-                has_begun = True
-                for chunk in reader.feed(("".join(batch) if isinstance(batch, list) else batch).encode()):
-                    yield packed(chunk)
-        except _OF_REQUEST as error:
-            if has_begun:
-                raise
-            yield _unreadable(error)
-            return
+        with self._counted():
+            try:
+                async for batch in await self._call(endpoint, request):
+                    first = batch[0] if isinstance(batch, list) else batch
+                    if not isinstance(first, str):
+                        yield to_reply(first)
+                        return
+                    has_begun = True
+                    for chunk in reader.feed(("".join(batch) if isinstance(batch, list) else batch).encode()):
+                        yield packed(chunk)
+            except _OF_REQUEST as error:
+                if has_begun:
+                    raise
+                yield _unreadable(error)
+                return
         for chunk in reader.end():
             yield packed(chunk)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
 
     def _parse(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Any:
         try:

@@ -28,6 +28,9 @@ KEEP_ALIVE_S = 2.0
 ACCOUNTING_S = 5.0
 # After its last event a stream has so long to end, so that its connection can be used again.
 CLOSING_S = 1.0
+MAX_METRICS_BYTES = 4 * 1024 * 1024
+# A server that does not tell its load is not asked for so long.
+SILENT_S = 60.0
 # A server that failed a request is asked after the others for so long.
 RESTING_S = 5.0
 # without the key that a server wants nothing can be asked of it
@@ -41,7 +44,7 @@ class _RemoteServer:
     """One of the servers; `status` is what it said when it was last probed, None if it did not answer then.
 
     `told` is the status of a request by which the operator was told last that something is wrong; `full_until_s` is
-    when it wants to be asked again after a 429.
+    when it wants to be asked again after a 429, `silent_until_s` when it may have metrics again.
     """
 
     url: str
@@ -49,6 +52,7 @@ class _RemoteServer:
     told: int | None = None
     rests_until_s: float = 0.0
     full_until_s: float = 0.0
+    silent_until_s: float = 0.0
     in_flight: int = 0
     last_turn: int = 0
 
@@ -106,6 +110,12 @@ class RemoteModel:
         await asyncio.gather(*map(self._probe, self._places))
         return sum(_is_well(place.status) for place in self._places)
 
+    async def in_flight(self) -> float | None:
+        """Requests that a server runs and queues on average, whoever sent them; None where one is silent."""
+        told = await asyncio.gather(*(self._told_load(place) for place in self._places if _is_well(place.status)))
+        known = [number for number in told if number is not None]
+        return sum(known) / len(known) if known and len(known) == len(told) else None
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
@@ -121,6 +131,21 @@ class RemoteModel:
             # an error where somebody must mend something, which Ray's buffer of log records does not hold back
             level = logging.INFO if status == 200 else logging.ERROR
             logger.log(level, "model '%s': %s/models now answers %s", self._plan.name, place.url, status or "nothing")
+
+    async def _told_load(self, place: _RemoteServer) -> float | None:
+        """By the server's metrics, which stand beside the API and not under it."""
+        if time.monotonic() < place.silent_until_s:
+            return None
+        found = None
+        with suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError, EngineError):
+            url = place.url.removesuffix("/v1") + "/metrics"
+            async with asyncio.timeout(CONNECT_TIMEOUT_S), self._http().get(url, allow_redirects=False) as response:
+                if response.status == 200:
+                    metrics = await _read(response, MAX_METRICS_BYTES)
+                    found = wire.in_flight(metrics, self._plan.settings.served_model or self._plan.name)
+        if found is None:
+            place.silent_until_s = time.monotonic() + SILENT_S
+        return found
 
     @asynccontextmanager
     async def _post(self, endpoint: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -4,6 +4,7 @@ The model has laar's name there, and errors tell a client nothing of what is bet
 """
 
 import json
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from math import ceil
@@ -19,6 +20,11 @@ from deployments.engines.openai_answers import Answer, AnswerChoice, StreamReade
 # What says something of the request. Other 4xx are between laar and the server: a wrong key, an unknown model.
 REFUSALS = frozenset({400, 413, 422, 429})
 _MAX_WAIT_S = 3600
+# What servers call the requests that they run, and those that wait, in their Prometheus metrics: vLLM's and SGLang's.
+_UNDER_WAY = re.compile(
+    rb"^(?:vllm:num_requests_(?:running|waiting)|sglang:num_(?:running|queue)_reqs)(\{[^}\n]*\})? +([0-9.eE+]+)", re.M
+)
+_MODEL_LABEL = re.compile(rb'model_name="((?:[^"\\]|\\.)*)"')
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CHOICES = msgspec.json.Decoder(list[dict[str, Any]])
@@ -75,6 +81,16 @@ def retry_after_s(headers: Mapping[str, str], wall_s: float) -> int | None:
         return min(_MAX_WAIT_S, max(1, ceil(wait_s)))
     except (ValueError, OverflowError):
         return None
+
+
+def in_flight(metrics: bytes, model: str) -> float | None:
+    """How many requests for a model the server runs and queues by its metrics; None where they do not say."""
+    found = [
+        float(number)
+        for labels, number in _UNDER_WAY.findall(metrics)
+        if not (named := _MODEL_LABEL.search(labels)) or named.group(1) == model.encode()
+    ]
+    return sum(found) if found else None
 
 
 def _written(answer: bytes, found: Answer, model: str) -> bytes:

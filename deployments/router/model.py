@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 
+from deployments.engines.settings import DEFAULT_SLOTS
+
 
 class Price(BaseModel):
     """What a model's tokens cost, in the operator's currency."""
@@ -22,13 +24,15 @@ class Model:
     """`can_think` if its engine limits thinking; `slots` is how many requests one replica serves at once.
 
     With `has_prefix_cache` a prompt that it has read is not read again; with `takes_salt` its engine can keep the
-    prompts of tenants apart there.
+    prompts of tenants apart there. A
+    model of `cold_start_s` may have no replica at all; a request starts one, and waits that long.
     """
 
     name: str
     context_tokens: int
     has_prefix_cache: bool = True
     can_think: bool = False
-    slots: int = 1
+    slots: int = DEFAULT_SLOTS
+    cold_start_s: float | None = None
     takes_salt: bool = False
     price: Price = FREE

@@ -130,6 +130,9 @@ class RouterSettings(BaseModel):
     )
     keep_alive_s: PositiveFloat = Field(default=5.0, description="Pace of SSE comments while tokens are held.")
     status_period_s: PositiveFloat = Field(default=10.0, description="How often replica counts are read.")
+    load_period_s: PositiveFloat = Field(
+        default=2.0, description="How often engines are asked what they have under way, whoever sent it."
+    )
     give_up_below: float = Field(
         default=0.0,
         ge=0,

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.router.choice.candidates import DEFAULT_OUTPUT_TOKENS
-from deployments.router.choice.latency import Speeds, idle_latency_s
+from deployments.router.latency.expected import Speeds, idle_latency_s
 from profiles.cell import Buckets
 from profiles.chances.capability import Capability
 from profiles.chances.intervals import wilson

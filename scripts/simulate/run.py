@@ -46,6 +46,7 @@ class Scene:
             models=cluster.models,
             profile=self.profile,
             replicas=cluster.replicas,
+            slots=settings.slots,
             learning=Learning(enabled=settings.learning),
             capability=self.capability,
         )

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.router.choice.latency import Speeds, idle_latency_s
+from deployments.router.latency.expected import Speeds, idle_latency_s
 from profiles.arrays import Floats
 from profiles.profile import Profile
 from scripts.simulate.core.truth import DrawnTruth

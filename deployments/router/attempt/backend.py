@@ -86,6 +86,15 @@ class ServeBackend:
         verdict: Verdict = await _finish(handle.remote(spec_json, evidence), "the verifier")
         return verdict
 
+    async def in_flight(self, model: str) -> float | None:
+        """Requests that a replica of the model has under way, whoever sent them; None where engines do not tell."""
+        if (remote := self._remote.get(model)) is not None:
+            return await remote.in_flight()
+        async with _failure_of(f"model '{model}'"):
+            handle = await self._handle(self._models[model], "in_flight")
+        number: int = await _finish(handle.remote(), f"model '{model}'")
+        return float(number)
+
     async def _handle(self, address: Address, method: str, *, stream: bool = False) -> DeploymentHandle:
         if (found := self._handles.get((address, method))) is None:
             handle = await handle_of(address)

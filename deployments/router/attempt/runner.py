@@ -42,6 +42,7 @@ from deployments.router.choice.routing import Routing
 from deployments.router.http import sse
 from deployments.router.http.answers import laar_json
 from deployments.router.http.request import AUTO, Endpoint, RoutedRequest
+from deployments.router.latency.learning import Forecast
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.upkeep.request_logger import RequestLedger
 from deployments.verifier.checks import Spec
@@ -184,10 +185,13 @@ class Runner:
         chosen, sent_s, reply, watch = decision.chosen, self._clock(), None, self._watch(served, decision)
         try:
             reply, fault = await self._ask(served, decision, watch)
+            if reply is not None and reply.in_flight is not None:
+                self._routing.load.report(chosen.model, reply.in_flight)
             if reply is None or reply.status >= 400:
                 reason = _fault_reason(reply, fault)
                 return self._ended(chosen, sent_s, fault or Status.ERROR, reason, reply, watch)
             self._learn_tokens(served, chosen, reply)
+            self._learn_latency(served, watch, reply, self._clock() - sent_s)
             if not watch.is_refuted:
                 self._plain_speakers.heard(chosen.model, reply.text)
             if not served.request.wants_verification:
@@ -310,6 +314,8 @@ class Runner:
         try:
             async with aclosing(self._stream(served, chosen)) as upstream:
                 while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
+                    if last is None and not isinstance(chunk, Reply):
+                        self._learn_first_token(watch, self._clock() - sent_s)
                     if isinstance(chunk, Reply):
                         reason = _fault_reason(chunk, None)
                         attempt = self._ended(chosen, sent_s, Status.ERROR, reason, chunk, watch)
@@ -383,8 +389,12 @@ class Runner:
         )
 
     def _watch(self, served: ServedRequest, decision: Decision) -> "_Watch":
-        longest_s = self._routing.builder.longest_s(served.demand, decision.chosen)
-        return _Watch(patience_s=min(self._limits.attempt_timeout_s, PATIENCE * longest_s))
+        builder, chosen = self._routing.builder, decision.chosen
+        longest_s = builder.longest_s(served.demand, chosen)
+        return _Watch(
+            patience_s=min(self._limits.attempt_timeout_s, PATIENCE * longest_s),
+            forecast=builder.forecast(served.demand, chosen.model, served.log),
+        )
 
     def _ended(
         self,
@@ -443,6 +453,22 @@ class Runner:
                 counted=reply.prompt_tokens,
                 tenant=served.request.tenant.id,
             )
+
+    def _learn_latency(self, served: ServedRequest, watch: "_Watch", reply: Reply, took_s: float) -> None:
+        """Let the time of a whole answer correct L; several at once take another time than one."""
+        forecast, learning = watch.forecast, self._settings.learning
+        if forecast is None or watch.is_refuted or served.request.num_sequences > 1 or not learning.enabled:
+            return
+        tokens = sum(chunk.num_tokens for chunk in reply.chunks) if reply.chunks else reply.output_tokens
+        is_cut = reply.finish_reason == "length"
+        self._routing.builder.learn_latency(
+            served.demand, forecast, took_s, output_tokens=tokens or None, is_cut=is_cut
+        )
+
+    def _learn_first_token(self, watch: "_Watch", took_s: float) -> None:
+        """The same of a stream that goes straight through: its end comes when the client has read it."""
+        if watch.forecast is not None and self._settings.learning.enabled:
+            self._routing.builder.latency.observe(msgspec.structs.replace(watch.forecast, output_tokens=1.0), took_s)
 
     def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict, check: str | None) -> None:
         """Let a verdict change what is believed of the model, as far as its check can be trusted."""
@@ -506,10 +532,12 @@ class Runner:
 class _Watch:
     """What has come from a model during an attempt: anything at all, a beginning that refutes it.
 
-    `patience_s` is how long it may be silent at first, `refuted_tokens` how many tokens that beginning has.
+    `patience_s` is how long it may be silent at first, `forecast` what it should take, `refuted_tokens` how many tokens
+    that beginning has.
     """
 
     patience_s: float
+    forecast: Forecast | None = None
     has_begun: bool = False
     refuted_tokens: int | None = None
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from deployments.budgets.controller import Controller, ThinkingModel
 from deployments.budgets.settings import ThinkingSettings
-from deployments.router.choice.latency import Floats
 from deployments.router.http.request import UNLIMITED, RoutedRequest
+from deployments.router.latency.expected import Floats
 from deployments.router.model import Model
 from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, Profile

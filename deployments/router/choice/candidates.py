@@ -10,10 +10,18 @@ from numpy.typing import NDArray
 from deployments.router.attempt.tries import Tries
 from deployments.router.choice.budgets import BudgetEffect, Thinking
 from deployments.router.choice.chances import Chances
-from deployments.router.choice.latency import Floats, Speeds, idle_latency_s, loaded_latency_s, unread_tokens
-from deployments.router.choice.load import LoadTracker
 from deployments.router.choice.objective import CANNOT_SHARE
 from deployments.router.choice.policy import Candidate, Exclusion
+from deployments.router.latency.expected import (
+    Floats,
+    Speeds,
+    idle_latency_s,
+    loaded_latency_s,
+    others_s,
+    unread_tokens,
+)
+from deployments.router.latency.learning import Forecast, LatencyLearner
+from deployments.router.latency.load import LoadTracker
 from deployments.router.model import Model
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
 
@@ -26,6 +34,8 @@ UNPROFILED = ModelProfile(
 DEFAULT_OUTPUT_TOKENS = 128.0
 # What an answer is taken to have at most where the request sets no limit.
 DEFAULT_MOST_TOKENS = 2048
+# The newest answer counts for this much in a model's mean length, and for no more than this multiple of the mean.
+_NEWEST_SHARE, _ODD_LENGTH = 0.05, 4.0
 # The estimate may be this far above the truth before other models are preferred for a context that it may well fit.
 CONTEXT_SLACK = 1.3
 
@@ -68,12 +78,13 @@ class CandidateBuilder:
         self._chances, self._tracker, self._thinking = chances, load, thinking
         self._buckets = profile.buckets
         known = profiles_of(models, profile)
-        self._speeds = Speeds.of([one.latency for one in known])
+        self.latency = LatencyLearner(Speeds.of([one.latency for one in known]))
         self._outputs = {task: _output_tokens(known, task) for one in known for task in one.output_tokens}
         self._outputs.setdefault(DEFAULT_TASK, _output_tokens(known, DEFAULT_TASK))
         self._context_tokens = np.array([model.context_tokens for model in models])
         self._most_prompt_tokens = CONTEXT_SLACK * self._context_tokens
         self._has_prefix_cache = np.array([model.has_prefix_cache for model in models])
+        self._slots = np.array([float(model.slots) for model in models])
 
     def demand(
         self,
@@ -90,7 +101,7 @@ class CandidateBuilder:
         buckets = self._buckets.of_all(prompt_tokens)
         output = self._outputs.get(task, self._outputs[DEFAULT_TASK])
         output = output if max_tokens is None else np.minimum(output, max_tokens)
-        idle_s = idle_latency_s(self._speeds, prompt_tokens=prompt_tokens, output_tokens=output)
+        idle_s = idle_latency_s(self.latency.speeds, prompt_tokens=prompt_tokens, output_tokens=output)
         thinking = None
         if self._thinking is not None:
             thinking = self._thinking.of(
@@ -124,16 +135,15 @@ class CandidateBuilder:
         budgets: list[int | None] = [None] * len(self._names)
         if thinking is not None:
             chances = np.where(thinking.is_known, thinking.probability, chances)
-            idle_s = np.where(thinking.is_known, thinking.service_s, idle_s)
-            output = output + thinking.tokens
-            output = output if demand.max_tokens is None else np.minimum(output, demand.max_tokens)
+            idle_s = np.where(thinking.is_known, thinking.service_s * self.latency.writing, idle_s)
+            output = _with_thoughts(demand, thinking)
             budgets = [None if isnan(budget) else int(budget) for budget in thinking.budgets.tolist()]
         if tries is not None:
             chances = self._chances.after_failures(chances, demand.task, tries.failed_models)
-        latency_s = loaded_latency_s(self._speeds, idle_s=idle_s, output_tokens=output, load=load)
+        latency_s = self._loaded_s(idle_s, output)
         probability, latencies_s, idles_s = chances.tolist(), latency_s.tolist(), idle_s.tolist()
         tokens, buckets = demand.prompt_tokens.astype(np.int64).tolist(), demand.buckets.tolist()
-        in_flight = load.in_flight.tolist()
+        in_flight = np.rint(load.in_flight).astype(np.int64).tolist()
         slow = (latency_s > (deadline_at_s - now_s) / CANNOT_SHARE).nonzero()[0].tolist()
         exclusions = self._exclusions(demand, tries, now_s, slow)
         counts = tries.counts if tries is not None else {}
@@ -156,6 +166,11 @@ class CandidateBuilder:
             for row in rows
         ]
 
+    @property
+    def latency_ratios(self) -> dict[str, float | None]:
+        """By model, what was expected of recent attempts over what they took; None where none was made."""
+        return {name: self.latency.ratio(row) for name, row in self._rows.items()}
+
     def output_tokens(self, demand: Demand, model: str) -> float:
         """How long an answer of the model is expected to be."""
         return float(demand.output_tokens[self._rows[model]])
@@ -165,9 +180,45 @@ class CandidateBuilder:
         row = self._rows[candidate.model]
         room = max(1.0, float(self._context_tokens[row]) - candidate.prompt_tokens)
         most = np.full(len(self._names), min(room, demand.max_tokens or DEFAULT_MOST_TOKENS))
-        idle_s = idle_latency_s(self._speeds, prompt_tokens=demand.prompt_tokens, output_tokens=most)
-        found_s = loaded_latency_s(self._speeds, idle_s=idle_s, output_tokens=most, load=self._tracker.load)
-        return float(found_s[row])
+        idle_s = idle_latency_s(self.latency.speeds, prompt_tokens=demand.prompt_tokens, output_tokens=most)
+        return float(self._loaded_s(idle_s, most)[row])
+
+    def _loaded_s(self, idle_s: Floats, output_tokens: Floats) -> Floats:
+        learned, load, slots = self.latency, self._tracker.load, self._slots
+        return loaded_latency_s(
+            learned.profiled, idle_s=idle_s, output_tokens=output_tokens, load=load, slots=slots, factor=learned.others
+        )
+
+    def forecast(self, demand: Demand, model: str, tries: Tries) -> Forecast | None:
+        """What an attempt that is about to be sent should take; None where an engine has to start first."""
+        row, load, profiled = self._rows[model], self._tracker.load, self.latency.profiled
+        if load.starting_s[row] > 0:
+            return None
+        output = demand.output_tokens if demand.thinking is None else _with_thoughts(demand, demand.thinking)
+        reads_s, waits_s, slows_s = others_s(profiled, load=load, slots=self._slots)
+        tokens = float(output[row])
+        return Forecast(
+            row=row,
+            overhead_s=float(profiled.overhead_s[row]),
+            read_s=float(profiled.prefill_s_per_token[row] * self._unread(demand, tries)[row]),
+            before_s=float(reads_s[row] + waits_s[row] * tokens),
+            write_s=float(profiled.decode_s_per_token[row]),
+            beside_s=float(slows_s[row]),
+            output_tokens=tokens,
+        )
+
+    def learn_latency(
+        self, demand: Demand, forecast: Forecast, took_s: float, *, output_tokens: int | None, is_cut: bool = False
+    ) -> None:
+        """Let what an attempt took correct L, and the length of its answer what the next ones should have."""
+        self.latency.observe(forecast, took_s, output_tokens=output_tokens)
+        if output_tokens is None or (is_cut and output_tokens <= forecast.output_tokens):
+            return
+        task = demand.task if demand.task in self._outputs else DEFAULT_TASK
+        lengths = self._outputs[task].copy()
+        observed = min(max(float(output_tokens), 1.0), _ODD_LENGTH * lengths[forecast.row])
+        lengths[forecast.row] += _NEWEST_SHARE * (observed - lengths[forecast.row])
+        self._outputs[task] = lengths
 
     def _tried(self, demand: Demand, tries: Tries, model: str) -> Exclusion | None:
         """A model that was wrong may compete with others only if it is known how often it is so again."""
@@ -178,13 +229,17 @@ class CandidateBuilder:
 
     def _idle_s(self, demand: Demand, tries: Tries | None) -> Floats:
         """Seconds on an idle engine, which may have read the prompt for an attempt before."""
-        rows = [self._rows[model] for model in {*tries.answered, *tries.earlier.wrong}] if tries is not None else []
-        if not rows:
+        if tries is None or not (tries.answered or tries.earlier.wrong):
             return demand.idle_s
+        unread = self._unread(demand, tries)
+        return idle_latency_s(self.latency.speeds, prompt_tokens=unread, output_tokens=demand.output_tokens)
+
+    def _unread(self, demand: Demand, tries: Tries) -> Floats:
+        """Prompt tokens that no engine has in its cache from an attempt before."""
+        rows = [self._rows[model] for model in {*tries.answered, *tries.earlier.wrong}]
         has_answered = np.zeros(len(self._names), dtype=np.bool_)
         has_answered[rows] = self._has_prefix_cache[rows]
-        unread = unread_tokens(demand.prompt_tokens, has_answered=has_answered, load=self._tracker.load)
-        return idle_latency_s(self._speeds, prompt_tokens=unread, output_tokens=demand.output_tokens)
+        return unread_tokens(demand.prompt_tokens, has_answered=has_answered, load=self._tracker.load)
 
     def _exclusions(
         self, demand: Demand, tries: Tries | None, now_s: float, slow: Sequence[int]
@@ -195,6 +250,12 @@ class CandidateBuilder:
         if tries is not None:
             found |= {self._rows[model]: self._tried(demand, tries, model) for model in tries.counts}
         return found | dict.fromkeys(demand.too_long, Exclusion.CONTEXT_EXCEEDED)
+
+
+def _with_thoughts(demand: Demand, thinking: BudgetEffect) -> Floats:
+    """Tokens to write, those of thinking included."""
+    output = demand.output_tokens + thinking.tokens
+    return output if demand.max_tokens is None else np.minimum(output, demand.max_tokens)
 
 
 def profiles_of(models: Sequence[Model], profile: Profile) -> list[ModelProfile]:

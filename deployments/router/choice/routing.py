@@ -10,7 +10,6 @@ from deployments.router.attempt.tries import Tries
 from deployments.router.choice.budgets import Thinking
 from deployments.router.choice.candidates import CandidateBuilder, Demand, profiles_of
 from deployments.router.choice.chances import Chances, Exploration
-from deployments.router.choice.load import LoadTracker
 from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S, Objective, chance_left
 from deployments.router.choice.policy import (
     POLICIES,
@@ -25,6 +24,7 @@ from deployments.router.choice.policy import (
     rank,
 )
 from deployments.router.http.request import AUTO, RoutedRequest
+from deployments.router.latency.load import LoadTracker
 from deployments.router.model import Model
 from deployments.router.settings import Learning
 from deployments.router.text.features import Features, extract
@@ -54,11 +54,16 @@ class Routing:
         task_rules: TaskRules | None = None,
         worth_s: float = DEFAULT_WORTH_S,
         notice_s: float = DEFAULT_NOTICE_S,
+        num_routers: int = 1,
     ) -> None:
         names, learning = [model.name for model in models], learning or Learning()
         self.models = {model.name: model for model in models}
         self.buckets = profile.buckets
-        self.load = LoadTracker(names)
+        self.load = LoadTracker(
+            names,
+            num_routers=num_routers,
+            cold_start_s={model.name: model.cold_start_s for model in models if model.cold_start_s is not None},
+        )
         self.tokens = TokenEstimator(names, profiles_of(models, profile))
         self.chances = Chances(profile, names, learning)
         self.thinking = thinking

@@ -87,6 +87,7 @@ def explanation(
     order: Sequence[Candidate],
     buckets: Buckets,
     breakers: Mapping[str, BreakerState],
+    latency_ratios: Mapping[str, float | None],
     thinking: Thinking | None = None,
 ) -> dict[str, Any]:
     """The decision for a request and the numbers it rests on, every model included."""
@@ -103,7 +104,7 @@ def explanation(
             "task": features.task,
         },
         "candidates": [
-            _candidate_object(c, estimate, buckets)
+            _candidate_object(c, estimate, buckets, latency_ratios[c.model])
             | {"breaker": breakers[c.model].value, "thinking": _thinking_object(served, c, thinking)}
             for c, estimate in zip(candidates, estimates, strict=True)
         ],
@@ -132,13 +133,16 @@ def _thinking_object(served: ServedRequest, candidate: Candidate, thinking: Thin
     )
 
 
-def _candidate_object(candidate: Candidate, estimate: Estimate, buckets: Buckets) -> dict[str, Any]:
+def _candidate_object(
+    candidate: Candidate, estimate: Estimate, buckets: Buckets, latency_ratio: float | None
+) -> dict[str, Any]:
     return {
         "model": candidate.model,
         "probability": round(candidate.probability, 4),
         "interval": [round(estimate.low, 4), round(estimate.high, 4)],
         "is_extrapolated": estimate.is_extrapolated,
         "expected_latency_s": round(candidate.latency_s, 6),
+        "latency_ratio": None if latency_ratio is None else round(latency_ratio, 3),
         "score_s": round(candidate.score_s, 6),
         "prompt_tokens": candidate.prompt_tokens,
         "bucket": buckets.label(candidate.bucket),

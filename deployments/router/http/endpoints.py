@@ -213,7 +213,8 @@ class Endpoints:
         estimates = [believed.estimate(c.model, served.features.cell(c.bucket)) for c in candidates]
         buckets, thinking = self._routing.buckets, self._routing.thinking
         breakers = self._routing.load.breaker_states(now_s, request.tenant.id)
-        return explanation(served, decision, candidates, estimates, order, buckets, breakers, thinking)
+        ratios = self._routing.builder.latency_ratios
+        return explanation(served, decision, candidates, estimates, order, buckets, breakers, ratios, thinking)
 
     async def _feedback(self, http: Request) -> Response:
         """What a client found of an answer; a 200 means that the log has it."""

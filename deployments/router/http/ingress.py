@@ -36,7 +36,7 @@ from deployments.router.upkeep.background import Background
 from deployments.router.upkeep.learn_from_log import Follower, keep_following, replay
 from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
-from deployments.router.upkeep.replicas import keep_counting
+from deployments.router.upkeep.replicas import keep_counting, keep_reading_load
 from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
 from deployments.router.upkeep.watched_file import WatchedFile, keep_reading
 from profiles.profile import Profile
@@ -80,6 +80,7 @@ class Router:
             task_rules=TaskRules(thinking.task_rules, chars=thinking.rule_chars),
             worth_s=settings.worth_s,
             notice_s=settings.notice_s,
+            num_routers=settings.num_replicas,
         )
         for model in models:
             # not known to run until the controller says so; until then it is asked only when nobody else can be
@@ -112,10 +113,11 @@ class Router:
         )
         logger = self._logger(self._log, replica)
         recent = RecentWindow(tuple(self._routing.models), self._metrics)
+        self._backend = ServeBackend(self._deployments, self._verifier, self._remote)
         self._endpoints = Endpoints(
             runner=Runner(
                 routing=self._routing,
-                backend=ServeBackend(self._deployments, self._verifier, self._remote),
+                backend=self._backend,
                 observer=recent,
                 ledger=logger,
                 retries=self._retries,
@@ -189,6 +191,13 @@ class Router:
                     counts + " of remote models",
                     keep_counting(self._num_remote, self._see, period_s=self._settings.status_period_s),
                 )
+            reading = keep_reading_load(
+                self._routing.models,
+                self._backend.in_flight,
+                self._routing.load.report,
+                period_s=self._settings.load_period_s,
+            )
+            background.start("follows the load of the engines", reading)
             if self._thinking is not None:
                 planning = keep_planning(
                     self._routing.load,
@@ -237,3 +246,4 @@ class Router:
             self._routing.load.set_replicas(name, number)
         self._metrics.breakers(self._routing.load.breaker_states(self._clock()))
         self._metrics.drifting(running, self._routing.chances.drifting)
+        self._metrics.latency_ratios(self._routing.builder.latency_ratios)

@@ -90,6 +90,11 @@ class RouterMetrics:
             description="0 while a model is asked by all, 0.5 while one request probes it, 1 while it is left alone.",
             tag_keys=("model",),
         )
+        self._latency_ratio = Gauge(
+            "laar_latency_ratio",
+            description="Seconds expected of a model's recent attempts over those they took, at this router replica.",
+            tag_keys=("model",),
+        )
         self._log_written = Counter(
             "laar_log_written_total",
             description="Requests and feedback that the attempt log's database has taken, replays included.",
@@ -138,6 +143,11 @@ class RouterMetrics:
     def breakers(self, states: Mapping[str, BreakerState]) -> None:
         for model, state in states.items():
             self._breaker.set(_BREAKER_VALUES[state], tags={"model": model})
+
+    def latency_ratios(self, ratios: Mapping[str, float | None]) -> None:
+        for model, ratio in ratios.items():
+            if ratio is not None:
+                self._latency_ratio.set(ratio, tags={"model": model})
 
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from deployments.budgets.controller import Controller, Plan, PlanStatus
 from deployments.router.choice.budgets import Thinking
-from deployments.router.choice.load import LoadTracker
+from deployments.router.latency.load import LoadTracker
 
 logger = logging.getLogger("ray.serve")
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from deployments.router.choice.latency import Speeds, idle_latency_s
+from deployments.router.latency.expected import Speeds, idle_latency_s
 from profiles.measuring.adaptive import Arm, Doubt, doubts, next_arms
 from profiles.measuring.fitting import fit_latency
 from profiles.measuring.measurement import Record

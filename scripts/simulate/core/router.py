@@ -9,13 +9,14 @@ import numpy as np
 from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.candidates import CandidateBuilder, Demand
 from deployments.router.choice.chances import Chances
-from deployments.router.choice.load import LoadTracker
 from deployments.router.choice.policy import POLICIES, Candidate, Decision, Situation, decide
+from deployments.router.latency.load import LoadTracker
 from deployments.router.model import Model
 from deployments.router.settings import Learning
 from profiles.cell import Cell
 from profiles.chances.capability import Capability
 from profiles.profile import UNKNOWN_LANGUAGE, Profile
+from scripts.simulate.core.engine import DEFAULT_SLOTS
 from scripts.simulate.core.traffic import SimulatedPrompt
 
 # `server`: one request is retried where its attempts are known, as laar does; `client`: each attempt is a new request.
@@ -35,7 +36,10 @@ class Ablation:
 
 
 class SimulatedRouter:
-    """Chooses a model for each attempt; `capability` is the profile's if it has been fitted already."""
+    """Chooses a model for each attempt; `capability` is the profile's if it has been fitted already.
+
+    `slots` are those of every replica.
+    """
 
     def __init__(
         self,
@@ -44,18 +48,20 @@ class SimulatedRouter:
         models: Sequence[str],
         profile: Profile,
         replicas: Sequence[int],
+        slots: int = DEFAULT_SLOTS,
+        num_routers: int = 1,
         learning: Learning = FROZEN,
         ablation: Ablation | None = None,
         capability: Capability | None = None,
     ) -> None:
         self.names = tuple(models)
         self._ablation = ablation or Ablation()
-        self.load = LoadTracker(self.names)
+        self.load = LoadTracker(self.names, num_routers=num_routers)
         for name, running in zip(self.names, replicas, strict=True):
             self.load.set_replicas(name, running)
         self.chances = Chances(profile, self.names, learning, capability=capability)
         self.builder = CandidateBuilder(
-            [Model(name=name, context_tokens=_CONTEXT_TOKENS) for name in self.names],
+            [Model(name=name, context_tokens=_CONTEXT_TOKENS, slots=slots) for name in self.names],
             profile,
             chances=self.chances,
             load=LoadTracker(self.names) if self._ablation.no_load else self.load,

@@ -20,6 +20,20 @@ def remote(llm: dict[str, Any] | None = None, **settings: Any) -> RemoteConfig:
 
 
 @pytest.mark.parametrize(
+    ("deployment", "expected"),
+    [
+        pytest.param({"autoscaling_config": {"min_replicas": 0, "max_replicas": 2}}, True, id="from none"),
+        pytest.param({"autoscaling_config": {"max_replicas": 2}}, False, id="from one"),
+        pytest.param({"autoscaling_config": "auto"}, False, id="left to Ray"),
+        pytest.param(None, False, id="not scaled"),
+    ],
+)
+def test_model_scales_to_zero_where_its_config_lets_it(deployment: Any, expected: bool) -> None:
+    assert VllmConfig(llm_config("a") | {"deployment_config": deployment}).scales_to_zero is expected
+    assert not remote().scales_to_zero
+
+
+@pytest.mark.parametrize(
     ("engine", "expected"),
     [
         pytest.param(VllmConfig(llm_config("a")), ("a", 2048, 256, False, True), id="vllm"),

@@ -37,11 +37,14 @@ class Server:
         self.headers: list[Any] = []
         self.peers: set[Any] = set()
         self.models_status, self.probes = 200, 0
+        self.metrics: str | None = None
+        self.metrics_reads = 0
         self._chat = chat
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._post)
         app.router.add_post("/v1/completions", self._post)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/metrics", self._metrics)
         self.http = TestServer(app)
 
     @property
@@ -58,6 +61,10 @@ class Server:
     async def _models(self, _: web.Request) -> web.Response:
         self.probes += 1
         return web.Response(status=self.models_status, headers={"location": "/v1/models"})
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        self.metrics_reads += 1
+        return web.Response(text=self.metrics, status=404 if self.metrics is None else 200)
 
 
 @pytest.fixture
@@ -412,3 +419,13 @@ async def test_who_leaves_a_stream_midway_closes_the_connection(stack: AsyncExit
 def test_key_is_not_shown() -> None:
     settings = RemoteSettings.model_validate({"model_id": "big", "urls": ["http://h/v1"], "max_model_len": 1})
     assert "secret" not in repr(RemotePlan(name="big", settings=settings, api_key="secret"))
+
+
+async def test_load_of_others_is_read_and_a_silent_server_is_left_alone(stack: AsyncExitStack) -> None:
+    tells, silent = [await serve(stack, MagicMock()) for _ in range(2)]
+    tells.metrics = "vllm:num_requests_running 6.0\nvllm:num_requests_waiting 4.0\n"
+    assert await asks(stack, tells.url).in_flight() == 10.0
+    both = asks(stack, tells.url, silent.url)
+    # half of the load would pass for all of it
+    assert [await both.in_flight() for _ in range(2)] == [None, None]
+    assert (tells.metrics_reads, silent.metrics_reads) == (3, 1)

@@ -6,7 +6,7 @@ import pytest
 
 from deployments.contract.reply import Chunk, Reply
 from deployments.engines.openai_answers import EngineError
-from deployments.engines.remote_protocol import failure, reply, retry_after_s, stream_reader
+from deployments.engines.remote_protocol import failure, in_flight, reply, retry_after_s, stream_reader
 
 
 def event(payload: bytes) -> bytes | Reply:
@@ -175,3 +175,23 @@ def test_why_it_ended_what_it_calls_and_what_it_declines_are_read() -> None:
     found = reply(json.dumps(told).encode(), "big")
     assert (found.text, found.refusal, found.finish_reason) == ("", "no", "tool_calls")
     assert [(call.name, call.arguments) for call in found.tool_calls] == [("find", '{"a": 1}')]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        pytest.param(
+            b"# TYPE vllm:num_requests_running gauge\n"
+            b'vllm:num_requests_running{engine="0",model_name="org/big"} 3.0\n'
+            b'vllm:num_requests_waiting{engine="0",model_name="org/big"} 2.0\n'
+            b'vllm:num_requests_running{engine="0",model_name="org/small"} 40.0\n',
+            5.0,
+            id="vllm, of this model",
+        ),
+        pytest.param(b"sglang:num_running_reqs 4\nsglang:num_queue_reqs 1e1\n", 14.0, id="sglang, without labels"),
+        pytest.param(b"vllm:num_requests_running_total 7\nprocess_open_fds 12\n", None, id="nothing of it"),
+        pytest.param(b"<html>", None, id="no metrics"),
+    ],
+)
+def test_load_of_a_server_is_what_it_runs_and_queues(metrics: bytes, expected: float | None) -> None:
+    assert in_flight(metrics, "org/big") == expected

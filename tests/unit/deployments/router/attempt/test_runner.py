@@ -193,6 +193,7 @@ class Bench:
         latency_s: float = 1.0,
         give_up_below: float = 0.0,
         regenerate_s: float = 0.0,
+        learns: bool = True,
         **behaviours: Behaviour,
     ) -> None:
         self.backend = FakeBackend(behaviours)
@@ -216,7 +217,9 @@ class Bench:
                 clock=now,
                 wall=lambda: now() + EPOCH_S,
             ),
-            settings=RouterSettings.model_validate({"unverified": unverified, "give_up_below": give_up_below}),
+            settings=RouterSettings.model_validate(
+                {"unverified": unverified, "give_up_below": give_up_below, "learning": {"enabled": learns}}
+            ),
             limits=limits or Limits(),
             clock=now,
         )
@@ -522,7 +525,7 @@ async def test_short_deadlines_of_clients_do_not_make_a_model_unhealthy() -> Non
 
 
 async def test_model_that_is_late_again_and_again_becomes_unhealthy() -> None:
-    bench = Bench(a=hangs, b=says("fine"), limits=Limits(attempt_timeout_s=0.005))
+    bench = Bench(a=hangs, b=says("fine"), limits=Limits(attempt_timeout_s=0.005), learns=False)
     for _ in range(3):
         await bench.runner.answer(bench.served())
     assert not bench.is_healthy()
@@ -835,7 +838,7 @@ async def test_answer_whose_beginning_rules_it_out_makes_room_for_the_next_model
 
 
 async def test_refuted_answer_says_how_much_of_what_was_expected_it_spared() -> None:
-    bench = await refuting(writes(PROSE), latency_s=10.0)
+    bench = await refuting(writes(PROSE), latency_s=10.0, learns=False)
     served = bench.served(EXACT, stream=True, max_tokens=50)
     await bench.runner.answer(served)
     spared = served.log.attempts[0].spared
@@ -921,3 +924,31 @@ async def test_answer_too_large_to_be_held_is_the_requests_own_fault(monkeypatch
     assert b"ask for fewer tokens or log probabilities" in caught.value.body()
     assert bench.backend.asked == ["a"]
     assert bench.is_healthy()
+
+
+@pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="held")])
+async def test_time_of_whole_answers_corrects_the_expected_latency(stream: bool) -> None:
+    bench = Bench(latency_s=4.0, a=lambda: Slow(1.0, "right"), b=says("right"))
+    for _ in range(30):
+        await bench.runner.answer(bench.served(RIGHT, stream=stream))
+    (candidate, _) = bench.routing.builder.candidates(bench.served().demand, None, 0.0)
+    # a held stream pauses before each word as well
+    assert candidate.latency_s == pytest.approx(2.0 if stream else 1.0, rel=0.1)
+    assert bench.routing.builder.latency.attempts == [30, 0]
+
+
+async def test_stream_that_goes_through_teaches_its_first_token_however_slowly_it_is_read() -> None:
+    bench = Bench(a=lambda: Slow(0.5, "one two"), b=says("right"))
+    _, chunks = await bench.runner.pass_through(bench.served(stream=True))
+    async for _ in chunks:
+        await asyncio.sleep(60.0)
+    assert bench.routing.builder.latency.attempts == [1, 0]
+    # expected 1 s, the first word came after 0.5 + 0.5
+    assert bench.routing.builder.latency_ratios == {"a": pytest.approx(1.0, rel=0.01), "b": None}
+
+
+async def test_attempts_without_a_whole_answer_teach_no_latency() -> None:
+    bench = Bench(a=lambda: Reply(500, b"{}"), b=hangs)
+    with pytest.raises(DeadlineError, match="no answer in time"):
+        await bench.runner.answer(bench.served({"deadline_s": 3, "verify": RIGHT["verify"]}))
+    assert bench.routing.builder.latency.attempts == [0, 0]

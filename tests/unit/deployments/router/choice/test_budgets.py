@@ -64,8 +64,8 @@ class Bench:
             pairs=pairs,
         )
         models = [
-            Model(name="thinker", context_tokens=4096, can_think=True),
-            Model(name="plain", context_tokens=4096, can_think=plain_thinks),
+            Model(name="thinker", context_tokens=4096, can_think=True, slots=1),
+            Model(name="plain", context_tokens=4096, can_think=plain_thinks, slots=1),
         ]
         thinking = thinking_of(models, profile, settings=self.settings, num_routers=1, now_s=0.0)
         assert thinking is not None
@@ -116,8 +116,8 @@ def test_company_slows_thinking_as_it_slows_answers() -> None:
     bench.plan()
     bench.routing.load.start("thinker", 0)
     found = bench.candidate(ask())
-    # one more under way costs 0.1 of 0.01 s for each of 128 + 45 tokens
-    assert found.latency_s - found.idle_latency_s == pytest.approx(0.173)
+    # the one in the only slot goes first: 0.01 s for each of 128 + 45 tokens
+    assert found.latency_s - found.idle_latency_s == pytest.approx(1.73)
 
 
 def test_model_that_cannot_think_is_told_nothing() -> None:

@@ -176,6 +176,10 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
         lambda m: m.breakers({"a": BreakerState.CLOSED, "b": BreakerState.HALF_OPEN, "c": BreakerState.OPEN}),
         [("set", {"model": "a"}, 0.0), ("set", {"model": "b"}, 0.5), ("set", {"model": "c"}, 1.0)],
     ),
+    "laar_latency_ratio": (
+        lambda m: m.latency_ratios({"small": 1.25, "large": None}),
+        [("set", {"model": "small"}, 1.25)],
+    ),
     "laar_log_written_total": (lambda m: m.log_written(3), [("inc", {}, 3.0)]),
     "laar_log_dropped_total": (lambda m: m.log_dropped(2, "full"), [("inc", {"reason": "full"}, 2.0)]),
     "laar_log_spool_bytes": (lambda m: m.log_waits(512, 1.5), [("set", {}, 512.0)]),

@@ -1,0 +1,104 @@
+"""What the router knows of each model: what is under way there, its own and that of others, and whether it answers."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from types import MappingProxyType
+
+from deployments.router.attempt.breaker import Breaker, BreakerState
+from deployments.router.latency.expected import Load
+
+# The newest prompt counts for this much in a model's mean length.
+_NEWEST_SHARE = 0.05
+
+
+class LoadTracker:
+    """Counts requests per model, and has a breaker for each that keeps it out of the choice after failures.
+
+    `load` is what is under way in all, in the order of `models`. The other ones of `num_routers` are taken to have as
+    much under way as this one: each then spreads a burst as if it were alone, and no two routers see quite the same, so
+    that they do not all turn to one model. What engines report beyond that is added, the more slowly the more routers
+    there are, as their shares differ by chance.
+
+    A model of `cold_start_s` scales to zero: where none of its replicas runs it can be asked, and takes so long to
+    start.
+    """
+
+    def __init__(
+        self, models: Iterable[str], *, num_routers: int = 1, cold_start_s: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
+        self._rows = {model: row for row, model in enumerate(models)}
+        self._num_routers, self._cold_start_s = num_routers, cold_start_s
+        count = len(self._rows)
+        self.load = Load.none(count)
+        self._own, self._own_tokens = [0] * count, [0] * count
+        # requests beyond what the routers have, by the reports
+        self._beyond = [0.0] * count
+        # of a request, as far as this router has seen
+        self._mean_tokens = [0.0] * count
+        self._breakers = [Breaker() for _ in self._rows]
+        self._not_deployed: set[int] = set()
+
+    def start(self, model: str, prompt_tokens: int) -> None:
+        row = self._rows[model]
+        self._breakers[row].started()
+        self._own[row] += 1
+        self._own_tokens[row] += prompt_tokens
+        mean = self._mean_tokens[row]
+        self._mean_tokens[row] = mean + _NEWEST_SHARE * (prompt_tokens - mean) if mean else float(prompt_tokens)
+        self._add_up(row)
+
+    def finish(self, model: str, prompt_tokens: int) -> None:
+        row = self._rows[model]
+        self._breakers[row].finished()
+        self._own[row] -= 1
+        self._own_tokens[row] -= prompt_tokens
+        self._add_up(row)
+
+    def report(self, model: str, in_flight: float | None) -> None:
+        """Take over how many requests a replica of a model has under way by its engine; None: it does not tell."""
+        row = self._rows[model]
+        if in_flight is None:
+            self._beyond[row] = 0.0
+        else:
+            routers, told = self._num_routers, in_flight * float(self.load.replicas[row])
+            self._beyond[row] += (told - routers * self._own[row] - self._beyond[row]) / routers
+        self._add_up(row)
+
+    def _add_up(self, row: int) -> None:
+        own = self._own[row]
+        others = max(0.0, (self._num_routers - 1) * own + self._beyond[row])
+        self.load.in_flight[row] = own + others
+        self.load.prompt_tokens[row] = self._own_tokens[row] + others * self._mean_tokens[row]
+
+    def succeeded(self, model: str) -> None:
+        self._breakers[self._rows[model]].succeeded()
+
+    def failed(self, model: str, now_s: float, *, tenant: str = "", body: Hashable = None) -> None:
+        """Book a failure of the model on a tenant's request; without a body, on one that was never seen before."""
+        self._breakers[self._rows[model]].failed(now_s, tenant, object() if body is None else body)
+
+    def breaker_states(self, now_s: float, tenant: str | None = None) -> dict[str, BreakerState]:
+        """Whether each model may be asked, as a tenant sees it, or all of them."""
+        return {model: self._breakers[row].state(now_s, tenant) for model, row in self._rows.items()}
+
+    def set_replicas(self, model: str, running: int) -> None:
+        """Take over what the Serve controller says; with no replica it is cold if it can wake, else ill."""
+        row = self._rows[model]
+        self.load.replicas[row] = max(1, running)
+        cold_start_s = self._cold_start_s.get(model)
+        self.load.starting_s[row] = 0.0 if running > 0 else cold_start_s or 0.0
+        (self._not_deployed.discard if running > 0 or cold_start_s is not None else self._not_deployed.add)(row)
+
+    def replicas(self) -> dict[str, float]:
+        """How many replicas each model runs, at least one."""
+        return {model: float(self.load.replicas[row]) for model, row in self._rows.items()}
+
+    def running(self, model: str) -> int:
+        """How many replicas a model runs, none included."""
+        row = self._rows[model]
+        is_cold = row in self._not_deployed or self.load.starting_s[row] > 0
+        return 0 if is_cold else int(self.load.replicas[row])
+
+    def unhealthy(self, now_s: float, tenant: str = "") -> set[int]:
+        """The rows of models that do not run, or are kept from the tenant for their failures."""
+        shut = (row for row, breaker in enumerate(self._breakers) if breaker.is_shut(now_s, tenant))
+        return self._not_deployed.union(shut)

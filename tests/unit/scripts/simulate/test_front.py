@@ -1,0 +1,108 @@
+"""L against what attempts take, and several routers before one cluster, both in the simulator."""
+
+import numpy as np
+import pytest
+
+from profiles.profile import NO_PROFILE, Latency, ModelProfile, Profile
+from scripts.simulate.core.cluster import Cluster
+from scripts.simulate.core.engine import Engine
+from scripts.simulate.core.front import SimulatedFront
+from scripts.simulate.core.router import SimulatedRouter
+from scripts.simulate.core.simulation import Results, Simulation
+from scripts.simulate.core.traffic import SimulatedPrompt, Traffic, poisson
+
+SLOTS = 32
+
+
+class Right:
+    """Every answer is."""
+
+    def is_right(self, index: int, prompt: SimulatedPrompt, model: int) -> bool:
+        return True
+
+
+def cluster(*latencies: Latency, slots: int = SLOTS) -> Cluster:
+    engines = tuple(Engine.of(latency, slots=slots) for latency in latencies)
+    names = tuple("abc"[: len(engines)])
+    return Cluster(models=names, engines=engines, replicas=(1,) * len(names), has_prefix_cache=False)
+
+
+def profile(*latencies: Latency, output: float) -> Profile:
+    models = {
+        name: ModelProfile(
+            latency=latency, chars_per_token={"unknown": 4.0}, chars_per_symbol_token=2.0, output_tokens={"t": output}
+        )
+        for name, latency in zip("abc", latencies, strict=False)
+    }
+    return Profile(version=1, measured=NO_PROFILE.measured, bucket_edges=(128,), models=models)
+
+
+def traffic(models: int, *, prompt: float, output: float, requests: int, rate_per_s: float) -> Traffic:
+    asked = SimulatedPrompt(
+        id="p", task="t", language="en", prompt_tokens=(prompt,) * models, output_tokens=(output,) * models
+    )
+    return poisson([asked], [1.0], requests=requests, rate_per_s=rate_per_s, seed=1)
+
+
+class Forecasts(SimulatedRouter):
+    """Keeps what it expected of every attempt."""
+
+    def choose(self, *args: object, **fields: object) -> object:  # type: ignore[override]
+        decision = super().choose(*args, **fields)  # type: ignore[arg-type]
+        assert decision is not None
+        self.seconds = [*getattr(self, "seconds", []), decision.chosen.latency_s]
+        return decision
+
+
+@pytest.mark.parametrize("load", [0.3, 0.7, 0.95])
+@pytest.mark.parametrize(
+    ("prompt", "output", "slots"),
+    [
+        pytest.param(500, 200, 256, id="chat"),
+        pytest.param(500, 200, 8, id="chat beyond the slots"),
+        pytest.param(8000, 100, 32, id="long prompts"),
+    ],
+)
+def test_expected_latency_is_what_attempts_take(prompt: float, output: float, slots: int, load: float) -> None:
+    latency = Latency(overhead_s=0.05, prefill_s_per_token=2e-4, decode_s_per_token=0.02, decode_growth=0.05)
+    work_s = 2e-4 * prompt + 0.02 * (1 + 0.05 * (slots - 1)) * output / slots
+    router = Forecasts(
+        policy="laar", models=("a",), profile=profile(latency, output=output), replicas=(1,), slots=slots
+    )
+    asked = traffic(1, prompt=prompt, output=output, requests=1000, rate_per_s=load / work_s)
+    simulation = Simulation(cluster(latency, slots=slots), router, asked, Right(), loop="server", cap=1, seed=0)  # type: ignore[arg-type]
+    real_s = simulation.run().elapsed_s.sum()
+    assert 0.8 < sum(router.seconds) / real_s < 1.25
+
+
+LATENCIES = tuple(
+    Latency(overhead_s=0.05, prefill_s_per_token=2e-4, decode_s_per_token=decode, decode_growth=growth)
+    for decode, growth in ((0.01, 0.08), (0.015, 0.05), (0.02, 0.03))
+)
+
+
+def served(num_routers: int, *, requests: int, rate_per_s: float) -> Results:
+    routers = [
+        SimulatedRouter(
+            policy="laar",
+            models=tuple("abc"),
+            profile=profile(*LATENCIES, output=100.0),
+            replicas=(1, 1, 1),
+            slots=SLOTS,
+            num_routers=num_routers,
+        )
+        for _ in range(num_routers)
+    ]
+    asked = traffic(3, prompt=500.0, output=100.0, requests=requests, rate_per_s=rate_per_s)
+    front = SimulatedFront(routers, period_s=2.0, seed=3)
+    return Simulation(cluster(*LATENCIES), front, asked, Right(), loop="server", cap=1, seed=0).run()
+
+
+def test_eight_routers_choose_as_one() -> None:
+    one, eight = (float(served(routers, requests=1500, rate_per_s=11.0).elapsed_s.mean()) for routers in (1, 8))
+    assert eight < 1.03 * one
+
+
+def test_burst_at_four_routers_is_spread_as_by_one() -> None:
+    one, four = (np.array(served(routers, requests=300, rate_per_s=1e6).calls) for routers in (1, 4))
+    assert np.abs(four - one).max() <= 6
