@@ -239,3 +239,14 @@ def test_server_of_ray_keeps_its_config_where_the_model_server_looks() -> None:
     )
     server = Server.sync_init(config, engine_cls=object)
     assert server._llm_config.model_id == "m"
+
+
+async def test_server_tells_what_it_has_under_way() -> None:
+    server = Server(event(delta(content="Par")), event(delta("stop")), "data: [DONE]\n\n")
+    stream = server.generate_stream("chat", BODY, {})
+    await anext(stream)
+    assert await server.in_flight() == 1
+    # a stream beside it, and not itself any more
+    assert (await server.generate("chat", b"{}", {})).in_flight == 1
+    assert len([chunk async for chunk in stream]) > 0
+    assert await server.in_flight() == 0
