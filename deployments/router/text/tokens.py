@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 
@@ -14,16 +15,35 @@ MAX_CORRECTED = 4096
 _RANGE = (0.25, 4.0)
 # One request counts for no more than this, whatever the estimate has missed in it.
 _OBSERVED_RANGE = (0.5, 2.0)
+# Languages that are written in no Latin letters, by scripts that tokenizers cut alike.
+_SCRIPTS = {
+    "han": "zh ja wuu yue",
+    "cyrillic": "ru uk be bg sr mk kk ky mn tg tt ba cv ce os sah",
+    "arabic": "ar fa ur ps ug sd ckb azb arz",
+    "devanagari": "hi mr ne sa bh mai new gom",
+}
+# Stands for every language that is named nowhere.
+_LATIN = "latin"
+_SCRIPT_OF = {language: script for script, languages in _SCRIPTS.items() for language in languages.split()}
+# Each has a script of its own, and so do texts of no language.
+_ALONE = frozenset(
+    f"ko th lo my km he yi el hy ka am dv bo dz si bn as bpy or pa gu ta te kn ml {UNKNOWN_LANGUAGE}".split()
+)
 
 
 class TokenEstimator:
-    """Estimates for the models of these profiles, in their order; each tenant's prompts correct its own alone."""
+    """Estimates for the models of these profiles, in their order; each tenant's prompts correct its own alone.
+
+    A language that a model's profile lacks has as many characters per token as the middle one of its script there.
+    """
 
     def __init__(self, models: Sequence[str], profiles: Sequence[ModelProfile]) -> None:
         self._rows = {model: row for row, model in enumerate(models)}
         self._chars_per_symbol_token = np.array([known.chars_per_symbol_token for known in profiles])
         self._template_tokens = np.array([known.template_tokens for known in profiles])
-        languages = {UNKNOWN_LANGUAGE} | {language for known in profiles for language in known.chars_per_token}
+        languages = {*_SCRIPT_OF, *_ALONE, _LATIN} | {
+            language for known in profiles for language in known.chars_per_token
+        }
         self._chars_per_token = {language: _chars_per_token(profiles, language) for language in languages}
         # tokens counted over tokens estimated, by tenant and language; those used last are kept
         self._corrections: OrderedDict[tuple[str, str], Floats] = OrderedDict()
@@ -52,12 +72,23 @@ class TokenEstimator:
         corrections[row] = _clamp(current + _STEP * (observed - current), _RANGE)
 
     def _known(self, language: str) -> str:
-        return language if language in self._chars_per_token else UNKNOWN_LANGUAGE
+        return language if language in self._chars_per_token else _LATIN
 
 
 def _chars_per_token(profiles: Sequence[ModelProfile], language: str) -> Floats:
-    rates = [known.chars_per_token for known in profiles]
-    return np.array([rate.get(language) or rate[UNKNOWN_LANGUAGE] for rate in rates])
+    return np.array([_rate(known, language) for known in profiles])
+
+
+def _rate(known: ModelProfile, language: str) -> float:
+    rates = known.chars_per_token
+    if language in rates or language in _ALONE:
+        return rates.get(language, rates[UNKNOWN_LANGUAGE])
+    alike = [rate for other, rate in rates.items() if other not in _ALONE and _script(other) == _script(language)]
+    return median(alike) if alike else rates[UNKNOWN_LANGUAGE]
+
+
+def _script(language: str) -> str:
+    return _SCRIPT_OF.get(language, _LATIN)
 
 
 def _clamp(value: float, bounds: tuple[float, float]) -> float:

@@ -45,18 +45,18 @@ def test_counts_correct_the_language_that_they_were_made_in() -> None:
     assert estimate(found) == 255
 
 
-ASKED = [("ja", "a"), ("ja", "b"), ("fr", "a")]
+ASKED = [("tr", "a"), ("tr", "b"), ("fr", "a")]
 
 
 def test_one_tenants_prompts_change_no_estimate_of_another_nor_of_another_language() -> None:
     found = TokenEstimator(["m"], [PROFILE])
     for _ in range(100):
-        found.learn("m", "ja", estimated=100, counted=1000, tenant="a")
+        found.learn("m", "tr", estimated=100, counted=1000, tenant="a")
     features = {
         language: Features(language=language, language_confidence=1, num_chars=1000, symbol_share=0.0, task="default")
-        for language in ("ja", "fr")
+        for language in ("tr", "fr")
     }
-    untouched = float(TokenEstimator(["m"], [PROFILE]).estimate(features["ja"])[0])
+    untouched = float(TokenEstimator(["m"], [PROFILE]).estimate(features["tr"])[0])
     estimates = [float(found.estimate(features[language], tenant)[0]) for language, tenant in ASKED]
     assert estimates == [4 * untouched, untouched, untouched]
 
@@ -74,3 +74,19 @@ def test_engine_that_counts_nothing_teaches_nothing() -> None:
     found = TokenEstimator(["m"], [PROFILE])
     found.learn("m", "zh", estimated=1005, counted=0)
     assert estimate(found, language="zh") == 1005
+
+
+@pytest.mark.parametrize(
+    ("language", "tokens"),
+    [
+        pytest.param("ja", 1005, id="as Chinese"),
+        pytest.param("fr", 205, id="as the middle one of the Latin ones"),
+        pytest.param("ru", 255, id="as unknown, where none of its script is there"),
+        pytest.param("ko", 255, id="as unknown, as no other has its script"),
+        pytest.param("unknown", 255, id="unknown itself"),
+    ],
+)
+def test_language_that_a_profile_lacks_is_cut_as_those_of_its_script(language: str, tokens: float) -> None:
+    rates = {"unknown": 4.0, "zh": 1.0, "en": 8.0, "de": 5.0, "es": 3.0, "th": 1.0}
+    profile = PROFILE.model_copy(update={"chars_per_token": rates})
+    assert estimate(TokenEstimator(["m"], [profile]), language=language) == tokens
