@@ -26,8 +26,9 @@ def prepared(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def of_example(name: str) -> tuple[list[Bound], Bound, Bound]:
     """The models of an example, its verifier and its router."""
-    (application,) = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())["applications"]
-    *models, verifier, router = bound(application["args"])
+    applications = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())["applications"]
+    builders = [(each["import_path"].removeprefix("serve_app.app:"), each["args"]) for each in applications]
+    *models, verifier, router = [one for name, args in builders for one in bound(args, getattr(app, name))]
     assert (verifier.name, router.name) == ("Verifier", "Router")
     return models, verifier, router
 

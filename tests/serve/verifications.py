@@ -98,7 +98,7 @@ def _value(rng: random.Random, depth: int) -> Any:
 
 
 def _schema(rng: random.Random, depth: int) -> dict[str, Any]:
-    kinds = [
+    kinds: list[dict[str, Any]] = [
         {"type": "string"},
         {"type": "number", "multipleOf": 0.01},
         {"const": _text(rng)},

@@ -28,6 +28,8 @@ BUILDERS: dict[str, type[BaseModel]] = {
     "build_verifier": VerifierAppConfig,
 }
 FIVE_MODELS = ROOT / "serve_app/five_models_gpu.yaml"
+# a row of the table of metrics: its name and its labels; a test of the metrics holds that all stand there
+METRIC_ROW = re.compile(r"^\| `(laar_\w+)` \|([^|]*)\|", re.MULTILINE)
 KUBERNETES = "1.36"
 # kinds with a schema of their operator's, which this test has not
 CUSTOM = {"RayService", "PodMonitor", "PrometheusRule"}
@@ -238,6 +240,37 @@ def test_every_gpu_pod_is_kept_to_the_card(card: str) -> None:
         (term,) = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
         assert {each["operator"] for each in term["matchExpressions"]} == {"Gt", "Lt"}
         assert pod["tolerations"]
+
+
+def queries() -> dict[str, str]:
+    """Of alerts and dashboard, by what they are called."""
+    folder = ROOT / "k8s/overlays/monitoring"
+    (group,) = yaml.safe_load((folder / "alerts.yaml").read_text())["spec"]["groups"]
+    panels = json.loads((folder / "laar.json").read_text())["panels"]
+    shown = {f"{panel['title']} {target['refId']}": target["expr"] for panel in panels for target in panel["targets"]}
+    return {rule["alert"]: rule["expr"] for rule in group["rules"]} | shown
+
+
+@pytest.mark.parametrize(("name", "query"), [pytest.param(n, q, id=n.replace(" ", "-")) for n, q in queries().items()])
+def test_queries_ask_for_metrics_and_labels_that_are_exported(name: str, query: str) -> None:
+    asked = re.findall(r"\bray_(laar_[a-z_]+)", query)
+    declared = {row.group(1): row.group(2) for row in METRIC_ROW.finditer((ROOT / "docs/configuration.md").read_text())}
+    labels: set[str] = {"le", "WorkerId"}
+    assert asked
+    for metric in asked:
+        base = metric if metric in declared else re.sub(r"_(bucket|sum|count)$", "", metric)
+        assert base in declared, name
+        labels |= set(re.findall(r"`(\w+)`", declared[base]))
+    used = {label for by in re.findall(r"by \(([^)]*)\)", query) for label in by.split(", ")}
+    used |= set(re.findall(r'[{,](\w+)=~?"', query))
+    assert used <= labels
+
+
+def test_every_alert_has_a_runbook() -> None:
+    page = (ROOT / "docs/runbooks.md").read_text()
+    alerts = [name for name in queries() if name.startswith("Laar")]
+    assert [name for name in alerts if f"\n## {name}\n" not in page] == []
+    assert len(alerts) == page.count("\n## ")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in ("Dockerfile", "Dockerfile.cpu")])

@@ -77,9 +77,13 @@ class Backend(Protocol):
 
 
 class Observer(Protocol):
-    """Is told of every attempt that has ended."""
+    """Is told of every attempt that has ended, and what choosing and checking took."""
 
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None: ...
+
+    def decided(self, seconds: float) -> None: ...
+
+    def checked(self, check: str, seconds: float) -> None: ...
 
 
 class Runner:
@@ -127,9 +131,11 @@ class Runner:
         )
 
     def decide(self, served: ServedRequest, *, may_explore: bool = False) -> Decision | None:
+        began_s = self._clock()
         decision = self._routing.decide(
-            served.request, served.demand, served.log, turn=served.turn, now_s=self._clock(), may_explore=may_explore
+            served.request, served.demand, served.log, turn=served.turn, now_s=began_s, may_explore=may_explore
         )
+        self._observer.decided(self._clock() - began_s)
         if decision is None and served.log.is_only_guessed:
             # nobody said that the same request should go elsewhere
             served.log.earlier = NOTHING_EARLIER
@@ -289,6 +295,7 @@ class Runner:
     async def _verify(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
         """The verdict; a verifier that breaks down is asked a second time."""
         spec, evidence = served.request.verify, _evidence(served, model, reply)
+        began_s = self._clock()
         try:
             async with asyncio.timeout(self._time_left_s(served)):
                 try:
@@ -301,6 +308,8 @@ class Runner:
         except BackendError:
             logger.warning("verifier failed", exc_info=True)
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.VERIFIER_FAILED)
+        finally:
+            self._observer.checked(served.check_type, self._clock() - began_s)
 
     async def _flow(self, served: ServedRequest, decision: Decision) -> AsyncGenerator[Chunk, None]:
         """The chunks of one attempt as they come; none at all if it fails before the first.

@@ -45,6 +45,11 @@ class ServedRequest:
         return self.arrived_s - self.log.earlier.since_s
 
     @property
+    def check_type(self) -> str:
+        """The `type` of the check that the request is verified by; each check has that field, with its own word."""
+        return str(vars(self.request.verify)["type"])
+
+    @property
     def delivery_mode(self) -> DeliveryMode:
         if not self.request.stream:
             return DeliveryMode.WHOLE

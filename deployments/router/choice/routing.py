@@ -97,6 +97,11 @@ class Routing:
             tenant=request.tenant.id,
         )
 
+    def unavailable(self, now_s: float) -> set[str]:
+        """Models of which none runs, or that rest after failures."""
+        names = tuple(self.models)
+        return {names[row] for row in self.load.unhealthy(now_s)}
+
     def next_turn(self) -> int:
         """A number that grows by one with each request, for policies that take turns."""
         self._turn += 1

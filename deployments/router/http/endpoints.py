@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Lifespan
 
-from deployments.contract.errors import LaarError, LogOffError, SlowBodyError
+from deployments.contract.errors import LaarError, LogOffError, ModelsUnavailableError, SlowBodyError
 from deployments.contract.reply import Chunk, Reply
 from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.cost import cost_of
@@ -94,6 +94,8 @@ class Endpoints:
                 Route("/v1/laar/explain", self._explain, methods=["POST"]),
                 Route("/v1/laar/feedback", self._feedback, methods=["POST"]),
                 *more,
+                Route("/health", self._health),
+                Route("/ready", self._ready),
             ],
             exception_handlers=EXCEPTION_HANDLERS,
             lifespan=lifespan,
@@ -225,6 +227,18 @@ class Endpoints:
         async with self._gate.entered(tenant):
             await self._log.feedback(feedback.request_id, correct=feedback.correct, api_key_hash=tenant.id)
         return JSONResponse({"object": "laar.feedback", **feedback.model_dump()})
+
+    async def _health(self, _http: Request) -> Response:
+        """Whether this router replica works; says nothing of models."""
+        self.check_health()
+        return JSONResponse({"status": "ok"})
+
+    async def _ready(self, _http: Request) -> Response:
+        """Whether a request could be answered now: a 503 while no model may be asked."""
+        unavailable = self._routing.unavailable(self._clock())
+        if len(unavailable) == len(self._routing.models):
+            raise ModelsUnavailableError("no model runs")
+        return JSONResponse({"status": "ready"})
 
     async def _list_models(self, http: Request) -> Response:
         models = self._tenant(http, Role.ASK).of(self._offer.models)

@@ -83,7 +83,9 @@ class GuardedStream(StreamingResponse):
 
 
 class RequestObserver(Protocol):
-    """Is told how every request ended, also of one that was refused before it could be routed."""
+    """Is told how every request ended, also of one that was refused before it could be routed, and how many go on."""
+
+    def under_way(self, number: int) -> None: ...
 
     def request_ended(self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter) -> None: ...
 
@@ -101,11 +103,14 @@ class Endings:
         self, *, pace_s: float, log: EndedRequests, metrics: RequestObserver, clock: Callable[[], float]
     ) -> None:
         self._pace_s, self._log, self._metrics, self._clock = pace_s, log, metrics, clock
+        self._active = 0
 
     @contextmanager
     def told(self, arrived_s: float) -> Iterator[Ending]:
         """A request, which has ended with the block; the block is told of, and may say better, how."""
         end = Ending(Meter(self._pace_s))
+        self._active += 1
+        self._metrics.under_way(self._active)
         try:
             yield end
         except LaarError as error:
@@ -118,6 +123,8 @@ class Endings:
             end.status = 500
             raise
         finally:
+            self._active -= 1
+            self._metrics.under_way(self._active)
             if end.served is not None:
                 with suppress(LogUnavailableError):  # it has been counted
                     self._log.request_ended(end.served, end.status)

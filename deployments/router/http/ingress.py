@@ -1,9 +1,11 @@
 """The router deployment: what Ray Serve calls of it, and what lives as long as a replica."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from ray import serve
@@ -102,11 +104,14 @@ class Router:
             wall=time.time,
         )
         self._chance_map = ChanceMap(profile, tuple(self._routing.models), self._routing.buckets)
+        # tells one profile from another, whatever file it comes from
+        self._profile_digest = hashlib.sha256(profile.model_dump_json().encode()).hexdigest()[:12]
         self._background = Background()
 
     def __serve_build_asgi_app__(self) -> Starlette:
         """Called once, after the constructor; opens the log, whose failure stops the start."""
         self._metrics = RouterMetrics(self._settings.goodput.reader)
+        self._metrics.started(version=version("laar"), profile=self._profile_digest)
         replica = serve.get_replica_context().replica_id.unique_id
         self._log = (
             ReplicaLog(self._log_plan, replica=replica, metrics=self._metrics) if self._log_plan is not None else None
@@ -245,5 +250,6 @@ class Router:
         for name, number in running.items():
             self._routing.load.set_replicas(name, number)
         self._metrics.breakers(self._routing.load.breaker_states(self._clock()))
+        self._metrics.seen(running, self._routing.unavailable(self._clock()))
         self._metrics.drifting(running, self._routing.chances.drifting)
         self._metrics.latency_ratios(self._routing.builder.latency_ratios)

@@ -31,6 +31,12 @@ class _Beyond(Protocol):
 
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None: ...
 
+    def decided(self, seconds: float) -> None: ...
+
+    def checked(self, check: str, seconds: float) -> None: ...
+
+    def under_way(self, number: int) -> None: ...
+
     def request_ended(self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter) -> None: ...
 
 
@@ -41,6 +47,15 @@ class RecentWindow:
         self._requests: deque[_Request] = deque(maxlen=NUM_REQUESTS)
         self._attempts: dict[str, deque[_Attempt]] = {model: deque(maxlen=NUM_ATTEMPTS) for model in models}
         self._beyond = beyond
+
+    def decided(self, seconds: float) -> None:
+        self._beyond.decided(seconds)
+
+    def checked(self, check: str, seconds: float) -> None:
+        self._beyond.checked(check, seconds)
+
+    def under_way(self, number: int) -> None:
+        self._beyond.under_way(number)
 
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self._attempts[attempt.model].append(_Attempt(attempt.status, attempt.latency_s))

@@ -7,11 +7,14 @@ from ray.util.metrics import Counter, Gauge, Histogram
 from deployments.budgets.controller import Controller
 from deployments.router.attempt.breaker import BreakerState
 from deployments.router.attempt.served_request import DeliveryMode, ServedRequest
-from deployments.router.attempt.tries import Attempt
+from deployments.router.attempt.tries import FROM_OUTCOME, Attempt, Status
 from profiles.measures.goodput import Meter, Reader
 
 _SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 _TOKEN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5]
+_CHECK_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5, 30, 60]
+_TENTHS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+_ATTEMPTS = [1, 2, 3, 4, 5, 7, 10, 20]
 _SOLVE_SECONDS = [0.0001, 0.001, 0.01, 0.1, 1, 10]
 # stands in a label for a curve that holds for all languages, or all lengths
 _EVERY = "all"
@@ -27,6 +30,7 @@ class RouterMetrics:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self._versions, self._under_way = {"version": "", "profile": ""}, 0
         self._requests = Counter(
             "laar_requests_total",
             description="Requests that ended, by HTTP status (499: the client left) and whether verified.",
@@ -42,6 +46,54 @@ class RouterMetrics:
             description="Seconds from sending an attempt to its verdict, by model.",
             boundaries=_SECONDS,
             tag_keys=("model",),
+        )
+        self._request_attempts = Histogram(
+            "laar_request_attempts",
+            description="Attempts of one request.",
+            boundaries=_ATTEMPTS,
+        )
+        self._in_flight = Gauge("laar_in_flight_requests", description="Requests under way at this router replica.")
+        self._verdicts = Counter(
+            "laar_verdicts_total",
+            description="Verdicts by model, type of check, verdict and its reason.",
+            tag_keys=("model", "check", "verdict", "reason"),
+        )
+        self._chances = Histogram(
+            "laar_chance",
+            description="Q of attempts found correct or wrong: of those near 0.8, four fifths should be correct.",
+            boundaries=_TENTHS,
+            tag_keys=("model", "verdict"),
+        )
+        self._tokens = Counter(
+            "laar_tokens_total",
+            description="Tokens that engines read and wrote, by model; attempts that were retried included.",
+            tag_keys=("model", "kind"),
+        )
+        self._decision_seconds = Histogram(
+            "laar_decision_seconds",
+            description="Seconds that the choice of a model took.",
+            boundaries=_CHECK_SECONDS,
+        )
+        self._check_seconds = Histogram(
+            "laar_check_seconds",
+            description="Seconds from asking for a verdict to having it, by type of check.",
+            boundaries=_CHECK_SECONDS,
+            tag_keys=("check",),
+        )
+        self._replicas = Gauge(
+            "laar_model_replicas",
+            description="Replicas of a model that run, or its servers that answer.",
+            tag_keys=("model",),
+        )
+        self._available = Gauge(
+            "laar_model_available",
+            description="1 while a model may be asked; 0 while none of it runs, or it rests after failures.",
+            tag_keys=("model",),
+        )
+        self._info = Gauge(
+            "laar_info",
+            description="Always 1; the labels say which version of laar and which profile this router replica has.",
+            tag_keys=("version", "profile"),
         )
         self._refuted = Counter(
             "laar_refuted_early_total",
@@ -136,6 +188,26 @@ class RouterMetrics:
             boundaries=_SOLVE_SECONDS,
         )
 
+    def started(self, *, version: str, profile: str) -> None:
+        self._versions = {"version": version, "profile": profile}
+
+    def seen(self, running: Mapping[str, int], unavailable: Collection[str]) -> None:
+        """How many of each model run, and which may not be asked. Ray exports a gauge only after it was set anew."""
+        self._in_flight.set(self._under_way)
+        self._info.set(1.0, tags=self._versions)
+        for model, number in running.items():
+            self._replicas.set(number, tags={"model": model})
+            self._available.set(float(model not in unavailable), tags={"model": model})
+
+    def under_way(self, number: int) -> None:
+        self._under_way = number
+
+    def decided(self, seconds: float) -> None:
+        self._decision_seconds.observe(seconds)
+
+    def checked(self, check: str, seconds: float) -> None:
+        self._check_seconds.observe(seconds, tags={"check": check})
+
     def drifting(self, models: Iterable[str], drifting: Collection[str]) -> None:
         for model in models:
             self._drift.set(float(model in drifting), tags={"model": model})
@@ -152,6 +224,15 @@ class RouterMetrics:
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})
         self._attempt_seconds.observe(attempt.latency_s, tags={"model": attempt.model})
+        if attempt.status in FROM_OUTCOME.values():
+            tags = {"model": attempt.model, "verdict": attempt.status.value}
+            self._verdicts.inc(tags=tags | {"check": served.check_type, "reason": attempt.reason})
+            if attempt.status is not Status.UNKNOWN:
+                self._chances.observe(attempt.probability, tags=tags)
+        if attempt.reply is not None:
+            for kind, number in (("prompt", attempt.reply.prompt_tokens), ("output", attempt.reply.output_tokens)):
+                if number:
+                    self._tokens.inc(number, tags={"model": attempt.model, "kind": kind})
         if attempt.spared is not None:
             self._refuted.inc(tags={"model": attempt.model})
             self._add(self._spared_seconds, attempt.model, attempt.spared.seconds)
@@ -177,6 +258,7 @@ class RouterMetrics:
         """Count a request; `served` is None for one that was refused before it could be routed."""
         if served is not None:
             self._delivered(served, meter)
+            self._request_attempts.observe(len(served.log.attempts))
         is_verified = served is not None and served.log.is_verified
         self._requests.inc(tags={"status": str(status), "verified": "true" if is_verified else "false"})
         if served is not None and is_verified:

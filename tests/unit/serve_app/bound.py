@@ -1,12 +1,12 @@
 """What an application binds, by Ray Serve's own `bind`, held against the constructors that will get it."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from ray.serve import Deployment
+from ray.serve import Application, Deployment
 
 from serve_app.app import build_app
 
@@ -37,7 +37,7 @@ def _constructor(deployed: type[Any]) -> inspect.Signature:
     raise AssertionError(f"{deployed} has no constructor that names its parameters")
 
 
-def bound(args: Mapping[str, Any]) -> list[Bound]:
+def bound(args: Mapping[str, Any], build: Callable[[Mapping[str, Any]], Application] = build_app) -> list[Bound]:
     """Build the application of a config; all that is bound on the way, in that order."""
     found: list[Bound] = []
     real = Deployment.bind
@@ -48,5 +48,5 @@ def bound(args: Mapping[str, Any]) -> list[Bound]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Deployment, "bind", bind)
-        build_app(args)
+        build(args)
     return found

@@ -159,6 +159,10 @@ class Seen:
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
 
+    def decided(self, seconds: float) -> None: ...
+
+    def checked(self, check: str, seconds: float) -> None: ...
+
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self.attempts.append(attempt)
 

@@ -42,6 +42,8 @@ FILE = {
 
 
 class NoMetrics:
+    def under_way(self, number: int) -> None: ...
+
     def request_ended(self, *_: object) -> None:
         """Counts nothing."""
 

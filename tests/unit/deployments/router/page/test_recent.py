@@ -13,6 +13,12 @@ class Told:
     def __init__(self) -> None:
         self.calls: list[str] = []
 
+    def decided(self, seconds: float) -> None: ...
+
+    def checked(self, check: str, seconds: float) -> None: ...
+
+    def under_way(self, number: int) -> None: ...
+
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self.calls.append("attempt")
 

@@ -13,6 +13,7 @@ from ray.util.metrics import Counter, Gauge, Histogram
 
 from deployments.budgets.arrivals import Arrivals
 from deployments.budgets.controller import ModelPlan, PlanStatus
+from deployments.contract.reply import Reply
 from deployments.router.attempt.breaker import BreakerState
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Spared, Status, Tries
@@ -127,6 +128,20 @@ def read(metrics: RouterMetrics) -> None:
         metrics.file_read("keys", is_taken=is_taken)
 
 
+def judged(metrics: RouterMetrics) -> None:
+    """A correct and an unknown answer, and an attempt without one."""
+    reply = Reply(200, b"{}", prompt_tokens=30, output_tokens=5)
+    for status in (Status.CORRECT, Status.UNKNOWN, Status.TIMEOUT):
+        answered = reply if status is not Status.TIMEOUT else None
+        metrics.attempt_ended(served(), replace(attempt(status, "large"), reason="matched", reply=answered))
+
+
+def looked(metrics: RouterMetrics) -> None:
+    metrics.started(version="0.1.0", profile="1a2b")
+    metrics.under_way(3)
+    metrics.seen({}, ())
+
+
 # by metric: what happens, and the kind, labels and value of each call that follows
 EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     "laar_requests_total": (
@@ -164,6 +179,38 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     "laar_attempt_seconds": (
         lambda m: m.attempt_ended(served(), attempt(Status.CORRECT, "large")),
         [("observe", {"model": "large"}, 1.5)],
+    ),
+    "laar_request_attempts": (ended, [("observe", {}, 1.0), ("observe", {}, 2.0), ("observe", {}, 1.0)]),
+    "laar_in_flight_requests": (looked, [("set", {}, 3.0)]),
+    "laar_verdicts_total": (
+        judged,
+        [
+            ("inc", {"model": "large", "check": "exact", "verdict": "correct", "reason": "matched"}, 1.0),
+            ("inc", {"model": "large", "check": "exact", "verdict": "unknown", "reason": "matched"}, 1.0),
+        ],
+    ),
+    "laar_chance": (judged, [("observe", {"model": "large", "verdict": "correct"}, 0.5)]),
+    "laar_tokens_total": (
+        judged,
+        [
+            ("inc", {"model": "large", "kind": "prompt"}, 30.0),
+            ("inc", {"model": "large", "kind": "output"}, 5.0),
+        ]
+        * 2,
+    ),
+    "laar_decision_seconds": (lambda m: m.decided(0.001), [("observe", {}, 0.001)]),
+    "laar_check_seconds": (lambda m: m.checked("exact", 0.25), [("observe", {"check": "exact"}, 0.25)]),
+    "laar_model_replicas": (
+        lambda m: m.seen({"small": 0, "large": 2}, {"small"}),
+        [("set", {"model": "small"}, 0.0), ("set", {"model": "large"}, 2.0)],
+    ),
+    "laar_model_available": (
+        lambda m: m.seen({"small": 0, "large": 2}, {"small"}),
+        [("set", {"model": "small"}, 0.0), ("set", {"model": "large"}, 1.0)],
+    ),
+    "laar_info": (
+        looked,
+        [("set", {"version": "0.1.0", "profile": "1a2b"}, 1.0)],
     ),
     "laar_refuted_early_total": (refuted, [("inc", {"model": "small"}, 1.0)] * 2),
     "laar_refuted_early_seconds_total": (refuted, [("inc", {"model": "small"}, 2.5)]),
