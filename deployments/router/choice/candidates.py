@@ -220,13 +220,6 @@ class CandidateBuilder:
         lengths[forecast.row] += _NEWEST_SHARE * (observed - lengths[forecast.row])
         self._outputs[task] = lengths
 
-    def _tried(self, demand: Demand, tries: Tries, model: str) -> Exclusion | None:
-        """A model that was wrong may compete with others only if it is known how often it is so again."""
-        found, joint = tries.exclusion(model), self._chances.joint(demand.task)
-        if found is Exclusion.WAS_WRONG and (joint is None or joint.of_itself(model) <= 0):
-            return Exclusion.TRIED
-        return found
-
     def _idle_s(self, demand: Demand, tries: Tries | None) -> Floats:
         """Seconds on an idle engine, which may have read the prompt for an attempt before."""
         if tries is None or not (tries.answered or tries.earlier.wrong):
@@ -248,7 +241,7 @@ class CandidateBuilder:
         found: dict[int, Exclusion | None] = dict.fromkeys(slow, Exclusion.TOO_SLOW)
         found |= dict.fromkeys(self._tracker.unhealthy(now_s, demand.tenant), Exclusion.UNHEALTHY)
         if tries is not None:
-            found |= {self._rows[model]: self._tried(demand, tries, model) for model in tries.counts}
+            found |= {self._rows[model]: tries.exclusion(model) for model in tries.counts}
         return found | dict.fromkeys(demand.too_long, Exclusion.CONTEXT_EXCEEDED)
 
 

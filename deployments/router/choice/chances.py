@@ -22,6 +22,9 @@ logger = logging.getLogger("ray.serve")
 
 Buckets = NDArray[np.intp]
 
+# What a model's own wrong answer adds to the divisor of its odds, where no paired outcome tells: with a chance of 0.75
+# the next sample is right half the time. It is assumed.
+OWN_BURDEN = 2.0
 # Sets of failures of which it is known how further ones go together.
 _REMEMBERED = 1 << 10
 # Of the requests that the budget has room for, this share explores, so that they do not come at equal distances.
@@ -53,7 +56,7 @@ class Chances:
             else None
         )
         self._tables: dict[tuple[str, str], Floats] = {}
-        self._joints: dict[str, Joint | None] = {}
+        self._joints: dict[str, Joint] = {}
         # the same object each time, by which an order remembers what it made of the chances
         self._burden = lru_cache(maxsize=_REMEMBERED)(self._added_burden)
         self._joint_after = lru_cache(maxsize=_REMEMBERED)(self._divided)
@@ -72,10 +75,10 @@ class Chances:
         """The same chances, given that the `failed` models were wrong on this request."""
         return after(chances, self._burden(task, tuple(sorted(failed)))) if failed else chances
 
-    def joint(self, task: str, failed: Sequence[str] = ()) -> Joint | None:
-        """How a further wrong answer changes the chances after these; None where none changes any."""
+    def joint(self, task: str, failed: Sequence[str] = ()) -> Joint:
+        """How a further wrong answer changes the chances after these."""
         joint = self._joint(task)
-        return self._joint_after(joint, tuple(sorted(failed))) if failed and joint is not None else joint
+        return self._joint_after(joint, tuple(sorted(failed))) if failed else joint
 
     @property
     def drifting(self) -> set[str]:
@@ -92,18 +95,19 @@ class Chances:
         return table
 
     def _added_burden(self, task: str, failed: tuple[str, ...]) -> Floats:
-        joint = self._joint(task)
-        return np.zeros(len(self.models)) if joint is None else _added(joint, failed)
+        return _added(self._joint(task), failed)
 
     def _divided(self, joint: Joint, failed: tuple[str, ...]) -> Joint:
         divisor = np.maximum(1 + _added(joint, failed), MIN_DIVISOR)
         return Joint(index=self._index, burdens=joint.burdens / divisor)
 
-    def _joint(self, task: str) -> Joint | None:
+    def _joint(self, task: str) -> Joint:
         task, _ = self.capability.known(task, "")
         if task not in self._joints:
             burdens = self.capability.burdens(self.models, task=task)
-            self._joints[task] = Joint(index=self._index, burdens=burdens) if burdens.any() else None
+            own = burdens.diagonal()
+            burdens = burdens - np.diag(own) + np.diag(np.where(own > 0, own, OWN_BURDEN))
+            self._joints[task] = Joint(index=self._index, burdens=burdens)
         return self._joints[task]
 
 

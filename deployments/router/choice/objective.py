@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from math import exp, inf, log, sqrt
 
 import numpy as np
@@ -67,7 +67,7 @@ class Objective:
 UNTIL_RIGHT = Objective()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Joint:
     """What a wrong answer of each model (rows) adds to the divisor of the odds of each (columns), see `joint.after`."""
 
@@ -79,9 +79,14 @@ class Joint:
         return self.burdens.take(rows, axis=0).take(rows, axis=1)
 
     def of_itself(self, model: str) -> float:
-        """What a model's own wrong answer weighs against its next one; 0 where that was not measured."""
+        """What a model's own wrong answer weighs against its next one."""
         row = self.index[model]
         return float(self.burdens[row, row])
+
+    @cached_property
+    def is_of_each_alone(self) -> bool:
+        """Whether wrong answers tell only of the model that gave them."""
+        return not (self.burdens - np.diag(self.burdens.diagonal())).any()
 
 
 def best_order(latency_s: Sequence[float], wrong: "Wrong", objective: Objective = UNTIL_RIGHT) -> Iterator[int]:

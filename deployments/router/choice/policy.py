@@ -4,7 +4,9 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, cycle, islice
+from heapq import nsmallest
+from itertools import chain
+from operator import itemgetter
 from typing import Literal
 
 import msgspec
@@ -142,7 +144,8 @@ class Laar(Policy):
         else:
             ranked = sorted(members, key=key)
         is_open = objective.is_open_for([c.latency_s for c in ranked[:MAX_ORDERED]])
-        if len(ranked) == 1 or (is_open and joint is None):
+        is_plain = joint is None or (joint.is_of_each_alone and not objective.has_samples)
+        if len(ranked) == 1 or (is_open and is_plain):
             return iter(ranked)
         pool = _pool(ranked, situation, is_open=is_open)
         wrong = remembered_wrong(joint, tuple(c.model for c in pool), tuple(c.probability for c in pool))
@@ -274,7 +277,7 @@ def _by_tier(policy: Policy, candidates: Collection[Candidate]) -> Iterator[tupl
 def _pool(ranked: Sequence[Candidate], situation: Situation, *, is_open: bool) -> list[Candidate]:
     """What is put into the best order: the first by L/Q and, where few can be asked, those best for a single attempt.
 
-    With samples a model may stand there more than once.
+    With samples a model stands there more than once, as far as there is room.
     """
     objective = situation.objective
     if len(ranked) > MAX_ORDERED and not is_open:
@@ -282,8 +285,20 @@ def _pool(ranked: Sequence[Candidate], situation: Situation, *, is_open: bool) -
         single = [ranked[index] for index in np.argsort(costs_s, kind="stable")[:MAX_ORDERED]]
         ranked = list(dict.fromkeys(chain.from_iterable(zip(single, ranked, strict=False))))
     pool, joint = list(ranked[:MAX_ORDERED]), situation.joint
-    again = [c for c in pool if joint is not None and joint.of_itself(c.model) > 0] if objective.has_samples else []
-    return [*pool, *islice(cycle(again), MAX_ORDERED - len(pool))]
+    return (
+        [*pool, *_again(pool, joint, MAX_ORDERED - len(pool))] if objective.has_samples and joint is not None else pool
+    )
+
+
+def _again(pool: Sequence[Candidate], joint: Joint, most: int) -> list[Candidate]:
+    """The further samples of lowest L/Q, each after the failures of the model's samples before it."""
+
+    def score_s(candidate: Candidate, failures: int) -> float:
+        odds_against = (1 - candidate.probability) / candidate.probability
+        return candidate.latency_s * (1 + odds_against * (1 + failures * joint.of_itself(candidate.model)))
+
+    further = ((score_s(c, failures), number, c) for failures in range(1, most + 1) for number, c in enumerate(pool))
+    return [candidate for _, _, candidate in nsmallest(most, further, key=itemgetter(0, 1))]
 
 
 def _least_tried(key: Key) -> Key:

@@ -36,9 +36,13 @@ def test_failure_lowers_the_chance_of_models_that_fail_with_it() -> None:
     assert after[2] == before[2]
 
 
-def test_without_paired_outcomes_failures_are_not_joint() -> None:
-    assert Chances(NO_PROFILE, ("a", "b"), Learning()).joint("default") is None
-    assert chances().joint("default") is not None
+def test_without_paired_outcomes_a_failure_weighs_only_on_the_model_itself() -> None:
+    alone = Chances(NO_PROFILE, ("a", "b"), Learning())
+    assert alone.joint("default").is_of_each_alone
+    assert not chances().joint("default").is_of_each_alone
+    after = alone.after_failures(np.array([0.75, 0.75]), "default", ["a"])
+    assert after == pytest.approx([0.5, 0.75])
+    assert alone.after_failures(np.array([0.75, 0.75]), "default", ["a", "a"])[0] == pytest.approx(0.375)
 
 
 def test_burdens_after_a_failure_are_relative_to_the_odds_then() -> None:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from functools import cache
 from math import inf, log, sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -231,6 +232,41 @@ def test_model_that_was_wrong_competes_by_its_chance_after_that(again: float, ex
     assert decision.chosen.model == expected
     for policy in ("fastest", "most-accurate"):
         assert rank(POLICIES[policy](()), [tried, untried], situation=situation)[0].model == "b"
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_samples_are_ordered_as_well_as_the_best_of_all_sequences(count: int) -> None:
+    """Every sequence of three attempts, the same model again included, each with its chance after all before it."""
+    rng, excess = np.random.default_rng(count), []
+    for _ in range(60):
+        names = "abc"[:count]
+        latency_s, chances = rng.uniform(0.1, 9.0, count), rng.uniform(0.05, 0.95, count)
+        burdens = rng.uniform(0.0, 1.0, (count, count)) + np.diag(rng.uniform(0.0, 3.0, count))
+        candidates = [
+            candidate(name, latency_s=latency_s[row], probability=chances[row]) for row, name in enumerate(names)
+        ]
+        joint = Joint(index={name: row for row, name in enumerate(names)}, burdens=burdens)
+        situation = Situation(objective=Objective(attempts_left=3, worth_s=30.0, has_samples=True), joint=joint)
+
+        def cost_s(
+            rows: Sequence[int], chances: Any = chances, burdens: Any = burdens, takes: Any = latency_s
+        ) -> float:
+            burden: Any = np.zeros(count)
+            all_wrong, total_s = 1.0, 0.0
+            for row in rows:
+                total_s += all_wrong * takes[row]
+                all_wrong *= 1 - float(after(chances[row], burden[row]))
+                burden = burden + burdens[row]
+            return total_s + 30.0 * all_wrong
+
+        best = {
+            row: min(cost_s((row, *rest)) for rest in itertools.product(range(count), repeat=2)) for row in range(count)
+        }
+        decision = decide(POLICIES["laar"](()), candidates, situation=situation)
+        assert decision is not None
+        excess.append(best[joint.index[decision.chosen.model]] / min(best.values()) - 1)
+    assert np.mean(excess) <= 0.001
+    assert max(excess) <= 0.02
 
 
 @pytest.mark.parametrize("policy", ["laar", "fastest", "most-accurate"])
