@@ -7,7 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import KEY, wait_until
+from tests.browser.conftest import wait_until
+from tests.served import KEY
 
 QUESTION = 'Where is it? <sim answer="at home">'
 # what is allowed to the page as a whole
