@@ -1,6 +1,6 @@
 """What the operator can set about the router; part of the application's config."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -10,6 +10,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    StringConstraints,
     model_validator,
 )
 
@@ -20,6 +21,14 @@ from deployments.router.tenants.gate import Doors
 from deployments.verifier.checks import NoVerify, VerifySpec
 from profiles.chances.online import DEFAULT_HALF_LIFE_VERDICTS
 from profiles.measures.goodput import Reader
+
+# as browsers write it, so that it can be equal to theirs
+Origin = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(\*|[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?)$", max_length=256
+    ),
+]
 
 
 class Limits(BaseModel):
@@ -159,6 +168,9 @@ class RouterSettings(BaseModel):
         ge=0,
         le=3600,
         description="The same request again within this time goes to another model, as far as there is one; 0: never.",
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        default=(), description="Origins whose pages in a browser may ask, such as `https://chat.example`; `*`: all."
     )
     learning: Learning = Learning()
     goodput: Goodput = Goodput()

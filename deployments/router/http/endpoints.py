@@ -35,6 +35,7 @@ from deployments.router.http.http_io import (
     Ending,
     Endings,
     GuardedStream,
+    cors,
     name_request,
     read_body,
     request_id_of,
@@ -83,7 +84,9 @@ class Endpoints:
         self._prices = {model.name: model.price for model in routing.models.values()}
         self._body_timeout_s, self._keep_alive_s = body_timeout_s, keep_alive_s
 
-    def app(self, lifespan: Lifespan[Starlette], more: Sequence[BaseRoute] = ()) -> Starlette:
+    def app(
+        self, lifespan: Lifespan[Starlette], more: Sequence[BaseRoute] = (), cors_origins: Sequence[str] = ()
+    ) -> Starlette:
         app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._endpoint(Endpoint.CHAT), methods=["POST"]),
@@ -97,6 +100,7 @@ class Endpoints:
                 Route("/health", self._health),
                 Route("/ready", self._ready),
             ],
+            middleware=cors(cors_origins),
             exception_handlers=EXCEPTION_HANDLERS,
             lifespan=lifespan,
         )

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -183,6 +185,24 @@ def _internal_error(http: Request, error: Exception) -> Response:
     logger.error("request failed", exc_info=error)
     body = error_body("internal error", type_="server_error", code="internal_error")
     return Response(body, 500, id_header(http), JSON)
+
+
+def cors(origins: Sequence[str]) -> list[Middleware]:
+    """Lets pages of these origins ask and read the answers; none of it where there are no origins.
+
+    Cookies play no part, so any header may come and go.
+    """
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("*",),
+            expose_headers=("*",),
+        )
+    ]
 
 
 async def read_body(http: Request, limit: int) -> bytes:

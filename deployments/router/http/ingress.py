@@ -157,7 +157,7 @@ class Router:
             clock=self._clock,
             wall=time.time,
         )
-        return self._endpoints.app(lambda _app: self._life(replica), views.routes())
+        return self._endpoints.app(lambda _app: self._life(replica), views.routes(), self._settings.cors_origins)
 
     async def check_health(self) -> None:
         self._endpoints.check_health()

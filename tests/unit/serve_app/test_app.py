@@ -297,3 +297,32 @@ def test_secrets_of_ids_come_from_the_environment_or_are_drawn() -> None:
             ValueError, match=r"^auth\.retry_secrets_env: 'SECRETS' must hold secrets of at least 32 bytes"
         ):
             retry_secrets(named, environ, bytes)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        pytest.param("*", id="all"),
+        pytest.param("https://chat.example", id="host"),
+        pytest.param("http://[::1]:3000", id="port"),
+        pytest.param("app://obsidian.md", id="an-app"),
+    ],
+)
+def test_origin_as_browsers_write_it_is_taken(origin: str) -> None:
+    config = {"models": [model("a")], "router": {"cors_origins": [origin]}}
+    assert AppConfig.model_validate(config).router.cors_origins == (origin,)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        pytest.param("chat.example", id="no-scheme"),
+        pytest.param("https://chat.example/", id="a-path"),
+        pytest.param("https://Chat.example", id="capitals"),
+        pytest.param("https://*.example", id="a-pattern"),
+        pytest.param("null", id="null"),
+    ],
+)
+def test_origin_that_no_page_can_have_is_refused(origin: str) -> None:
+    with pytest.raises(ValueError, match=r"router\.cors_origins\.0\n.*should match pattern"):
+        AppConfig.model_validate({"models": [model("a")], "router": {"cors_origins": [origin]}})

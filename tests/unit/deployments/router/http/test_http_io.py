@@ -4,10 +4,15 @@ from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from deployments.contract.errors import (
+    AuthenticationError,
     BrokenStreamError,
     EncodedBodyError,
     LaarError,
@@ -16,7 +21,15 @@ from deployments.contract.errors import (
 )
 from deployments.contract.reply import Chunk
 from deployments.router.http import sse
-from deployments.router.http.http_io import Ending, GuardedStream, read_body, request_id_of, with_late_errors
+from deployments.router.http.http_io import (
+    EXCEPTION_HANDLERS,
+    Ending,
+    GuardedStream,
+    cors,
+    read_body,
+    request_id_of,
+    with_late_errors,
+)
 from profiles.measures.goodput import Meter
 
 TOKEN = Chunk(b"data: {}\n\n", "a", 1)
@@ -184,3 +197,49 @@ def test_request_without_an_id_gets_one_that_stays(headers: dict[str, str]) -> N
 async def test_compressed_body_is_refused_by_name(encoding: str) -> None:
     with pytest.raises(EncodedBodyError, match=f"^body: encoded as '{encoding[:64].lower()}'; only bodies without"):
         await read_body(request(content_encoding=encoding), 100)
+
+
+PAGE = "https://chat.example"
+
+
+async def asked_by_a_page(origin: str, *allowed: str) -> tuple[httpx.Response, httpx.Response]:
+    """What a browser gets that asks first whether a page may ask, and then asks without a key."""
+
+    async def refuse(_http: Request) -> Response:
+        raise AuthenticationError("no key")
+
+    app = Starlette(
+        routes=[Route("/v1/chat/completions", refuse, methods=["POST"])],
+        middleware=cors(allowed),
+        exception_handlers=EXCEPTION_HANDLERS,
+    )
+    asks_for = {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,x-stainless-os",
+    }
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://laar", headers={"origin": origin}) as browser:
+        first = await browser.options("/v1/chat/completions", headers=asks_for)
+        return first, await browser.post("/v1/chat/completions")
+
+
+@pytest.mark.parametrize("allowed", [pytest.param((PAGE,), id="named"), pytest.param(("*",), id="all")])
+async def test_page_of_an_allowed_origin_may_ask_and_reads_errors(allowed: tuple[str, ...]) -> None:
+    first, answer = await asked_by_a_page(PAGE, *allowed)
+    assert (first.status_code, answer.status_code) == (200, 401)
+    assert "authorization" in first.headers["access-control-allow-headers"]
+    for response in (first, answer):
+        assert response.headers["access-control-allow-origin"] in ("*", PAGE)
+        assert "access-control-allow-credentials" not in response.headers
+    assert answer.headers["access-control-expose-headers"] == "*"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "status"),
+    [pytest.param((), 405, id="off"), pytest.param((PAGE,), 400, id="another")],
+)
+async def test_page_of_another_origin_may_not_ask(allowed: tuple[str, ...], status: int) -> None:
+    first, answer = await asked_by_a_page("https://evil.example", *allowed)
+    assert first.status_code == status
+    for response in (first, answer):
+        assert "access-control-allow-origin" not in response.headers
