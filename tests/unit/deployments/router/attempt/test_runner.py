@@ -313,7 +313,9 @@ async def test_sampling_models_are_asked_again_until_the_limit() -> None:
     bench = Bench(a=says("no"), b=says("nor this"))
     served = bench.served(RIGHT | {"max_attempts": 5}, temperature=0.7)
     await bench.runner.answer(served)
-    assert bench.backend.asked == ["a", "b", "a", "b", "a"]
+    # whose turn it is the policy decides
+    assert len(bench.backend.asked) == 5
+    assert set(bench.backend.asked) == {"a", "b"}
 
 
 async def test_operator_caps_the_attempts() -> None:
