@@ -3,15 +3,19 @@
 import gzip
 import json
 import os
+import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from tests.serve.conftest import AT_HOME, chat
+from deployments.router.settings import Limits
+from tests.serve.conftest import AT_HOME, KEY, chat
 from tests.serve.verifications import adversarial, random_ones
 
 pytestmark = pytest.mark.serve
@@ -204,6 +208,20 @@ def test_compressed_body_is_refused_as_such(client: httpx.Client) -> None:
         CHAT, content=gzip.compress(json.dumps(chat()).encode()), headers={"content-encoding": "gzip"}
     )
     assert (response.status_code, response.json()["error"]["code"]) == (415, "unsupported_encoding")
+
+
+def test_bodies_that_stop_take_nothing_from_the_key(client: httpx.Client, app_url: str) -> None:
+    at = urlsplit(app_url)
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 100\r\n\r\n{{"
+    with ExitStack() as held:
+        # more than a router reads of one key at once
+        for _ in range(2 * Limits().max_bodies_per_key):
+            half = held.enter_context(socket.create_connection((at.hostname, at.port)))
+            half.sendall(head.encode())
+        assert [client.post(CHAT, json=chat()).status_code for _ in range(5)] == [200] * 5
+        # and they are not held for long
+        half.settimeout(60)
+        assert half.recv(1000).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize(

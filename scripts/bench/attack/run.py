@@ -110,16 +110,20 @@ def _half(text: Callable[[Target], str]) -> Attack:
     return attack
 
 
-def _head(path: str, at: Target) -> str:
-    return f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {at.attacker}\r\nContent-Length: 100\r\n\r\n{{"
+def _stopped(path: str, at: Target, *, sent: int = 1) -> str:
+    """A request whose body stops after so many bytes, one short of what it announces."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {at.attacker}\r\n"
+    return f"{head}Content-Length: {sent + 1}\r\n\r\n" + "{" * sent
 
 
 def attacks(at: Target) -> Mapping[str, Attack]:
     """All attacks by their names."""
     return {name: _flood(path, body) for name, (path, body) in _bodies(at).items()} | {
         "half-sent headers": _half(lambda _: "GET /v1/models HTTP/1.1\r\nHost: x\r\nX-A: "),
-        "one-byte bodies": _half(lambda at: _head(CHAT, at)),
-        "one-byte bodies to explain": _half(lambda at: _head(EXPLAIN, at)),
+        "one-byte bodies": _half(lambda at: _stopped(CHAT, at)),
+        "one-byte bodies to explain": _half(lambda at: _stopped(EXPLAIN, at)),
+        # more than HAProxy waits for, so that the router has to
+        "40 KB bodies that stop": _half(lambda at: _stopped(CHAT, at, sent=40_000)),
     }
 
 

@@ -32,6 +32,7 @@ backend default_backend
 def test_config_gets_limits_and_openai_errors_and_is_one_that_haproxy_takes(tmp_path: Path) -> None:
     found = guarded(RAYS, Front(header_timeout_s=7, connections_per_source=33), tmp_path)
     assert found.index("timeout http-request 7s") < found.index("frontend prometheus")
+    assert found.index("option http-buffer-request") < found.index("frontend prometheus")
     assert "tcp-request connection reject if { sc0_conn_cur gt 33 }" in found.split("frontend http_frontend")[1]
     assert "/tmp/500.http" not in found
     assert "text/plain lf-string" not in found

@@ -21,7 +21,7 @@ def test_nothing_else_is_attacked(url: str) -> None:
 
 
 def test_each_attack_has_a_name_of_its_own() -> None:
-    assert len(attacks(target("http://127.0.0.1:1", **KEYS))) == 14
+    assert len(attacks(target("http://127.0.0.1:1", **KEYS))) == 15
 
 
 def test_failed_requests_count_as_infinitely_long_and_are_counted() -> None:
