@@ -1,5 +1,6 @@
 """The wiring: from a checked config to the graph of Ray Serve deployments."""
 
+import logging
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from ray.serve import Application
 
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir, prepare_embedded_models
 from deployments.engines.engine_configs import SimulatedConfig, VllmConfig
-from deployments.log.settings import plan_log
+from deployments.log.settings import SQLITE, LogPlan, plan_log
 from deployments.router.http.ingress import Router
 from deployments.router.model import Model
 from deployments.router.text.language import language_of
@@ -27,6 +28,8 @@ from serve_app.config import (
     remote_plans,
     retry_secrets,
 )
+
+logger = logging.getLogger("ray.serve")
 
 EMBEDDED = "embedded:"
 # Beyond the deadline: HAProxy may send a router requests for its first 30 s of stopping.
@@ -46,6 +49,8 @@ def build_app(args: Mapping[str, Any]) -> Application:
     _check_models(config.models)
     profile = load_profile(config.profile)
     load_custom_checks(config.verifier.custom_checks)
+    log = plan_log(config.log, os.environ, default_cache_dir(os.environ))
+    _warn_of_logs_apart(config, log)
     models = _addresses(config)
     return _router(config).bind(
         llm_deployments=models,
@@ -59,6 +64,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
                 slots=engine.slots,
                 takes_salt=model.remote is None or model.remote.takes_cache_salt,
                 price=model.price,
+                media=model.media,
                 cold_start_s=model.cold_start_s if engine.scales_to_zero else None,
             )
             for model, engine in ((model, model.engine_config) for model in config.models)
@@ -71,7 +77,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
         custom_checks=frozenset(config.verifier.custom_checks),
         auth=auth_plan(config, os.environ, default_cache_dir(os.environ)),
         retry_secrets=retry_secrets(config.auth, os.environ, secrets.token_bytes),
-        log=plan_log(config.log, os.environ, default_cache_dir(os.environ)),
+        log=log,
     )
 
 
@@ -151,6 +157,17 @@ def _model_deployment(model: VllmConfig, *, deadline_s: float) -> Application:
     stopping = {"graceful_shutdown_timeout_s": deadline_s + SHUTDOWN_MARGIN_S}
     deployment_config = stopping | (llm_config.get("deployment_config") or {})
     return model_deployment({**llm_config, "deployment_config": deployment_config}, engine)
+
+
+def _warn_of_logs_apart(config: AppConfig, log: LogPlan | None) -> None:
+    """Routers on one machine share its file, so that this is no error."""
+    if log is not None and config.router.num_replicas > 1 and log.url.startswith(f"{SQLITE}:"):
+        logger.warning(
+            "router.num_replicas is %d and the log is SQLite, a file of one machine: routers on different machines do"
+            " not learn from one another, and refuse feedback on each other's answers; name a PostgreSQL database by"
+            " log.url or log.url_env",
+            config.router.num_replicas,
+        )
 
 
 def _check_models(models: Sequence[ModelConfig]) -> None:

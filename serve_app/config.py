@@ -15,7 +15,7 @@ from deployments.engines.engine_configs import ENGINES, EngineConfig
 from deployments.engines.settings import RemotePlan, RemoteSettings, SimulatedSettings
 from deployments.log.settings import LogSettings
 from deployments.router.http.request import AUTO
-from deployments.router.model import FREE, Price
+from deployments.router.model import FREE, Medium, Price
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.tenants.keys import AuthPlan, key_digest
 from deployments.verifier.checks import Catalogue
@@ -51,6 +51,9 @@ class ModelConfig(_Strict):
     )
     simulated: SimulatedSettings | None = None
     remote: RemoteSettings | None = None
+    media: frozenset[Medium] = Field(
+        default=frozenset(), description="What it reads besides text; a request with anything else never goes there."
+    )
     price: Price = Field(default=FREE, description="What its tokens cost, for the keys' limits of spend.")
     application: str | None = Field(
         default=None,
@@ -61,7 +64,7 @@ class ModelConfig(_Strict):
     @field_validator("llm_config")
     @classmethod
     def _sections_are_mappings(cls, llm_config: Mapping[str, Any]) -> Mapping[str, Any]:
-        for name in ("model_loading_config", "engine_kwargs"):
+        for name in ("model_loading_config", "engine_kwargs", "deployment_config", "experimental_configs"):
             section = llm_config.get(name)
             if section is not None and not isinstance(section, Mapping):
                 raise ValueError(f"{name} is of type {type(section).__name__}; allowed: a mapping")

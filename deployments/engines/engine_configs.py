@@ -4,11 +4,102 @@ A new engine is a class here, a line in ENGINES, its section in the application'
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from deployments.engines.settings import DEFAULT_SLOTS, RemoteSettings, SimulatedSettings
+
+# What laar passes on to Ray Serve LLM, by section; it has nothing that honours other keys.
+PASSED_ON: Mapping[str, Collection[str]] = {
+    "llm_config": (
+        "model_loading_config",
+        "llm_engine",
+        "engine_kwargs",
+        "accelerator_type",
+        "accelerator_config",
+        "placement_group_config",
+        "deployment_config",
+        "runtime_env",
+        "experimental_configs",
+        "log_engine_metrics",
+        "callback_config",
+    ),
+    "llm_config.model_loading_config": ("model_id", "model_source", "tokenizer_source"),
+    "llm_config.experimental_configs": ("stream_batching_interval_ms",),
+}
+_ELSEWHERE = "or serve the model by itself, and name it here with engine: remote"
+_ADAPTERS = f"laar asks for no adapter; merge it into the weights and serve them as a model of their own, {_ELSEWHERE}"
+_POOLING = "laar serves models that generate text; serve one that pools, such as for embeddings, without laar"
+# Keys that laar refuses, by section and key: the values that say nothing, and what to do.
+REFUSED: Mapping[tuple[str, str], tuple[Collection[Any], str]] = {
+    ("llm_config", "lora_config"): ((None,), _ADAPTERS),
+    ("llm_config", "server_cls"): ((None,), f"laar's own server class is used; leave the key out, {_ELSEWHERE}"),
+    ("llm_config.engine_kwargs", "enable_lora"): ((None, False), _ADAPTERS),
+    ("llm_config.engine_kwargs", "data_parallel_size"): (
+        (None, 1),
+        f"an engine of laar's is one replica; set deployment_config.num_replicas, {_ELSEWHERE}",
+    ),
+    ("llm_config.engine_kwargs", "task"): ((None, "auto", "generate"), _POOLING),
+    ("llm_config.engine_kwargs", "runner"): ((None, "auto", "generate"), _POOLING),
+    ("llm_config.engine_kwargs", "convert"): ((None, "auto", "none"), _POOLING),
+    ("llm_config.engine_kwargs", "pooler_config"): ((None,), _POOLING),
+    ("llm_config.engine_kwargs", "override_pooler_config"): ((None,), _POOLING),
+}
+# Ray's routers that look into the prompt; laar hands on bytes, in which they find none.
+_PROMPT_ROUTERS = ("ray.serve.llm", "ray.llm")
+# Connectors that keep what one engine has read; others need a second engine.
+_LONE_CONNECTORS = (
+    "OffloadingConnector",
+    "SimpleCPUOffloadConnector",
+    "LMCacheConnectorV1",
+    "LMCacheMPConnector",
+    "MooncakeStoreConnector",
+    "HF3FSKVConnector",
+)
+
+
+def refusals(llm_config: Mapping[str, Any]) -> Iterator[str]:
+    """What in an LLMConfig laar cannot pass on to Ray Serve LLM: the key, and what to do."""
+    sections: dict[str, Mapping[str, Any]] = {"llm_config": llm_config}
+    for name in ("model_loading_config", "engine_kwargs", "deployment_config", "experimental_configs"):
+        sections[f"llm_config.{name}"] = llm_config.get(name) or {}
+    for (section, key), (neutral, what_to_do) in REFUSED.items():
+        if (value := sections[section].get(key)) not in neutral:
+            yield f"{section}.{key}: {_shown(value)} is not supported: {what_to_do}"
+    for section, known in PASSED_ON.items():
+        refused = [key for place, key in REFUSED if place == section]
+        for key in sections[section]:
+            if key not in known and key not in refused:
+                near = get_close_matches(str(key).lower(), (*known, *refused), n=1)
+                mend = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(map(repr, known))}"
+                yield f"{section}.{key}: laar does not know this key; {mend}"
+    yield from _cooperating(sections["llm_config.deployment_config"], sections["llm_config.engine_kwargs"])
+
+
+def _cooperating(deployment: Mapping[str, Any], engine: Mapping[str, Any]) -> Iterator[str]:
+    """Refuse what works only with another of Ray's deployments beside the model's."""
+    routing = deployment.get("request_router_config")
+    router = routing.get("request_router_class") if isinstance(routing, Mapping) else None
+    if any(module in str(router) for module in _PROMPT_ROUTERS):
+        yield (
+            f"llm_config.deployment_config.request_router_config: {_shown(router)} reads prompts, and laar sends bytes;"
+            " leave the key out"
+        )
+    transfer = engine.get("kv_transfer_config")
+    if transfer is None:
+        return
+    found = transfer if isinstance(transfer, Mapping) else {}
+    if found.get("kv_connector") not in _LONE_CONNECTORS or found.get("kv_role") != "kv_both":
+        yield (
+            "llm_config.engine_kwargs.kv_transfer_config: laar does not part prefill from decode; allowed: kv_role"
+            f" 'kv_both' with a kv_connector of {', '.join(_LONE_CONNECTORS)}, {_ELSEWHERE}"
+        )
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"
 
 
 class EngineConfig(ABC):
@@ -99,6 +190,10 @@ class VllmConfig(EngineConfig):
 
     @property
     def fault(self) -> str | None:
+        return next(refusals(self.llm_config), None) or self._own_fault
+
+    @property
+    def _own_fault(self) -> str | None:
         if self.context_tokens > 0:
             return None
         return f"'{self.name}': llm_config.engine_kwargs.max_model_len must be set (tokens)"
@@ -123,7 +218,7 @@ class SimulatedConfig(VllmConfig):
         return False
 
     @property
-    def fault(self) -> str | None:
+    def _own_fault(self) -> str | None:
         if "simulated" in self.name:
             return None
         return f"model_id '{self.name}' of a simulated engine must contain 'simulated'"

@@ -1,10 +1,19 @@
 """What the router knows of a deployed model from the config."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 
 from deployments.engines.settings import DEFAULT_SLOTS
+
+
+class Medium(StrEnum):
+    """What a part of a message can be besides text."""
+
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
 
 
 class Price(BaseModel):
@@ -23,9 +32,9 @@ FREE = Price()
 class Model:
     """`can_think` if its engine limits thinking; `slots` is how many requests one replica serves at once.
 
-    With `has_prefix_cache` a prompt that it has read is not read again; with `takes_salt` its engine can keep the
-    prompts of tenants apart there. A
-    model of `cold_start_s` may have no replica at all; a request starts one, and waits that long.
+    It reads `media` besides text. With `has_prefix_cache` a prompt that it has read is not read again; with
+    `takes_salt` its engine can keep the prompts of tenants apart there. A model of `cold_start_s` may have no replica
+    at all; a request starts one, and waits that long.
     """
 
     name: str
@@ -36,3 +45,4 @@ class Model:
     cold_start_s: float | None = None
     takes_salt: bool = False
     price: Price = FREE
+    media: frozenset[Medium] = frozenset()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai.types import completion_create_params as openai_completions
 from openai.types.chat import completion_create_params as openai_chat
-from ray.serve.llm import LLMConfig
+from ray.serve.llm import LLMConfig, ModelLoadingConfig
 from ray.serve.llm.openai_api_models import (
     ChatCompletionRequest,
     ChatCompletionResponse,
@@ -20,6 +20,7 @@ from ray.serve.llm.openai_api_models import (
 
 from deployments.contract.reply import Chunk, Reply, reply_of, unpacked
 from deployments.contract.verdict import ToolCall
+from deployments.engines.engine_configs import PASSED_ON, REFUSED
 from deployments.engines.openai_answers import StreamReader, failure, unchanged
 from deployments.engines.ray_llm import ModelServer, to_reply
 from deployments.router.http.fields import CLOSED_FIELDS, IGNORED_FIELDS, OPEN_FIELDS, REFUSED_FIELDS
@@ -38,6 +39,12 @@ WRITINGS = [
     pytest.param(lambda model: json.dumps(model.model_dump(mode="json", exclude_unset=True)), id="spaced"),
     pytest.param(lambda model: json.dumps(model.model_dump(mode="json"), separators=(" , ", " : ")), id="wide"),
 ]
+
+
+def test_every_field_of_an_llm_config_is_passed_on_or_refused() -> None:
+    refused = {key for section, key in REFUSED if section == "llm_config"}
+    assert {*PASSED_ON["llm_config"], *refused} == set(LLMConfig.model_fields)
+    assert set(PASSED_ON["llm_config.model_loading_config"]) == set(ModelLoadingConfig.model_fields)
 
 
 def delta(finish_reason: str | None = None, logprobs: Any = None, **fields: Any) -> ChatCompletionStreamResponse:

@@ -87,13 +87,17 @@ class Routing:
 
     def demand(self, request: RoutedRequest, features: Features) -> Demand:
         """What the request asks of each model."""
+        only = request.tenant.models if request.model == AUTO else frozenset({request.model})
+        if request.media:
+            able = frozenset(name for name, model in self.models.items() if request.media <= model.media)
+            only = able if only is None else able & only
         return self.builder.demand(
             task=features.task,
             language=features.language,
             prompt_tokens=self.tokens.estimate(features, request.tenant.id) + request.other_tokens,
             max_tokens=request.max_tokens,
             thinking_token_budget=request.thinking_token_budget,
-            only=request.tenant.models if request.model == AUTO else frozenset({request.model}),
+            only=only,
             tenant=request.tenant.id,
         )
 

@@ -1,11 +1,12 @@
 """The one place where a request is judged before any model is asked: what laar cannot honour is refused by name."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from deployments.contract.errors import ClientError, UnknownModelError
 from deployments.contract.secret import NO_SECRET, Secret
 from deployments.router.http.request import AUTO, MAX_SHOWN_CHARS, NOT_VERIFIED, Endpoint, RoutedRequest, parse_request
+from deployments.router.model import Medium
 from deployments.router.settings import Limits
 from deployments.router.tenants.tenant import ANYBODY, Tenant
 from deployments.verifier.checks import Catalogue, Spec
@@ -14,7 +15,7 @@ from deployments.verifier.checks import Catalogue, Spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What the application has for requests: its models by name, those of them that can be held to a thinking budget,
-    the operator's own checks, and the check of requests that name none."""
+    the operator's own checks, the check of requests that name none, and the media that models read besides text."""
 
     models: tuple[str, ...]
     thinkers: frozenset[str]
@@ -22,6 +23,7 @@ class Offer:
     limits: Limits
     secret: Secret = NO_SECRET
     default_verify: Spec = NOT_VERIFIED
+    media: Mapping[str, frozenset[Medium]] = field(default_factory=dict)
 
     def to(self, tenant: Tenant) -> "Offer":
         """What of it one tenant may use."""
@@ -36,7 +38,8 @@ class Offer:
 
     def answering(self, request: RoutedRequest) -> tuple[str, ...]:
         """The models that may answer the request."""
-        return self.models if request.model == AUTO else (request.model,)
+        asked = self.models if request.model == AUTO else (request.model,)
+        return tuple(model for model in asked if request.media <= self.media.get(model, frozenset()))
 
 
 def admit(body: bytes, endpoint: Endpoint, offer: Offer, tenant: Tenant = ANYBODY) -> RoutedRequest:
@@ -44,6 +47,7 @@ def admit(body: bytes, endpoint: Endpoint, offer: Offer, tenant: Tenant = ANYBOD
     offer = offer.to(tenant)
     request = parse_request(body, endpoint=endpoint, limits=offer.limits, default_verify=offer.default_verify)
     refuse_unknown_model(request.model, (AUTO, *offer.models))
+    _refuse_unread_media(request, offer)
     _refuse_impossible_budget(request, offer)
     for index, model in enumerate(request.options.tried):
         refuse_unknown_model(model, offer.models, field=f"laar.tried.{index}")
@@ -54,6 +58,14 @@ def refuse_unknown_model(model: str, known: Collection[str], *, field: str = "mo
     if model not in known:
         shown = ", ".join(f"'{name}'" for name in known)
         raise UnknownModelError(f"{field}: unknown model '{model[:MAX_SHOWN_CHARS]}'; known: {shown}", param=field)
+
+
+def _refuse_unread_media(request: RoutedRequest, offer: Offer) -> None:
+    """A model of texts alone would answer with an error, or without having seen the rest."""
+    if request.media and not offer.answering(request):
+        who = "no model reads" if request.model == AUTO else f"'{request.model}' does not read"
+        message = f"messages: {who} {' and '.join(sorted(request.media))}; an operator tells by models[].media who does"
+        raise ClientError(message, param="messages")
 
 
 def _refuse_impossible_budget(request: RoutedRequest, offer: Offer) -> None:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
 
 from starlette.exceptions import HTTPException
@@ -174,7 +175,11 @@ def _http_error(http: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     headers = dict(error.headers or {}) | id_header(http)
-    return Response(error_body(error.detail, code=code), error.status_code, headers, JSON)
+    told = error.detail
+    if told == HTTPStatus.NOT_FOUND.phrase:
+        path = http.url.path[:MAX_SHOWN_CHARS]
+        told = f"{path}: laar has no such endpoint; it serves /v1/chat/completions, /v1/completions and /v1/models"
+    return Response(error_body(told, code=code), error.status_code, headers, JSON)
 
 
 def _client_gone(_http: Request, _error: Exception) -> Response:

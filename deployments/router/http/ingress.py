@@ -89,6 +89,7 @@ class Router:
             self._routing.load.set_replicas(model.name, 0)
         self._offer = Offer(
             models=tuple(self._routing.models),
+            media={model.name: model.media for model in self._routing.models.values()},
             thinkers=frozenset(self._thinking.models if self._thinking else ()),
             custom_checks=custom_checks,
             limits=limits,

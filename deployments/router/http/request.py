@@ -24,6 +24,7 @@ from deployments.router.http.bounds import (
     refuse_many_objects,
 )
 from deployments.router.http.fields import CLOSED_FIELDS, IGNORED_FIELDS, OPEN_FIELDS, REFUSED_FIELDS
+from deployments.router.model import Medium
 from deployments.router.settings import Limits
 from deployments.router.tenants.tenant import ANYBODY, Tenant
 from deployments.verifier.checks import Asked, NoVerify, Spec, VerifySpec
@@ -35,6 +36,12 @@ MAX_MESSAGES = 4096
 MAX_LAAR_KEYS = 32
 # About what vision models make of an image; only its order of magnitude counts.
 PART_TOKENS = 1000
+# by the type of a message's part, in the words of OpenAI and vLLM
+_MEDIA = {
+    **dict.fromkeys(("image_url", "image_pil", "image_embeds", "input_image"), Medium.IMAGE),
+    **dict.fromkeys(("input_audio", "audio_url", "audio_embeds"), Medium.AUDIO),
+    **dict.fromkeys(("video_url", "input_video", "video_embeds"), Medium.VIDEO),
+}
 MAX_SHOWN_CHARS = 64
 _HEX_32 = re.compile("[0-9a-f]{32}")
 RETRY_FIELD = "laar.retry_of"
@@ -176,7 +183,7 @@ class RoutedRequest:
     `max_tokens` is the operator's. `sampling` tells which draw of a model's answers is asked for, and is empty where it
     is left to chance. `is_plain_text` tells that the prompt is the texts, all of them and nothing else.
     `verify` is the check to be made, which `options.verify`, the operator's default and the request's own fields lead
-    to.
+    to. A model must read all of its `media`.
     """
 
     endpoint: Endpoint
@@ -187,6 +194,7 @@ class RoutedRequest:
     other_tokens: int = 0
     num_sequences: int = 1
     is_plain_text: bool = True
+    media: frozenset[Medium] = frozenset()
     stream: bool
     max_tokens: int | None
     has_token_limit: bool = True
@@ -264,6 +272,7 @@ def parse_request(
         user_texts=prompt.user_texts,
         other_tokens=(other_tokens := prompt.other_tokens + _extra_tokens(fields)),
         num_sequences=prompt.num_prompts * (scalars.n or 1),
+        media=prompt.media,
         is_plain_text=not other_tokens and scalars.truncate_prompt_tokens is None,
         stream=bool(scalars.stream),
         max_tokens=limits.max_tokens if asked_tokens is None else asked_tokens,
@@ -489,6 +498,7 @@ class _Prompt:
     other_tokens: int = 0
     num_prompts: int = 1
     num_media: int = 0
+    media: frozenset[Medium] = frozenset()
 
 
 def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> _Prompt:
@@ -502,6 +512,7 @@ def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> _Prompt:
     texts: list[str] = []
     user_texts: list[str] = []
     num_chars = num_media = 0
+    types: set[str] = set()
     for index, message in enumerate(messages):
         if message.content is None and message.role in _NEEDS_CONTENT:
             field = f"messages[{index}].content"
@@ -509,6 +520,7 @@ def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> _Prompt:
         parts = [] if isinstance(message.content, str | None) else message.content
         said = [message.content] if isinstance(message.content, str) else [p.text for p in parts if p.text is not None]
         num_media += sum(part.text is None for part in parts)
+        types.update(part.type for part in parts)
         texts += said
         user_texts += said if message.role == "user" else []
         for call in message.tool_calls or ():
@@ -518,6 +530,7 @@ def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> _Prompt:
         user_texts=tuple(user_texts),
         other_tokens=num_media * PART_TOKENS + num_chars // _CHARS_PER_TOKEN,
         num_media=num_media,
+        media=frozenset(_MEDIA[type_] for type_ in types & _MEDIA.keys()),
     )
 
 

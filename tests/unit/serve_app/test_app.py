@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,37 @@ def test_a_default_check_that_no_request_could_have_is_refused(verify: dict[str,
         return
     with pytest.raises(ValueError, match=message):
         AppConfig.model_validate(config)
+
+
+def test_key_that_cannot_be_passed_on_is_refused_when_the_application_is_built() -> None:
+    wrong = model("a")
+    wrong["llm_config"]["lora_config"] = {"max_num_adapters_per_replica": 2}
+    with pytest.raises(ValueError, match=r"(?s)models\.0\n.*llm_config\.lora_config: a dict is not supported"):
+        app.build_app({"models": [wrong]})
+
+
+def test_what_a_model_reads_is_told_to_the_router() -> None:
+    *_, router = bound({"models": [remote() | {"media": ["image"]}], "log": {"enabled": False}})
+    assert router.arguments["models"][0].media == {"image"}
+    with pytest.raises(ValueError, match="Input should be 'image', 'audio' or 'video'"):
+        AppConfig.model_validate({"models": [remote() | {"media": ["smell"]}]})
+
+
+@pytest.mark.parametrize(
+    ("sections", "is_told"),
+    [
+        pytest.param({"router": {"num_replicas": 2}}, True, id="file"),
+        pytest.param({"router": {"num_replicas": 1}}, False, id="one-router"),
+        pytest.param({"router": {"num_replicas": 2}, "log": {"url": "postgresql://laar@db/laar"}}, False, id="server"),
+        pytest.param({"router": {"num_replicas": 2}, "log": {"enabled": False}}, False, id="no-log"),
+    ],
+)
+def test_routers_that_may_have_a_log_each_are_told_of(
+    sections: dict[str, Any], is_told: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("ray.serve"), "propagate", True)
+    bound({"models": [remote()], **sections})
+    assert ("router.num_replicas is 2 and the log is SQLite" in caplog.text) is is_told
 
 
 def test_replay_from_before_the_calendar_is_refused() -> None:

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -71,6 +72,85 @@ def test_router_is_told_of_a_model_by_its_engine(engine: EngineConfig, expected:
 )
 def test_config_that_cannot_be_served_says_why(engine: EngineConfig, fault: str) -> None:
     assert engine.fault == fault
+
+
+PASSED_OVER = {"kv_connector": "NixlConnector", "kv_role": "kv_both"}
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "told"),
+    [
+        pytest.param(
+            "", "lora_config", {"max_num_adapters_per_replica": 2}, "a dict is not supported: .* merge it", id="lora"
+        ),
+        pytest.param(
+            "", "server_cls", "x:SGLangServer", "'x:SGLangServer' is not supported: .* engine: remote", id="server"
+        ),
+        pytest.param("", "speed", 2, "does not know this key; known: 'model_loading", id="unknown"),
+        pytest.param(
+            "", "lora_confg", {}, r"does not know this key; did you mean 'lora_config'\?", id="misspelt-refused"
+        ),
+        pytest.param("", "engine_kwarg", {}, r"does not know this key; did you mean 'engine_kwargs'\?", id="misspelt"),
+        pytest.param("model_loading_config", "model_sorce", "x", "did you mean 'model_source'", id="loading"),
+        pytest.param("engine_kwargs", "enable_lora", True, "asks for no adapter", id="adapters"),
+        pytest.param(
+            "engine_kwargs", "data_parallel_size", 2, "2 is not supported: .*num_replicas", id="data-parallel"
+        ),
+        pytest.param("engine_kwargs", "task", "embed", "'embed' is not supported: .* generate text", id="task"),
+        pytest.param("engine_kwargs", "runner", "pooling", "'pooling' is not supported", id="runner"),
+        pytest.param("engine_kwargs", "convert", "classify", "'classify' is not supported", id="convert"),
+        pytest.param("engine_kwargs", "pooler_config", {}, "a dict is not supported", id="pooler"),
+        pytest.param("engine_kwargs", "kv_transfer_config", PASSED_OVER, "does not part prefill from decode", id="pd"),
+        pytest.param("engine_kwargs", "kv_transfer_config", "{}", "does not part prefill from decode", id="pd-as-text"),
+        pytest.param(
+            "deployment_config",
+            "request_router_config",
+            {"request_router_class": "ray.serve.llm.request_router.PrefixCacheAffinityRouter"},
+            "PrefixCacheAffinityRouter' reads prompts",
+            id="prefix-aware",
+        ),
+        pytest.param(
+            "deployment_config",
+            "request_router_config",
+            {"request_router_class": "ray.llm._internal.serve.routing_policies.kv_aware.kv_aware_router.KVAwareRouter"},
+            "KVAwareRouter' reads prompts",
+            id="kv-aware",
+        ),
+        pytest.param("experimental_configs", "num_ingress_replicas", 2, "does not know this key", id="ray-ingress"),
+    ],
+)
+def test_what_cannot_be_passed_on_to_ray_is_refused_with_its_key(section: str, key: str, value: Any, told: str) -> None:
+    found: dict[str, Any] = llm_config()
+    (found.setdefault(section, {}) if section else found)[key] = value
+    place = ".".join(filter(None, ("llm_config", section, key)))
+    for engine in (VllmConfig(found), SimulatedConfig(found, SimulatedSettings())):
+        assert re.match(rf"{re.escape(place)}: .*{told}", engine.fault or "")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"lora_config": None, "server_cls": None}, id="nothing-said"),
+        pytest.param(
+            {"engine_kwargs": {"max_model_len": 8, "data_parallel_size": 1, "runner": "generate"}}, id="neutral"
+        ),
+        pytest.param(
+            {
+                "engine_kwargs": {
+                    "max_model_len": 8,
+                    "kv_transfer_config": {"kv_connector": "OffloadingConnector", "kv_role": "kv_both"},
+                }
+            },
+            id="cache-of-one-engine",
+        ),
+        pytest.param({"experimental_configs": {"stream_batching_interval_ms": 0}}, id="batching"),
+        pytest.param(
+            {"deployment_config": {"request_router_config": {"request_router_class": "mine:ByLoad"}}}, id="own-router"
+        ),
+    ],
+)
+def test_what_one_engine_can_do_by_itself_is_passed_on(more: dict[str, Any]) -> None:
+    assert VllmConfig(llm_config() | more).fault is None
 
 
 def test_word_for_an_engine_is_that_of_its_section() -> None:

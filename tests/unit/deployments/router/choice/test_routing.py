@@ -9,8 +9,9 @@ from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.policy import Candidate, ChoiceReason, Decision, Exclusion
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
-from deployments.router.model import Model
+from deployments.router.model import Medium, Model
 from deployments.router.settings import Learning
+from deployments.router.tenants.tenant import Tenant
 from deployments.verifier.checks import SPEC
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from tests.unit.deployments.router.attempt.test_runner import NoDetector
@@ -232,3 +233,30 @@ def test_sampling_model_is_asked_again_where_that_is_better_than_any_other() -> 
         assert made.chosen.model == "a"
         demand = found.demand(request(), found.features(request()))
         assert found.builder.candidates(demand, tries, 0.0)[0].exclusion is Exclusion.WAS_WRONG
+
+
+@pytest.mark.parametrize(
+    ("media", "tenant", "expected"),
+    [
+        pytest.param({Medium.IMAGE}, None, ["sees"], id="image"),
+        pytest.param({Medium.IMAGE, Medium.AUDIO}, None, [], id="all-of-them"),
+        pytest.param(set(), None, ["blind", "sees"], id="text"),
+        pytest.param({Medium.IMAGE}, {"blind"}, [], id="of-the-tenant"),
+    ],
+)
+def test_only_models_that_read_all_of_a_request_are_candidates(
+    media: set[Medium], tenant: set[str] | None, expected: list[str]
+) -> None:
+    found = Routing(
+        models=[
+            Model(name="blind", context_tokens=10_000),
+            Model(name="sees", context_tokens=10_000, media=frozenset({Medium.IMAGE})),
+        ],
+        profile=NO_PROFILE,
+        policy="laar",
+        detector=NoDetector(),
+    )
+    who = Tenant(id="t", name="t", models=None if tenant is None else frozenset(tenant))
+    asked = replace(request(), media=frozenset(media), tenant=who)
+    demand = found.demand(asked, found.features(asked))
+    assert [c.model for c in found.builder.candidates(demand, log(), 0.0)] == expected

@@ -8,6 +8,7 @@ from deployments.contract.errors import ClientError, UnknownModelError
 from deployments.contract.secret import Secret
 from deployments.router.http.admission import Offer, admit
 from deployments.router.http.request import Endpoint, RoutedRequest
+from deployments.router.model import Medium
 from deployments.router.settings import Limits
 from deployments.router.tenants.tenant import Tenant
 from deployments.verifier.checks import SPEC
@@ -34,6 +35,47 @@ def verify(spec: dict[str, Any], model: str = "auto") -> RoutedRequest:
 
 def test_request_that_can_be_honoured_is_taken() -> None:
     assert ask(model="plain", temperature=0).model == "plain"
+
+
+def part(type_: str) -> dict[str, Any]:
+    return {"type": type_, type_: {"url": "https://example.org/x"}}
+
+
+def with_parts(*types: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, *map(part, types)]}]
+
+
+SEES = replace(OFFER, media={"plain": frozenset(), "thinker": frozenset({Medium.IMAGE})})
+
+
+@pytest.mark.parametrize(
+    ("model", "types", "message"),
+    [
+        pytest.param("plain", ["image_url"], "'plain' does not read image", id="named"),
+        pytest.param("auto", ["input_audio"], "no model reads audio", id="auto"),
+        pytest.param("auto", ["image_url", "video_url"], "no model reads image and video", id="both-at-once"),
+        pytest.param("auto", ["image_url"], None, id="auto-can"),
+        pytest.param("thinker", ["image_url", "image_url"], None, id="named-can"),
+        pytest.param("plain", [], None, id="text"),
+    ],
+)
+def test_what_no_model_reads_is_refused(model: str, types: list[str], message: str | None) -> None:
+    if message is None:
+        assert ask(SEES, model, messages=with_parts(*types)).model == model
+        return
+    with pytest.raises(ClientError, match=f"^messages: {message}; an operator tells by models"):
+        ask(SEES, model, messages=with_parts(*types))
+
+
+def test_a_part_that_also_has_a_text_is_still_an_image() -> None:
+    parts = [{"type": "image_url", "image_url": {"url": "x"}, "text": "What is this?"}]
+    with pytest.raises(ClientError, match="'plain' does not read image"):
+        ask(SEES, "plain", messages=[{"role": "user", "content": parts}])
+
+
+def test_models_that_do_not_see_cannot_agree_about_an_image() -> None:
+    with pytest.raises(ClientError, match="two models must answer"):
+        ask(SEES, messages=with_parts("image_url"), laar={"verify": {"type": "agreement"}})
 
 
 def test_unknown_model_is_told_which_there_are() -> None:

@@ -103,6 +103,9 @@ async def _no_life(_app: Starlette) -> AsyncIterator[None]:
         pytest.param("key-a", "GET", CHAT, {}, 405, "method_not_allowed", id="wrong-method"),
         pytest.param("key-a", "POST", CHAT, {"user": "x" * 10_000}, 413, "body_too_large", id="large"),
         pytest.param("key-a", "POST", "/v1/laar/feedback", {"x": "y" * 1000}, 413, "body_too_large", id="feedback"),
+        pytest.param("key-a", "POST", "/v1/embeddings", {}, 404, "not_found", id="embeddings"),
+        pytest.param("key-a", "POST", "/v1/score", {}, 404, "not_found", id="score"),
+        pytest.param("key-a", "POST", "/tokenize", {}, 404, "not_found", id="tokenize"),
         pytest.param("key-a", "POST", CHAT, {"n": 65}, 400, "invalid_value", id="many-answers"),
     ],
 )
@@ -115,6 +118,11 @@ async def test_every_refusal_has_its_status_and_openais_shape(
         assert response.json()["error"]["code"] == code
         assert set(response.json()["error"]) == {"message", "type", "param", "code"}
     assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+async def test_an_endpoint_that_is_not_served_is_named_with_those_that_are() -> None:
+    told = (await Service(a=says("fine")).ask(path="/v1/embeddings")).json()["error"]["message"]
+    assert told.startswith("/v1/embeddings: laar has no such endpoint; it serves /v1/chat/completions")
 
 
 async def test_auto_chooses_among_the_tenants_models() -> None:
