@@ -231,7 +231,8 @@ def _effects(shape: tuple[int, ...], log_lengths: Floats) -> list[Effect]:
             is_seen &= axes[name] < sizes[name]
             level = level * sizes[name] + axes[name]
             count *= sizes[name]
-        return Effect(level=np.where(is_seen, level, UNSEEN), weight=weight, count=count)
+        groups = sizes["model"] if "model" in names else 0
+        return Effect(level=np.where(is_seen, level, UNSEEN), weight=weight, count=count, groups=groups)
 
     alike: list[tuple[str, ...]] = [("model",), ("task",), ("language",), ("bucket",)]
     alike += [("model", "task"), ("model", "language"), ("task", "language"), ("model", "bucket")]

@@ -40,3 +40,24 @@ def test_without_rows_nothing_is_known_but_the_priors() -> None:
     empty = Effect(level=none, weight=np.array([]), count=1, variance=4.0)
     mean, variance = fit([empty], np.array([]), np.array([])).predict([effect([0], 1, 4.0)])
     assert (mean[0], variance[0]) == (0.0, pytest.approx(4.0))
+
+
+def test_groups_that_meet_only_in_what_they_share_are_fitted_as_if_they_were_not_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    group, shared = np.repeat(np.arange(4), 6), np.tile(np.arange(3), 8)
+    own = 2 * group + np.tile([0, 1], 12)
+    tried = np.full(24, 30.0)
+    correct = rng.binomial(30, rng.uniform(0.2, 0.9, 24)).astype(np.float64)
+
+    def effects(groups: int) -> list[Effect]:
+        return [
+            effect([0] * 24, 1, 4.0),
+            Effect(level=group, weight=np.ones(24), count=4, groups=groups),
+            effect(shared.tolist(), 3),
+            Effect(level=own, weight=np.linspace(-1, 1, 24), count=8, groups=groups),
+        ]
+
+    apart, together = fit(effects(4), correct, tried), fit(effects(0), correct, tried)
+    assert apart.mean == pytest.approx(together.mean, abs=1e-9)
+    assert apart.variances == pytest.approx(together.variances, rel=1e-9)
+    assert apart.covariance == pytest.approx(together.covariance, abs=1e-9)
