@@ -26,7 +26,6 @@ from serve_app.config import (
     VerifierAppConfig,
     auth_plan,
     remote_plans,
-    retry_secrets,
 )
 
 logger = logging.getLogger("ray.serve")
@@ -51,6 +50,11 @@ def build_app(args: Mapping[str, Any]) -> Application:
     load_custom_checks(config.verifier.custom_checks)
     log = plan_log(config.log, os.environ, default_cache_dir(os.environ))
     _warn_of_logs_apart(config, log)
+    if not config.auth.keeps_secrets:
+        logger.warning(
+            "auth.secrets_env and auth.secrets_file are unset: this build draws a secret of its own, and takes no retry"
+            " of an answer, and with API keys no feedback, from before it"
+        )
     models = _addresses(config)
     return _router(config).bind(
         llm_deployments=models,
@@ -75,8 +79,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
         thinking=config.thinking,
         verifier=config.verifier.application or _verifier(config, models),
         custom_checks=frozenset(config.verifier.custom_checks),
-        auth=auth_plan(config, os.environ, default_cache_dir(os.environ)),
-        retry_secrets=retry_secrets(config.auth, os.environ, secrets.token_bytes),
+        auth=auth_plan(config.auth, os.environ, secrets.token_bytes),
         log=log,
     )
 

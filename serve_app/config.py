@@ -1,16 +1,13 @@
 """The application's config: one typed object, checked at the start, unknown keys refused."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
-from secrets import token_hex
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from deployments.budgets.settings import ThinkingSettings
-from deployments.contract.secret import Secret
+from deployments.contract.secret import Secrets, read_secrets
 from deployments.engines.engine_configs import ENGINES, EngineConfig
 from deployments.engines.settings import RemotePlan, RemoteSettings, SimulatedSettings
 from deployments.log.settings import LogSettings
@@ -20,25 +17,14 @@ from deployments.router.settings import Limits, RouterSettings
 from deployments.router.tenants.keys import AuthPlan, key_digest
 from deployments.verifier.checks import Catalogue
 from deployments.verifier.settings import JudgeSettings
+from profiles.strict import Discreet
 
 # No router replica learns later than 5 s after another; of these, one is for writing and reading.
 MAX_LEARNING_LAG_S = 4.0
-RETRY_SECRET_BYTES = 32
-MIN_SECRET_BYTES = 16
+_DRAWN_BYTES = 32
 
 
-class _Strict(BaseModel):
-    # the log's URL may hold a password, by mistake
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-        ignored_types=(cached_property,),
-    )
-
-
-class ModelConfig(_Strict):
+class ModelConfig(Discreet):
     """One model: a `ray.serve.llm` LLMConfig for vLLM or for a simulated engine, or a server that runs elsewhere."""
 
     engine: Literal["vllm", "simulated", "remote"] = "vllm"
@@ -96,7 +82,7 @@ class ModelConfig(_Strict):
         return self
 
 
-class VerifierConfig(_Strict):
+class VerifierConfig(Discreet):
     judge_model: str | None = Field(default=None, description="Model that judges when a request names none.")
     judge: JudgeSettings = JudgeSettings()
     judge_timeout_s: PositiveFloat = 60.0
@@ -116,7 +102,7 @@ class VerifierConfig(_Strict):
         return [*default, *(("judge.panel", judge) for judge in self.judge.panel)]
 
 
-class AuthConfig(_Strict):
+class AuthConfig(Discreet):
     api_keys_env: str | None = Field(
         default=None,
         min_length=1,
@@ -126,18 +112,33 @@ class AuthConfig(_Strict):
         default=None, min_length=1, description="File of named keys; read again when it changes."
     )
     refresh_s: float = Field(default=5.0, ge=0.1, le=3600, description="How often the file is looked at.")
-
-    retry_secrets_env: str | None = Field(
+    secrets_env: str | None = Field(
         default=None,
         min_length=1,
         description=(
-            "Environment variable with secrets, separated by commas, that sign request ids; the first one signs, and"
-            " all are accepted. Unset: one is drawn when the application is built, for all its router replicas."
+            "Environment variable with the operator's secrets, separated by commas: the first one marks ids, keys,"
+            " prompts and salts, and all are accepted. Without variable and file, one is drawn at each build."
         ),
     )
+    secrets_file: str | None = Field(
+        default=None, min_length=1, description="File with the secrets, one a line; read again when it changes."
+    )
+
+    @model_validator(mode="after")
+    def _secrets_are_in_one_place(self) -> Self:
+        if self.secrets_env is not None and self.secrets_file is not None:
+            raise ValueError("secrets_env and secrets_file are both named; allowed: one of them")
+        if self.keys_file is not None and not self.keeps_secrets:
+            raise ValueError("keys_file needs secrets_env or secrets_file: its hashes are made with the secret")
+        return self
+
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether a later build has the same secrets."""
+        return self.secrets_env is not None or self.secrets_file is not None
 
 
-class ModelAppConfig(_Strict):
+class ModelAppConfig(Discreet):
     """A Serve application of one model."""
 
     model: ModelConfig
@@ -146,7 +147,7 @@ class ModelAppConfig(_Strict):
     )
 
 
-class VerifierAppConfig(_Strict):
+class VerifierAppConfig(Discreet):
     """A Serve application of the verifier, and what it must know of the models that may judge."""
 
     models: tuple[ModelConfig, ...] = Field(min_length=1)
@@ -197,13 +198,14 @@ class AppConfig(VerifierAppConfig):
         return self
 
 
-def auth_plan(config: AppConfig, environ: Mapping[str, str], cache_dir: Path) -> AuthPlan:
-    """Who may ask; ValueError when keys are asked for and none is there, or the secret cannot be read."""
-    auth, named = config.auth, named_secret(config.router, environ)
-    secret = Secret(machine_secret(cache_dir) if named is None else named)
+def auth_plan(auth: AuthConfig, environ: Mapping[str, str], draw: Callable[[int], bytes]) -> AuthPlan:
+    """Who may ask; ValueError where keys or secrets are asked for and the environment has none that will do."""
+    plain_secret = Secrets(draw(_DRAWN_BYTES))
     return AuthPlan(
-        secret=secret,
-        digests=frozenset(key_digest(secret, key) for key in api_keys(auth, environ)),
+        secrets=Secrets(*(secrets_in(auth, environ) or [draw(_DRAWN_BYTES)])),
+        secrets_file=auth.secrets_file,
+        plain_secret=plain_secret,
+        plain=frozenset(key_digest(plain_secret, key) for key in api_keys(auth, environ)),
         keys_file=auth.keys_file,
         refresh_s=auth.refresh_s,
     )
@@ -219,50 +221,14 @@ def api_keys(auth: AuthConfig, environ: Mapping[str, str]) -> list[str]:
     return keys
 
 
-def named_secret(router: RouterSettings, environ: Mapping[str, str]) -> bytes | None:
-    """The secret that the operator has named, if any; ValueError where it is not there or too short."""
-    if router.secret_env is not None:
-        found, source = environ.get(router.secret_env, "").strip().encode(), f"router.secret_env '{router.secret_env}'"
-    elif router.secret_file is not None:
-        try:
-            found = Path(router.secret_file).read_bytes().strip()
-        except OSError as error:
-            raise ValueError(f"router.secret_file '{router.secret_file}': {error.strerror}") from None
-        source = f"router.secret_file '{router.secret_file}'"
-    else:
-        return None
-    if len(found) < MIN_SECRET_BYTES:
-        raise ValueError(f"{source} holds {len(found)} bytes; a secret has at least {MIN_SECRET_BYTES}")
-    return found
-
-
-def machine_secret(cache_dir: Path) -> bytes:
-    """The secret of this machine, in a file that only its user may read; made when it is first needed."""
-    path = cache_dir / "secret"
-    if not path.exists():
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"secret.{token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(token_hex(32))
-        # the first one to come stays
-        with suppress(FileExistsError):
-            path.hardlink_to(fresh)
-        fresh.unlink()
-    return path.read_bytes()
-
-
-def retry_secrets(auth: AuthConfig, environ: Mapping[str, str], draw: Callable[[int], bytes]) -> tuple[bytes, ...]:
-    """The secrets of request ids, drawn if the operator names none; ValueError where they are too short or not there.
-
-    Two applications that are to take each other's ids get the same ones.
-    """
-    if auth.retry_secrets_env is None:
-        return (draw(RETRY_SECRET_BYTES),)
-    found = [one.strip().encode() for one in environ.get(auth.retry_secrets_env, "").split(",") if one.strip()]
-    if not found or min(map(len, found)) < RETRY_SECRET_BYTES:
-        name, least = auth.retry_secrets_env, RETRY_SECRET_BYTES
-        raise ValueError(f"auth.retry_secrets_env: '{name}' must hold secrets of at least {least} bytes each")
-    return tuple(found)
+def secrets_in(auth: AuthConfig, environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    """The secrets in the environment, none where they are not there to be; ValueError where they will not do."""
+    if auth.secrets_env is None:
+        return ()
+    try:
+        return read_secrets(environ.get(auth.secrets_env, "").encode())
+    except ValueError as error:
+        raise ValueError(f"auth.secrets_env: environment variable '{auth.secrets_env}' {error}") from None
 
 
 def remote_plans(models: Sequence[ModelConfig], environ: Mapping[str, str]) -> list[RemotePlan]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat
+from pydantic import NonNegativeFloat
 
 from deployments.engines.settings import DEFAULT_SLOTS
+from profiles.strict import Strict
 
 
 class Medium(StrEnum):
@@ -16,10 +17,8 @@ class Medium(StrEnum):
     VIDEO = "video"
 
 
-class Price(BaseModel):
+class Price(Strict):
     """What a model's tokens cost, in the operator's currency."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     prompt_per_million: NonNegativeFloat = 0.0
     output_per_million: NonNegativeFloat = 0.0

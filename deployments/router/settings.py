@@ -3,8 +3,6 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -21,6 +19,7 @@ from deployments.router.tenants.gate import Doors
 from deployments.verifier.checks import NoVerify, VerifySpec
 from profiles.chances.online import DEFAULT_HALF_LIFE_VERDICTS
 from profiles.measures.goodput import Reader
+from profiles.strict import Strict
 
 # as browsers write it, so that it can be equal to theirs
 Origin = Annotated[
@@ -31,10 +30,8 @@ Origin = Annotated[
 ]
 
 
-class Limits(BaseModel):
+class Limits(Strict):
     """Bounds on what one request may take."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     max_body_bytes: PositiveInt = Field(default=4 * 1024 * 1024, description="Larger bodies get a 413.")
     max_attempts: PositiveInt = Field(default=10, description="Most attempts a request may ask for.")
@@ -84,10 +81,8 @@ class Limits(BaseModel):
         return self
 
 
-class Learning(BaseModel):
+class Learning(Strict):
     """How verdicts of live traffic and clients' feedback change what the profile says."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     enabled: bool = True
     half_life_verdicts: PositiveFloat = Field(
@@ -112,10 +107,8 @@ class Learning(BaseModel):
     )
 
 
-class Goodput(BaseModel):
+class Goodput(Strict):
     """The reader that smooth goodput measures for, as in `profiles.measures.goodput.Reader`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     pace_s: PositiveFloat = Field(default=0.2, description="Seconds in which the user reads a token.")
     alpha: NonNegativeFloat = Field(default=1.0, description="Tokens that a second of waiting costs.")
@@ -126,9 +119,7 @@ class Goodput(BaseModel):
         return Reader(pace_s=self.pace_s, alpha=self.alpha, bound_s=self.bound_s)
 
 
-class RouterSettings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
+class RouterSettings(Strict):
     policy: PolicyName = "laar"
     unverified: Literal["answer", "error"] = Field(
         default="answer",
@@ -176,9 +167,3 @@ class RouterSettings(BaseModel):
     goodput: Goodput = Goodput()
     num_replicas: PositiveInt = 1
     num_cpus: float = Field(default=1.0, ge=0, description="Logical CPUs of one router replica.")
-    secret_env: str | None = Field(
-        default=None, min_length=1, description="Environment variable with the secret of digests and salts."
-    )
-    secret_file: str | None = Field(
-        default=None, min_length=1, description="File with that secret, where no variable is named."
-    )

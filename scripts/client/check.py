@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from deployments.contract.secret import read_secrets
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir
 from deployments.engines.engine_configs import RemoteConfig, SimulatedConfig, VllmConfig
 from deployments.log.settings import database_url, default_url, plan_log, shown_url
@@ -25,9 +26,8 @@ from serve_app.config import (
     ModelConfig,
     VerifierAppConfig,
     api_keys,
-    named_secret,
     remote_plans,
-    retry_secrets,
+    secrets_in,
 )
 
 IMPORT_PATH = "serve_app.app:build_app"
@@ -194,12 +194,12 @@ def _environment(app: AppConfig, environ: Mapping[str, str]) -> Iterator[Finding
     """What the config takes from elsewhere: variables, code and the database."""
     asked: dict[str, Callable[[], object]] = {
         "auth.api_keys_env": partial(api_keys, app.auth, environ),
-        "router.secret_file" if app.router.secret_env is None else "router.secret_env": partial(
-            named_secret, app.router, environ
-        ),
-        "auth.retry_secrets_env": partial(retry_secrets, app.auth, environ, bytes),
+        "auth.secrets_env": partial(secrets_in, app.auth, environ),
         "log.url" if app.log.url_env is None else "log.url_env": partial(_open_log, app, environ),
     }
+    if app.auth.secrets_file is not None:
+        secrets = Path(app.auth.secrets_file)
+        asked["auth.secrets_file"] = lambda: read_secrets(secrets.read_bytes())
     if app.auth.keys_file is not None:
         file = Path(app.auth.keys_file)
         asked["auth.keys_file"] = lambda: read_key_file(file.read_text())

@@ -150,6 +150,28 @@ def test_what_pods_name_is_there(build: Path) -> None:
 
 @needs_kubectl
 @every_build
+def test_every_pod_that_may_run_a_router_and_no_other_has_the_files_of_keys_and_secrets(build: Path) -> None:
+    serve = yaml.safe_load(ray_service(build)["serveConfigV2"])
+    (app,) = [each for each in serve["applications"] if each["import_path"].endswith(":build_app")]
+    auth = AppConfig.model_validate(app["args"]).auth
+    (router,) = app.get("deployments", ({},))
+    needed = router.get("ray_actor_options", {}).get("resources", {}).keys()
+    for name, group in groups(build).items():
+        may_run = group["rayStartParams"].get("num-cpus") != "0" and needed <= offered(group)
+        files: set[str] = set()
+        (container,) = group["template"]["spec"]["containers"]
+        for volume in group["template"]["spec"]["volumes"]:
+            if "secret" in volume:
+                assert volume["secret"]["secretName"] == "laar-auth"
+                (mount,) = [m for m in container["volumeMounts"] if m["name"] == volume["name"]]
+                # Kubernetes changes no file that is mounted by a subPath
+                assert (mount["readOnly"], "subPath" in mount) == (True, False)
+                files |= {f"{mount['mountPath']}/{item['path']}" for item in volume["secret"]["items"]}
+        assert files == ({auth.keys_file, auth.secrets_file} if may_run else set()), name
+
+
+@needs_kubectl
+@every_build
 def test_pods_are_unprivileged_and_bounded(build: Path) -> None:
     cluster = ray_service(build)["rayClusterConfig"]
     for pod in pods(build).values():

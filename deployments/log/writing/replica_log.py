@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,9 +73,9 @@ class ReplicaLog:
         if len(self._keys) > NUM_REMEMBERED:
             self._keys.popitem(last=False)
 
-    async def feedback(self, request_id: str, *, correct: bool, api_key_hash: str) -> None:
+    async def feedback(self, request_id: str, *, correct: bool, api_key_hashes: Collection[str]) -> None:
         """Keep what a client says of one of its own requests; on return it is safe."""
-        if await self._key_hash_of(request_id) != api_key_hash:
+        if await self._key_hash_of(request_id) not in api_key_hashes:
             raise UnknownRequestError(f"request_id: no request '{request_id}' is known", param="request_id")
         if self._journal.is_full:
             raise _full()

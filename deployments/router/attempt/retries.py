@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from deployments.contract.errors import ForgedRetryError
+from deployments.contract.secret import Secrets
 from deployments.router.attempt.earlier import MAX_STATE_BYTES, NOTHING_EARLIER, Earlier, RetryState, unpacked
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, Attempt, Status, Tries
@@ -18,24 +19,28 @@ from deployments.router.http.request import AUTO, RETRY_FIELD, RoutedRequest
 
 MAX_KEYS, MAX_OF_A_KEY = 1024, 128
 _SIGNATURE_BYTES = 12
-_STATE = b"laar retry state"
+_STATE = "laar retry state"
 
 
 class Seal:
     """Signs what an id says. The first secret signs, all of them are accepted, so that they can be exchanged."""
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
 
-    def sealed(self, state: bytes, *whose: str) -> str:
-        """The state and its signature as text; it is of use only to the same request id and API key."""
-        return _text(_signature(self._secrets[0], state, whose) + state)
+    def sealed(self, state: bytes, request_id: str, tenant: str) -> str:
+        """The state and its signature as text; it is of use only to the same request id and tenant."""
+        return _text(_signature(self._secrets.keys(_STATE)[0], state, request_id, tenant) + state)
 
-    def opened(self, sealed: str, *whose: str) -> bytes | None:
-        """The state, or None if none of the secrets has signed it for these."""
+    def opened(self, sealed: str, request_id: str, tenants: Sequence[str]) -> bytes | None:
+        """The state, or None if none of the secrets has signed it for this request and one of these ids of a tenant."""
         both = _bytes(sealed)
         signature, state = both[:_SIGNATURE_BYTES], both[_SIGNATURE_BYTES:]
-        is_genuine = any(hmac.compare_digest(signature, _signature(one, state, whose)) for one in self._secrets)
+        is_genuine = any(
+            hmac.compare_digest(signature, _signature(key, state, request_id, tenant))
+            for key in self._secrets.keys(_STATE)
+            for tenant in tenants
+        )
         return state if is_genuine and len(state) <= MAX_STATE_BYTES else None
 
 
@@ -88,7 +93,7 @@ class Retries:
         self._models, self._seal, self._within_s, self._recent = models, seal, within_s, recent
         self._clock, self._wall = clock, wall
 
-    def earlier(self, request: RoutedRequest, api_key_hash: str) -> Earlier:
+    def earlier(self, request: RoutedRequest) -> Earlier:
         """What was tried before, by the request's own word and by the id that it names.
 
         A retry that comes later than `within_s` after the first request has a clock and attempts of its own.
@@ -96,8 +101,8 @@ class Retries:
         """
         options = request.options
         if options.retry_of is None and not options.tried and request.model == AUTO:
-            return self._recent.found(request.body, api_key_hash) or NOTHING_EARLIER
-        named = self._named(request, api_key_hash)
+            return self._recent.found(request.body, request.tenant.id) or NOTHING_EARLIER
+        named = self._named(request)
         said = {model: max(1, named.wrong.get(model, 0)) for model in options.tried}
         if not said:
             return named
@@ -134,11 +139,11 @@ class Retries:
             kept = NOTHING_EARLIER if is_over else replace(tried, is_guess=True)
             self._recent.remember(served.request.body, served.api_key_hash, kept)
 
-    def _named(self, request: RoutedRequest, api_key_hash: str) -> Earlier:
+    def _named(self, request: RoutedRequest) -> Earlier:
         earlier_id, _, sealed = (request.options.retry_of or "").partition(".")
         if not sealed:
             return NOTHING_EARLIER
-        packed = self._seal.opened(sealed, earlier_id, api_key_hash)
+        packed = self._seal.opened(sealed, earlier_id, request.tenant.ids)
         state = unpacked(packed, self._models, request.sampling) if packed is not None else None
         if state is None:
             message = f"{RETRY_FIELD}: this application did not give this id to this API key, or its secret has changed"
@@ -170,9 +175,9 @@ def _answered(attempts: Sequence[Attempt], answering: str | None) -> dict[str, i
     return found
 
 
-def _signature(secret: bytes, state: bytes, whose: Sequence[str]) -> bytes:
-    told = b"\0".join([_STATE, *(one.encode() for one in whose), state])
-    return hmac.digest(secret, told, hashlib.sha256)[:_SIGNATURE_BYTES]
+def _signature(key: bytes, state: bytes, request_id: str, tenant: str) -> bytes:
+    told = b"\0".join([request_id.encode(), tenant.encode(), state])
+    return hmac.digest(key, told, hashlib.sha256)[:_SIGNATURE_BYTES]
 
 
 def _text(raw: bytes) -> str:

@@ -112,7 +112,7 @@ class Runner:
         What it asks for itself counts from the first request on, if it is a retry; limits count for each request.
         """
         options, limits, features = request.options, self._limits, self._routing.features(request)
-        earlier = self._retries.earlier(request, request.tenant.id)
+        earlier = self._retries.earlier(request)
         own_attempts = (options.max_attempts or inf) - earlier.num_attempts
         log = Tries(
             max_attempts=int(min(own_attempts, limits.max_attempts)),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from deployments.contract.errors import ClientError, UnknownModelError
-from deployments.contract.secret import NO_SECRET, Secret
+from deployments.contract.secret import NO_SECRET, Secrets
 from deployments.router.http.request import AUTO, MAX_SHOWN_CHARS, NOT_VERIFIED, Endpoint, RoutedRequest, parse_request
 from deployments.router.model import Medium
 from deployments.router.settings import Limits
@@ -21,7 +21,7 @@ class Offer:
     thinkers: frozenset[str]
     custom_checks: frozenset[str]
     limits: Limits
-    secret: Secret = NO_SECRET
+    secrets: Secrets = NO_SECRET
     default_verify: Spec = NOT_VERIFIED
     media: Mapping[str, frozenset[Medium]] = field(default_factory=dict)
 
@@ -34,7 +34,7 @@ class Offer:
     def salt(self, request: RoutedRequest, tenant: Tenant) -> str | None:
         """What keeps the tenant's prompts apart in an engine's prefix cache; a client may keep them apart further."""
         own = request.cache_salt
-        return self.secret.digest("cache salt", f"{tenant.id} {own or ''}") if tenant.id else own
+        return self.secrets.digest("cache salt", f"{tenant.id} {own or ''}") if tenant.id else own
 
     def answering(self, request: RoutedRequest) -> tuple[str, ...]:
         """The models that may answer the request."""

@@ -229,7 +229,7 @@ class Endpoints:
         if self._log is None:
             raise LogOffError("feedback: the operator has turned the attempt log off")
         async with self._gate.entered(tenant):
-            await self._log.feedback(feedback.request_id, correct=feedback.correct, api_key_hash=tenant.id)
+            await self._log.feedback(feedback.request_id, correct=feedback.correct, api_key_hashes=tenant.ids)
         return JSONResponse({"object": "laar.feedback", **feedback.model_dump()})
 
     async def _health(self, _http: Request) -> Response:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -60,7 +60,6 @@ class Router:
         verifier: Address,
         custom_checks: frozenset[str],
         auth: AuthPlan,
-        retry_secrets: tuple[bytes, ...],
         log: LogPlan | None,
     ) -> None:
         self._settings, self._limits, self._thinking_settings = settings, limits, thinking
@@ -68,7 +67,16 @@ class Router:
         self._deployments, self._verifier = llm_deployments, verifier
         self._remote = {plan.name: RemoteModel(plan) for plan in remote}
         self._auth, self._log_plan = auth, log
-        self._keys = ApiKeys(auth.secret, auth.digests, None if auth.keys_file is None else ())
+        self._secrets = auth.secrets
+        if auth.secrets_file is not None:
+            # read here, not where the application is built: only machines with routers need have it
+            self._secrets.load(Path(auth.secrets_file).read_bytes())
+        self._keys = ApiKeys(
+            self._secrets,
+            None if auth.keys_file is None else (),
+            plain=auth.plain,
+            plain_secret=auth.plain_secret,
+        )
         self._thinking = thinking_of(
             models, profile, settings=thinking, num_routers=settings.num_replicas, now_s=self._clock()
         )
@@ -93,14 +101,16 @@ class Router:
             thinkers=frozenset(self._thinking.models if self._thinking else ()),
             custom_checks=custom_checks,
             limits=limits,
-            secret=auth.secret,
+            secrets=self._secrets,
             default_verify=settings.verify,
         )
         self._retries = Retries(
             models=self._offer.models,
-            seal=Seal(retry_secrets),
+            seal=Seal(self._secrets),
             within_s=settings.retry_within_s,
-            recent=RecentRequests(retry_secrets[0], window_s=settings.regenerate_s, clock=self._clock),
+            recent=RecentRequests(
+                self._secrets.keys("recent requests")[0], window_s=settings.regenerate_s, clock=self._clock
+            ),
             clock=self._clock,
             wall=time.time,
         )
@@ -179,11 +189,16 @@ class Router:
                 learning = self._settings.learning
                 await asyncio.to_thread(replay, follower, timeout_s=learning.replay_timeout_s, clock=self._clock)
                 background.start("follows the attempt log", keep_following(follower, period_s=learning.sync_period_s))
-            if self._auth.keys_file is not None:
-                path = Path(self._auth.keys_file)
-                file = WatchedFile(await asyncio.to_thread(path.read_bytes), self._keys.load)
-                reading = keep_reading(path, file, name="keys", observer=self._metrics, period_s=self._auth.refresh_s)
-                background.start("follows the file of keys", reading)
+            watched: list[tuple[str, str | None, Callable[[bytes], object]]] = [
+                ("secrets", self._auth.secrets_file, self._secrets.load),
+                ("keys", self._auth.keys_file, self._keys.load),
+            ]
+            for name, place, load in watched:
+                if place is not None:
+                    path = Path(place)
+                    file = WatchedFile(await asyncio.to_thread(path.read_bytes), load)
+                    reading = keep_reading(path, file, name=name, observer=self._metrics, period_s=self._auth.refresh_s)
+                    background.start(f"follows the file of {name}", reading)
             counts = "follows the replica counts"
             if self._deployments:
                 background.start(
@@ -223,7 +238,7 @@ class Router:
             replica=replica,
             policy=self._settings.policy,
             stores_prompts=self._log_plan.settings.store_prompts,
-            secret=self._auth.secret,
+            secrets=self._secrets,
             clock=self._clock,
             wall=time.time,
         )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -22,6 +22,7 @@ from deployments.router.page.recent import RecentWindow
 from deployments.router.settings import RouterSettings
 from deployments.router.tenants.keys import ApiKeys
 from deployments.router.tenants.tenant import Role
+from profiles.strict import Strict
 
 MAX_READERS = 4
 RETRY_AFTER_S = 1
@@ -29,10 +30,8 @@ Query = TypeVar("Query", bound=BaseModel)
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
-class AttemptsQuery(BaseModel):
+class AttemptsQuery(Strict):
     """What `GET /v1/laar/attempts` can be asked for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     model: Name | None = None
@@ -41,10 +40,8 @@ class AttemptsQuery(BaseModel):
     verdict: Status | None = None
 
 
-class MapQuery(BaseModel):
+class MapQuery(Strict):
     """What `GET /v1/laar/capability` can be asked for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: Name | None = None
 

@@ -1,27 +1,26 @@
 """Which tenant an API key belongs to; of a key only a digest is ever kept."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
 import msgspec
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from deployments.contract.errors import AuthenticationError, PermissionDeniedError
-from deployments.contract.secret import Secret
+from deployments.contract.secret import NO_SECRET, Secrets
 from deployments.router.tenants.tenant import ANYBODY, KeyLimits, Role, Tenant
+from profiles.strict import Discreet
 
 MAX_KEYS = 10_000
 MAX_KEY_CHARS = 1024
 _KEY, _TENANT = "api key", "tenant"
 
 
-class KeyEntry(BaseModel):
+class KeyEntry(Discreet):
     """One key in the operator's file. Keys of one name are one tenant, so that a key can be replaced by the next."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -32,10 +31,8 @@ class KeyEntry(BaseModel):
     limits: KeyLimits = KeyLimits()
 
 
-class KeyFile(BaseModel):
+class KeyFile(Discreet):
     """The operator's file of keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     keys: tuple[KeyEntry, ...] = Field(max_length=MAX_KEYS)
 
@@ -53,10 +50,16 @@ class KeyFile(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthPlan:
-    """Where the accepted keys are: digests of those that may do everything, and the operator's file."""
+    """Where the accepted keys and the operator's secrets are.
 
-    secret: Secret
-    digests: frozenset[str] = frozenset()
+    `plain` are digests, made with `plain_secret`, of the keys that may do everything. Where a `secrets_file` is named,
+    each router replica loads it into `secrets`, at its start and when it changes.
+    """
+
+    secrets: Secrets
+    secrets_file: str | None = None
+    plain_secret: Secrets
+    plain: frozenset[str] = frozenset()
     keys_file: str | None = None
     refresh_s: float = 5.0
 
@@ -71,17 +74,22 @@ class _Grant:
 class ApiKeys:
     """The accepted keys; with none at all, everybody may ask."""
 
-    def __init__(self, secret: Secret, digests: Iterable[str] = (), entries: Iterable[KeyEntry] | None = None) -> None:
-        """Keys with these digests may do everything; without `entries` there is no file of keys."""
-        self._secret = secret
-        self._plain = {digest: _Grant(_plain_tenant(digest)) for digest in digests}
-        self._granted = self._plain
+    def __init__(
+        self,
+        secrets: Secrets,
+        entries: Iterable[KeyEntry] | None = None,
+        *,
+        plain: Iterable[str] = (),
+        plain_secret: Secrets = NO_SECRET,
+    ) -> None:
+        """Keys with the digests `plain` may do everything; without `entries` there is no file of keys."""
+        self._secrets, self._plain, self._plain_secret = secrets, frozenset(plain), plain_secret
         self._is_open = not self._plain and entries is None
         self.replace(entries or ())
 
     def replace(self, entries: Iterable[KeyEntry]) -> None:
         """Take over the keys of a file, in the place of those that were read of it before."""
-        self._granted = self._plain | {entry.hash: _grant(self._secret, entry) for entry in entries}
+        self._granted = {entry.hash: _grant(entry) for entry in entries}
 
     def load(self, content: bytes) -> tuple[KeyEntry, ...]:
         """Take over the keys of a file; ValueError leaves them as they were."""
@@ -97,7 +105,7 @@ class ApiKeys:
         if self._is_open:
             return ANYBODY
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        grant = self._granted.get(key_digest(self._secret, key.strip())) if len(key) <= MAX_KEY_CHARS else None
+        grant = self._grant_of(key.strip()) if len(key) <= MAX_KEY_CHARS else None
         if scheme.lower() != "bearer" or grant is None or grant.is_revoked:
             raise AuthenticationError("Authorization: a valid API key is needed, as 'Bearer <key>'")
         if grant.expires_at_s is not None and now_s >= grant.expires_at_s:
@@ -106,10 +114,21 @@ class ApiKeys:
             raise PermissionDeniedError(f"Authorization: this API key has not the role '{role}', which is needed here")
         return grant.tenant
 
+    def _grant_of(self, key: str) -> _Grant | None:
+        """What a key is granted. Its tenant's id follows the secrets, which may have changed since the last request."""
+        digests = self._secrets.digests(_KEY, key)
+        for digest in digests:
+            if (found := self._granted.get(digest)) is not None:
+                id_, *former_ids = self._secrets.digests(_TENANT, found.tenant.name)
+                return replace(found, tenant=replace(found.tenant, id=id_, former_ids=tuple(former_ids)))
+        if key_digest(self._plain_secret, key) in self._plain:
+            return _Grant(Tenant(id=digests[0], former_ids=digests[1:], name=f"key-{digests[0][:8]}"))
+        return None
 
-def key_digest(secret: Secret, key: str) -> str:
+
+def key_digest(secrets: Secrets, key: str) -> str:
     """What the operator's file holds of a key."""
-    return secret.digest(_KEY, key)
+    return secrets.digest(_KEY, key)
 
 
 def read_key_file(text: str) -> tuple[KeyEntry, ...]:
@@ -123,20 +142,10 @@ def read_key_file(text: str) -> tuple[KeyEntry, ...]:
     return KeyFile.model_validate_json(msgspec.json.encode(found)).keys
 
 
-def _grant(secret: Secret, entry: KeyEntry) -> _Grant:
-    tenant = Tenant(
-        id=secret.digest(_TENANT, entry.name),
-        name=entry.name,
-        roles=entry.roles,
-        models=entry.models,
-        limits=entry.limits,
-    )
+def _grant(entry: KeyEntry) -> _Grant:
+    tenant = Tenant(id="", name=entry.name, roles=entry.roles, models=entry.models, limits=entry.limits)
     return _Grant(tenant, None if entry.expires is None else _seconds(entry.expires), entry.revoked)
 
 
 def _seconds(at: datetime) -> float:
     return at.astimezone(UTC).timestamp()
-
-
-def _plain_tenant(digest: str) -> Tenant:
-    return Tenant(id=digest, name=f"key-{digest[:8]}")

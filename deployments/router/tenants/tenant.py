@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from profiles.strict import Strict
 
 ALL_MODELS: frozenset[str] | None = None
 
@@ -17,10 +19,8 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-class KeyLimits(BaseModel):
+class KeyLimits(Strict):
     """What one tenant may take, on all router replicas together; None is without a limit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     concurrent_requests: PositiveInt | None = Field(default=None, description="Requests under way at once.")
     requests_per_minute: PositiveInt | None = None
@@ -37,13 +37,22 @@ NO_LIMITS = KeyLimits()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """The holder of one or several keys. `id` stands for it in the log, and is empty where no key is asked for."""
+    """The holder of one or several keys. `id` stands for it in the log, and is empty where no key is asked for.
+
+    `former_ids` are made with the secrets before the one that marks now.
+    """
 
     id: str
     name: str
+    former_ids: tuple[str, ...] = ()
     roles: frozenset[Role] = frozenset(Role)
     models: frozenset[str] | None = ALL_MODELS
     limits: KeyLimits = NO_LIMITS
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every id that its earlier requests may have, the present one first."""
+        return (self.id, *self.former_ids)
 
     def of(self, models: Collection[str]) -> tuple[str, ...]:
         """Those of the models that it may use, in their order."""

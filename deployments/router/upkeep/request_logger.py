@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from deployments.contract.reply import Reply
-from deployments.contract.secret import Secret
+from deployments.contract.secret import Secrets
 from deployments.log.writing.log_records import RequestRecord, storable
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt
@@ -37,12 +37,12 @@ class RequestLogger:
         replica: str,
         policy: PolicyName,
         stores_prompts: bool,
-        secret: Secret,
+        secrets: Secrets,
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
         self._record, self._replica, self._policy, self._stores_prompts = record, replica, policy, stores_prompts
-        self._secret, self._clock, self._wall = secret, clock, wall
+        self._secrets, self._clock, self._wall = secrets, clock, wall
         self._answered: set[str] = set()
 
     def answer_ready(self, served: ServedRequest, answer: Attempt) -> None:
@@ -77,7 +77,7 @@ class RequestLogger:
             bucket=served.bucket_label,
             prompt_chars=features.num_chars,
             body_bytes=len(request.body),
-            prompt_hash=self._secret.digest("prompt", prompt),
+            prompt_hash=self._secrets.digest("prompt", prompt),
             api_key_hash=served.api_key_hash,
             replica=self._replica,
             retry_of=(request.options.retry_of or "").partition(".")[0] or None,

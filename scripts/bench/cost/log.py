@@ -75,7 +75,7 @@ def _recorder(journal: Journal, sizes_bytes: list[int]) -> RequestLogger:
         replica="bench",
         policy="laar",
         stores_prompts=False,
-        secret=NO_SECRET,
+        secrets=NO_SECRET,
         clock=time.monotonic,
         wall=time.time,
     )

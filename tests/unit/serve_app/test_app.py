@@ -1,14 +1,17 @@
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 from ray import serve
 
 import serve_app
+from deployments.contract.secret import Secrets
 from serve_app import app
-from serve_app.config import AppConfig, AuthConfig, ModelConfig, remote_plans, retry_secrets
+from serve_app.config import AppConfig, AuthConfig, ModelConfig, auth_plan, remote_plans
 from tests.unit.serve_app.bound import Bound, bound
 
 EXAMPLE = Path(serve_app.__path__[0]) / "remote.yaml"
@@ -319,16 +322,21 @@ def test_stopping_routers_and_verifiers_have_the_deadline_of_a_request_and_a_min
     assert times_s == {"Router": 960, "Verifier": 960}
 
 
-def test_secrets_of_ids_come_from_the_environment_or_are_drawn() -> None:
+def digest(auth: AuthConfig, environ: dict[str, str], draw: Callable[[int], bytes] = bytes) -> str:
+    return auth_plan(auth, environ, draw).secrets.digest("prompt", "Hi")
+
+
+def test_secrets_come_from_the_environment_or_are_drawn() -> None:
+    named = AuthConfig(secrets_env="SECRETS")
     one, other = "1" * 32, "2" * 32
-    named = AuthConfig(retry_secrets_env="SECRETS")
-    assert retry_secrets(named, {"SECRETS": f"{one}, {other},"}, bytes) == (one.encode(), other.encode())
-    assert retry_secrets(AuthConfig(), {}, lambda size: b"d" * size) == (b"d" * 32,)
+    assert digest(named, {"SECRETS": f"{one},{other}"}) == Secrets(one.encode()).digest("prompt", "Hi")
+    assert digest(AuthConfig(), {}, lambda size: b"d" * size) == Secrets(b"d" * 32).digest("prompt", "Hi")
     for environ in ({}, {"SECRETS": f"{one},short"}):
         with pytest.raises(
-            ValueError, match=r"^auth\.retry_secrets_env: 'SECRETS' must hold secrets of at least 32 bytes"
+            ValueError,
+            match=r"^auth\.secrets_env: environment variable 'SECRETS' holds (0 secrets|a secret of 5)",
         ):
-            retry_secrets(named, environ, bytes)
+            auth_plan(named, environ, bytes)
 
 
 @pytest.mark.parametrize(
@@ -358,3 +366,35 @@ def test_origin_as_browsers_write_it_is_taken(origin: str) -> None:
 def test_origin_that_no_page_can_have_is_refused(origin: str) -> None:
     with pytest.raises(ValueError, match=r"router\.cors_origins\.0\n.*should match pattern"):
         AppConfig.model_validate({"models": [model("a")], "router": {"cors_origins": [origin]}})
+
+
+def test_keys_of_the_environment_are_kept_as_digests_that_no_other_build_has() -> None:
+    draws = iter([b"1" * 32, b"2" * 32, b"3" * 32, b"4" * 32])
+    auth, environ = AuthConfig(api_keys_env="KEYS", secrets_env="SECRETS"), {"KEYS": "k", "SECRETS": "s" * 32}
+    first, second = (auth_plan(auth, environ, lambda _: next(draws)) for _ in range(2))
+    assert first.plain != second.plain
+    assert first.secrets.digest("api key", "k") not in first.plain
+
+
+@pytest.mark.parametrize(
+    ("auth", "told"),
+    [
+        pytest.param({"secrets_env": "S", "secrets_file": "s"}, "both named; allowed: one of them", id="two-places"),
+        pytest.param({"keys_file": "keys.yaml"}, "keys_file needs secrets_env or secrets_file", id="no-secret"),
+    ],
+)
+def test_secrets_have_one_place_which_a_file_of_keys_needs(auth: dict[str, str], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        AuthConfig.model_validate(auth)
+
+
+@pytest.mark.parametrize(
+    ("auth", "is_told"),
+    [pytest.param({}, True, id="drawn"), pytest.param({"secrets_file": "/etc/laar/secrets"}, False, id="kept")],
+)
+def test_a_build_that_draws_its_secret_says_what_is_lost(
+    auth: dict[str, str], is_told: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.logger, "propagate", True)
+    app.build_app({"models": [remote()], "auth": auth})
+    assert ("takes no retry of an answer" in caplog.text) is is_told

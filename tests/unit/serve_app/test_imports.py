@@ -26,7 +26,9 @@ if "scipy.optimize" in sys.modules:
 BUILD = """
 import os, yaml
 os.environ['QWEN_KEY'] = 'k'
+os.environ['SECRETS'] = 's' * 32
 config = yaml.safe_load(open("serve_app/remote.yaml"))["applications"][0]["args"]
+config["auth"] = {"secrets_env": "SECRETS"}
 sys.modules["serve_app.app"].build_app(config)
 sys.exit(", ".join(sorted(found for found in HEAVY if found in sys.modules)) or 0)
 """.replace("HEAVY", repr(HEAVY))

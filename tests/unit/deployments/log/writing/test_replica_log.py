@@ -92,7 +92,7 @@ def test_full_journal_refuses_new_requests_and_keeps_those_under_way(replicas: R
 async def test_feedback_on_a_request_that_has_just_been_answered(replicas: Replicas) -> None:
     log = never_flushing(replicas)
     log.record(asked(1, api_key_hash="mine"))
-    await log.feedback(request_id(1), correct=False, api_key_hash="mine")
+    await log.feedback(request_id(1), correct=False, api_key_hashes=["mine"])
     replicas.close()
     assert replicas.column(feedback.c.correct) == [False]
 
@@ -102,7 +102,7 @@ async def test_feedback_waits_for_a_request_that_another_replica_has_still_in_it
 ) -> None:
     log, answers = replicas.open(), iter([None, None, "mine"])
     monkeypatch.setattr(log._store, "key_hash_of", lambda _: next(answers))
-    await log.feedback(request_id(1), correct=True, api_key_hash="mine")
+    await log.feedback(request_id(1), correct=True, api_key_hashes=["since then", "mine"])
     replicas.close()
     assert replicas.column(feedback.c.correct) == [True]
 
@@ -114,11 +114,11 @@ async def test_feedback_on_somebody_elses_request_is_refused(replicas: Replicas,
     log = replicas.open()
     log.record(asked(1, api_key_hash="mine"))
     with pytest.raises(UnknownRequestError, match=f"no request '{request_id(number)}' is known"):
-        await log.feedback(request_id(number), correct=True, api_key_hash=key)
+        await log.feedback(request_id(number), correct=True, api_key_hashes=[key])
 
 
 async def test_feedback_is_refused_where_it_cannot_be_kept(replicas: Replicas) -> None:
     log = never_flushing(replicas, max_spool_bytes=65536)
     log.record(asked(1, prompt_text=LONG))
     with pytest.raises(LogUnavailableError, match="full"):
-        await log.feedback(request_id(1), correct=True, api_key_hash="key")
+        await log.feedback(request_id(1), correct=True, api_key_hashes=["key"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deployments.contract.errors import DeadlineError, ForgedRetryError, NothingNewError
+from deployments.contract.secret import Secrets
 from deployments.router.attempt.earlier import MAX_STATE_BYTES, MAX_TRIED, Earlier, RetryState, unpacked
 from deployments.router.attempt.retries import MAX_OF_A_KEY, RecentRequests, Seal
 from deployments.router.attempt.served_request import ServedRequest
@@ -90,23 +91,31 @@ def test_an_id_stays_small_and_forgets_what_was_tried_first() -> None:
     names = [f"m{index}" for index in range(MAX_TRIED + 1)]
     packed = state(*((name, 500) for name in names)).packed()
     assert len(packed) == MAX_STATE_BYTES
-    assert len(Seal([b"s"]).sealed(packed, ID, "")) <= 480
+    assert len(Seal(Secrets(b"s")).sealed(packed, ID, "")) <= 480
     found = unpacked(packed, names, "greedy")
     assert found is not None
     assert list(found.wrong.items()) == [(name, 127) for name in names[1:]]
 
 
 def test_only_one_of_the_secrets_opens_a_seal() -> None:
-    sealed = Seal([b"old"]).sealed(b"state", ID, "key")
-    assert Seal([b"new", b"old"]).opened(sealed, ID, "key") == b"state"
-    assert Seal([b"new"]).opened(sealed, ID, "key") is None
+    sealed = Seal(Secrets(b"old")).sealed(b"state", ID, "key")
+    assert Seal(Secrets(b"new", b"old")).opened(sealed, ID, ["key"]) == b"state"
+    assert Seal(Secrets(b"new")).opened(sealed, ID, ["key"]) is None
+
+
+def test_a_seal_opens_for_every_id_that_its_tenant_has_had_and_for_no_other() -> None:
+    seal = Seal(Secrets(b"new", b"old"))
+    sealed = Seal(Secrets(b"old")).sealed(b"state", ID, "former")
+    assert seal.opened(sealed, ID, ["present", "former"]) == b"state"
+    assert seal.opened(sealed, ID, ["present", "another"]) is None
+    assert seal.opened(sealed, "another", ["former"]) is None
 
 
 @pytest.mark.parametrize("at", range(0, 40, 3))
 def test_a_seal_does_not_open_with_any_sign_changed(at: int) -> None:
-    sealed = Seal([b"s"]).sealed(state(("a", 1)).packed(), ID, "key")
+    sealed = Seal(Secrets(b"s")).sealed(state(("a", 1)).packed(), ID, "key")
     forged = sealed[:at] + ("A" if sealed[at] != "A" else "B") + sealed[at + 1 :]
-    assert Seal([b"s"]).opened(forged, ID, "key") is None
+    assert Seal(Secrets(b"s")).opened(forged, ID, ["key"]) is None
 
 
 # -- the loop -------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from deployments.contract.errors import (
     OverloadedError,
 )
 from deployments.contract.reply import Chunk, Reply
+from deployments.contract.secret import Secrets
 from deployments.engines.openai_answers import DONE_EVENT, StreamReader, failure, unchanged
 from deployments.router.attempt.beginnings import PLAIN_ANSWERS
 from deployments.router.attempt.retries import RecentRequests, Retries, Seal
@@ -215,7 +216,7 @@ class Bench:
             ledger=self.ledger,
             retries=Retries(
                 models=tuple(behaviours),
-                seal=Seal([SECRET]),
+                seal=Seal(Secrets(SECRET)),
                 within_s=100.0,
                 recent=RecentRequests(SECRET, window_s=regenerate_s, clock=now),
                 clock=now,

@@ -11,6 +11,7 @@ from deployments.budgets.controller import Controller, ModelPlan
 from deployments.budgets.settings import TaskRule, ThinkingSettings
 from deployments.budgets.tasks import TaskRules
 from deployments.contract.errors import ClientError
+from deployments.contract.secret import Secrets
 from deployments.router.attempt.retries import RecentRequests, Retries, Seal
 from deployments.router.attempt.runner import Runner
 from deployments.router.attempt.tries import Attempt, Status, Tries
@@ -335,7 +336,7 @@ async def test_budget_of_an_attempt_is_sent_and_shown(stream: bool) -> None:
         ledger=NoRequestLog(),
         retries=Retries(
             models=(),
-            seal=Seal([b"s"]),
+            seal=Seal(Secrets(b"s")),
             within_s=1.0,
             recent=RecentRequests(b"s", window_s=0.0, clock=lambda: 0.0),
             clock=lambda: 0.0,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deployments.contract.errors import ClientError, UnknownModelError
-from deployments.contract.secret import Secret
+from deployments.contract.secret import Secrets
 from deployments.router.http.admission import Offer, admit
 from deployments.router.http.request import Endpoint, RoutedRequest
 from deployments.router.model import Medium
@@ -174,7 +174,7 @@ def test_tenant_is_offered_its_models_alone() -> None:
 
 
 def test_prompts_of_tenants_are_kept_apart_in_a_prefix_cache_whatever_the_client_says() -> None:
-    offer = replace(OFFER, secret=Secret(b"of the operator"))
+    offer = replace(OFFER, secrets=Secrets(b"of the operator"))
 
     def salt(tenant_id: str, **fields: Any) -> str | None:
         return admit(body(**fields), Endpoint.CHAT, offer, Tenant(id=tenant_id, name="t")).cache_salt

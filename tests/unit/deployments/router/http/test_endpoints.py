@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from deployments.contract.secret import Secret
+from deployments.contract.secret import Secrets
 from deployments.router.http.admission import Offer
 from deployments.router.http.endpoints import Endpoints
 from deployments.router.http.http_io import Endings
@@ -21,7 +21,7 @@ from deployments.router.tenants.tenant import Role
 from deployments.router.upkeep.request_logger import NoRequestLog
 from tests.unit.deployments.router.attempt.test_runner import Bench, breaks, hangs, says
 
-SECRET = Secret(b"of the operator")
+SECRET = Secrets(b"of the operator")
 LIMITS = Limits(max_concurrent_requests=2, max_queued_per_key=1, queue_timeout_s=0.2, max_body_bytes=10_000)
 CHAT = "/v1/chat/completions"
 
@@ -61,7 +61,7 @@ class Service:
                 thinkers=frozenset(),
                 custom_checks=frozenset(),
                 limits=LIMITS,
-                secret=SECRET,
+                secrets=SECRET,
             ),
             keys=self.keys,
             gate=Gate(LIMITS.doors, num_routers=1, clock=clock),

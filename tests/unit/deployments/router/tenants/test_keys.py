@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from deployments.contract.errors import AuthenticationError, PermissionDeniedError
-from deployments.contract.secret import Secret
+from deployments.contract.secret import Secrets
 from deployments.router.tenants.keys import ApiKeys, key_digest, read_key_file
 from deployments.router.tenants.tenant import ANYBODY, Role
 
-SECRET = Secret(b"of the operator")
+SECRET = Secrets(b"of the operator")
 NOON_S = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
 
-def digest(key: str, secret: Secret = SECRET) -> str:
+def digest(key: str, secret: Secrets = SECRET) -> str:
     return key_digest(secret, key)
 
 
@@ -38,9 +38,10 @@ FILE = [
 ]
 
 
-def keys(entries: list[dict[str, Any]] | None = None, secret: Secret = SECRET) -> ApiKeys:
+def keys(entries: list[dict[str, Any]] | None = None, secret: Secrets = SECRET) -> ApiKeys:
     text = json.dumps({"keys": FILE if entries is None else entries})
-    return ApiKeys(secret, [digest("from-environment", secret)], read_key_file(text))
+    plain = Secrets(b"of this build")
+    return ApiKeys(secret, read_key_file(text), plain=[digest("from-environment", plain)], plain_secret=plain)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -110,7 +111,7 @@ def test_key_may_do_what_its_roles_say_until_it_expires(headers: Mapping[str, st
         assert keys().tenant_of(headers, role, NOON_S).name == outcome
 
 
-def tenant(key: str, found: ApiKeys | None = None, secret: Secret = SECRET) -> Any:
+def tenant(key: str, found: ApiKeys | None = None, secret: Secrets = SECRET) -> Any:
     return (found or keys(secret=secret)).tenant_of(bearer(key), Role.ASK, NOON_S)
 
 
@@ -145,7 +146,7 @@ def test_key_is_replaced_by_the_next_without_a_time_when_neither_is_good() -> No
 
 
 def test_what_is_logged_of_a_tenant_says_nothing_without_the_secret() -> None:
-    other = Secret(b"of another operator")
+    other = Secrets(b"of another operator")
     assert tenant("from-environment").id != tenant("from-environment", secret=other).id
     assert SECRET.digest("prompt", "Hi") != other.digest("prompt", "Hi")
     assert SECRET.digest("prompt", "Hi") != SECRET.digest("api key", "Hi")
@@ -189,3 +190,30 @@ def test_file_that_is_wrong_leaves_the_keys_as_they_were() -> None:
         with pytest.raises(ValueError, match=r"."):
             found.load(content)
     assert tenant("first", found).name == "a"
+
+
+OLD, NEW = b"1" * 32, b"2" * 32
+
+
+@pytest.mark.parametrize(
+    "key", [pytest.param("key-a", id="of-the-file"), pytest.param("from-environment", id="of-the-environment")]
+)
+def test_keys_and_earlier_requests_of_a_tenant_are_known_while_its_secret_is_exchanged(key: str) -> None:
+    secrets = Secrets(OLD)
+    found = keys([{"name": "a", "hash": digest("key-a", secrets)}], secrets)
+    before = tenant(key, found)
+    secrets.load(OLD + b"\n" + NEW)
+    assert tenant(key, found).id == before.id
+    secrets.load(NEW + b"\n" + OLD)
+    after = tenant(key, found)
+    assert after.id != before.id
+    assert after.ids == (after.id, before.id)
+
+
+def test_a_hash_counts_no_longer_than_its_secret() -> None:
+    secrets = Secrets(OLD)
+    found = keys([{"name": "a", "hash": digest("key-a", secrets)}], secrets)
+    secrets.load(NEW)
+    with pytest.raises(AuthenticationError, match=NO_KEY):
+        tenant("key-a", found)
+    assert tenant("from-environment", found).former_ids == ()

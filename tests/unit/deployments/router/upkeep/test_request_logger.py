@@ -3,7 +3,7 @@ import pytest
 
 from deployments.contract.errors import LogUnavailableError
 from deployments.contract.reply import Reply
-from deployments.contract.secret import Secret
+from deployments.contract.secret import Secrets
 from deployments.log.writing.log_records import RequestRecord
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status, Tries
@@ -28,7 +28,7 @@ RIGHT = Attempt(
 EARLIER = "laar-" + "0" * 32
 
 
-SECRET = Secret(b"of the operator")
+SECRET = Secrets(b"of the operator")
 
 
 def served(*attempts: Attempt, model: str = "auto", policy: PolicyName | None = None) -> ServedRequest:
@@ -77,7 +77,7 @@ class Bench:
             replica="r1",
             policy="fastest",
             stores_prompts=stores_prompts,
-            secret=SECRET,
+            secrets=SECRET,
             clock=lambda: 53.5,
             wall=lambda: 1000.0,
         )
