@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from deployments.budgets.settings import ThinkingSettings
 from deployments.budgets.tasks import TaskRules
+from deployments.contract.secret import Secrets
 from deployments.engines.remote import RemoteModel
 from deployments.engines.serve_status import Address, num_running
 from deployments.engines.settings import RemotePlan
@@ -67,10 +68,7 @@ class Router:
         self._deployments, self._verifier = llm_deployments, verifier
         self._remote = {plan.name: RemoteModel(plan) for plan in remote}
         self._auth, self._log_plan = auth, log
-        self._secrets = auth.secrets
-        if auth.secrets_file is not None:
-            # read here, not where the application is built: only machines with routers need have it
-            self._secrets.load(Path(auth.secrets_file).read_bytes())
+        self._secrets = secrets_of(auth)
         self._keys = ApiKeys(
             self._secrets,
             None if auth.keys_file is None else (),
@@ -269,3 +267,18 @@ class Router:
         self._metrics.seen(running, self._routing.unavailable(self._clock()))
         self._metrics.drifting(running, self._routing.chances.drifting)
         self._metrics.latency_ratios(self._routing.builder.latency_ratios)
+
+
+def secrets_of(auth: AuthPlan) -> Secrets:
+    """The operator's secrets; ValueError names the file that cannot be read or will not do.
+
+    A file is read by the router, not where the application is built: only machines with routers need have it.
+    """
+    if auth.secrets_file is not None:
+        try:
+            auth.secrets.load(Path(auth.secrets_file).read_bytes())
+        except OSError as error:
+            raise ValueError(f"auth.secrets_file '{auth.secrets_file}': {error.strerror}") from None
+        except ValueError as error:
+            raise ValueError(f"auth.secrets_file '{auth.secrets_file}' {error}") from None
+    return auth.secrets
