@@ -38,7 +38,8 @@ class Breaker:
         self._cooldowns.clear()
 
     def failed(self, now_s: float, tenant: str, body: Hashable) -> None:
-        bodies = self._failures.setdefault(tenant, set()) if len(self._failures) < MAX_TENANTS else set()
+        is_kept = tenant in self._failures or len(self._failures) < MAX_TENANTS
+        bodies = self._failures.setdefault(tenant, set()) if is_kept else set()
         if len(bodies) < MAX_BODIES:
             bodies.add(body)
         if len(bodies) >= FAILURES_TO_OPEN:

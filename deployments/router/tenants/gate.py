@@ -14,12 +14,34 @@ from deployments.router.tenants.tenant import Tenant
 MAX_IDLE_TENANTS = 10_000
 
 
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """A request that waits for its turn."""
+
+    turn: "asyncio.Future[None]"
+    weight: int
+
+
 @dataclass(slots=True)
 class _Account:
+    """What a tenant has under way. `passed` is how much room others took while its first waiter did not fit."""
+
     quota: Quota
     running: int = 0
     reading: int = 0
-    waiting: deque[tuple["asyncio.Future[None]", int]] = field(default_factory=deque)
+    waiting: deque[_Waiter] = field(default_factory=deque)
+
+    passed: int = 0
+
+    @property
+    def lateness(self) -> int:
+        """Of its first waiter: from 0 on, others have had as much room as it needs."""
+        return self.passed - self.waiting[0].weight
+
+    @property
+    def wanted(self) -> int:
+        """Sequences under way or waiting for their turn."""
+        return self.running + sum(waiter.weight for waiter in self.waiting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +60,8 @@ class Gate:
     """Lets requests in while there is room, and then in the order of who has the least under way.
 
     A tenant may take all the room that others leave. When another one comes, the next place that is free is its own;
-    so it waits for one request to end, not for all that came before. Beyond `most_waiting` the answer is a 429 at once.
+    so it waits for one request to end, not for all that came before. A request of many sequences that does not fit yet
+    lets others pass, until they have taken as much room as it needs. Beyond `most_waiting` the answer is a 429 at once.
     """
 
     def __init__(self, doors: Doors, *, num_routers: int, clock: Callable[[], float]) -> None:
@@ -62,8 +85,8 @@ class Gate:
     async def entered(self, tenant: Tenant, sequences: int = 1) -> AsyncIterator[Quota]:
         """Under way until the block ends. OverloadedError where there is no room in time, QuotaError beyond its own."""
         account, weight = self._account(tenant), min(sequences, self._doors.most)
-        if account.running + weight > account.quota.most_concurrent and account.running:
-            raise QuotaError(f"this API key has {account.running} requests under way, its most", retry_after_s=1)
+        if (wanted := account.wanted) and wanted + weight > account.quota.most_concurrent:
+            raise QuotaError(f"this API key has {wanted} requests under way or waiting, its most", retry_after_s=1)
         account.quota.begin(self._clock())
         if self._has_room(weight) and not self._is_awaited():
             self._take(account, weight)
@@ -77,17 +100,21 @@ class Gate:
     async def _turn(self, account: _Account, weight: int) -> None:
         if len(account.waiting) >= self._doors.most_waiting:
             raise OverloadedError(f"{self._doors.most} requests are under way, and the queue is full", retry_after_s=1)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        account.waiting.append((turn, weight))
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), weight)
+        account.waiting.append(waiter)
+        self._admit()
         try:
             async with asyncio.timeout(self._doors.wait_s):
-                await turn
+                await waiter.turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
+            if waiter.turn.done() and not waiter.turn.cancelled():
                 # let in at the very moment when it gave up
                 self._give_back(account, weight)
-            elif (waiter := (turn, weight)) in account.waiting:
-                account.waiting.remove(waiter)
+            else:
+                if waiter in account.waiting:
+                    account.waiting.remove(waiter)
+                # others may have waited behind it
+                self._admit()
             if isinstance(error, TimeoutError):
                 raise OverloadedError(
                     f"{self._doors.most} requests are under way, and none ended in time", retry_after_s=1
@@ -96,18 +123,33 @@ class Gate:
 
     def _admit(self) -> None:
         """Let in those whose turn it is."""
-        while account := min(self._awaiting(), key=lambda account: account.running, default=None):
-            turn, weight = account.waiting[0]
-            if not turn.done() and not self._has_room(weight):
-                return
-            account.waiting.popleft()
+        while account := self._next():
+            waiter = account.waiting.popleft()
+            for other in self._awaiting():
+                if other is not account and not self._has_room(other.waiting[0].weight):
+                    other.passed += waiter.weight
+            self._take(account, waiter.weight)
+            waiter.turn.set_result(None)
+
+    def _next(self) -> _Account | None:
+        """Of the tenants whose first waiter fits, the one that then has the least under way.
+
+        A waiter that does not fit is passed over, until others have taken as much room as it needs. Then it is next.
+        """
+        for account in self._awaiting():
             # one that is done has given up, and is about to find that out
-            if not turn.done():
-                self._take(account, weight)
-                turn.set_result(None)
+            while account.waiting and account.waiting[0].turn.done():
+                account.waiting.popleft()
+        heads = list(self._awaiting())
+        late = max(heads, key=lambda account: account.lateness, default=None)
+        if late is not None and late.lateness >= 0:
+            heads = [late]
+        fitting = (account for account in heads if self._has_room(account.waiting[0].weight))
+        return min(fitting, key=lambda account: account.running + account.waiting[0].weight, default=None)
 
     def _take(self, account: _Account, weight: int) -> None:
         account.running += weight
+        account.passed = 0
         self._running += weight
 
     def _give_back(self, account: _Account, weight: int) -> None:

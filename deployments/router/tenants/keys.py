@@ -1,5 +1,6 @@
 """Which tenant an API key belongs to; of a key only a digest is ever kept."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -7,15 +8,19 @@ from typing import Annotated, Self
 
 import msgspec
 import yaml
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from deployments.contract.errors import AuthenticationError, PermissionDeniedError
 from deployments.contract.secret import NO_SECRET, Secrets
 from deployments.router.tenants.tenant import ANYBODY, KeyLimits, Role, Tenant
-from profiles.strict import Discreet
+from profiles.strict import Discreet, what_is_wrong
 
 MAX_KEYS = 10_000
 MAX_KEY_CHARS = 1024
+_PLAIN_NAME = re.compile(r"[a-z_]{1,24}$")
+# faults of a file that a message tells
+MAX_TOLD = 5
 _KEY, _TENANT = "api key", "tenant"
 
 
@@ -138,8 +143,27 @@ def read_key_file(text: str) -> tuple[KeyEntry, ...]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ValueError(f"no YAML{f', line {mark.line + 1}' if mark is not None else ''}") from None
-    # dates are taken in YAML's form too
-    return KeyFile.model_validate_json(msgspec.json.encode(found)).keys
+    except (ValueError, OverflowError, RecursionError):
+        raise ValueError("holds a value that YAML cannot read") from None
+    try:
+        # dates are taken in YAML's form too
+        content = msgspec.json.encode(found)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise ValueError(
+            "holds what JSON has no form for: a key that is no text, or a value that holds itself"
+        ) from None
+    try:
+        return KeyFile.model_validate_json(content).keys
+    except ValidationError as error:
+        raise ValueError("; ".join(map(_told, error.errors(include_input=False)[:MAX_TOLD]))) from None
+
+
+def _told(error: ErrorDetails) -> str:
+    path = list(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden" and not _PLAIN_NAME.match(path[-1]):
+        # it may be an API key in the wrong place
+        path[-1] = "(an unknown name)"
+    return f"{'.'.join(path)}: {what_is_wrong(error)}"
 
 
 def _grant(entry: KeyEntry) -> _Grant:

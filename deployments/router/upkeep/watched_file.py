@@ -15,6 +15,8 @@ T = TypeVar("T")
 class WatchedFile(Generic[T]):
     """What a file says, as it was last read well; what `parse` refuses with a ValueError leaves it as it was.
 
+    The text of that error is logged, so it must not show what stands in the file.
+
     `version` is of the content that counts: the same at every replica that has read the same bytes.
     """
 
@@ -61,9 +63,10 @@ async def read_once(path: Path, file: WatchedFile[Any], *, name: str, observer: 
         if file.is_there:
             logger.warning("file cannot be read; what it said last counts", extra={"file": name}, exc_info=True)
         file.is_there = False
-    except ValueError as error:
-        # its text may hold what stands in the file
-        logger.warning("file refused; what it said last counts", extra={"file": name, "error": type(error).__name__})
+    except Exception as error:
+        # only a refusal is sure to show nothing that stands in the file
+        why = str(error) if isinstance(error, ValueError) else type(error).__name__
+        logger.warning("file refused; what it said last counts", extra={"file": name, "error": why})
         observer.file_read(name, is_taken=False)
 
 

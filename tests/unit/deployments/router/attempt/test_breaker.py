@@ -1,6 +1,6 @@
 import pytest
 
-from deployments.router.attempt.breaker import COOLDOWN_S, MAX_COOLDOWN_S, Breaker, BreakerState
+from deployments.router.attempt.breaker import COOLDOWN_S, MAX_COOLDOWN_S, MAX_TENANTS, Breaker, BreakerState
 
 
 def failed(*failures: tuple[str, str]) -> Breaker:
@@ -63,3 +63,12 @@ def test_client_that_leaves_the_probe_leaves_it_to_the_next() -> None:
     found.started()
     found.finished()
     assert not found.is_shut(COOLDOWN_S, "d")
+
+
+def test_tenants_that_are_remembered_go_on_counting_where_no_more_can_be() -> None:
+    found = failed(*[(str(i), "x") for i in range(MAX_TENANTS)])
+    for body in "yz":
+        found.failed(COOLDOWN_S - 1, "0", body)
+    # longer than all others, the tenant itself is shut out
+    assert found.state(COOLDOWN_S + 1, "0") is BreakerState.OPEN
+    assert found.state(COOLDOWN_S + 1, "1") is BreakerState.HALF_OPEN

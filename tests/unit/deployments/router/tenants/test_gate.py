@@ -96,7 +96,7 @@ async def test_tenant_has_no_more_under_way_than_its_own_limit() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(works(found, limited, done))
         await asyncio.sleep(0)
-        with pytest.raises(QuotaError, match="has 1 requests under way, its most"):
+        with pytest.raises(QuotaError, match="has 1 requests under way or waiting, its most"):
             await works(found, limited, done)
     await works(found, limited, done)
 
@@ -118,3 +118,47 @@ async def test_bodies_that_never_come_take_no_place_and_are_bounded_by_tenant() 
             await works(found, MODEST, done)
     with found.reading(GREEDY):
         pass
+
+
+async def test_heavy_requests_of_one_tenant_do_not_keep_another_one_out() -> None:
+    found, done = gate(most=64, most_waiting=16, wait_s=1.0), list[str]()
+
+    async def tries(tenant: Tenant, sequences: int) -> None:
+        try:
+            await works(found, tenant, done, seconds=0.5, sequences=sequences)
+        except OverloadedError:
+            done.append("refused " + tenant.name)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(100):
+            group.create_task(tries(GREEDY, 64))
+            group.create_task(tries(MODEST, 1))
+            await asyncio.sleep(0.1)
+    assert done.count("refused modest") == 0
+    # and it is not kept out either
+    assert sum(line.startswith("greedy") for line in done) >= 2
+
+
+async def test_waiter_that_gives_up_lets_those_behind_it_in() -> None:
+    found, done = gate(most=4, wait_s=1.0), list[str]()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(works(found, MODEST, done, seconds=9.0))
+        await asyncio.sleep(0)
+        heavy = group.create_task(works(found, GREEDY, done, sequences=4))
+        group.create_task(works(found, GREEDY, done))
+        await asyncio.sleep(0.5)
+        heavy.cancel()
+    assert done == ["greedy 1.5", "modest 9"]
+
+
+async def test_waiting_requests_count_for_the_tenants_own_limit() -> None:
+    found, done = gate(most=2), list[str]()
+    limited = Tenant(id="t", name="t", limits=KeyLimits(concurrent_requests=1))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(works(found, GREEDY, done))
+        await asyncio.sleep(0)
+        group.create_task(works(found, limited, done))
+        await asyncio.sleep(0)
+        with pytest.raises(QuotaError, match="has 1 requests under way or waiting"):
+            await works(found, limited, done)

@@ -217,3 +217,22 @@ def test_a_hash_counts_no_longer_than_its_secret() -> None:
     with pytest.raises(AuthenticationError, match=NO_KEY):
         tenant("key-a", found)
     assert tenant("from-environment", found).former_ids == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("{~: 1}", "^holds what JSON has no form for", id="key-that-is-no-text"),
+        pytest.param("keys: &a [*a]", "^holds what JSON has no form for", id="holds-itself"),
+        pytest.param("keys: " + "[" * 5000, "^(no YAML|holds a value)", id="deep"),
+        pytest.param("keys: [{name: a, expires: 2027-13-45}]", "^holds a value that YAML cannot read$", id="no-date"),
+        pytest.param("keys: [{name: a, hash: sk-plain}]", "^keys.0.hash: String should match", id="plain-key"),
+        pytest.param(
+            f"keys: [{{name: a, hash: {'0' * 63}a, sk-plain: 1}}]", r"^keys.0.\(an unknown name\): Extra", id="name"
+        ),
+    ],
+)
+def test_file_that_cannot_be_taken_is_refused_without_its_content(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told) as refused:
+        read_key_file(text)
+    assert "sk-plain" not in str(refused.value)

@@ -52,3 +52,24 @@ async def test_a_file_is_read_again_through_all_that_befalls_it(
     assert told.events == [("number", True), ("number", False), ("number", True)]
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == ["file cannot be read; what it said last counts", "file refused; what it said last counts"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        pytest.param(ValueError("line 3 has no name"), "line 3 has no name", id="refused"),
+        pytest.param(RecursionError("sk-key"), "RecursionError", id="fault"),
+    ],
+)
+async def test_no_content_ends_the_reading_and_the_log_says_why(
+    error: Exception, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def parse(content: bytes) -> int:
+        if content == b"bad":
+            raise error
+        return int(content)
+
+    path, file = tmp_path / "number", WatchedFile(b"1", parse)
+    path.write_bytes(b"bad")
+    await read_once(path, file, name="number", observer=Told())
+    assert (file.value, [record.__dict__["error"] for record in caplog.records]) == (1, [told])
