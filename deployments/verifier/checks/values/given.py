@@ -14,6 +14,7 @@ MAX_VALUES = 64
 # above this one step of it holds the interpreter's lock for milliseconds
 THREAD_CHARS = 32_000
 MAX_VALUES_CHARS = 65536
+_SLICE_CHARS = 4096
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=16384)]
 Values = Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_VALUES, fail_fast=True)]
@@ -43,11 +44,12 @@ class WithValues(Check):
     def _can_be_found(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         values = (value,) if isinstance(value, str) else value
         size_chars = 0
+        # one character can stand for eighteen: what is too long is found without writing all of it out
         for text in values:
-            # one character can stand for eighteen
-            size_chars += len(text) if text.isascii() else len(unicodedata.normalize("NFKC", text))
-            if size_chars > MAX_VALUES_CHARS:
-                raise ValueError(f"more than the {MAX_VALUES_CHARS} characters in all that are allowed, written out")
+            for start in range(0, len(text), _SLICE_CHARS):
+                size_chars += len(unicodedata.normalize("NFKC", text[start : start + _SLICE_CHARS]))
+                if size_chars > MAX_VALUES_CHARS:
+                    raise ValueError(f"more than the {MAX_VALUES_CHARS} characters in all that are allowed, written out")
         blank = [index for index, text in enumerate(values) if is_blank(text)]
         if blank:
             raise ValueError(f"value {blank[0]} has no visible character; every answer would contain it")
