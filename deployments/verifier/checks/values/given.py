@@ -49,7 +49,7 @@ class WithValues(Check):
             for start in range(0, len(text), _SLICE_CHARS):
                 size_chars += len(unicodedata.normalize("NFKC", text[start : start + _SLICE_CHARS]))
                 if size_chars > MAX_VALUES_CHARS:
-                    raise ValueError(f"more than the {MAX_VALUES_CHARS} characters in all that are allowed, written out")
+                    raise ValueError(f"more than {MAX_VALUES_CHARS} characters in all, written out, are not allowed")
         blank = [index for index, text in enumerate(values) if is_blank(text)]
         if blank:
             raise ValueError(f"value {blank[0]} has no visible character; every answer would contain it")
