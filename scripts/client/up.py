@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import typer
@@ -47,32 +48,33 @@ def start(
     """The exit status."""
     if config is not None and remote:
         raise typer.BadParameter("--config and --remote exclude each other", param_hint="--remote")
-    try:
-        path = config or CONFIG
-        if remote:
-            document = remote_config(
-                remote,
-                api_key_env=remote_key_env,
-                environ=os.environ,
-                only=only,
-                max_model_len=max_model_len,
-                profile=profile,
-                port=port or 8000,
-            )
-            path = log_file.with_suffix(".yaml")
-            path.write_text(yaml.safe_dump(document, sort_keys=False))
-        elif port is not None:
-            path = on_port(path, port, log_file)
-        parsed = read_config_file(path)
-    except (UpError, ConfigFileError, OSError) as error:
-        print(f"laar up: {error}", file=sys.stderr)
-        return 1
-    if only_prints:
-        print(path.read_text(), end="")
-        return 0
-    if not _is_sound(parsed):
-        return 1
-    return up(path, parsed, log_path=log_file, api_key=api_key_of(parsed.args, os.environ))
+    with TemporaryDirectory(prefix="laar-") as folder:
+        try:
+            path = config or CONFIG
+            if remote:
+                document = remote_config(
+                    remote,
+                    api_key_env=remote_key_env,
+                    environ=os.environ,
+                    only=only,
+                    max_model_len=max_model_len,
+                    profile=profile,
+                    port=port or 8000,
+                )
+                path = Path(folder) / "remote.yaml"
+                path.write_text(yaml.safe_dump(document, sort_keys=False))
+            elif port is not None:
+                path = on_port(path, port, Path(folder))
+            parsed = read_config_file(path)
+        except (UpError, ConfigFileError, OSError) as error:
+            print(f"laar up: {error}", file=sys.stderr)
+            return 1
+        if only_prints:
+            print(path.read_text(), end="")
+            return 0
+        if not _is_sound(parsed):
+            return 1
+        return up(path, parsed, log_path=log_file)
 
 
 def remote_config(
@@ -112,11 +114,11 @@ def with_path(url: str) -> str:
     return full if "/" in full.partition("://")[2] else f"{full}/v1"
 
 
-def up(config: Path, parsed: ConfigFile, *, log_path: Path, api_key: str | None) -> int:
+def up(config: Path, parsed: ConfigFile, *, log_path: Path) -> int:
     """Serve until interrupted; the exit status: 0 after Ctrl-C, 1 where it does not come up or ends by itself."""
     with stop_signals() as signals:
         try:
-            _serve(signals, config, parsed, log_path, api_key)
+            _serve(signals, config, parsed, log_path)
         except DemoError as error:
             print(f"laar up: {error}", file=sys.stderr)
             return 1
@@ -125,14 +127,7 @@ def up(config: Path, parsed: ConfigFile, *, log_path: Path, api_key: str | None)
     return 0
 
 
-def api_key_of(args: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
-    """One of the keys that the application will accept, to see when it is ready; None where it asks for none."""
-    name = (args.get("auth") or {}).get("api_keys_env")
-    keys = environ.get(name, "").split(",") if name else []
-    return next((key.strip() for key in keys if key.strip()), None)
-
-
-def _serve(signals: Signals, config: Path, parsed: ConfigFile, log_path: Path, api_key: str | None) -> None:
+def _serve(signals: Signals, config: Path, parsed: ConfigFile, log_path: Path) -> None:
     if is_taken(parsed.port):
         raise DemoError(f"port {parsed.port} on 127.0.0.1 is in use; stop what runs there, or choose another port")
     # checks of one's own may stand in the current folder
@@ -143,7 +138,7 @@ def _serve(signals: Signals, config: Path, parsed: ConfigFile, log_path: Path, a
     process = start_application(config, log_path)
     try:
         signals.release()
-        wait_until_ready(process, parsed.port, log_path, api_key)
+        wait_until_ready(process, parsed.port, log_path)
         print(f"serving http://127.0.0.1:{parsed.port}/v1 with model 'auto'; laar ask tries it, Ctrl-C stops it")
         sys.stdout.flush()
         with suppress(KeyboardInterrupt):

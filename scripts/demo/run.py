@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
@@ -35,9 +36,10 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 def run_demo(*, once: bool, json_path: Path | None, port: int) -> int:
     """The exit status: 0 when every question was answered, 1 for a failure, 128 + the signal that came before."""
     log_path = Path(os.environ.get("LAAR_DEMO_LOG", "laar-demo.log"))
-    with stop_signals() as signals:
+    with stop_signals() as signals, TemporaryDirectory(prefix="laar-") as folder:
         try:
-            _run(signals, log_path=log_path, once=once, json_path=json_path, port=port)
+            config = on_port(CONFIG, port, Path(folder))
+            _run(signals, config, log_path=log_path, once=once, json_path=json_path, port=port)
         except DemoError as error:
             console.print(str(error), soft_wrap=True, markup=False)
             return 1
@@ -47,13 +49,13 @@ def run_demo(*, once: bool, json_path: Path | None, port: int) -> int:
     return 0
 
 
-def _run(signals: "Signals", *, log_path: Path, once: bool, json_path: Path | None, port: int) -> None:
+def _run(signals: "Signals", config: Path, *, log_path: Path, once: bool, json_path: Path | None, port: int) -> None:
     if is_taken(port):
         raise DemoError(f"Port {port} on 127.0.0.1 is in use. Stop what runs there, or choose another with --port.")
     console.print(f"Starting Ray, Gemma-3-270m and SmolLM2-135M on vLLM (CPU); the log goes to {log_path}.")
     # held from before the start until the try that ends what was started
     signals.are_held = True
-    process = start_application(on_port(CONFIG, port, log_path), log_path)
+    process = start_application(config, log_path)
     try:
         signals.release()
         wait_until_ready(process, port, log_path)
@@ -107,13 +109,13 @@ class DemoError(Exception):
     """The application did not come up, or went away; the message says where to look."""
 
 
-def on_port(config: Path, port: int, log_path: Path) -> Path:
-    """The config, or a copy of it beside the log that listens on another port."""
+def on_port(config: Path, port: int, folder: Path) -> Path:
+    """A copy of the config in the folder that listens on this port; the config itself stays as it is."""
     document = yaml.safe_load(config.read_text())
-    if document["http_options"]["port"] == port:
+    if not isinstance(document, dict):
         return config
-    document["http_options"]["port"] = port
-    copy = log_path.with_suffix(".yaml")
+    document["http_options"] = {**(document.get("http_options") or {}), "port": port}
+    copy = folder / f"on-port-{port}.yaml"
     copy.write_text(yaml.safe_dump(document, sort_keys=False))
     return copy
 
@@ -199,13 +201,13 @@ def _wait_for(is_over: Callable[[], bool], timeout_s: float) -> None:
         time.sleep(0.2)
 
 
-def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Path, api_key: str | None = None) -> None:
+def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Path) -> None:
     started, told_s = time.monotonic(), 0.0
     with console.status("") as status:
         while (elapsed_s := time.monotonic() - started) < START_TIMEOUT_S:
             if process.poll() is not None:
                 raise DemoError(f"The application ended with status {process.returncode}; see {log_path}.")
-            if _is_ready(port, api_key):
+            if _is_ready(port):
                 console.print(f"Ready after {elapsed_s:.0f} s.")
                 return
             status.update(f"loading the models ... {elapsed_s:.0f} s (usually one to three minutes)")
@@ -216,13 +218,11 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log_path: Pa
     raise DemoError(f"The application was not ready after {START_TIMEOUT_S} s; see {log_path}.")
 
 
-def _is_ready(port: int, api_key: str | None) -> bool:
-    """Whether every model has a running replica: the router is up before its models have loaded."""
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    body = {"model": "auto", "prompt": "Ready?"}
+def _is_ready(port: int) -> bool:
+    """Whether every model can be asked: the router is up before its models have loaded. It needs no key."""
     try:
-        response = httpx.post(_url(port, "laar/explain"), json=body, headers=headers, timeout=10)
-        return response.status_code == 200 and all(c["exclusion"] is None for c in response.json()["candidates"])
+        response = httpx.get(f"http://127.0.0.1:{port}/ready", timeout=10)
+        return response.status_code == 200 and response.json()["num_unavailable"] == 0
     except httpx.HTTPError:
         return False
 

@@ -123,9 +123,7 @@ def run_command(
     if application is None:
         raise typer.Exit(run_profile(plan, questions, output))
     raise typer.Exit(
-        with_application(
-            application, log or DEFAULT_LOG, api_key=plan.api_key, measure=lambda: run_profile(plan, questions, output)
-        )
+        with_application(application, log or DEFAULT_LOG, measure=lambda: run_profile(plan, questions, output))
     )
 
 

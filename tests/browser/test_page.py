@@ -96,6 +96,31 @@ def test_page_cannot_read_text_as_html(page: Page) -> None:
     assert refused == "TypeError"
 
 
+def test_key_without_admin_has_its_attempts_and_the_names_of_models(browser: Browser, app_url: str) -> None:
+    page = browser.new_page(locale="en-US")
+    body = json.dumps({"error": {"message": "this key has no role 'admin'", "code": "permission_denied"}})
+    for path in ("status", "capability"):
+        page.route(f"**/v1/laar/{path}*", lambda route: route.fulfill(status=403, body=body))
+    page.add_init_script(f"sessionStorage.setItem('laar-key', '{KEY}')")
+    with page.expect_response("**/v1/laar/attempts*") as told:
+        page.goto(f"{app_url}/laar/")
+    assert told.value.status == 200
+    expect(page.locator("#trouble")).to_be_hidden()
+    names = page.locator("#ask-model option").all_inner_texts()
+    assert names == ["auto", "simulated-wrong", "simulated-right"]
+    page.close()
+
+
+def test_asking_again_where_nothing_new_can_come_is_told_plainly(page: Page) -> None:
+    error = {"message": "laar.retry_of: no model is left", "type": "unverified_answer", "code": "nothing_new"}
+    ask(page)
+    expect(page.locator("#verdict")).to_have_text(re.compile("^Verified"))
+    body = f"data: {json.dumps({'error': error})}\n\n"
+    page.route("**/v1/chat/completions", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.locator("#verdict")).to_contain_text("No model is left that could give another answer.")
+
+
 def test_key_is_asked_for_and_kept_for_the_tab(browser: Browser, app_url: str) -> None:
     page = browser.new_page(locale="en-US")
     page.goto(f"{app_url}/laar/")

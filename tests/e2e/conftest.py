@@ -32,7 +32,7 @@ def running(config: Path, *, port: int, log_path: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in RAY_PORTS.items():
             patch.setenv(name, value)
-        process = start_application(on_port(config, port, log_path), log_path)
+        process = start_application(on_port(config, port, log_path.parent), log_path)
         try:
             wait_until_ready(process, port, log_path)
             yield f"http://127.0.0.1:{port}"

@@ -238,11 +238,11 @@ class Endpoints:
         return JSONResponse({"status": "ok"})
 
     async def _ready(self, _http: Request) -> Response:
-        """Whether a request could be answered now: a 503 while no model may be asked."""
+        """Whether a request could be answered now: a 503 while no model may be asked; else how many may not be."""
         unavailable = self._routing.unavailable(self._clock())
         if len(unavailable) == len(self._routing.models):
             raise ModelsUnavailableError("no model runs")
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready", "num_unavailable": len(unavailable)})
 
     async def _list_models(self, http: Request) -> Response:
         models = self._tenant(http, Role.ASK).of(self._offer.models)

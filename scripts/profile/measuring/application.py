@@ -49,13 +49,11 @@ def read_config(path: Path) -> ApplicationConfig:
     return ApplicationConfig(path=path, port=config.port, capacities=capacities)
 
 
-def with_application(
-    config: ApplicationConfig, log_path: Path, *, api_key: str | None, measure: Callable[[], int]
-) -> int:
+def with_application(config: ApplicationConfig, log_path: Path, *, measure: Callable[[], int]) -> int:
     """The exit status of `measure`, which is called once the application is ready; 1 where it does not come up."""
     with stop_signals() as signals:
         try:
-            return _with_application(signals, config, log_path, api_key, measure)
+            return _with_application(signals, config, log_path, measure)
         except DemoError as error:
             print(f"laar profile: {error}", file=sys.stderr)
             return 1
@@ -64,9 +62,7 @@ def with_application(
             return 128 + signals.received[0]
 
 
-def _with_application(
-    signals: Signals, config: ApplicationConfig, log_path: Path, api_key: str | None, measure: Callable[[], int]
-) -> int:
+def _with_application(signals: Signals, config: ApplicationConfig, log_path: Path, measure: Callable[[], int]) -> int:
     if is_taken(config.port):
         raise DemoError(f"port {config.port} on 127.0.0.1 is in use; --url measures what runs there")
     print(f"starting the application of {config.path}; the log goes to {log_path}", file=sys.stderr)
@@ -75,7 +71,7 @@ def _with_application(
     process = start_application(config.path, log_path)
     try:
         signals.release()
-        wait_until_ready(process, config.port, log_path, api_key)
+        wait_until_ready(process, config.port, log_path)
         return measure()
     finally:
         # first of all and no call, because Python handles signals at calls

@@ -2,9 +2,10 @@
 const KEY = "laar-key";
 
 export class ApiError extends Error {
-  constructor(status, message) {
+  constructor(status, message, code = null) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -16,12 +17,13 @@ const headers = () => (key() ? { authorization: `Bearer ${key()}` } : {});
 async function checked(response) {
   if (response.ok) return response;
   let message = `${response.status}`;
+  let code = null;
   try {
-    message = (await response.json()).error.message;
+    ({ message, code } = (await response.json()).error);
   } catch {
     // a proxy's own page says nothing of use
   }
-  throw new ApiError(response.status, message);
+  throw new ApiError(response.status, message, code);
 }
 
 export async function get(path) {

@@ -9,6 +9,7 @@ const STATUS_PERIOD_MS = 2000;
 const REST_PERIOD_MS = 10000;
 const THEME = "laar-theme";
 const VERDICTS = ["correct", "wrong", "unknown", "unverified", "error", "timeout", "cancelled"];
+let hasRead = false;
 let status = null;
 let map = null;
 let rows = null;
@@ -18,22 +19,35 @@ function tell(error) {
   if (error !== null) at("trouble").textContent = error.status === 401 ? say("need_key") : say("no_answer", { message: error.message });
 }
 
+// What only an operator's key may read; null for other keys.
+async function getAsAdmin(path) {
+  try {
+    return await get(path);
+  } catch (error) {
+    if (error.status === 403) return null;
+    throw error;
+  }
+}
+
+async function readModels() {
+  const names = (await get("models")).data.map(({ id }) => [id, id]);
+  choose(at("ask-model"), names);
+  choose(at("filter-model"), [["", say("all")], ...names.filter(([id]) => id !== "auto")]);
+  hasRead = true;
+}
+
 async function readStatus() {
   const isFirst = status === null;
-  status = await get("laar/status");
-  if (isFirst) {
-    setWorth(status.worth_s);
-    const names = status.models.map(({ model }) => [model, model]);
-    choose(at("ask-model"), [["auto", "auto"], ...names]);
-    choose(at("filter-model"), [["", say("all")], ...names]);
-  }
+  status = await getAsAdmin("laar/status");
+  if (!status) return;
+  if (isFirst) setWorth(status.worth_s);
   showStatus(status);
 }
 
 async function readMap() {
   const task = at("map-task").value;
-  map = await get(`laar/capability${task ? `?${new URLSearchParams({ task })}` : ""}`);
-  showMap(map);
+  map = await getAsAdmin(`laar/capability${task ? `?${new URLSearchParams({ task })}` : ""}`);
+  if (map) showMap(map);
 }
 
 async function readLog() {
@@ -58,6 +72,7 @@ async function onFeedback(id, correct) {
 
 async function readAll() {
   try {
+    if (!hasRead) await readModels();
     await readStatus();
     await Promise.all([readMap(), readLog()]);
     tell(null);
@@ -68,7 +83,7 @@ async function readAll() {
 
 function every(period_ms, read) {
   setInterval(() => {
-    if (document.visibilityState === "visible" && status !== null) read().then(() => tell(null)).catch(tell);
+    if (document.visibilityState === "visible" && hasRead) read().then(() => tell(null)).catch(tell);
   }, period_ms);
 }
 
@@ -101,6 +116,7 @@ at("locale").addEventListener("change", () => {
 });
 at("key").addEventListener("change", () => {
   setKey(at("key").value.trim());
+  hasRead = false;
   readAll();
 });
 at("settings").addEventListener("submit", (event) => event.preventDefault());
@@ -108,7 +124,7 @@ at("filters").addEventListener("submit", (event) => {
   event.preventDefault();
   readLog().catch(tell);
 });
-at("map-model").addEventListener("change", () => showMap(map));
+at("map-model").addEventListener("change", () => map && showMap(map));
 at("map-task").addEventListener("change", () => readMap().catch(tell));
 readAll();
 every(STATUS_PERIOD_MS, readStatus);

@@ -77,8 +77,9 @@ async function ask(more) {
     const response = await post("chat/completions", { ...sent, stream: true }, mine.signal);
     for await (const event of events(response)) take(event);
   } catch (error) {
-    at("verdict").textContent = mine.signal.aborted ? say("stopped") : "";
-    if (!mine.signal.aborted) throw error;
+    const told = mine.signal.aborted ? "stopped" : error.code === "nothing_new" ? "nothing_new" : null;
+    at("verdict").textContent = told ? say(told) : "";
+    if (!told) throw error;
   } finally {
     if (running === mine) at("stop").disabled = true;
   }
@@ -92,7 +93,7 @@ function clear() {
 }
 
 function take(event) {
-  if (event.error) throw new ApiError(event.error.code, event.error.message);
+  if (event.error) throw new ApiError(null, event.error.message, event.error.code);
   if (event.comment) at("verdict").textContent = say("verifying");
   for (const choice of event.choices ?? []) at("answer").append(choice.delta?.content ?? "");
   if (event.laar) showOutcome(event.laar);

@@ -23,6 +23,7 @@ const TEXTS = {
     ttca_line: "Median time to a correct answer since this page was opened", summary: "{ended} requests lately, {verified} of {with_check} checked ones verified. Policy: {policy}.",
     time: "Time", request: "Request", reason: "Reason", feedback: "Feedback", mark_right: "Answer of {id} is right", mark_wrong: "Answer of {id} is wrong",
     no_log: "The operator has turned the attempt log off.", num_attempts: "{n} attempts", no_answer: "laar does not answer: {message}",
+    nothing_new: "No model is left that could give another answer. Change the question, or name a model.",
     need_key: "This application wants an API key. Type it above.", bucket: "Tokens", this_replica: "as seen by one router replica",
   },
   de: {
@@ -48,6 +49,7 @@ const TEXTS = {
     ttca_line: "Median der Zeit bis zur richtigen Antwort, seit diese Seite offen ist", summary: "{ended} Anfragen zuletzt, {verified} von {with_check} geprüften bestätigt. Regel: {policy}.",
     time: "Zeit", request: "Anfrage", reason: "Grund", feedback: "Rückmeldung", mark_right: "Antwort von {id} ist richtig", mark_wrong: "Antwort von {id} ist falsch",
     no_log: "Der Betreiber hat das Protokoll ausgeschaltet.", num_attempts: "{n} Versuche", no_answer: "laar antwortet nicht: {message}",
+    nothing_new: "Kein Modell könnte noch anders antworten. Ändern Sie die Frage, oder nennen Sie ein Modell.",
     need_key: "Diese Anwendung will einen API-Schlüssel. Bitte oben eingeben.", bucket: "Tokens", this_replica: "aus Sicht eines Router-Replikats",
   },
   zh: {
@@ -73,6 +75,7 @@ const TEXTS = {
     ttca_line: "打开本页以来得到正确回答的时间中位数", summary: "最近 {ended} 个请求，检查的 {with_check} 个中 {verified} 个通过验证。策略：{policy}。",
     time: "时间", request: "请求", reason: "原因", feedback: "反馈", mark_right: "{id} 的回答正确", mark_wrong: "{id} 的回答错误",
     no_log: "运营者关闭了日志。", num_attempts: "{n} 次尝试", no_answer: "laar 没有响应：{message}",
+    nothing_new: "没有模型能给出不同的回答。请修改问题，或指定一个模型。",
     need_key: "此应用需要 API 密钥，请在上方输入。", bucket: "词元", this_replica: "一个路由副本所见",
   },
 };

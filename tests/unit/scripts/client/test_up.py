@@ -1,12 +1,18 @@
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from unittest.mock import MagicMock
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from scripts import commands
 from scripts.client import up as starting
 from scripts.client.servers import ServedModel, ServerError
-from scripts.client.up import UpError, api_key_of, remote_config, with_path
+from scripts.client.up import UpError, remote_config, with_path
+from scripts.demo import run
 
 ONE, TWO = "http://127.0.0.1:8001/v1", "http://127.0.0.1:8002/v1"
 SERVED = {
@@ -72,16 +78,54 @@ def test_address_is_completed(given: str, expected: str) -> None:
     assert with_path(given) == expected
 
 
-def test_first_of_the_keys_tells_when_the_application_is_ready() -> None:
-    args = {"auth": {"api_keys_env": "KEYS"}}
-    assert api_key_of(args, {"KEYS": " ,a,b"}) == "a"
-    assert api_key_of({}, {"KEYS": "a"}) is None
+class Ready(BaseHTTPRequestHandler):
+    """An application with keys: `/ready` needs none, all else is refused."""
+
+    num_unavailable: list[int]
+
+    def do_GET(self) -> None:
+        body = json.dumps({"status": "ready", "num_unavailable": self.num_unavailable.pop(0)}).encode()
+        self.send_response(200 if self.path == "/ready" else 401)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_an_application_is_ready_without_a_key_once_all_its_models_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.demo.run.time.sleep", lambda _: None)
+    Ready.num_unavailable = [1, 0]
+    process = MagicMock()
+    process.poll.return_value = None
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ready) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        run.wait_until_ready(process, server.server_port, tmp_path / "log")
+        server.shutdown()
+    assert Ready.num_unavailable == []
+
+
+@pytest.mark.parametrize(
+    "http_options", ["", "http_options: {host: 127.0.0.1, port: 8000}  # mine\n"], ids=["none", "some"]
+)
+def test_another_port_leaves_the_config_as_it_is(tmp_path: Path, http_options: str) -> None:
+    text = f"{http_options}applications: [{{import_path: 'serve_app.app:build_app', args: {{models: []}}}}]  # mine\n"
+    (tmp_path / "laar-up.yaml").write_text(text)
+    arguments = ["up", "--config", str(tmp_path / "laar-up.yaml"), "--port", "9000", "--print"]
+    result = CliRunner().invoke(commands.app, [*arguments, "--log-file", str(tmp_path / "laar-up.log")])
+    assert result.exit_code == 0, result.output
+    assert yaml.safe_load(result.stdout)["http_options"]["port"] == 9000
+    assert [path.name for path in tmp_path.iterdir()] == ["laar-up.yaml"]
+    assert (tmp_path / "laar-up.yaml").read_text() == text
 
 
 def test_config_can_be_printed_and_nothing_started(tmp_path: Path) -> None:
     arguments = ["up", "--remote", ONE, "--print", "--port", "8123", "--log-file", str(tmp_path / "up.log")]
     result = CliRunner().invoke(commands.app, arguments)
     assert result.exit_code == 0, result.output
+    assert list(tmp_path.iterdir()) == []
     assert "port: 8123" in result.stdout
     assert "import_path: serve_app.app:build_app" in result.stdout
 

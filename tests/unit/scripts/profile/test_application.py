@@ -47,8 +47,8 @@ class Started:
         self.calls.append(f"start {config.name}")
         return None
 
-    def wait_until_ready(self, process: Any, port: int, log_path: Path, api_key: str | None) -> None:
-        self.calls.append(f"wait with {api_key}")
+    def wait_until_ready(self, process: Any, port: int, log_path: Path) -> None:
+        self.calls.append("wait")
         if self.never_ready:
             raise DemoError("The application ended with status 1.")
 
@@ -61,13 +61,13 @@ class Started:
 
     def run(self) -> int:
         config = ApplicationConfig(path=Path("c.yaml"), port=8123, capacities={})
-        return with_application(config, Path("log"), api_key="k", measure=self.measure)
+        return with_application(config, Path("log"), measure=self.measure)
 
 
 def test_application_is_started_measured_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     started = Started(monkeypatch)
     assert started.run() == 7
-    assert started.calls == ["start c.yaml", "wait with k", "measure", "end"]
+    assert started.calls == ["start c.yaml", "wait", "measure", "end"]
 
 
 def test_application_that_does_not_come_up_is_ended_and_told(

@@ -46,7 +46,10 @@ async def ready(of: Routing) -> httpx.Response:
     ],
 )
 async def test_a_router_is_ready_while_some_model_can_be_asked(running: dict[str, int], status: int) -> None:
-    assert (await ready(routing(**running))).status_code == status
+    answer = await ready(routing(**running))
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json()["num_unavailable"] == list(running.values()).count(0)
 
 
 async def test_models_that_rest_after_failures_can_not_be_asked() -> None:
