@@ -19,8 +19,8 @@ MAX_EXPRESSION_CHARS: Final = 1000
 _TAIL_CHARS: Final = 20_000
 _MAX_DEPTH: Final = 30  # of brackets, where LaTeX's grammar recurses
 _MAX_DIGITS: Final = 100  # in a row
-_FUNCTIONS: Final = "arcsin arccos arctan sin cos tan cot sec csc sinh cosh tanh log ln exp max min gcd lcm".split()
-_NAMED: Final = re.compile(rf"(?<![\\A-Za-z])({'|'.join(_FUNCTIONS)})(?![A-Za-z])")
+FUNCTIONS: Final = "arcsin arccos arctan sin cos tan cot sec csc sinh cosh tanh log ln exp max min gcd lcm".split()
+_NAMED: Final = re.compile(rf"(?<![\\A-Za-z])({'|'.join(FUNCTIONS)})(?![A-Za-z])")
 _ROOT: Final = re.compile(r"(?<![\\A-Za-z])sqrt\s?\(([^()]{1,200})\)")
 _MATH: Final = re.compile(
     r"\$\$(.{1,1000}?)\$\$|\$([^$\n]{1,1000}?)\$|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL

@@ -1,8 +1,8 @@
 """How much of what is learned of a model may come from one key, so that no key decides for the others."""
 
+from bisect import bisect_left, insort
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from statistics import median
 
 # With fewer other keys that teach, no majority can be told from a minority.
 LEAST_OTHERS = 3
@@ -18,6 +18,8 @@ class Shares:
 
     kept: float
     _by_key: OrderedDict[str, dict[str, float]] = field(default_factory=OrderedDict)
+    # those of each model once more, in ascending order
+    _sorted: dict[str, list[float]] = field(default_factory=dict)
     _scale: dict[str, float] = field(default_factory=dict)
 
     def weigh(self, key: str, model: str) -> float:
@@ -29,24 +31,45 @@ class Shares:
         mine = self._by_key.setdefault(key, {})
         self._by_key.move_to_end(key)
         if len(self._by_key) > MOST_KEYS:
-            self._by_key.popitem(last=False)
+            self._forget(self._by_key.popitem(last=False)[1])
         scale = self._scale.get(model, 1.0)
         weight = 1.0
-        others = [said for other, said in self._by_key.items() if other != key and said]
-        if len(others) >= LEAST_OTHERS:
-            allowed = FREE_VERDICTS + median(said.get(model, 0.0) for said in others) / scale
+        if len(self._by_key) > LEAST_OTHERS:
+            allowed = FREE_VERDICTS + self._median_of_others(mine, model) / scale
             weight = min(1.0, max(0.0, allowed - mine.get(model, 0.0) / scale))
         if weight:
             self._count(mine, model, weight, scale)
         return weight
 
+    def _median_of_others(self, mine: dict[str, float], model: str) -> float:
+        """Of the other keys, those that have said nothing of the model included."""
+        said, num_others = self._sorted.get(model, []), len(self._by_key) - 1
+        own = bisect_left(said, mine[model]) if model in mine else len(said)
+        num_silent = num_others - len(said) + (model in mine)
+
+        def at(place: int) -> float:
+            place -= num_silent
+            return 0.0 if place < 0 else said[place + (place >= own)]
+
+        return (at((num_others - 1) // 2) + at(num_others // 2)) / 2
+
+    def _forget(self, said: dict[str, float]) -> None:
+        for model, total in said.items():
+            del self._sorted[model][bisect_left(self._sorted[model], total)]
+
     def _count(self, mine: dict[str, float], model: str, weight: float, scale: float) -> None:
         """Instead of making all sums smaller, what comes later counts for more."""
         scale /= self.kept
-        mine[model] = mine.get(model, 0.0) + weight * scale
+        said = self._sorted.setdefault(model, [])
+        before = mine.get(model, 0.0)
+        if model in mine:
+            del said[bisect_left(said, before)]
+        mine[model] = before + weight * scale
+        insort(said, mine[model])
         if scale > 1 / FORGOTTEN_BELOW:
-            for said in self._by_key.values():
-                if model in said:
-                    said[model] /= scale
+            for sums in self._by_key.values():
+                if model in sums:
+                    sums[model] /= scale
+            self._sorted[model] = [total / scale for total in said]
             scale = 1.0
         self._scale[model] = scale

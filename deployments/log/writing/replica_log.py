@@ -69,7 +69,8 @@ class ReplicaLog:
             if self._settings.when_full == "refuse":
                 raise
             return
-        self._keys[record.request_id] = record.api_key_hash
+        # the first one has the id, as in the database
+        self._keys.setdefault(record.request_id, record.api_key_hash)
         if len(self._keys) > NUM_REMEMBERED:
             self._keys.popitem(last=False)
 

@@ -34,7 +34,10 @@ class Seal:
 
     def opened(self, sealed: str, request_id: str, tenants: Sequence[str]) -> bytes | None:
         """The state, or None if none of the secrets has signed it for this request and one of these ids of a tenant."""
-        both = _bytes(sealed)
+        try:
+            both = _bytes(sealed)
+        except ValueError:  # no base64
+            return None
         signature, state = both[:_SIGNATURE_BYTES], both[_SIGNATURE_BYTES:]
         is_genuine = any(
             hmac.compare_digest(signature, _signature(key, state, request_id, tenant))
@@ -115,7 +118,8 @@ class Retries:
         Who sends the id back says that this answer was no good.
         """
         log = served.log
-        if not log.attempts and answering is None:
+        knows_earlier = (log.earlier.wrong or log.earlier.num_attempts) and not log.earlier.is_guess
+        if not log.attempts and answering is None and not knows_earlier:
             return
         tried = _tried(log, answering)
         state = RetryState(
@@ -124,6 +128,7 @@ class Retries:
             sampling=served.request.sampling,
             wrong=tried.wrong,
             repeating=tried.repeating,
+            judged=tried.judged,
         )
         sealed = self._seal.sealed(state.packed(), served.request_id, served.api_key_hash)
         served.tried, served.told_id = tuple(tried.wrong), f"{served.request_id}.{sealed}"
@@ -149,7 +154,7 @@ class Retries:
             message = f"{RETRY_FIELD}: this application did not give this id to this API key, or its secret has changed"
             raise ForgedRetryError(message, param=RETRY_FIELD)
         since_s = max(0.0, self._wall() - state.first_at_s)
-        found = Earlier(wrong=state.wrong, repeating=state.repeating)
+        found = Earlier(wrong=state.wrong, repeating=state.repeating, judged=state.judged)
         is_late = since_s > self._within_s
         return found if is_late else replace(found, num_attempts=state.num_attempts, since_s=since_s)
 
@@ -157,11 +162,14 @@ class Retries:
 def _tried(log: Tries, answering: str | None) -> Earlier:
     """What the next request may be told to have been tried."""
     wrong, repeating = dict(log.earlier.wrong), set(log.earlier.repeating)
+    judged = {attempt.model for attempt in log.attempts if attempt.status is Status.WRONG}
+    if answering is not None and not log.is_verified:
+        judged.add(answering)
     for model, times in _answered(log.attempts, answering).items():
         wrong[model] = wrong.get(model, 0) + times
         if log.is_repeatable:
             repeating.add(model)
-    return Earlier(wrong=wrong, repeating=frozenset(repeating))
+    return Earlier(wrong=wrong, repeating=frozenset(repeating), judged=log.earlier.judged | judged)
 
 
 def _answered(attempts: Sequence[Attempt], answering: str | None) -> dict[str, int]:

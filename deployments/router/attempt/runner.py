@@ -470,9 +470,11 @@ class Runner:
             return
         tokens = sum(chunk.num_tokens for chunk in reply.chunks) if reply.chunks else reply.output_tokens
         is_cut = reply.finish_reason == "length"
-        self._routing.builder.learn_latency(
-            served.demand, forecast, took_s, output_tokens=tokens or None, is_cut=is_cut
-        )
+        builder = self._routing.builder
+        builder.latency.observe(forecast, took_s, output_tokens=tokens or None)
+        # who names the model chooses what is learned of it
+        if tokens and served.request.model == AUTO:
+            builder.learn_length(served.demand, forecast, tokens, is_cut=is_cut)
 
     def _learn_first_token(self, watch: "_Watch", took_s: float) -> None:
         """The same of a stream that goes straight through: its end comes when the client has read it."""
@@ -486,7 +488,7 @@ class Runner:
         if learner is None or served.request.model != AUTO:
             return
         correct, cell = verdict.was_right, served.features.cell(chosen.bucket)
-        failed, tenant = served.log.failed_models, served.request.tenant.id
+        failed, tenant = served.log.judged_models, served.request.tenant.id
         warn_of(learner.observe(chosen.model, cell, correct=correct, check=check, failed=failed, tenant=tenant))
 
     def _settle(self, served: ServedRequest, stop: StopReason) -> Attempt:

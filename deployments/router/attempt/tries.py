@@ -194,6 +194,11 @@ class Tries:
         """The model of each wrong answer to this request, for the conditional probability of what is asked next."""
         return (*self.earlier.failed_models, *[a.model for a in self.attempts if a.status is Status.WRONG])
 
+    @property
+    def judged_models(self) -> tuple[str, ...]:
+        """The same of the wrong answers that rest on a verdict, for what is learned of the next one."""
+        return (*self.earlier.judged_models, *[a.model for a in self.attempts if a.status is Status.WRONG])
+
     def best_answer(self) -> Attempt | None:
         """The verified answer, else the unverified one most worth showing, else None.
 

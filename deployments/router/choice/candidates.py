@@ -1,5 +1,6 @@
 """The candidates for a request: every model with Q and L as they are now, and what speaks against asking it."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
@@ -36,6 +37,7 @@ DEFAULT_OUTPUT_TOKENS = 128.0
 DEFAULT_MOST_TOKENS = 2048
 # The newest answer counts for this much in a model's mean length, and for no more than this multiple of the mean.
 _NEWEST_SHARE, _ODD_LENGTH = 0.05, 4.0
+MAX_LENGTHS = 4096
 # The estimate may be this far above the truth before other models are preferred for a context that it may well fit.
 CONTEXT_SLACK = 1.3
 
@@ -81,6 +83,8 @@ class CandidateBuilder:
         self.latency = LatencyLearner(Speeds.of([one.latency for one in known]))
         self._outputs = {task: _output_tokens(known, task) for one in known for task in one.output_tokens}
         self._outputs.setdefault(DEFAULT_TASK, _output_tokens(known, DEFAULT_TASK))
+        # as learned, by tenant and task; those that were learned last are kept
+        self._lengths: OrderedDict[tuple[str, str], Floats] = OrderedDict()
         self._context_tokens = np.array([model.context_tokens for model in models])
         self._most_prompt_tokens = CONTEXT_SLACK * self._context_tokens
         self._has_prefix_cache = np.array([model.has_prefix_cache for model in models])
@@ -99,7 +103,8 @@ class CandidateBuilder:
     ) -> Demand:
         """What a request with so many prompt tokens asks of each model."""
         buckets = self._buckets.of_all(prompt_tokens)
-        output = self._outputs.get(task, self._outputs[DEFAULT_TASK])
+        known = task if task in self._outputs else DEFAULT_TASK
+        output = self._lengths.get((tenant, known), self._outputs[known]).copy()
         output = output if max_tokens is None else np.minimum(output, max_tokens)
         idle_s = idle_latency_s(self.latency.speeds, prompt_tokens=prompt_tokens, output_tokens=output)
         thinking = None
@@ -207,18 +212,21 @@ class CandidateBuilder:
             output_tokens=tokens,
         )
 
-    def learn_latency(
-        self, demand: Demand, forecast: Forecast, took_s: float, *, output_tokens: int | None, is_cut: bool = False
-    ) -> None:
-        """Let what an attempt took correct L, and the length of its answer what the next ones should have."""
-        self.latency.observe(forecast, took_s, output_tokens=output_tokens)
-        if output_tokens is None or (is_cut and output_tokens <= forecast.output_tokens):
+    def learn_length(self, demand: Demand, forecast: Forecast, output_tokens: int, *, is_cut: bool = False) -> None:
+        """Let the length of an answer correct what its tenant's next ones should have.
+
+        What the model was to think comes on top of that length, so it is taken off.
+        """
+        if is_cut and output_tokens <= forecast.output_tokens:
             return
-        task = demand.task if demand.task in self._outputs else DEFAULT_TASK
-        lengths = self._outputs[task].copy()
-        observed = min(max(float(output_tokens), 1.0), _ODD_LENGTH * lengths[forecast.row])
-        lengths[forecast.row] += _NEWEST_SHARE * (observed - lengths[forecast.row])
-        self._outputs[task] = lengths
+        row, task = forecast.row, demand.task if demand.task in self._outputs else DEFAULT_TASK
+        thoughts = 0.0 if demand.thinking is None else float(demand.thinking.tokens[row])
+        lengths = self._lengths.setdefault((demand.tenant, task), self._outputs[task].copy())
+        self._lengths.move_to_end((demand.tenant, task))
+        if len(self._lengths) > MAX_LENGTHS:
+            self._lengths.popitem(last=False)
+        observed = min(max(output_tokens - thoughts, 1.0), _ODD_LENGTH * lengths[row])
+        lengths[row] += _NEWEST_SHARE * (observed - lengths[row])
 
     def _idle_s(self, demand: Demand, tries: Tries | None) -> Floats:
         """Seconds on an idle engine, which may have read the prompt for an attempt before."""

@@ -82,7 +82,7 @@ class RequestLogger:
             replica=self._replica,
             retry_of=(request.options.retry_of or "").partition(".")[0] or None,
             policy=(request.options.policy or self._policy) if request.model == AUTO else None,
-            tried=served.log.earlier.failed_models,
+            tried=served.log.earlier.judged_models,
             prompt_text=storable(prompt) if self._stores_prompts else None,
             attempts=tuple(map(self._attempt, attempts)),
         )

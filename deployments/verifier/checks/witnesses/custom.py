@@ -33,7 +33,7 @@ class Custom(Delegated):
     def refusal(self, catalogue: Catalogue) -> Refusal | None:
         if self.name in catalogue.custom_checks:
             return None
-        known = ", ".join(sorted(catalogue.custom_checks)) or "none, as the config has no verifier.custom"
+        known = ", ".join(sorted(catalogue.custom_checks)) or "none, as the config has no verifier.custom_checks"
         return Refusal(field="name", message=f"unknown check '{self.name}'; known: {known}")
 
     async def delegate(self, evidence: Evidence, aids: Aids) -> Verdict:

@@ -117,6 +117,14 @@ async def test_feedback_on_somebody_elses_request_is_refused(replicas: Replicas,
         await log.feedback(request_id(number), correct=True, api_key_hashes=[key])
 
 
+async def test_an_id_stays_with_the_key_that_had_it_first(replicas: Replicas) -> None:
+    log = never_flushing(replicas)
+    log.record(asked(1, api_key_hash="mine"))
+    log.record(asked(1, api_key_hash="thief"))
+    with pytest.raises(UnknownRequestError, match="no request"):
+        await log.feedback(request_id(1), correct=False, api_key_hashes=["thief"])
+
+
 async def test_feedback_is_refused_where_it_cannot_be_kept(replicas: Replicas) -> None:
     log = never_flushing(replicas, max_spool_bytes=65536)
     log.record(asked(1, prompt_text=LONG))

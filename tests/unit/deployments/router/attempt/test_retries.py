@@ -94,7 +94,7 @@ def test_an_id_stays_small_and_forgets_what_was_tried_first() -> None:
     assert len(Seal(Secrets(b"s")).sealed(packed, ID, "")) <= 480
     found = unpacked(packed, names, "greedy")
     assert found is not None
-    assert list(found.wrong.items()) == [(name, 127) for name in names[1:]]
+    assert list(found.wrong.items()) == [(name, 63) for name in names[1:]]
 
 
 def test_only_one_of_the_secrets_opens_a_seal() -> None:
@@ -119,6 +119,11 @@ def test_a_seal_does_not_open_with_any_sign_changed(at: int) -> None:
 
 
 # -- the loop -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", range(1, 80))
+def test_what_is_no_seal_opens_for_no_one(count: int) -> None:
+    assert Seal(Secrets(b"s")).opened("A" * count, ID, [""]) is None
 
 
 async def test_retry_at_another_replica_asks_no_model_twice() -> None:
@@ -225,7 +230,7 @@ async def test_late_retry_begins_anew_but_for_the_models() -> None:
     first = await answered(bench)
     await asyncio.sleep(101.0)
     earlier = bench.served({"retry_of": first.told_id}).log.earlier
-    assert earlier == Earlier(wrong={"a": 1}, repeating=frozenset({"a"}))
+    assert earlier == Earlier(wrong={"a": 1}, repeating=frozenset({"a"}), judged=frozenset({"a"}))
 
 
 async def test_retry_when_all_models_would_say_the_same_is_an_error_that_says_so() -> None:
@@ -253,6 +258,42 @@ async def test_request_that_no_model_was_asked_for_keeps_its_plain_id() -> None:
     with pytest.raises(DeadlineError, match="no answer in time"):
         await bench.runner.answer(served)
     assert served.told_id == served.request_id
+
+
+async def test_retry_that_fails_before_any_attempt_keeps_what_was_tried() -> None:
+    bench = three()
+    first = await answered(bench)
+    late = bench.served({"retry_of": first.told_id, "deadline_s": 1.5})
+    await asyncio.sleep(2.0)
+    with pytest.raises(DeadlineError, match="no answer in time"):
+        await bench.runner.answer(late)
+    assert outcome(await retried(bench, late)) == [("b", "unverified")]
+
+
+@pytest.mark.parametrize(
+    ("laar", "is_named", "judged"),
+    [
+        pytest.param({}, False, ["a"], id="no-verdict-but-the-clients"),
+        pytest.param(RIGHT, False, ["a"], id="found-wrong"),
+        pytest.param({"verify": {"type": "exact", "value": "no"}}, False, [], id="found-correct"),
+        pytest.param({}, True, [], id="named-by-the-client"),
+    ],
+)
+async def test_only_verdicts_condition_what_is_learned(
+    laar: Mapping[str, object], is_named: bool, judged: list[str]
+) -> None:
+    bench = Bench(a=says("no"), b=says("no"))
+    first = await answered(bench, {"max_attempts": 1, **laar})
+    second = bench.served({"tried": ["a"]} if is_named else {"retry_of": first.told_id})
+    assert second.log.failed_models == ("a",)
+    assert list(second.log.judged_models) == judged
+
+
+async def test_a_guess_conditions_nothing_that_is_learned() -> None:
+    bench = Bench(regenerate_s=10.0, a=says("no"), b=says("no"))
+    await answered(bench, user="same")
+    again = bench.served(user="same")
+    assert (again.log.failed_models, again.log.judged_models) == (("a",), ())
 
 
 async def test_id_of_another_key_is_refused() -> None:

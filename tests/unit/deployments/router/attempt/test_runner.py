@@ -29,6 +29,7 @@ from deployments.router.attempt.retries import RecentRequests, Retries, Seal
 from deployments.router.attempt.runner import BackendError, Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
+from deployments.router.choice.budgets import BudgetEffect
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import Endpoint, parse_request
 from deployments.router.model import Model
@@ -942,6 +943,42 @@ async def test_time_of_whole_answers_corrects_the_expected_latency(stream: bool)
     # a held stream pauses before each word as well
     assert candidate.latency_s == pytest.approx(2.0 if stream else 1.0, rel=0.1)
     assert bench.routing.builder.latency.attempts == [30, 0]
+
+
+def expected_length(bench: Bench, key: str = "") -> float:
+    return bench.routing.builder.output_tokens(bench.served(key=key).demand, "a")
+
+
+@pytest.mark.parametrize(
+    ("model", "is_learned"), [pytest.param("auto", True, id="auto"), pytest.param("a", False, id="named")]
+)
+async def test_lengths_are_learned_for_the_tenant_alone_that_lets_laar_choose(model: str, is_learned: bool) -> None:
+    bench = Bench(a=writes("one two"))
+    before = expected_length(bench)
+    for _ in range(10):
+        await bench.runner.answer(bench.served(RIGHT, key="one", model=model, stream=True))
+    assert (expected_length(bench, "one") < before) is is_learned
+    assert expected_length(bench, "other") == before
+
+
+async def test_thoughts_are_no_part_of_the_length_that_is_learned() -> None:
+    bench = Bench(a=says("right"))
+    builder, served = bench.routing.builder, bench.served()
+    effect = BudgetEffect(
+        budgets=np.array([1000.0]),
+        tokens=np.array([1000.0]),
+        is_known=np.array([True]),
+        probability=np.array([0.5]),
+        service_s=np.array([1.0]),
+    )
+    demand = replace(served.demand, thinking=effect)
+    forecast = builder.forecast(demand, "a", served.log)
+    assert forecast is not None
+    before = expected_length(bench)
+    assert forecast.output_tokens == before + 1000
+    for _ in range(100):
+        builder.learn_length(demand, forecast, int(before) + 1000)
+    assert expected_length(bench) == pytest.approx(before)
 
 
 async def test_stream_that_goes_through_teaches_its_first_token_however_slowly_it_is_read() -> None:

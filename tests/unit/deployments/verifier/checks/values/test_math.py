@@ -56,11 +56,22 @@ def test_math(value: str, answer: str, expected: tuple[Outcome, str]) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [pytest.param("seven apples", id="two"), pytest.param("Paris", id="one"), pytest.param("семь", id="not-latin")],
+    [
+        pytest.param("seven apples", id="two"),
+        pytest.param("Paris", id="one"),
+        pytest.param("семь", id="not-latin"),
+        pytest.param("the answer is five", id="sentence"),
+        pytest.param("not the sea", id="short-words"),
+    ],
 )
 def test_words_are_no_expression(value: str) -> None:
     with pytest.raises(ValidationError, match="words are no expression"):
         SPEC.validate_python({"type": "math", "value": value})
+
+
+@pytest.mark.parametrize("value", ["Infinity", "abcd", "alpha", "sin pi", "\\infty", "ab", "x y z", "πr"])
+def test_names_and_products_of_unknowns_are_expressions(value: str) -> None:
+    SPEC.validate_python({"type": "math", "value": value})
 
 
 def test_algebra_runs_only_in_a_process_that_can_be_killed() -> None:
