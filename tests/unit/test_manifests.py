@@ -14,6 +14,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel
 
+from deployments.contract.errors import OverloadedError, QuotaError
 from profiles.profile import load_profile
 from serve_app.app import SHUTDOWN_MARGIN_S
 from serve_app.config import AppConfig, ModelAppConfig, VerifierAppConfig
@@ -284,8 +285,13 @@ def test_queries_ask_for_metrics_and_labels_that_are_exported(name: str, query: 
         assert base in declared, name
         labels |= set(re.findall(r"`(\w+)`", declared[base]))
     used = {label for by in re.findall(r"by \(([^)]*)\)", query) for label in by.split(", ")}
-    used |= set(re.findall(r'[{,](\w+)=~?"', query))
+    used |= set(re.findall(r'[{,](\w+)!?=~?"', query))
     assert used <= labels
+
+
+def test_requests_beyond_a_tenants_own_limit_do_not_say_that_laar_is_full() -> None:
+    assert f'code!="{QuotaError.code}"' in queries()["LaarFull"]
+    assert QuotaError.code != OverloadedError.code
 
 
 def test_every_alert_has_a_runbook() -> None:

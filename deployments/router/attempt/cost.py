@@ -10,15 +10,15 @@ _NO_PRICE = Price()
 _PER_MILLION = 1e-6
 
 
-def cost_of(attempts: Iterable[Attempt], prices: Mapping[str, Price], *, streamed_tokens: int) -> Cost:
-    """The cost of attempts; of an answer that went straight to its client only the `streamed_tokens` are known."""
+def cost_of(attempts: Iterable[Attempt], prices: Mapping[str, Price]) -> Cost:
+    """The cost of attempts; one that failed costs nothing, and one that was cut what it has written until then."""
     tokens, spend = 0, 0.0
     for attempt in attempts:
+        if attempt.status is Status.ERROR or attempt.is_fault_of_model:
+            continue
         reply = attempt.reply
         read = (reply.prompt_tokens if reply is not None else 0) or attempt.prompt_tokens
-        written = (reply.output_tokens or _held_tokens(attempt)) if reply is not None else streamed_tokens
-        if attempt.status is Status.ERROR and reply is not None:
-            continue
+        written = (reply.output_tokens if reply is not None else None) or _held_tokens(attempt)
         price = prices.get(attempt.model, _NO_PRICE)
         tokens += read + written
         spend += _PER_MILLION * (read * price.prompt_per_million + written * price.output_per_million)
@@ -26,4 +26,6 @@ def cost_of(attempts: Iterable[Attempt], prices: Mapping[str, Price], *, streame
 
 
 def _held_tokens(attempt: Attempt) -> int:
-    return sum(chunk.num_tokens for chunk in attempt.reply.chunks) if attempt.reply is not None else 0
+    if attempt.reply is None:
+        return attempt.written_tokens
+    return sum(chunk.num_tokens for chunk in attempt.reply.chunks)

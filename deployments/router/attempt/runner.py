@@ -368,6 +368,7 @@ class Runner:
         async with asyncio.timeout(time_s):
             chunk = await anext(upstream, None)
         watch.has_begun = True
+        watch.num_tokens += chunk.num_tokens if isinstance(chunk, Chunk) else 0
         return chunk
 
     # -- bookkeeping --------------------------------------------------------------------------------------
@@ -402,6 +403,8 @@ class Runner:
         longest_s = builder.longest_s(served.demand, chosen)
         return _Watch(
             patience_s=min(self._limits.attempt_timeout_s, PATIENCE * longest_s),
+            expected_s=chosen.latency_s,
+            expected_tokens=builder.output_tokens(served.demand, chosen.model) * served.request.num_sequences,
             forecast=builder.forecast(served.demand, chosen.model, served.log),
         )
 
@@ -426,12 +429,14 @@ class Runner:
             prompt_tokens=chosen.prompt_tokens,
             bucket=self._routing.buckets.label(chosen.bucket),
             reply=reply,
+            written_tokens=watch.written_tokens(latency_s),
         )
 
     def _book(self, served: ServedRequest, attempt: Attempt) -> None:
-        """Log an attempt, and what it says of the model: nothing, if the engine is full or the client has left."""
+        """Log an attempt, and what it says of its model: nothing if the engine is full or refuses, or a client left."""
         served.log.add(attempt)
-        if attempt.status not in FAULTS or attempt.is_refusal:
+        # an engine that is not well may refuse too, and a client could make it refuse
+        if attempt.status not in FAULTS:
             self._routing.load.succeeded(attempt.model)
         elif attempt.is_fault_of_model:
             request = served.request
@@ -544,10 +549,13 @@ class _Watch:
     """What has come from a model during an attempt: anything at all, a beginning that refutes it.
 
     `patience_s` is how long it may be silent at first, `forecast` what it should take, `refuted_tokens` how many tokens
-    that beginning has.
+    that beginning has. `num_tokens` have come as chunks.
     """
 
     patience_s: float
+    expected_s: float
+    expected_tokens: float
+    num_tokens: int = 0
     forecast: Forecast | None = None
     has_begun: bool = False
     refuted_tokens: int | None = None
@@ -555,6 +563,12 @@ class _Watch:
     @property
     def is_refuted(self) -> bool:
         return self.refuted_tokens is not None
+
+    def written_tokens(self, elapsed_s: float) -> int:
+        """What the model has written so far; while nothing has come, what it should have by now."""
+        if self.has_begun:
+            return self.num_tokens
+        return round(self.expected_tokens * min(1.0, elapsed_s / max(self.expected_s, 1e-9)))
 
 
 def _too_large() -> Reply:

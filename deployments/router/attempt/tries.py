@@ -63,7 +63,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     `is_silent` if nothing at all came from the model for longer than its longest answer should take;
     `thinking_budget` is what its thinking was held to, if anything; `prompt_tokens` as the router estimated them for
-    this model, and the `bucket` that they fall into. `read` is what the check took for the answer;
+    this model, and the `bucket` that they fall into. `written_tokens` are those that came as chunks, or an estimate
+    where nothing has come yet. `read` is what the check took for the answer;
     `check` names one that may err.
     """
 
@@ -77,6 +78,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     bucket: str = "unknown"
     reply: Reply | None = None
+    written_tokens: int = 0
     read: str | None = None
     check: str | None = None
     spared: Spared | None = None

@@ -268,8 +268,7 @@ class Endpoints:
     def _charge(self, quota: Quota, end: Ending) -> None:
         """Take from the tenant's allowances what its request has cost."""
         if end.served is not None:
-            cost = cost_of(end.served.log.attempts, self._prices, streamed_tokens=end.meter.num_tokens)
-            quota.charge(cost, self._clock())
+            quota.charge(cost_of(end.served.log.attempts, self._prices), self._clock())
 
     async def _body(self, http: Request, tenant: Tenant, limit: int | None = None) -> bytes:
         with self._gate.reading(tenant):

@@ -39,11 +39,15 @@ CLIENT_LEFT = 499
 
 @dataclass(slots=True)
 class Ending:
-    """How a request ended, as an HTTP status, and what was delivered until then; streams may still learn better."""
+    """How a request ended, as a status and an error's code, and what was delivered; streams may still learn better."""
 
     meter: Meter
     served: ServedRequest | None = None
     status: int = 200
+    code: str = ""
+
+    def failed(self, error: LaarError) -> None:
+        self.status, self.code = status_of(error), error.code
 
 
 class GuardedStream(StreamingResponse):
@@ -90,7 +94,9 @@ class RequestObserver(Protocol):
 
     def under_way(self, number: int) -> None: ...
 
-    def request_ended(self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter) -> None: ...
+    def request_ended(
+        self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter, code: str = ""
+    ) -> None: ...
 
 
 class EndedRequests(Protocol):
@@ -117,7 +123,7 @@ class Endings:
         try:
             yield end
         except LaarError as error:
-            end.status = status_of(error)
+            end.failed(error)
             raise
         except (asyncio.CancelledError, GeneratorExit, ClientDisconnect):
             end.status = CLIENT_LEFT
@@ -131,7 +137,7 @@ class Endings:
             if end.served is not None:
                 with suppress(LogUnavailableError):  # it has been counted
                     self._log.request_ended(end.served, end.status)
-            self._metrics.request_ended(end.served, end.status, self._clock() - arrived_s, end.meter)
+            self._metrics.request_ended(end.served, end.status, self._clock() - arrived_s, end.meter, end.code)
 
 
 def status_of(error: LaarError) -> int:
@@ -145,7 +151,7 @@ async def with_late_errors(chunks: AsyncGenerator[Chunk, None], end: Ending) -> 
             async for chunk in chunks:
                 yield chunk
     except LaarError as error:
-        end.status = status_of(error)
+        end.failed(error)
         yield sse.error_chunk(error.body())
 
 

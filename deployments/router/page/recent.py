@@ -37,7 +37,9 @@ class _Beyond(Protocol):
 
     def under_way(self, number: int) -> None: ...
 
-    def request_ended(self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter) -> None: ...
+    def request_ended(
+        self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter, code: str = ""
+    ) -> None: ...
 
 
 class RecentWindow:
@@ -61,11 +63,13 @@ class RecentWindow:
         self._attempts[attempt.model].append(_Attempt(attempt.status, attempt.latency_s))
         self._beyond.attempt_ended(served, attempt)
 
-    def request_ended(self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter) -> None:
+    def request_ended(
+        self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter, code: str = ""
+    ) -> None:
         if served is not None:
             verified = served.log.is_verified if served.request.wants_verification else None
             self._requests.append(_Request(status, verified, duration_s))
-        self._beyond.request_ended(served, status, duration_s, meter)
+        self._beyond.request_ended(served, status, duration_s, meter, code)
 
     def requests(self) -> dict[str, Any]:
         """Counts of the latest requests, and the TTCA of the verified ones; null where there is none."""

@@ -33,8 +33,8 @@ class RouterMetrics:
         self._versions, self._under_way = {"version": "", "profile": ""}, 0
         self._requests = Counter(
             "laar_requests_total",
-            description="Requests that ended, by HTTP status (499: the client left) and whether verified.",
-            tag_keys=("status", "verified"),
+            description="Requests that ended, by HTTP status (499: the client left), error code and whether verified.",
+            tag_keys=("status", "verified", "code"),
         )
         self._attempts = Counter(
             "laar_attempts_total",
@@ -254,13 +254,15 @@ class RouterMetrics:
                 tags = {"model": model, "task": curve.task, "language": curve.language or _EVERY, "bucket": bucket}
                 self._thinking_budget.set(budget, tags=tags)
 
-    def request_ended(self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter) -> None:
+    def request_ended(
+        self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter, code: str = ""
+    ) -> None:
         """Count a request; `served` is None for one that was refused before it could be routed."""
         if served is not None:
             self._delivered(served, meter)
             self._request_attempts.observe(len(served.log.attempts))
         is_verified = served is not None and served.log.is_verified
-        self._requests.inc(tags={"status": str(status), "verified": "true" if is_verified else "false"})
+        self._requests.inc(tags={"status": str(status), "verified": "true" if is_verified else "false", "code": code})
         if served is not None and is_verified:
             self._ttca_seconds.observe(duration_s + served.log.earlier.since_s)
 

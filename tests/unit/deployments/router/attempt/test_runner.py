@@ -524,6 +524,18 @@ async def test_refusal_does_not_make_a_model_unhealthy() -> None:
     assert bench.is_healthy()
 
 
+async def test_refusal_does_not_forget_failures() -> None:
+    answers = iter([breaks, breaks, refuses(400), breaks])
+
+    def one_after_the_other() -> object:
+        return next(answers)()
+
+    bench = Bench(a=one_after_the_other, b=says("fine"), learns=False)
+    for _ in range(4):
+        await bench.runner.answer(bench.served())
+    assert not bench.is_healthy()
+
+
 async def test_short_deadlines_of_clients_do_not_make_a_model_unhealthy() -> None:
     bench = Bench(a=hangs)
     for _ in range(5):
@@ -613,6 +625,20 @@ async def test_client_that_leaves_cancels_the_attempt() -> None:
         await task
     bench.assert_nothing_left()
     assert bench.is_healthy()
+
+
+async def test_client_that_leaves_is_charged_what_was_written_until_then() -> None:
+    bench, written = Bench(a=hangs), list[int]()
+    for seconds in (0.0, 0.5):
+        served = bench.served()
+        task = asyncio.create_task(bench.runner.answer(served))
+        await asyncio.sleep(seconds)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        written += [attempt.written_tokens for attempt in served.log.attempts if attempt.status is Status.CANCELLED]
+    assert 0 == written[0] < written[1]
 
 
 async def test_held_stream_carries_only_the_right_attempt() -> None:

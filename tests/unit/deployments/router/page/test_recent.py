@@ -22,7 +22,9 @@ class Told:
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
         self.calls.append("attempt")
 
-    def request_ended(self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter) -> None:
+    def request_ended(
+        self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter, code: str = ""
+    ) -> None:
         self.calls.append("request")
 
 

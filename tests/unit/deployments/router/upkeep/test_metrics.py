@@ -114,7 +114,7 @@ def ended(metrics: RouterMetrics) -> None:
     metrics.request_ended(served(Status.UNVERIFIED, stream=True, verify=False), 200, 3.0, meter(1.0, 1.5, 3.0))
     metrics.request_ended(served(Status.WRONG, Status.CORRECT, stream=True), 200, 4.0, meter(4.0, 4.0, 4.0, 4.0))
     metrics.request_ended(served(Status.WRONG), 200, 5.0, meter(5.0))
-    metrics.request_ended(None, 400, 0.1, meter())
+    metrics.request_ended(None, 429, 0.1, meter(), "rate_limit_exceeded")
 
 
 def refuted(metrics: RouterMetrics) -> None:
@@ -147,10 +147,10 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     "laar_requests_total": (
         ended,
         [
-            ("inc", {"status": "200", "verified": "false"}, 1.0),
-            ("inc", {"status": "200", "verified": "true"}, 1.0),
-            ("inc", {"status": "200", "verified": "false"}, 1.0),
-            ("inc", {"status": "400", "verified": "false"}, 1.0),
+            ("inc", {"status": "200", "verified": "false", "code": ""}, 1.0),
+            ("inc", {"status": "200", "verified": "true", "code": ""}, 1.0),
+            ("inc", {"status": "200", "verified": "false", "code": ""}, 1.0),
+            ("inc", {"status": "429", "verified": "false", "code": "rate_limit_exceeded"}, 1.0),
         ],
     ),
     "laar_ttca_seconds": (ended, [("observe", {}, 4.0)]),
