@@ -185,6 +185,11 @@ class AppConfig(VerifierAppConfig):
         has = Catalogue(models=names, answering=names, custom_checks=self.verifier.custom_checks, has_tools=True)
         if (refusal := self.router.verify.refusal(has)) is not None:
             raise ValueError(f"router.verify.{refusal.field}: {refusal.message}")
+        for name, named in self.router.names.items():
+            if name in (AUTO, *names):
+                raise ValueError(f"router.names: '{name}' is taken; a name must be none of {[AUTO, *names]}")
+            if (refusal := named.verify.refusal(has)) is not None:
+                raise ValueError(f"router.names.{name}.verify.{refusal.field}: {refusal.message}")
         return self
 
     @model_validator(mode="after")

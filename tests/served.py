@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -78,12 +79,14 @@ def profile(names: Collection[str]) -> dict[str, Any]:
     }
 
 
-def config(directory: Path, port: int, behaviours: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def config(
+    directory: Path, port: int, behaviours: Mapping[str, Mapping[str, Any]], router: Mapping[str, Any]
+) -> dict[str, Any]:
     (directory / "profile.json").write_text(json.dumps(profile(behaviours)))
     args = {
         "profile": str(directory / "profile.json"),
         "models": [model(name, behaviour) for name, behaviour in behaviours.items()],
-        "router": {"num_cpus": 0.1, "status_period_s": 0.5, "learning": {"sync_period_s": 0.2}},
+        "router": {**router, "num_cpus": 0.1, "status_period_s": 0.5, "learning": {"sync_period_s": 0.2}},
         "verifier": {"num_cpus": 0.1},
         "auth": {"api_keys_env": "LAAR_SERVED_KEYS"},
         "log": {
@@ -100,10 +103,14 @@ def config(directory: Path, port: int, behaviours: Mapping[str, Mapping[str, Any
 
 @contextmanager
 def served(
-    directory: Path, *, port: int, behaviours: Mapping[str, Mapping[str, Any]] = WRONG_THEN_RIGHT
+    directory: Path,
+    *,
+    port: int,
+    behaviours: Mapping[str, Mapping[str, Any]] = WRONG_THEN_RIGHT,
+    router: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[str]:
     """The URL of `laar up` with a config of these engines; Ctrl-C ends it."""
-    (directory / "config.yaml").write_text(yaml.safe_dump(config(directory, port, behaviours)))
+    (directory / "config.yaml").write_text(yaml.safe_dump(config(directory, port, behaviours, router)))
     environment = os.environ | RAY_PORTS | {"LAAR_SERVED_KEYS": KEY, "PYTHONPATH": str(ROOT)}
     laar = [
         str(ROOT / ".venv" / "bin" / "python"),

@@ -1,5 +1,6 @@
 """What the operator can set about the router; part of the application's config."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -119,6 +120,12 @@ class Goodput(Strict):
         return Reader(pace_s=self.pace_s, alpha=self.alpha, bound_s=self.bound_s)
 
 
+class NamedOptions(Strict):
+    """What an operator's name stands for, besides `auto`: the `laar.verify` of a request that has none."""
+
+    verify: VerifySpec
+
+
 class RouterSettings(Strict):
     policy: PolicyName = "laar"
     unverified: Literal["answer", "error"] = Field(
@@ -159,6 +166,11 @@ class RouterSettings(Strict):
         ge=0,
         le=3600,
         description="The same request again within this time goes to another model, as far as there is one; 0: never.",
+    )
+    names: Mapping[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")], NamedOptions] = Field(
+        default_factory=dict,
+        max_length=64,
+        description="Names beside `auto`, with the check that each brings to a request without one.",
     )
     cors_origins: tuple[Origin, ...] = Field(
         default=(), description="Origins whose pages in a browser may ask, such as `https://chat.example`; `*`: all."

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.clients.conftest import HANGING, Note
+from tests.clients.conftest import AT_HOME, HANGING, PAGE_ORIGIN, Note
 from tests.served import KEY
 
 QUESTION = 'Where is it? <sim answer="at home">'
@@ -215,20 +216,30 @@ def test_openai_agents(app_url: str, ended: Count, note: Note) -> None:
 
 
 def test_llm(app_url: str, tmp_path: Path, note: Note) -> None:
-    model = [{"model_id": "laar", "model_name": "auto", "api_base": f"{app_url}/v1", "api_key_name": "laar"}]
+    model = [{"model_id": "laar", "model_name": AT_HOME, "api_base": f"{app_url}/v1", "api_key_name": "laar"}]
     (tmp_path / "extra-openai-models.yaml").write_text(json.dumps(model))
     (tmp_path / "keys.json").write_text(json.dumps({"laar": KEY}))
     llm = [str(Path(sys.executable).with_name("llm")), "-m", "laar", "--no-stream", QUESTION]
     done = subprocess.run(llm, env={"LLM_USER_PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "[simulated]" in done.stdout
+    assert "at home" in done.stdout
     note(
         "simonw/llm",
         "llm",
-        "not possible; `router.verify` checks such requests",
+        "not possible; a [name](#names) brings the check",
         "not shown; see the [log](log.md)",
         "not tried",
     )
+
+
+def test_page_in_a_browser(app_url: str) -> None:
+    """As a browser asks for a page of another origin, through the proxy."""
+    page = {"origin": PAGE_ORIGIN, "access-control-request-method": "POST"}
+    asked = httpx.options(f"{app_url}/v1/chat/completions", headers=page)
+    assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, PAGE_ORIGIN)
+    models = httpx.get(f"{app_url}/v1/models", headers={"origin": PAGE_ORIGIN, "authorization": f"Bearer {KEY}"})
+    assert models.headers["access-control-allow-origin"] == PAGE_ORIGIN
+    assert next(card for card in models.json()["data"] if card["id"] == AT_HOME)["root"] == "auto"
 
 
 def test_anthropic_is_refused_clearly(app_url: str) -> None:

@@ -164,7 +164,13 @@ def app_url(cluster: str, profile_path: str, tmp_path_factory: pytest.TempPathFa
         "profile": profile_path,
         "models": models(*MODELS),
         # without learning, so that no test changes what the next one is answered by
-        "router": {"num_cpus": 0.1, "keep_alive_s": 0.2, "status_period_s": 0.5, "learning": {"enabled": False}},
+        "router": {
+            "num_cpus": 0.1,
+            "keep_alive_s": 0.2,
+            "status_period_s": 0.5,
+            "learning": {"enabled": False},
+            "names": {"auto-at-home": AT_HOME},
+        },
         "thinking": {"period_s": 0.5, "window_s": 5},
         "verifier": {"num_cpus": 0.1, "custom_checks": {"short": "tests.serve.checks:is_short"}},
         "limits": {"max_body_bytes": 300_000, "attempt_timeout_s": 20, "deadline_s": 60},

@@ -169,6 +169,11 @@ def test_failed_stream_is_an_error_with_a_status(client: httpx.Client) -> None:
     assert response.json()["error"]["code"] == "models_unavailable"
 
 
+def test_name_of_the_operators_brings_its_check(client: httpx.Client) -> None:
+    answer = client.post(PATH, json=chat(model="auto-at-home")).raise_for_status().json()
+    assert tried(answer) == [("simulated-wrong", "wrong"), ("simulated-right", "correct")]
+
+
 def test_models_are_listed_with_auto(client: httpx.Client) -> None:
     ids = [card["id"] for card in client.get("/v1/models").json()["data"]]
     assert ids[0] == "auto"
@@ -176,6 +181,8 @@ def test_models_are_listed_with_auto(client: httpx.Client) -> None:
     assert client.get("/v1/models/simulated-right").json()["id"] == "simulated-right"
     assert client.get("/v1/models/nobody").status_code == 404
     assert client.get("/v1/models/").json() == client.get("/v1/models").json()
+    named = client.get("/v1/models/auto-at-home").json()
+    assert (named["root"], named["id"] in ids) == ("auto", True)
     assert {card["max_model_len"] for card in client.get("/v1/models").json()["data"]} == {8192}
 
 

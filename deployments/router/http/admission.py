@@ -15,7 +15,8 @@ from deployments.verifier.checks import Catalogue, Spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What the application has for requests: its models by name, those of them that can be held to a thinking budget,
-    the operator's own checks, the check of requests that name none, and the media that models read besides text."""
+    the operator's own checks, the check of requests that name none, the media that models read besides text, and the
+    operator's names with the check of each."""
 
     models: tuple[str, ...]
     thinkers: frozenset[str]
@@ -24,6 +25,12 @@ class Offer:
     secrets: Secrets = NO_SECRET
     default_verify: Spec = NOT_VERIFIED
     media: Mapping[str, frozenset[Medium]] = field(default_factory=dict)
+    names: Mapping[str, Spec] = field(default_factory=dict)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """All that a request may name as its model."""
+        return (AUTO, *self.names, *self.models)
 
     def to(self, tenant: Tenant) -> "Offer":
         """What of it one tenant may use."""
@@ -45,8 +52,10 @@ class Offer:
 def admit(body: bytes, endpoint: Endpoint, offer: Offer, tenant: Tenant = ANYBODY) -> RoutedRequest:
     """The request in a body; a ClientError that names the field at fault if it cannot be honoured."""
     offer = offer.to(tenant)
-    request = parse_request(body, endpoint=endpoint, limits=offer.limits, default_verify=offer.default_verify)
-    refuse_unknown_model(request.model, (AUTO, *offer.models))
+    request = parse_request(
+        body, endpoint=endpoint, limits=offer.limits, default_verify=offer.default_verify, names=offer.names
+    )
+    refuse_unknown_model(request.model, offer.known)
     _refuse_unread_media(request, offer)
     _refuse_impossible_budget(request, offer)
     for index, model in enumerate(request.options.tried):

@@ -245,20 +245,24 @@ class Endpoints:
         return JSONResponse({"status": "ready", "num_unavailable": len(unavailable)})
 
     async def _list_models(self, http: Request) -> Response:
-        models = self._tenant(http, Role.ASK).of(self._offer.models)
-        return JSONResponse({"object": "list", "data": [self._card(name) for name in (AUTO, *models)]})
+        known = self._offer.to(self._tenant(http, Role.ASK)).known
+        return JSONResponse({"object": "list", "data": [self._card(name) for name in known]})
 
     async def _show_model(self, http: Request) -> Response:
         model = http.path_params["model"]
-        refuse_unknown_model(model, (AUTO, *self._tenant(http, Role.ASK).of(self._offer.models)))
+        refuse_unknown_model(model, self._offer.to(self._tenant(http, Role.ASK)).known)
         return JSONResponse(self._card(model))
 
     def _card(self, name: str) -> dict[str, Any]:
-        """A model as OpenAI lists it, with its context in vLLM's word; `auto` has the longest of all."""
+        """A model as OpenAI lists it, in vLLM's words with its context and what a name of the operator's stands for.
+
+        `auto` has the longest context of all.
+        """
         contexts = {model.name: model.context_tokens for model in self._routing.models.values()}
         longest = max(contexts.values(), default=0)
         card = {"id": name, "object": "model", "created": 0, "owned_by": "laar"}
-        return card | {"max_model_len": contexts.get(name, longest)}
+        root = {"root": AUTO} if name in self._offer.names else {}
+        return card | root | {"max_model_len": contexts.get(name, longest)}
 
     # -- parts --------------------------------------------------------------------------------------------
 

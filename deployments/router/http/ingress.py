@@ -101,6 +101,7 @@ class Router:
             limits=limits,
             secrets=self._secrets,
             default_verify=settings.verify,
+            names={name: named.verify for name, named in settings.names.items()},
         )
         self._retries = Retries(
             models=self._offer.models,

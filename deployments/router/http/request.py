@@ -5,9 +5,10 @@ once, by the engine's own request type, in the model deployment.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -231,15 +232,22 @@ _ANY = msgspec.json.Decoder(Any)
 _TEXT = msgspec.json.Decoder(str)
 _TEXTS = msgspec.json.Decoder(list[str])
 _NO_OPTIONS = LaarOptions()
+_NO_NAMES: Mapping[str, Spec] = MappingProxyType({})
 _VERIFY_TYPES = ", ".join(arm.model_fields["type"].annotation.__args__[0] for arm in get_args(get_args(VerifySpec)[0]))
 
 
 def parse_request(
-    body: bytes, *, endpoint: Endpoint, limits: Limits, default_verify: Spec = NOT_VERIFIED
+    body: bytes,
+    *,
+    endpoint: Endpoint,
+    limits: Limits,
+    default_verify: Spec = NOT_VERIFIED,
+    names: Mapping[str, Spec] = _NO_NAMES,
 ) -> RoutedRequest:
     """Decode a body; raise a ClientError with status 400 or 413 that names the field at fault.
 
-    `default_verify` is the check of a request that says nothing of one.
+    `default_verify` is the check of a request that says nothing of one. Each of `names` in the place of a model means
+    'auto', and that the request asks for the check of that name, unless it asks for one itself.
     """
     if len(body) > limits.max_body_bytes:
         raise BodyTooLargeError(f"body: {len(body)} bytes; at most {limits.max_body_bytes} are allowed", param="body")
@@ -255,6 +263,10 @@ def parse_request(
     _refuse_no_tokens(scalars, endpoint)
     _refuse_expensive(scalars, limits)
     options = parse_options(fields.get("laar"))
+    if (named := names.get(scalars.model)) is not None:
+        scalars.model = AUTO
+        if "verify" not in options.model_fields_set:
+            options = options.model_copy(update={"verify": named})
     if options.policy is not None and scalars.model != AUTO:
         message = (
             f"laar.policy: there is nothing to choose for model '{scalars.model[:MAX_SHOWN_CHARS]}'; 'auto' is needed"

@@ -45,6 +45,7 @@ class _Answer(BaseModel):
 
 class _Card(BaseModel):
     id: str
+    root: str | None = None
 
 
 class _Models(BaseModel):
@@ -71,7 +72,7 @@ async def model_names(client: httpx.AsyncClient) -> list[str]:
         cards = _Models.model_validate_json(response.content).data
     except ValidationError as error:
         raise ProfileError(f"{response.url} is no laar application: {_fault(error)}") from None
-    return [card.id for card in cards if card.id != AUTO]
+    return [card.id for card in cards if AUTO not in (card.id, card.root)]
 
 
 async def takes_budgets(client: httpx.AsyncClient, model: str) -> bool:

@@ -398,3 +398,24 @@ def test_a_build_that_draws_its_secret_says_what_is_lost(
     monkeypatch.setattr(app.logger, "propagate", True)
     app.build_app({"models": [remote()], "auth": auth})
     assert ("takes no retry of an answer" in caplog.text) is is_told
+
+
+@pytest.mark.parametrize(
+    ("name", "verify", "message"),
+    [
+        pytest.param("auto-json", {"type": "json_schema", "schema": {"type": "object"}}, None, id="json"),
+        pytest.param("auto-tools", {"type": "auto"}, None, id="tools"),
+        pytest.param("a", {"type": "auto"}, r"router\.names: 'a' is taken", id="a-model"),
+        pytest.param("auto", {"type": "auto"}, r"router\.names: 'auto' is taken", id="auto"),
+        pytest.param("a b", {"type": "auto"}, r"router\.names\.a b\.\[key\]", id="no-name"),
+        pytest.param("b", {"type": "exact"}, r"router\.names\.b\.verify\.exact\.value", id="incomplete"),
+        pytest.param("b", {"type": "agreement"}, r"router\.names\.b\.verify\.by: two models", id="one-model"),
+    ],
+)
+def test_names_of_the_operators_are_checked(name: str, verify: dict[str, Any], message: str | None) -> None:
+    config = {"models": [model("a")], "router": {"names": {name: {"verify": verify}}}}
+    if message is None:
+        assert AppConfig.model_validate(config).router.names[name].verify.type == verify["type"]
+        return
+    with pytest.raises(ValueError, match=message):
+        AppConfig.model_validate(config)

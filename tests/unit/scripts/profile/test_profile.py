@@ -22,6 +22,8 @@ from scripts.profile.measuring.run import Output, run_profile
 
 # decides over one request: the number of the prompt, counted from 0, and how often it was sent before
 Answer = Callable[[int, int], int]
+# an operator's name that stands for a choice, and is no model to measure
+NAMED = {"id": "auto-json", "root": "auto"}
 TOO_LONG = {"error": {"message": "too long", "code": "context_length_exceeded"}}
 
 
@@ -48,7 +50,7 @@ class Application:
         if self.key is not None and request.headers.get("Authorization") != f"Bearer {self.key}":
             return httpx.Response(401, json={"error": {"code": "unauthorized"}})
         if request.url.path == "/v1/models":
-            return httpx.Response(200, json={"data": [{"id": name} for name in ("auto", *self.models)]})
+            return httpx.Response(200, json={"data": [*({"id": name} for name in ("auto", *self.models)), NAMED]})
         body = json.loads(request.content)
         if "thinking_token_budget" in body and body["model"] not in self.thinking:
             return httpx.Response(400, text="thinking_token_budget is set but reasoning_config is not configured")

@@ -136,6 +136,8 @@ def test_check_that_can_be_made_is_taken() -> None:
 
 
 DEFAULT = replace(OFFER, default_verify=SPEC.validate_python({"type": "agreement"}))
+NUMERIC, TOOLS = ({"type": "agreement", "by": "numeric"}, {"type": "tool_call", "calls": [{"name": "f"}]})
+NAMED = replace(OFFER, names={"auto-numeric": SPEC.validate_python(NUMERIC), "auto-f": SPEC.validate_python(TOOLS)})
 OPTIONS = "Which one?\nA) red\nB) green"
 
 
@@ -184,3 +186,34 @@ def test_prompts_of_tenants_are_kept_apart_in_a_prefix_cache_whatever_the_client
     assert salts[0] == salt("a")
     # without keys there is nobody to keep apart
     assert (salt(""), salt("", cache_salt="x")) == (None, "x")
+
+
+def test_name_of_the_operators_stands_for_auto_with_its_check() -> None:
+    found = ask(NAMED, "auto-numeric")
+    assert (found.model, found.verify) == ("auto", NAMED.names["auto-numeric"])
+    assert found == replace(ask(NAMED, laar={"verify": NUMERIC}), body=found.body)
+
+
+def test_check_of_a_request_goes_before_that_of_the_name() -> None:
+    assert not ask(NAMED, "auto-numeric", laar={"verify": {"type": "none"}}).wants_verification
+    assert ask(NAMED, "auto-numeric", laar={"deadline_s": 3}).options.deadline_s == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "param"),
+    [
+        pytest.param("auto-f", {}, "laar.verify.calls", id="no-tools"),
+        pytest.param("auto-numeric", {"n": 2}, "n", id="several-answers"),
+    ],
+)
+def test_check_of_a_name_is_made_or_refused(name: str, fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(ClientError, match=param) as found:
+        ask(NAMED, name, **fields)
+    assert found.value.param == param
+
+
+def test_names_are_among_what_is_known() -> None:
+    with pytest.raises(UnknownModelError, match=r"known: 'auto', 'auto-numeric', 'auto-f', 'plain', 'thinker'"):
+        ask(NAMED, "auto-json")
+    with pytest.raises(UnknownModelError, match=r"^laar\.tried\.0: unknown model 'auto-f'"):
+        ask(NAMED, laar={"tried": ["auto-f"]})
