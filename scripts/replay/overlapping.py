@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from deployments.router.choice.overlap import TimedAttempt, start_after_s
+from scripts.replay.compared.overlap import TimedAttempt, start_after_s
 from scripts.replay.play import Answers, PlayedPrompts
 from scripts.replay.recorded.outcomes import Ints
 

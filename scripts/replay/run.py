@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from deployments.router.choice.overlap import IDLE_PRICE, TimedAttempt
 from scripts.replay.beliefs import CellMap, FittedBeliefs, fit_beliefs
 from scripts.replay.compared.contenders import LAAR, PoolView, orders
+from scripts.replay.compared.overlap import IDLE_PRICE, TimedAttempt
 from scripts.replay.compared.rivals import Rivals, fit_rivals
 from scripts.replay.overlapping import OverlapPlan, Wait, play_overlapped, timer_s
 from scripts.replay.picks import pick_figures

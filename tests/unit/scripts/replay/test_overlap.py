@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from deployments.router.choice.overlap import TimedAttempt, costs_by_moment, start_after_s
+from scripts.replay.compared.overlap import TimedAttempt, costs_by_moment, start_after_s
 
 SLOW = TimedAttempt(median_s=4.0, spread=0.8, probability=0.5)
 QUICK = TimedAttempt(median_s=0.5, spread=0.3, probability=0.9)
@@ -71,7 +71,7 @@ def test_costs_are_those_of_all_outcomes_played_out(
 
 
 def test_costs_with_two_at_work_are_those_of_all_outcomes_played_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.unit.deployments.router.choice.test_overlap.GRID", (np.arange(16) + 0.5) / 16)
+    monkeypatch.setattr("tests.unit.scripts.replay.test_overlap.GRID", (np.arange(16) + 0.5) / 16)
     running = [SLOW, TimedAttempt(median_s=1.0, spread=0.4, probability=0.6, elapsed_s=0.5)]
     moments, costs = costs_by_moment(running, QUICK, price=0.5)
     expected = [cost_by_enumeration(running, QUICK, float(moments[i]), 0.5) for i in (0, 14)]
