@@ -66,6 +66,7 @@ requests = Table(
     Column("tried", JSON(none_as_null=True)),
     Index("ix_requests_arrived_at", "arrived_at"),
     Index("ix_requests_retry_of", "retry_of"),
+    Index("ix_requests_api_key_hash_arrived_at", "api_key_hash", "arrived_at"),
 )
 
 # task, language and the time of arrival stand here too: most questions are about attempts alone

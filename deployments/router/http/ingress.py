@@ -128,6 +128,7 @@ class Router:
         )
         logger = self._logger(self._log, replica)
         recent = RecentWindow(tuple(self._routing.models), self._metrics)
+        gate = Gate(self._limits.doors, num_routers=self._settings.num_replicas, clock=self._clock)
         self._backend = ServeBackend(self._deployments, self._verifier, self._remote)
         self._endpoints = Endpoints(
             runner=Runner(
@@ -143,7 +144,7 @@ class Router:
             routing=self._routing,
             offer=self._offer,
             keys=self._keys,
-            gate=Gate(self._limits.doors, num_routers=self._settings.num_replicas, clock=self._clock),
+            gate=gate,
             endings=Endings(
                 pace_s=self._settings.goodput.pace_s,
                 log=logger,
@@ -161,6 +162,7 @@ class Router:
             recent=recent,
             chance_map=self._chance_map,
             keys=self._keys,
+            gate=gate,
             log=self._log,
             settings=self._settings,
             replica=replica,

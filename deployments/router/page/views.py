@@ -20,8 +20,9 @@ from deployments.router.page.assets import HEADERS, INDEX, page_files
 from deployments.router.page.chance_map import ChanceMap
 from deployments.router.page.recent import RecentWindow
 from deployments.router.settings import RouterSettings
+from deployments.router.tenants.gate import Gate
 from deployments.router.tenants.keys import ApiKeys
-from deployments.router.tenants.tenant import Role
+from deployments.router.tenants.tenant import Role, Tenant
 from profiles.strict import Strict
 
 MAX_READERS = 4
@@ -56,6 +57,7 @@ class Views:
         recent: RecentWindow,
         chance_map: ChanceMap,
         keys: ApiKeys,
+        gate: Gate,
         log: ReplicaLog | None,
         settings: RouterSettings,
         replica: str,
@@ -64,7 +66,10 @@ class Views:
     ) -> None:
         self._routing, self._recent, self._chance_map, self._keys, self._log = routing, recent, chance_map, keys, log
         self._settings, self._replica, self._clock, self._wall = settings, replica, clock, wall
-        self._started_s, self._num_readers = clock(), 0
+        self._gate = gate
+        self._started_s = clock()
+        # threads that read the log, each with its tenant; without keys all are one tenant, whose id is empty
+        self._readers: dict[asyncio.Task[list[dict[str, Any]]], str] = {}
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -122,17 +127,21 @@ class Views:
         query = _read(AttemptsQuery, http.query_params)
         if self._log is None:
             raise LogOffError("attempts: the operator has turned the attempt log off")
-        if self._num_readers >= MAX_READERS:
-            raise OverloadedError("too many read the attempt log at once", retry_after_s=RETRY_AFTER_S)
-        self._num_readers += 1
-        try:
-            fields = query.model_dump(exclude={"limit"}, mode="json")
-            wanted = Filter(**fields, api_key_hash=tenant.id)
-            rows = await asyncio.to_thread(self._log.attempts, wanted, query.limit)
-        finally:
-            self._num_readers -= 1
+        wanted = Filter(**query.model_dump(exclude={"limit"}, mode="json"), api_key_hash=tenant.id)
+        async with self._gate.entered(tenant):
+            rows = await self._read_log(self._log, tenant, wanted, query.limit)
         data = [row | {"arrived_at": row["arrived_at"].isoformat()} for row in reversed(rows)]
         return JSONResponse({"object": "list", "data": data})
+
+    async def _read_log(self, log: ReplicaLog, tenant: Tenant, wanted: Filter, limit: int) -> list[dict[str, Any]]:
+        """Rows of the log. One thread at a time for each tenant, which counts until it ends, whoever still waits."""
+        readers = self._readers.values()
+        if len(readers) >= MAX_READERS or (tenant.id and tenant.id in readers):
+            raise OverloadedError("too many read the attempt log at once", retry_after_s=RETRY_AFTER_S)
+        reading = asyncio.create_task(asyncio.to_thread(log.attempts, wanted, limit))
+        self._readers[reading] = tenant.id
+        reading.add_done_callback(self._readers.pop)
+        return await asyncio.shield(reading)
 
     def _model(self, row: int, name: str, now_s: float) -> dict[str, Any]:
         tracker = self._routing.load

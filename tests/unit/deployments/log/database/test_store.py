@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from deployments.log.database.store import SchemaError, Store
 from deployments.log.database.tables import attempts, changes, feedback, metadata, requests
+from deployments.log.reading.attempts import Filter, judged, matches
 from deployments.log.writing.log_records import FeedbackRecord
 from tests.unit.logged import NOON, NOON_S, asked, request_id, tried
 
@@ -36,6 +37,15 @@ def said(number: int, correct: bool, at_s: float) -> FeedbackRecord:
 def test_migrations_lead_to_the_tables_that_the_code_knows(store: Store) -> None:
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_attempts_of_one_key_are_found_by_an_index(store: Store) -> None:
+    found = judged()
+    query = select(found).where(matches(found, Filter(api_key_hash="k"))).order_by(found.c.arrived_at.desc()).limit(50)
+    told = str(query.compile(store.engine, compile_kwargs={"literal_binds": True}))
+    with store.engine.connect() as connection:
+        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}")]
+    assert any("ix_requests_api_key_hash" in step for step in plan), plan
 
 
 def test_stores_that_migrate_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:

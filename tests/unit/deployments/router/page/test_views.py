@@ -1,0 +1,92 @@
+"""The readers of the attempt log, through the views' own routes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from threading import Event, Semaphore
+from typing import Any
+from unittest.mock import MagicMock
+
+import httpx
+from starlette.applications import Starlette
+
+from deployments.contract.secret import Secrets
+from deployments.router.http.http_io import EXCEPTION_HANDLERS
+from deployments.router.page.views import Views
+from deployments.router.settings import Limits
+from deployments.router.tenants.gate import Gate
+from deployments.router.tenants.keys import ApiKeys, key_digest
+
+SECRET = Secrets(b"of the operator")
+ENTRIES: list[dict[str, Any]] = [{"name": name, "hash": key_digest(SECRET, f"key-{name}")} for name in "abc"]
+ENTRIES[2]["limits"] = {"requests_per_minute": 1}
+
+
+class SlowLog:
+    """A log whose readers wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.started, self.is_free = Semaphore(0), Event()
+
+    def attempts(self, wanted: Any, limit: int) -> list[dict[str, Any]]:
+        self.started.release()
+        assert self.is_free.wait(10)
+        return []
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[httpx.AsyncClient, SlowLog]]:
+    keys, log = ApiKeys(SECRET, entries=()), SlowLog()
+    keys.load(json.dumps({"keys": ENTRIES}).encode())
+    gate = Gate(Limits().doors, num_routers=1, clock=lambda: 0.0)
+    others: dict[str, Any] = {name: MagicMock() for name in ("routing", "recent", "chance_map", "settings")}
+    others["log"] = log
+    views = Views(
+        **others,
+        keys=keys,
+        gate=gate,
+        replica="r",
+        clock=lambda: 0.0,
+        wall=lambda: 0.0,
+    )
+    app = Starlette(routes=views.routes(), exception_handlers=EXCEPTION_HANDLERS)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://laar") as client:
+        try:
+            yield client, log
+        finally:
+            log.is_free.set()
+
+
+async def read(client: httpx.AsyncClient, name: str) -> int:
+    answer = await client.get("/v1/laar/attempts", headers={"authorization": f"Bearer key-{name}"})
+    return answer.status_code
+
+
+async def test_tenant_that_reads_the_log_keeps_no_other_from_it() -> None:
+    async with served() as (client, log), asyncio.timeout(10):
+        first = asyncio.create_task(read(client, "a"))
+        assert await asyncio.to_thread(log.started.acquire, timeout=10)
+        assert [await read(client, "a") for _ in range(3)] == [429] * 3
+        other = asyncio.create_task(read(client, "b"))
+        assert await asyncio.to_thread(log.started.acquire, timeout=10)
+        log.is_free.set()
+        assert (await first, await other) == (200, 200)
+
+
+async def test_reader_that_went_away_counts_until_its_thread_ends() -> None:
+    async with served() as (client, log), asyncio.timeout(10):
+        first = asyncio.create_task(read(client, "a"))
+        assert await asyncio.to_thread(log.started.acquire, timeout=10)
+        first.cancel()
+        await asyncio.wait([first])
+        assert await read(client, "a") == 429
+        log.is_free.set()
+        while await read(client, "a") == 429:
+            await asyncio.to_thread(bool)
+
+
+async def test_reading_the_log_takes_of_the_quota() -> None:
+    async with served() as (client, log), asyncio.timeout(10):
+        log.is_free.set()
+        assert [await read(client, "c") for _ in range(2)] == [200, 429]
