@@ -80,8 +80,8 @@ def summary(laar: Mapping[str, Any]) -> list[str]:
     """What an answer's `laar` object says, a line for each attempt."""
     lines = [_attempt_line(number, attempt) for number, attempt in enumerate(laar.get("attempts", []), start=1)]
     ttca = f" after {laar['ttca_s']:.2f} s" if laar.get("ttca_s") is not None else ""
-    verified = {True: f"verified{ttca}", False: "NOT verified: no attempt was found correct"}
-    head = verified.get(laar.get("verified"), "not verified, as no check was asked for")  # type: ignore[arg-type]
+    verified: dict[Any, str] = {True: f"verified{ttca}", False: "NOT verified: no attempt was found correct"}
+    head = verified.get(laar.get("verified"), "not verified, as no check was asked for")
     return [*lines, f"{head}; {laar.get('language')}, {laar.get('bucket')} tokens; {laar.get('request_id')}"]
 
 

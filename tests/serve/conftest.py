@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from serve_app.environment import prepare_environment
+from tests.served import assumed_profile
 
 # ports of their own, so that the tests run beside an application that is up
 RAY_PORTS = {
@@ -90,31 +91,12 @@ def _profile() -> dict[str, Any]:
             for task in tasks
         ]
 
-    return {
-        "version": 1,
-        "measured": {
-            "assumed": True,
-            "at": "never",
-            "hardware": "none",
-            "software": {},
-            "command": "",
-            "workloads": [],
-            "seed": 0,
-            "temperature": 0,
-            "prompts_per_cell": 0,
-        },
-        "bucket_edges": [128, 1024],
-        "models": {
-            model: {
-                "latency": {"overhead_s": 0.01, "prefill_s_per_token": 0, "decode_s_per_token": 0.001},
-                "chars_per_token": {"unknown": 4.0},
-                "chars_per_symbol_token": 4.0,
-                "cells": cells(model),
-                "thinking": [THINKING_CURVE] if "thinking" in model else [],
-            }
+    return assumed_profile(
+        {
+            model: {"cells": cells(model), "thinking": [THINKING_CURVE] if "thinking" in model else []}
             for model in MODELS
-        },
-    }
+        }
+    )
 
 
 @pytest.fixture(scope="session")

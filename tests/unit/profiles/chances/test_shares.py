@@ -1,6 +1,7 @@
 from collections import defaultdict
 from random import Random
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -34,10 +35,9 @@ def test_a_key_that_teaches_costs_no_look_at_all_others() -> None:
     class Keys(dict[str, float]):
         num_read = 0
 
-        def get(self, *asked: object) -> float:
+        def get(self, *asked: Any) -> Any:
             Keys.num_read += 1
-            found: float = super().get(*asked)  # type: ignore[call-overload]
-            return found
+            return super().get(*asked)
 
     shares = Shares(kept=1.0)
     for number in range(200):

@@ -2,6 +2,7 @@ import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
@@ -31,8 +32,8 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starting, "served_models", listed)
 
 
-def models(urls: list[str], **options: object) -> list[dict[str, object]]:
-    config = remote_config(urls, api_key_env=None, environ={}, **options)  # type: ignore[arg-type]
+def models(urls: list[str], **options: Any) -> list[dict[str, object]]:
+    config = remote_config(urls, api_key_env=None, environ={}, **options)
     (application,) = config["applications"]
     return [model["remote"] for model in application["args"]["models"]]
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import yaml
 
 from scripts.docs.hooks import ROOT, decisions, linked_files, with_site_links
@@ -18,10 +20,10 @@ def test_link_of_a_page_in_a_folder_climbs_to_the_site() -> None:
 
 
 def test_every_page_stands_in_the_nav() -> None:
-    def named(part: object) -> list[str]:
+    def named(part: Any) -> list[str]:
         if isinstance(part, str):
             return [part]
-        return [name for inner in (part.values() if isinstance(part, dict) else part) for name in named(inner)]  # type: ignore[attr-defined]
+        return [name for inner in (part.values() if isinstance(part, dict) else part) for name in named(inner)]
 
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]

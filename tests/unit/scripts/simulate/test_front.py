@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,8 +52,8 @@ def traffic(models: int, *, prompt: float, output: float, requests: int, rate_pe
 class Forecasts(SimulatedRouter):
     """Keeps what it expected of every attempt."""
 
-    def choose(self, *args: object, **fields: object) -> object:  # type: ignore[override]
-        decision = super().choose(*args, **fields)  # type: ignore[arg-type]
+    def choose(self, *args: Any, **fields: Any) -> Any:
+        decision = super().choose(*args, **fields)
         assert decision is not None
         self.seconds = [*getattr(self, "seconds", []), decision.chosen.latency_s]
         return decision
@@ -74,7 +75,7 @@ def test_expected_latency_is_what_attempts_take(prompt: float, output: float, sl
         policy="laar", models=("a",), profile=profile(latency, output=output), replicas=(1,), slots=slots
     )
     asked = traffic(1, prompt=prompt, output=output, requests=1000, rate_per_s=load / work_s)
-    simulation = Simulation(cluster(latency, slots=slots), router, asked, Right(), loop="server", cap=1, seed=0)  # type: ignore[arg-type]
+    simulation = Simulation(cluster(latency, slots=slots), router, asked, Right(), loop="server", cap=1, seed=0)
     real_s = simulation.run().elapsed_s.sum()
     assert 0.8 < sum(router.seconds) / real_s < 1.25
 
