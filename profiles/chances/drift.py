@@ -24,6 +24,9 @@ class Direction(StrEnum):
     BETTER = "better"
 
 
+_DIRECTIONS = (Direction.WORSE, Direction.BETTER)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """A model, on one task or (None) on all together, answers otherwise than it was profiled."""
@@ -52,7 +55,8 @@ class Total:
 class Drift:
     """Cumulative sums (CUSUM) for every model and task, and every model, in either direction."""
 
-    sums: dict[Alarm, Total] = field(default_factory=dict)
+    # by model and task, in the order of `_DIRECTIONS`
+    _sums: dict[tuple[str, str | None], tuple[Total, Total]] = field(default_factory=dict)
 
     def observe(
         self, *, model: str, task: str, probability: float, low: float, high: float, likelihood: Likelihood
@@ -61,17 +65,31 @@ class Drift:
 
         The chance of a right answer was `probability`, within `low` to `high`.
         """
-        evidence = {
-            Direction.WORSE: _evidence(probability, low, -SHIFT, likelihood),
-            Direction.BETTER: _evidence(probability, high, SHIFT, likelihood),
-        }
-        alarms = [Alarm(model=model, task=where, direction=d) for where in (None, task) for d in Direction]
-        return [alarm for alarm in alarms if self.sums.setdefault(alarm, Total()).add(evidence[alarm.direction])]
+        evidence = (
+            _evidence(probability, low, -SHIFT, likelihood),
+            _evidence(probability, high, SHIFT, likelihood),
+        )
+        return [
+            Alarm(model=model, task=where, direction=direction)
+            for where in (None, task)
+            for direction, total, more in zip(_DIRECTIONS, self._of(model, where), evidence, strict=True)
+            if total.add(more)
+        ]
 
     @property
     def alarms(self) -> list[Alarm]:
         """Those that have started and not ended."""
-        return [alarm for alarm, total in self.sums.items() if total.is_alarmed]
+        return [
+            Alarm(model=model, task=task, direction=direction)
+            for (model, task), totals in self._sums.items()
+            for direction, total in zip(_DIRECTIONS, totals, strict=True)
+            if total.is_alarmed
+        ]
+
+    def _of(self, model: str, task: str | None) -> tuple[Total, Total]:
+        if (found := self._sums.get((model, task))) is None:
+            found = self._sums[model, task] = (Total(), Total())
+        return found
 
 
 def _evidence(probability: float, bound: float, shift: float, likelihood: Likelihood) -> float:

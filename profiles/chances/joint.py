@@ -1,12 +1,15 @@
 """Failing together: how a model's chance falls once another was wrong on the same prompt, from paired outcomes."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy.special import expit
 
 from profiles.arrays import Floats
 from profiles.chances.logistic import PSEUDO_LEVELS, PSEUDO_SCALE, Ints
+
+Chance = TypeVar("Chance", float, Floats)
 
 # Before any paired outcome: no shift, but failures may well go together.
 OVERALL_SCALE = 1.0
@@ -79,8 +82,13 @@ def after(probability: Floats, burden: Floats | float) -> Floats:
     Adding burdens is exact when the prompts' difficulty is beta distributed and the models answer independently
     given it: `k` failures then take odds of a/b to a/(b + k). So further failures tell less and less.
     """
-    conditioned: Floats = probability / (probability + (1 - probability) * np.maximum(1 + burden, MIN_DIVISOR))
+    conditioned: Floats = divided(probability, np.maximum(1 + burden, MIN_DIVISOR))
     return conditioned
+
+
+def divided(probability: Chance, divisor: Chance) -> Chance:
+    """Chances whose odds are divided."""
+    return probability / (probability + (1 - probability) * divisor)
 
 
 def _level(pairs: Pairs, group: Ints, parent: Floats) -> Floats:

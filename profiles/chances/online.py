@@ -1,7 +1,9 @@
 """What verdicts of live traffic change about a profile's estimates: deviations in log-odds, learned and forgotten."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -10,7 +12,7 @@ from scipy.special import expit, logit
 from profiles.cell import Cell
 from profiles.chances.capability import Capability, Estimate, Tables
 from profiles.chances.drift import Alarm, Drift
-from profiles.chances.joint import after
+from profiles.chances.joint import MIN_DIVISOR, divided
 from profiles.chances.logistic import Floats
 from profiles.chances.shares import Shares
 from profiles.chances.trust import Trust, Trusts
@@ -31,6 +33,8 @@ ALARM_WIDENING = 4.0
 WELL_PROFILED, MOST_MOVED = 0.15, 0.05
 QUANTILE = 1.959964
 SURE = 1e-6
+# A table that has missed more verdicts than this is made anew.
+_MOST_MISSED = 64
 NOTHING_MEASURED = Trusts()
 
 
@@ -49,14 +53,35 @@ class _Level:
     def place(self, row: int, bucket: int) -> tuple[int, int]:
         return row, min(bucket, self.mean.shape[1] - 1)
 
+    def forget(self, at: tuple[int, int], share: float) -> float:
+        """Let the variance go back by a share toward where it began; what it is then."""
+        kept, gone = (1 - share) / self.variance.item(at), share / self.prior.item(at)
+        self.variance[at] = found = 1 / (kept + gone)
+        return found
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, kw_only=True)
 class _Table:
-    """Chances as of a count of verdicts, of which each model has its own."""
+    """What is known of one task and language: the profile's `offline`, the levels that change it, and both together.
 
+    `values` are the chances after `version` verdicts.
+    """
+
+    task: str
+    offline: Tables
+    log_odds: Floats
+    levels: tuple[_Level, ...]
     values: Floats
     version: int
-    versions: Floats
+
+    def log_odds_of(self, rows: int | slice) -> Floats:
+        return np.asarray(sum((level.mean[rows] for level in self.levels), self.log_odds[rows]))
+
+    def variance_of(self, rows: int | slice) -> Floats:
+        return np.asarray(sum(level.variance[rows] for level in self.levels))
+
+
+_ALL = slice(None)
 
 
 class Learner:
@@ -87,43 +112,40 @@ class Learner:
         self._by_language: dict[str, _Level] = {}
         self._by_cell: dict[tuple[str, str], _Level] = {}
         self._version = 0
-        self._versions = np.zeros(len(models))
+        # the rows of the latest verdicts
+        self._changed: deque[int] = deque(maxlen=_MOST_MISSED)
         self._tables: dict[tuple[str, str], _Table] = {}
-        self._offline: dict[tuple[str, str], Floats] = {}
         self._shares = Shares(kept=1 - self._forgotten)
         self.drift = Drift()
 
     def table(self, *, task: str, language: str) -> Floats:
         """Chances of all models at every length, shape (models, buckets); to be read at once, not kept."""
-        key = self._capability.known(task, language)
-        table = self._tables.get(key)
-        if table is None:
-            values = expit(self._log_odds(key))
-            table = self._tables[key] = _Table(values, self._version, self._versions.copy())
-        elif table.version != self._version:
-            stale = np.flatnonzero(table.versions != self._versions)
-            table.values[stale] = expit(self._log_odds(key)[stale])
-            table.versions[:], table.version = self._versions, self._version
+        table = self._table(task, language)
+        if missed := self._version - table.version:
+            rows = set(islice(reversed(self._changed), missed)) if missed <= len(self._changed) else (_ALL,)
+            for row in rows:
+                table.values[row] = expit(table.log_odds_of(row))
+            table.version = self._version
         return table.values
 
     def draw(self, rng: np.random.Generator, *, task: str, language: str) -> Floats:
         """The same chances drawn from what is believed of them (Thompson sampling)."""
-        key = self._capability.known(task, language)
-        scale = np.sqrt(self._variance(key))
-        return np.asarray(expit(self._log_odds(key) + scale * rng.standard_normal(scale.shape)))
+        table = self._table(task, language)
+        scale = np.sqrt(table.variance_of(_ALL))
+        return np.asarray(expit(table.log_odds_of(_ALL) + scale * rng.standard_normal(scale.shape)))
 
     def tables(self, models: Sequence[str], *, task: str, language: str) -> Tables:
         """Chances of these models at every length and their 95 % intervals, as of now."""
-        key, rows = self._capability.known(task, language), [self._rows[model] for model in models]
-        log_odds = self._log_odds(key)[rows]
-        reach = QUANTILE * np.sqrt(self._variance(key)[rows])
+        table, rows = self._table(task, language), [self._rows[model] for model in models]
+        log_odds = table.log_odds_of(_ALL)[rows]
+        reach = QUANTILE * np.sqrt(table.variance_of(_ALL)[rows])
         return Tables(probability=expit(log_odds), low=expit(log_odds - reach), high=expit(log_odds + reach))
 
     def estimate(self, model: str, cell: Cell) -> Estimate:
         """One chance and its 95 % interval as of now."""
-        key, row = self._capability.known(cell.task, cell.language), self._rows[model]
-        log_odds = float(self._log_odds(key)[row, cell.bucket])
-        reach = QUANTILE * float(np.sqrt(self._variance(key)[row, cell.bucket]))
+        table, row = self._table(cell.task, cell.language), self._rows[model]
+        log_odds = table.log_odds_of(row).item(cell.bucket)
+        reach = QUANTILE * float(np.sqrt(table.variance_of(row)[cell.bucket]))
         offline = self._capability.estimate(model, cell)
         return Estimate(
             probability=float(expit(log_odds)),
@@ -158,33 +180,33 @@ class Learner:
             return []
         failed = tuple(failed)
         is_after = bool(failed) and not self._capability.has_pairs((*failed, model))
-        key, row, bucket = self._capability.known(cell.task, cell.language), self._rows[model], cell.bucket
-        burden = self._burden(model, failed, cell.task)
-        offline = self._capability.estimate(model, cell)
-        now = self.table(task=cell.task, language=cell.language)[row, bucket]
-        expected, probability, low, high = after(
-            np.array([now, offline.probability, offline.low, offline.high]), burden
-        ).tolist()
+        table, row, bucket = self._table(cell.task, cell.language), self._rows[model], cell.bucket
+        now = self.table(task=cell.task, language=cell.language).item(row, bucket)
+        divisor = max(1 + self._burden(model, failed, cell.task), MIN_DIVISOR)
+        offline = [
+            chances.item(row, bucket) for chances in (table.offline.probability, table.offline.low, table.offline.high)
+        ]
+        expected, probability, low, high = (divided(chance, divisor) for chance in (now, *offline))
         if is_after:
             expected = float(expit(logit(expected) + self._after_failure.mean[row, 0]))
-        bounded = float(now) if offline.high - offline.low <= WELL_PROFILED else None
-        self._step(key, row, bucket, expected, trust, correct, is_after=is_after, weight=weight, now=bounded)
+        bounded = now if offline[2] - offline[1] <= WELL_PROFILED else None
+        self._step(table, row, bucket, expected, trust, correct, is_after=is_after, weight=weight, now=bounded)
         alarms = (
             []
             if is_after or weight < 1
             else self.drift.observe(
-                model=model, task=key[0], probability=probability, low=low, high=high, likelihood=trust.of[correct]
+                model=model, task=table.task, probability=probability, low=low, high=high, likelihood=trust.of[correct]
             )
         )
         if alarms:
             self._widen(row)
-        self._versions[row] += 1
+        self._changed.append(row)
         self._version += 1
         return alarms
 
     def _step(
         self,
-        key: tuple[str, str],
+        table: _Table,
         row: int,
         bucket: int,
         expected: float,
@@ -199,11 +221,9 @@ class Learner:
 
         The verdict counts for `weight`, and for less where it would move the chance too far from what it is `now`.
         """
-        own = [(level, level.place(row, bucket)) for level in self._levels(key)]
+        own = [(level, level.place(row, bucket)) for level in table.levels]
         beside = [(self._after_failure, (row, 0))] if is_after else []
-        for level, at in (*own, *beside):
-            kept, gone = (1 - self._forgotten) / level.variance[at], self._forgotten / level.prior[at]
-            level.variance[at] = 1 / (kept + gone)
+        variances = [[level.forget(at, self._forgotten) for level, at in places] for places in (own, beside)]
         slope = expected * (1 - expected)
         surprise, information = 0.0, 0.0
         for verdict, likelihood in trust.of.items():
@@ -212,16 +232,17 @@ class Learner:
                 pull = slope * (likelihood.if_right - likelihood.if_wrong)
                 information += pull * pull / chance
                 surprise = pull / chance if verdict is said else surprise
-        sums = [sum(float(level.variance[at]) for level, at in places) for places in (own, beside)]
+        sums = [sum(found) for found in variances]
         if now is not None:
             weight = min(weight, _most_moved(now, surprise) / max(abs(surprise) * sums[0], SURE))
         surprise, information = weight * surprise, weight * information
         damping = 1 + information * sum(sums)
-        for places, together in zip((own, beside), sums, strict=True):
-            for level, at in places:
-                level.mean[at] += level.variance[at] * surprise / damping
-                # what is known of their sum; taken one by one they would each be known less well, and so forget it
-                level.variance[at] *= 1 - information * together / damping
+        for places, found, together in zip((own, beside), variances, sums, strict=True):
+            # what is known of their sum; taken one by one they would each be known less well, and so forget it
+            kept = 1 - information * together / damping
+            for (level, at), variance in zip(places, found, strict=True):
+                level.mean[at] += variance * surprise / damping
+                level.variance[at] = variance * kept
 
     def _widen(self, row: int) -> None:
         for level in (
@@ -237,28 +258,30 @@ class Learner:
         known = list(dict.fromkeys(failed))
         return float(self._capability.burdens([*known, model], task=task)[:-1, -1].sum()) if known else 0.0
 
-    def _log_odds(self, key: tuple[str, str]) -> Floats:
-        return np.asarray(sum((level.mean for level in self._levels(key)), self._offline_log_odds(key)))
+    def _table(self, task: str, language: str) -> _Table:
+        """What is known of a task and language; its values may be those of earlier verdicts."""
+        key = self._capability.known(task, language)
+        return self._tables.get(key) or self._tables.setdefault(key, self._new_table(*key))
 
-    def _offline_log_odds(self, key: tuple[str, str]) -> Floats:
-        found = self._offline.get(key)
-        if found is None:
-            tables = self._capability.tables(self.models, task=key[0], language=key[1])
-            found = self._offline[key] = logit(tables.probability)
-        return found
-
-    def _variance(self, key: tuple[str, str]) -> Floats:
-        return np.asarray(sum(level.variance for level in self._levels(key)))
-
-    def _levels(self, key: tuple[str, str]) -> tuple[_Level, ...]:
-        task, language = key
-        return (
+    def _new_table(self, task: str, language: str) -> _Table:
+        offline = self._capability.tables(self.models, task=task, language=language)
+        levels = (
             self._by_model,
             self._by_length,
             self._level_of(task, None),
             self._level_of(None, language),
             self._level_of(task, language),
         )
+        table = _Table(
+            task=task,
+            offline=offline,
+            log_odds=logit(offline.probability),
+            levels=levels,
+            values=np.empty_like(offline.probability),
+            version=self._version,
+        )
+        table.values[:] = expit(table.log_odds_of(_ALL))
+        return table
 
     def _level_of(self, task: str | None, language: str | None) -> _Level:
         part = np.full((len(self.models), 1), PART_SCALE**2)
