@@ -135,7 +135,8 @@ class Laar(Policy):
     tiers = (frozenset({None, Exclusion.WAS_WRONG}), *TIERS[1:])
 
     def key_for(self, *, session: str, turn: int) -> Key:
-        return lambda c: (c.score_s, -c.probability, c.model)
+        # `score_s` written out, as it is asked of every candidate
+        return lambda c: (c.latency_s / c.probability, -c.probability, c.model)
 
     def arrange(self, members: Collection[Candidate], key: Key, situation: Situation) -> Iterator[Candidate]:
         objective, joint = situation.objective, situation.joint

@@ -35,6 +35,8 @@ class LoadTracker:
         # of a request, as far as this router has seen
         self._mean_tokens = [0.0] * count
         self._breakers = [Breaker() for _ in self._rows]
+        # the rows of those that have failed since they last succeeded
+        self._failing: set[int] = set()
         self._not_deployed: set[int] = set()
 
     def start(self, model: str, prompt_tokens: int) -> None:
@@ -70,11 +72,15 @@ class LoadTracker:
         self.load.prompt_tokens[row] = self._own_tokens[row] + others * self._mean_tokens[row]
 
     def succeeded(self, model: str) -> None:
-        self._breakers[self._rows[model]].succeeded()
+        row = self._rows[model]
+        self._breakers[row].succeeded()
+        self._failing.discard(row)
 
     def failed(self, model: str, now_s: float, *, tenant: str = "", body: Hashable = None) -> None:
         """Book a failure of the model on a tenant's request; without a body, on one that was never seen before."""
-        self._breakers[self._rows[model]].failed(now_s, tenant, object() if body is None else body)
+        row = self._rows[model]
+        self._breakers[row].failed(now_s, tenant, object() if body is None else body)
+        self._failing.add(row)
 
     def breaker_states(self, now_s: float, tenant: str | None = None) -> dict[str, BreakerState]:
         """Whether each model may be asked, as a tenant sees it, or all of them."""
@@ -100,5 +106,4 @@ class LoadTracker:
 
     def unhealthy(self, now_s: float, tenant: str = "") -> set[int]:
         """The rows of models that do not run, or are kept from the tenant for their failures."""
-        shut = (row for row, breaker in enumerate(self._breakers) if breaker.is_shut(now_s, tenant))
-        return self._not_deployed.union(shut)
+        return self._not_deployed.union(row for row in self._failing if self._breakers[row].is_shut(now_s, tenant))

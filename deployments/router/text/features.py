@@ -19,9 +19,9 @@ SAMPLE_CHARS = 100
 # Signs that take about a token each. Vowel signs and joiners of scripts from Hebrew to Balinese are no \w either,
 # but parts of words, so their blocks are left out.
 _SIGN = r"[^\w\s\u0300-\u036f\u0590-\u1bff\u200b-\u200f\ufe00-\ufe0f]|_"
-# One match a run; its group is empty where it is a word. Letters and digits mix in ASCII words only: Chinese and
+# One match a run; its group is empty where it is words. Letters and digits mix in ASCII words only: Chinese and
 # Japanese put digits between words without a space.
-_SYMBOLS = re.compile(rf"((?:[A-Za-z]*+\d[A-Za-z\d]*+|{_SIGN})++)|[A-Za-z]++")
+_SYMBOLS = re.compile(rf"((?:[A-Za-z]*+\d[A-Za-z\d]*+|{_SIGN})++)|[A-Za-z]++(?:\s++[A-Za-z]++(?!\d))*+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,5 +90,6 @@ def _samples(texts: Sequence[str], num_chars: int) -> Sequence[str]:
 
 
 def _symbol_share(pieces: Sequence[str]) -> float:
-    num_symbols = sum(len("".join(_SYMBOLS.findall(piece))) for piece in pieces)
+    # no run goes over the end of a line
+    num_symbols = len("".join(_SYMBOLS.findall("\n".join(pieces))))
     return num_symbols / max(1, sum(map(len, pieces)))

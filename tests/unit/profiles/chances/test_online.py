@@ -146,6 +146,22 @@ def test_alarm_makes_it_learn_faster() -> None:
     assert before.high - before.low > 0.5
 
 
+@pytest.mark.parametrize("verdicts", [3, 200])
+def test_chances_read_seldom_are_those_read_after_every_verdict(verdicts: int) -> None:
+    rng = np.random.default_rng(1)
+    often, seldom = learner(), learner()
+    for found in (often, seldom):
+        found.table(task="default", language="de")
+    for _ in range(verdicts):
+        model, bucket, correct = str(rng.choice(MODELS)), int(rng.integers(2)), bool(rng.random() < 0.5)
+        for found in (often, seldom):
+            found.observe(model, Cell("default", "en", bucket), correct=correct)
+        often.table(task="default", language="de")
+    read = seldom.table(task="default", language="de")
+    assert np.array_equal(read, often.table(task="default", language="de"))
+    assert np.array_equal(read, seldom.tables(MODELS, task="default", language="de").probability)
+
+
 def test_draws_spread_as_far_as_is_believed() -> None:
     found = learner()
     rng = np.random.default_rng(1)

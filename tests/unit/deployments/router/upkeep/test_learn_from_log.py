@@ -59,7 +59,7 @@ class Replica:
     def state(self) -> object:
         """All that was learned of what is asked here, with intervals and the evidence of drift."""
         estimates = [self.learner.estimate(m, Cell("default", "en", b)) for m in MODELS for b in (0, 1)]
-        return estimates, {alarm: (t.evidence, t.is_alarmed) for alarm, t in self.learner.drift.sums.items()}
+        return estimates, self.learner.drift
 
 
 def verdicts(count: int, seed: int) -> list[LoggedAttempt]:
