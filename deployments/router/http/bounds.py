@@ -15,7 +15,7 @@ from deployments.contract.errors import ClientError
 # Objects with a key in `messages`: the messages, their parts, the calls of tools.
 MAX_OBJECTS = 16_384
 # Long texts may stand in these; they are bounded by the body alone.
-_LONG = frozenset({"messages", "prompt", "suffix", "documents"})
+_LONG = frozenset({"messages", "prompt", "suffix", "documents", "input", "instructions", "system"})
 MAX_FIELD_BYTES = 64 * 1024
 # `laar`: the values of a check have 65,536 characters; the others: what an engine may compile into a grammar.
 MAX_BYTES = {

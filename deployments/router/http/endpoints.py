@@ -19,6 +19,8 @@ from deployments.router.attempt.runner import Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt
 from deployments.router.choice.routing import Routing
+from deployments.router.dialects.dialects import DIALECTS
+from deployments.router.dialects.exchange import Exchange
 from deployments.router.http import sse
 from deployments.router.http.admission import Offer, admit, refuse_unknown_model
 from deployments.router.http.answers import (
@@ -61,7 +63,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Endpoints:
-    """Chat, completions, models, `/v1/laar/explain` and `/v1/laar/feedback`."""
+    """Chat, completions, the other dialects, models, `/v1/laar/explain` and `/v1/laar/feedback`."""
 
     def __init__(
         self,
@@ -91,6 +93,10 @@ class Endpoints:
             routes=[
                 Route("/v1/chat/completions", self._endpoint(Endpoint.CHAT), methods=["POST"]),
                 Route("/v1/completions", self._endpoint(Endpoint.COMPLETIONS), methods=["POST"]),
+                *(
+                    Route(path, self._endpoint(Endpoint.CHAT, dialect.open), methods=["POST"])
+                    for path, dialect in DIALECTS.items()
+                ),
                 Route("/v1/models", self._list_models),
                 Route("/v1/models/", self._list_models),
                 Route("/v1/models/{model:path}", self._show_model),
@@ -117,7 +123,7 @@ class Endpoints:
 
     # -- endpoints ----------------------------------------------------------------------------------------
 
-    def _endpoint(self, endpoint: Endpoint) -> Handler:
+    def _endpoint(self, endpoint: Endpoint, open_: Callable[[bytes], Exchange] = Exchange) -> Handler:
         async def handle(http: Request) -> Response:
             arrived_s = self._clock()
             async with AsyncExitStack() as guard:
@@ -125,7 +131,8 @@ class Endpoints:
                 tenant = self._tenant(http, Role.ASK)
                 if self._log is not None:
                     self._log.refuse_if_full()
-                request = admit(await self._body(http, tenant), endpoint, self._offer, tenant)
+                exchange = open_(await self._body(http, tenant))
+                request = admit(exchange.body, endpoint, self._offer, tenant)
                 request = with_retry_header(request, http.headers.get(RETRY_HEADER))
                 quota = await guard.enter_async_context(self._gate.entered(tenant, request.num_sequences))
                 served = end.served = self._runner.open(
@@ -137,30 +144,30 @@ class Endpoints:
                 guard.callback(self._charge, quota, end)
                 try:
                     if not request.stream:
-                        return await self._answer(served, end)
+                        return await self._answer(served, end, exchange)
                     send = self._hold if request.wants_verification else self._pass
-                    return await send(served, end, guard)
+                    return await send(served, end, guard, exchange)
                 except LaarError:
                     name_request(http, served.told_id)
                     raise
 
         return handle
 
-    async def _answer(self, served: ServedRequest, end: Ending) -> Response:
+    async def _answer(self, served: ServedRequest, end: Ending, exchange: Exchange) -> Response:
         answer = await self._runner.answer(served)
         reply, now_s = _reply_in(answer), self._clock()
-        body = sse.json_with_laar(reply.body, laar_json(served, now_s), served.told_id)
+        body = exchange.answer(sse.json_with_laar(reply.body, laar_json(served, now_s), served.told_id))
         end.meter.add(now_s - served.arrived_s, reply.output_tokens or 0)
         end.meter.is_complete = True
         return Response(body, media_type=JSON, headers=answer_headers(served, answer, now_s))
 
-    async def _hold(self, served: ServedRequest, end: Ending, guard: AsyncExitStack) -> Response:
+    async def _hold(self, served: ServedRequest, end: Ending, guard: AsyncExitStack, exchange: Exchange) -> Response:
         """A stream whose tokens wait for the verdict; what fails within the first wait still gets its status."""
         task = await guard.enter_async_context(_running(self._runner.answer(served)))
         await asyncio.wait((task,), timeout=self._keep_alive_s)
         if task.done():
             await task
-        return self._stream(self._held(served, task), served, end, guard, start_headers(served))
+        return self._stream(self._held(served, task), served, end, guard, exchange, start_headers(served))
 
     async def _held(self, served: ServedRequest, task: "asyncio.Task[Attempt]") -> AsyncGenerator[Chunk, None]:
         """Comments while attempts run and are verified, then the chunks of the answer."""
@@ -172,13 +179,12 @@ class Endpoints:
         for chunk in _reply_in(answer).chunks:
             yield sse.with_laar(chunk, laar)
 
-    async def _pass(self, served: ServedRequest, end: Ending, guard: AsyncExitStack) -> Response:
+    async def _pass(self, served: ServedRequest, end: Ending, guard: AsyncExitStack, exchange: Exchange) -> Response:
         """Tokens straight through."""
         model, chunks = await self._runner.pass_through(served)
         guard.push_async_callback(chunks.aclose)
-        return self._stream(
-            chunks, served, end, guard, start_headers(served) | model_header(model) | tried_header(served.tried)
-        )
+        headers = start_headers(served) | model_header(model) | tried_header(served.tried)
+        return self._stream(chunks, served, end, guard, exchange, headers)
 
     def _stream(
         self,
@@ -186,6 +192,7 @@ class Endpoints:
         served: ServedRequest,
         end: Ending,
         guard: AsyncExitStack,
+        exchange: Exchange,
         headers: dict[str, str],
     ) -> Response:
         told = with_late_errors(chunks, end)
@@ -194,7 +201,7 @@ class Endpoints:
             end,
             guard.pop_all(),
             headers,
-            told_id=lambda: served.told_id,
+            told=lambda events: exchange.events(sse.with_id(events, served.told_id)),
             since_arrival_s=lambda: self._clock() - served.arrived_s,
         )
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -26,6 +26,7 @@ from deployments.contract.errors import (
 )
 from deployments.contract.reply import Chunk
 from deployments.router.attempt.served_request import ServedRequest
+from deployments.router.dialects.dialects import DIALECTS, in_dialect
 from deployments.router.http import sse
 from deployments.router.http.request import MAX_SHOWN_CHARS, request_id_in
 from profiles.measures.goodput import Meter
@@ -35,6 +36,7 @@ logger = logging.getLogger("ray.serve")
 JSON = "application/json"
 _SSE = "text/event-stream"
 CLIENT_LEFT = 499
+SERVED = ", ".join(("/v1/chat/completions", "/v1/completions", *DIALECTS))
 
 
 @dataclass(slots=True)
@@ -60,12 +62,13 @@ class GuardedStream(StreamingResponse):
         guard: AsyncExitStack,
         headers: dict[str, str],
         *,
-        told_id: Callable[[], str],
+        told: Callable[[bytes], bytes],
         since_arrival_s: Callable[[], float],
     ) -> None:
+        """`told` makes of a chunk's events those that the client reads."""
         super().__init__(self._watched(chunks), media_type=_SSE, headers=headers)
         self._guard, self._end, self._is_complete = guard, end, False
-        self._told_id, self._since_arrival_s = told_id, since_arrival_s
+        self._told, self._since_arrival_s = told, since_arrival_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._guard:
@@ -77,7 +80,8 @@ class GuardedStream(StreamingResponse):
     async def _watched(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes, None]:
         async with aclosing(chunks):
             async for chunk in chunks:
-                yield sse.with_id(chunk.events, self._told_id())
+                if events := self._told(chunk.events):
+                    yield events
                 self._sent(chunk)
 
     def _sent(self, chunk: Chunk) -> None:
@@ -172,20 +176,25 @@ def id_header(http: Request) -> dict[str, str]:
     return {"x-laar-request-id": request_id_of(http)}
 
 
+def _error(http: Request, body: bytes, status: int, headers: Mapping[str, str]) -> Response:
+    """The answer that an OpenAI error becomes in the API that was asked."""
+    told = in_dialect(http.url.path, body, status, request_id_of(http))
+    return Response(told, status, {**headers, **id_header(http)}, JSON)
+
+
 def _laar_error(http: Request, error: Exception) -> Response:
     assert isinstance(error, LaarError)
-    return Response(error.body(), status_of(error), error.headers | id_header(http), JSON)
+    return _error(http, error.body(), status_of(error), error.headers)
 
 
 def _http_error(http: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    headers = dict(error.headers or {}) | id_header(http)
     told = error.detail
     if told == HTTPStatus.NOT_FOUND.phrase:
         path = http.url.path[:MAX_SHOWN_CHARS]
-        told = f"{path}: laar has no such endpoint; it serves /v1/chat/completions, /v1/completions and /v1/models"
-    return Response(error_body(told, code=code), error.status_code, headers, JSON)
+        told = f"{path}: laar has no such endpoint; it serves {SERVED} and /v1/models"
+    return _error(http, error_body(told, code=code), error.status_code, error.headers or {})
 
 
 def _client_gone(_http: Request, _error: Exception) -> Response:
@@ -194,8 +203,7 @@ def _client_gone(_http: Request, _error: Exception) -> Response:
 
 def _internal_error(http: Request, error: Exception) -> Response:
     logger.error("request failed", exc_info=error)
-    body = error_body("internal error", type_="server_error", code="internal_error")
-    return Response(body, 500, id_header(http), JSON)
+    return _error(http, error_body("internal error", type_="server_error", code="internal_error"), 500, {})
 
 
 def cors(origins: Sequence[str]) -> list[Middleware]:

@@ -215,17 +215,27 @@ class RoutedRequest:
 
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_KNOWN_FIELDS = sorted(
-    frozenset().union({"laar"}, *OPEN_FIELDS.values(), IGNORED_FIELDS, REFUSED_FIELDS.keys(), CLOSED_FIELDS)
-)
-# stops at the first field that it does not know, where a dict would take all of them
-_BODY = msgspec.json.Decoder(
-    msgspec.defstruct(
-        "_Body",
-        [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in _KNOWN_FIELDS],
-        forbid_unknown_fields=True,
-    )
-)
+_NOT_HONOURED = "is unknown, or asks for what laar has not"
+
+
+class Fields:
+    """Reads a body as its fields, each as it came; the first one that is not among the known ones ends the reading.
+
+    A dict would take all of them.
+    """
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._names = sorted(known)
+        fields = [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in self._names]
+        self._decoder = msgspec.json.Decoder(msgspec.defstruct("_Body", fields, forbid_unknown_fields=True))
+
+    def read(self, body: bytes) -> dict[str, msgspec.Raw]:
+        found = decode(self._decoder, body)
+        values = ((name, getattr(found, name)) for name in self._names)
+        return {name: raw for name, raw in values if raw is not msgspec.UNSET}
+
+
+_BODY = Fields({"laar"}.union(*OPEN_FIELDS.values(), IGNORED_FIELDS, REFUSED_FIELDS, CLOSED_FIELDS))
 _SCALARS = msgspec.json.Decoder(_Scalars)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _ANY = msgspec.json.Decoder(Any)
@@ -251,7 +261,7 @@ def parse_request(
     """
     if len(body) > limits.max_body_bytes:
         raise BodyTooLargeError(f"body: {len(body)} bytes; at most {limits.max_body_bytes} are allowed", param="body")
-    fields = _fields(body)
+    fields = _BODY.read(body)
     refuse_large_fields(fields)
     unsent = _unsent_fields(fields)
     if unsent:
@@ -259,7 +269,7 @@ def parse_request(
         body = msgspec.json.encode(fields)
     _refuse_fields(fields, OPEN_FIELDS[endpoint])
     steering = {name: fields[name] for name in _Scalars.__struct_fields__ if name in fields}
-    scalars = _decode(_SCALARS, msgspec.json.encode(steering))
+    scalars = decode(_SCALARS, msgspec.json.encode(steering))
     _refuse_no_tokens(scalars, endpoint)
     _refuse_expensive(scalars, limits)
     options = parse_options(fields.get("laar"))
@@ -337,7 +347,7 @@ def _with_check(
 
 def _asked(texts: Sequence[str], fields: dict[str, msgspec.Raw]) -> Asked:
     """What a request says of the answer that it wants."""
-    said: dict[str, Any] = {name: _decode(_ANY, fields[name], name) for name in _SAYS_OF_ANSWER if name in fields}
+    said: dict[str, Any] = {name: decode(_ANY, fields[name], name) for name in _SAYS_OF_ANSWER if name in fields}
     return Asked(
         prompt="\n".join(texts),
         response_format=said.get("response_format"),
@@ -348,7 +358,7 @@ def _asked(texts: Sequence[str], fields: dict[str, msgspec.Raw]) -> Asked:
 
 def endpoint_of(body: bytes) -> Endpoint:
     """The endpoint that a body was meant for, by what it is a prompt in."""
-    fields = _fields(body)
+    fields = _BODY.read(body)
     if not fields.keys() & {"messages", "prompt"}:
         raise ClientError("messages: this field is needed, or `prompt` for a completion", param="messages")
     return Endpoint.CHAT if "messages" in fields else Endpoint.COMPLETIONS
@@ -388,28 +398,23 @@ def _keys(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw]:
 
 def parse_feedback(body: bytes) -> Feedback:
     """Decode a body; raise a ClientError with status 400 that names the field at fault."""
-    _decode(_FIELDS, body)
+    decode(_FIELDS, body)
     try:
         return Feedback.model_validate_json(body)
     except ValidationError as error:
         raise _client_error(error, prefix="", known=Feedback.model_fields) from None
 
 
-def _fields(body: bytes) -> dict[str, msgspec.Raw]:
-    """The fields of a body, each as it came."""
-    found = _decode(_BODY, body)
-    values = ((name, getattr(found, name)) for name in _KNOWN_FIELDS)
-    return {name: raw for name, raw in values if raw is not msgspec.UNSET}
-
-
-def _decode(decoder: "msgspec.json.Decoder[_T]", data: bytes | msgspec.Raw, field: str = "") -> _T:
+def decode(decoder: "msgspec.json.Decoder[_T]", data: bytes | msgspec.Raw, field: str = "") -> _T:
+    """What `data` holds, which stands in `field`; a ClientError names the place in it that is wrong."""
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
+        place = (field + path.rstrip("`")).lstrip(".")
         if message.startswith(_UNKNOWN):
-            raise _unknown_field(message.removeprefix(_UNKNOWN)[1:-1]) from None
-        name = (field + path.rstrip("`")).lstrip(".") or "body"
+            raise _unknown_field(message.removeprefix(_UNKNOWN)[1:-1], place) from None
+        name = place or "body"
         if "missing required field" in message:
             name = ".".join(filter(None, (name.removeprefix("body"), message.split("`")[1])))
         raise ClientError(f"{name}: {message}", param=name) from None
@@ -423,16 +428,19 @@ def _unsent_fields(fields: dict[str, msgspec.Raw]) -> dict[str, bool]:
     """The fields that change nothing in an answer, and of each whether it says anything at all."""
     unsent: dict[str, bool] = {}
     for name in fields.keys() & (IGNORED_FIELDS | REFUSED_FIELDS.keys()):
-        value = _decode(_ANY, fields[name], name)
+        value = decode(_ANY, fields[name], name)
         if name in REFUSED_FIELDS:
-            neutral, instead = REFUSED_FIELDS[name]
-            if value is not None and value != neutral:
-                only = "" if neutral is None else f"; {msgspec.json.encode(neutral).decode()} alone is taken"
-                raise UnknownFieldError(
-                    f"{name}: laar has nothing that honours this field: {instead}{only}", param=name
-                )
+            refuse_if_asked(name, value, REFUSED_FIELDS)
         unsent[name] = value is not None
     return dict(sorted(unsent.items()))
+
+
+def refuse_if_asked(name: str, value: object, refused: Mapping[str, tuple[object, str]]) -> None:
+    """Raise a ClientError for a field that asks for what laar has not: any value but null and the neutral one."""
+    neutral, instead = refused[name]
+    if value is not None and value != neutral:
+        only = "" if neutral is None else f"; {msgspec.json.encode(neutral).decode()} alone is taken"
+        raise UnknownFieldError(f"{name}: laar has nothing that honours this field: {instead}{only}", param=name)
 
 
 def _refuse_no_tokens(scalars: _Scalars, endpoint: Endpoint) -> None:
@@ -448,10 +456,13 @@ def _refuse_fields(fields: dict[str, msgspec.Raw], open_: Collection[str]) -> No
             raise _unknown_field(name)
 
 
-def _unknown_field(name: str) -> UnknownFieldError:
-    shown = name[:MAX_SHOWN_CHARS]
-    is_closed = name in CLOSED_FIELDS
-    what = "is not open to callers" if is_closed else "is unknown; laar takes the fields that vLLM takes"
+def _unknown_field(name: str, place: str = "") -> UnknownFieldError:
+    shown = ".".join(filter(None, (place, name[:MAX_SHOWN_CHARS])))
+    if place:
+        what = _NOT_HONOURED
+    else:
+        is_closed = name in CLOSED_FIELDS
+        what = "is not open to callers" if is_closed else "is unknown; laar takes the fields that vLLM takes"
     return UnknownFieldError(f"{shown}: this field {what}", param=shown)
 
 
@@ -518,7 +529,7 @@ def _read_chat(fields: dict[str, msgspec.Raw], _model: str) -> _Prompt:
     if raw is None:
         raise ClientError("messages: a chat request needs this field", param="messages")
     refuse_many_objects(raw, "messages")
-    messages = _decode(_MESSAGES, raw, "messages")
+    messages = decode(_MESSAGES, raw, "messages")
     if not 0 < len(messages) <= MAX_MESSAGES:
         raise ClientError(f"messages: {len(messages)} given; 1 to {MAX_MESSAGES} are allowed", param="messages")
     texts: list[str] = []
@@ -552,7 +563,7 @@ def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> _Prompt:
         raise ClientError("prompt: a completion request needs this field", param="prompt")
     data = bytes(raw)
     if data[:1] != b"[":
-        text = _decode(_TEXT, raw, "prompt")
+        text = decode(_TEXT, raw, "prompt")
         if not text:
             raise ClientError("prompt: it is empty", param="prompt")
         return _Prompt(texts=(text,), user_texts=(text,))
@@ -567,7 +578,7 @@ def _read_completion(fields: dict[str, msgspec.Raw], model: str) -> _Prompt:
         return _Prompt(texts=(), user_texts=(), other_tokens=ids, num_prompts=max(1, data.count(b"[") - 1))
     if (most := most_texts(raw)) > MAX_OBJECTS:
         raise ClientError(f"prompt: {most} texts; at most {MAX_OBJECTS} are allowed", param="prompt")
-    found = _decode(_TEXTS, raw, "prompt")
+    found = decode(_TEXTS, raw, "prompt")
     texts = tuple(found)
     return _Prompt(texts=texts, user_texts=texts, num_prompts=len(texts))
 

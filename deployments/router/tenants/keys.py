@@ -109,7 +109,9 @@ class ApiKeys:
         """
         if self._is_open:
             return ANYBODY
-        scheme, _, key = headers.get("authorization", "").partition(" ")
+        # Anthropic's clients send a key without a scheme
+        given = headers.get("authorization") or f"Bearer {headers.get('x-api-key', '')}"
+        scheme, _, key = given.partition(" ")
         grant = self._grant_of(key.strip()) if len(key) <= MAX_KEY_CHARS else None
         if scheme.lower() != "bearer" or grant is None or grant.is_revoked:
             raise AuthenticationError("Authorization: a valid API key is needed, as 'Bearer <key>'")

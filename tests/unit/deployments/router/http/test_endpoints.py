@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from deployments.contract.reply import Reply
 from deployments.contract.secret import Secrets
 from deployments.router.http.admission import Offer
 from deployments.router.http.endpoints import Endpoints
@@ -118,6 +119,34 @@ async def test_every_refusal_has_its_status_and_openais_shape(
         assert response.json()["error"]["code"] == code
         assert set(response.json()["error"]) == {"message", "type", "param", "code"}
     assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "answered"),
+    [
+        pytest.param("/v1/responses", {"input": "Hi"}, lambda told: told["output"][0]["content"][0], id="responses"),
+        pytest.param("/v1/messages", {"max_tokens": 9}, lambda told: told["content"][0], id="messages"),
+    ],
+)
+@pytest.mark.parametrize("verify", [{}, {"verify": {"type": "contains", "value": "fine"}}], ids=["plain", "verified"])
+async def test_other_dialects_are_routed_and_verified_as_chat_is(
+    path: str, asked: dict[str, Any], answered: Callable[[Any], Any], verify: dict[str, Any]
+) -> None:
+    body = {"choices": [{"message": {"content": "fine"}, "finish_reason": "stop"}]}
+    service = Service(a=lambda: Reply(200, json.dumps(body).encode(), text="fine"))
+    messages = {} if path == "/v1/responses" else {"messages": [{"role": "user", "content": "Hi"}]}
+    headers = {"x-api-key": "key-a"} if path == "/v1/messages" else {"authorization": "Bearer key-a"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://laar") as client:
+        fields = {"model": "auto", "temperature": 0, "laar": verify, **messages, **asked}
+        answer = await client.post(path, headers=headers, json=fields)
+        unknown = await client.post(path, headers=headers, json=fields | {"prompt_embeds": 1})
+        refused = await client.post(path, json=fields)
+    assert answer.status_code == 200, answer.text
+    assert answered(answer.json())["text"] == "fine"
+    assert answer.json()["laar"]["verified"] is (True if verify else None)
+    assert (unknown.status_code, "prompt_embeds" in unknown.json()["error"]["message"]) == (400, True)
+    assert (refused.status_code, refused.json()["error"]["type"]) == (401, "authentication_error")
+    assert (refused.json().get("type") == "error") == (path == "/v1/messages")
 
 
 async def test_an_endpoint_that_is_not_served_is_named_with_those_that_are() -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deployments.contract.errors import ClientError
+from deployments.router.dialects.dialects import DIALECTS
 from deployments.router.http.admission import Offer, admit
 from deployments.router.http.fields import CLOSED_FIELDS, IGNORED_FIELDS, OPEN_FIELDS, REFUSED_FIELDS
 from deployments.router.http.request import Endpoint, LaarOptions, parse_feedback
@@ -39,9 +40,12 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-NAMES = sorted(
-    OPEN_FIELDS["chat"] | OPEN_FIELDS["completions"] | IGNORED_FIELDS | REFUSED_FIELDS.keys() | CLOSED_FIELDS
-)
+NAMES: list[str] = sorted(frozenset().union(*OPEN_FIELDS.values(), IGNORED_FIELDS, REFUSED_FIELDS, CLOSED_FIELDS))
+# of the other dialects
+OWN_NAMES = {
+    "/v1/responses": ["instructions", "max_output_tokens", "reasoning", "text", "tools", "tool_choice", "include"],
+    "/v1/messages": ["system", "tools", "tool_choice", "thinking", "output_config", "stop_sequences", "metadata"],
+}
 PARTS = st.lists(
     st.one_of(
         st.fixed_dictionaries({"type": st.just("text"), "text": SCALARS}),
@@ -66,9 +70,13 @@ def refusal_of(read: Callable[[], object]) -> ClientError | None:
     return None
 
 
-def judged(body: dict[str, Any], endpoint: Endpoint) -> None:
-    """Taken, or refused in OpenAI's shape."""
-    refusal = refusal_of(lambda: admit(json.dumps(body).encode("utf-8", "surrogatepass"), endpoint, OFFER))
+def judged(body: dict[str, Any], endpoint: str) -> None:
+    """Taken, or refused in OpenAI's shape. An endpoint with a path is one of the other dialects."""
+    data = json.dumps(body).encode("utf-8", "surrogatepass")
+    if endpoint in DIALECTS:
+        refusal = refusal_of(lambda: admit(DIALECTS[endpoint].open(data).body, Endpoint.CHAT, OFFER))
+    else:
+        refusal = refusal_of(lambda: admit(data, Endpoint(endpoint), OFFER))
     if refusal is not None:
         assert 400 <= refusal.http_status < 500
         assert set(json.loads(refusal.body())["error"]) == {"message", "type", "param", "code"}
@@ -88,6 +96,14 @@ def test_fields_are_taken_or_refused(
 ) -> None:
     prompt = "messages" if endpoint is Endpoint.CHAT else "prompt"
     judged(fields | model | {prompt: messages, "laar": laar}, endpoint)
+
+
+@FUZZ
+@given(st.data(), st.sampled_from(list(DIALECTS)), MESSAGES | VALUES)
+def test_other_dialects_are_taken_or_refused(data: st.DataObject, path: str, messages: Any) -> None:
+    fields = data.draw(st.dictionaries(st.sampled_from(OWN_NAMES[path]), VALUES, max_size=3))
+    needed = {"input": messages} if path == "/v1/responses" else {"messages": messages, "max_tokens": 9}
+    judged({"model": "auto", **needed, **fields}, path)
 
 
 @FUZZ

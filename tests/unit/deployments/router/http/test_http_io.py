@@ -61,9 +61,18 @@ async def pieces(*parts: Chunk) -> AsyncGenerator[Chunk, None]:
         yield part
 
 
+def named(events: bytes) -> bytes:
+    return sse.with_id(events, "laar-1")
+
+
 async def send(client: Client, end: Ending, *parts: Chunk) -> None:
     stream = GuardedStream(
-        pieces(*parts), end, AsyncExitStack(), {}, told_id=lambda: "laar-1", since_arrival_s=lambda: client.now_s
+        pieces(*parts),
+        end,
+        AsyncExitStack(),
+        {},
+        told=named,
+        since_arrival_s=lambda: client.now_s,
     )
     await stream({"type": "http", "asgi": {"spec_version": "2.4"}}, client.receive, client.send)
 
@@ -124,7 +133,7 @@ async def delivered(end: Ending, *found: Chunk | LaarError, is_client_gone: bool
         end,
         AsyncExitStack(),
         {},
-        told_id=lambda: "laar-1",
+        told=named,
         since_arrival_s=lambda: 0.0,
     )
     await stream(SCOPE, receive, send)

@@ -1,0 +1,60 @@
+"""Builds the messages of a chat request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deployments.router.dialects.exchange import NULL
+
+
+def text_part(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def image_part(url: str, detail: str | None = None) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url} | ({} if detail is None else {"detail": detail})}
+
+
+def function_tool(name: str, description: str | None, parameters: Any, strict: bool | None) -> dict[str, Any]:
+    told = {"name": name, "description": description, "parameters": parameters, "strict": strict}
+    return {"type": "function", "function": {key: value for key, value in told.items() if _is_said(value)}}
+
+
+def json_schema(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A response format of an answer by this schema."""
+    return {"type": "json_schema", "json_schema": {key: value for key, value in fields.items() if _is_said(value)}}
+
+
+def _is_said(value: object) -> bool:
+    return value is not None and value != NULL
+
+
+class Messages:
+    """The messages so far. What an assistant thought, said and called in a row is one message of chat."""
+
+    def __init__(self) -> None:
+        self.all: list[dict[str, Any]] = []
+
+    def add(self, role: str, content: Any, **more: Any) -> None:
+        self.all.append({"role": role, "content": content, **more})
+
+    def thought(self, text: str) -> None:
+        self._assistant("reasoning", "content", "tool_calls")["reasoning"] = text
+
+    def said(self, text: str) -> None:
+        self._assistant("content", "tool_calls")["content"] = text
+
+    def called(self, id_: str, name: str, arguments: str) -> None:
+        call = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+        self._assistant().setdefault("tool_calls", []).append(call)
+
+    def answered(self, id_: str, content: Any) -> None:
+        """A tool has answered a call."""
+        self.add("tool", content, tool_call_id=id_)
+
+    def _assistant(self, *taken: str) -> dict[str, Any]:
+        """The assistant's last message, or a new one where it has any of these keys already."""
+        last = self.all[-1] if self.all else {}
+        if last.get("role") != "assistant" or not last.keys().isdisjoint(taken):
+            last = {"role": "assistant"}
+            self.all.append(last)
+        return last

@@ -1,0 +1,269 @@
+"""One request and its answer in a client's own API, translated to OpenAI's chat and back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from deployments.contract.errors import UnknownFieldError
+
+NULL = msgspec.Raw(b"null")
+
+
+class Passage(StrEnum):
+    """What a text of an answer is."""
+
+    REASONING = "reasoning"
+    TEXT = "text"
+    REFUSAL = "refusal"
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _TextPart(msgspec.Struct):
+    text: str | None = None
+
+
+class _Said(msgspec.Struct):
+    content: str | list[str | _TextPart] | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_Call] | None = None
+
+    @property
+    def parts(self) -> list[tuple[Passage, str]]:
+        parts = self.content if isinstance(self.content, list) else [self.content or ""]
+        text = "".join(part if isinstance(part, str) else part.text or "" for part in parts)
+        found = [
+            (Passage.REASONING, self.reasoning or self.reasoning_content or ""),
+            (Passage.TEXT, text),
+            (Passage.REFUSAL, self.refusal or ""),
+        ]
+        return [(part, said) for part, said in found if said]
+
+
+class _Choice(msgspec.Struct):
+    message: _Said | None = None
+    delta: _Said | None = None
+    finish_reason: str | None = None
+    stop_reason: Any = None
+
+
+class _Answer(msgspec.Struct):
+    """A whole answer of OpenAI's chat, or a chunk of one."""
+
+    id: str = ""
+    created: int = 0
+    model: str = ""
+    choices: list[_Choice] = []
+    usage: dict[str, Any] | None = None
+    laar: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class ToldCall:
+    """A tool call, as far as it has been told."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What the chunks of an answer have said so far, besides its texts."""
+
+    id: str = ""
+    created: int = 0
+    model: str = ""
+    finish_reason: str = "stop"
+    stop_reason: Any = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    laar: dict[str, Any] | None = None
+    calls: dict[int, ToldCall] = field(default_factory=dict)
+
+    def detail(self, tokens: str, name: str) -> int:
+        """A count of the usage's details; 0 where the engine does not tell it."""
+        return int((self.usage.get(tokens) or {}).get(name) or 0)
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+class Exchange:
+    """A request and its answer, whole or as a stream, as they stand in OpenAI's chat or completions."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def answer(self, body: bytes) -> bytes:
+        """The whole answer as the client reads it."""
+        return body
+
+    def events(self, events: bytes) -> bytes:
+        """Some whole events of a stream as the client reads them."""
+        return events
+
+
+class Translation(Exchange, ABC):
+    """A request of another API, as the chat request that asks for the same, and its answer in that API's words.
+
+    An answer is a row of parts, one after the other, and then its tool calls, which are told when they are whole: no
+    API but OpenAI's chat can tell parts of several calls by turns. `ignored` are fields that change nothing.
+    """
+
+    def __init__(self, body: bytes, ignored: tuple[str, ...] = ()) -> None:
+        super().__init__(body)
+        self._ignored = ignored
+        self._told = _Heard()
+        self._part: Passage | None = None
+        self._pieces: list[str] = []
+        self._has_begun = self._has_ended = False
+
+    def answer(self, body: bytes) -> bytes:
+        heard = _ANSWER.decode(body)
+        self._note(heard)
+        self._spoken(heard)
+        self._finish()
+        return msgspec.json.encode(self._whole())
+
+    def events(self, events: bytes) -> bytes:
+        told: list[bytes] = []
+        for event in filter(None, events.split(b"\n\n")):
+            if event.startswith(b":"):
+                told.append(event + b"\n\n")
+            data = b"".join(line[5:] for line in event.split(b"\n") if line.startswith(b"data:")).strip()
+            if data:
+                told += map(_event, self._heard(data))
+        return b"".join(told)
+
+    def _heard(self, data: bytes) -> list[dict[str, Any]]:
+        if self._has_ended:
+            return []
+        if data == b"[DONE]":
+            return [*self._begin(), *self._finish(), *self._end()]
+        heard = _ANSWER.decode(data)
+        if heard.error is not None:
+            self._has_ended = True
+            return [*self._begin(), *self._failure(heard.error)]
+        self._note(heard)
+        return [*self._begin(), *self._spoken(heard)]
+
+    def _begin(self) -> list[dict[str, Any]]:
+        begins, self._has_begun = not self._has_begun, True
+        return self._beginning() if begins else []
+
+    def _note(self, heard: _Answer) -> None:
+        """Keep what is said beside the answer itself."""
+        told = self._told
+        told.id, told.model = told.id or heard.id, told.model or heard.model
+        told.created = told.created or heard.created
+        told.usage = heard.usage or told.usage
+        if heard.laar is not None:
+            told.laar = heard.laar
+            if ignored := sorted({*heard.laar.get("ignored", ()), *self._ignored}):
+                told.laar["ignored"] = ignored
+        for choice in heard.choices[:1]:
+            told.finish_reason = choice.finish_reason or told.finish_reason
+            told.stop_reason = choice.stop_reason or told.stop_reason
+
+    def _spoken(self, heard: _Answer) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        for choice in heard.choices[:1]:
+            said = choice.delta or choice.message or _Said()
+            for part, text in said.parts:
+                events += self._say(part, text)
+            for index, call in enumerate(said.tool_calls or ()):
+                known = self._told.calls.setdefault(index if call.index is None else call.index, ToldCall())
+                function = call.function or _Function()
+                known.id = known.id or call.id or ""
+                known.name += function.name or ""
+                known.arguments += function.arguments or ""
+        return events
+
+    def _say(self, part: Passage, text: str) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        if part is not self._part:
+            events += [*self._close(), *self._opened(part)]
+            self._part = part
+        self._pieces.append(text)
+        return [*events, self._piece(part, text)]
+
+    def _close(self) -> list[dict[str, Any]]:
+        part, text = self._part, "".join(self._pieces)
+        self._part, self._pieces = None, []
+        return [] if part is None else self._closed(part, text)
+
+    def _finish(self) -> list[dict[str, Any]]:
+        events = self._close()
+        for index in sorted(self._told.calls):
+            events += self._called(self._told.calls[index])
+        self._has_ended = True
+        return events
+
+    @abstractmethod
+    def _opened(self, part: Passage) -> list[dict[str, Any]]:
+        """The events before the first piece of a part."""
+
+    @abstractmethod
+    def _piece(self, part: Passage, text: str) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def _closed(self, part: Passage, text: str) -> list[dict[str, Any]]:
+        """The part is whole: keep it for the answer, and tell its end."""
+
+    @abstractmethod
+    def _called(self, call: ToldCall) -> list[dict[str, Any]]: ...
+
+    @abstractmethod
+    def _beginning(self) -> list[dict[str, Any]]: ...
+
+    @abstractmethod
+    def _end(self) -> list[dict[str, Any]]: ...
+
+    @abstractmethod
+    def _failure(self, error: Mapping[str, Any]) -> list[dict[str, Any]]: ...
+
+    @abstractmethod
+    def _whole(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """An API that laar speaks: how its requests are read, and how it tells an error.
+
+    `refusal` makes the error's body of an OpenAI error, its status and the request's id.
+    """
+
+    open: Callable[[bytes], Exchange]
+    refusal: Callable[[Mapping[str, Any], int, str], dict[str, Any]]
+
+
+def renamed(error: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """An OpenAI error that names the client's field, by the name of the chat field that was made of it."""
+    param, message = error.get("param"), str(error.get("message", ""))
+    # the chat request has no unknown field, so that is the client's own
+    for name, own in names.items() if error.get("code") != UnknownFieldError.code else ():
+        if param == name or str(param).startswith((name + ".", name + "[")):
+            message = own + message.removeprefix(str(param)) if message.startswith(str(param)) else message
+            param = own
+            break
+    return {**error, "param": param, "message": message}
+
+
+def _event(fields: Mapping[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (fields["type"].encode(), msgspec.json.encode(fields))
