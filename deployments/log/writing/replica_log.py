@@ -5,6 +5,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,6 +44,8 @@ class ReplicaLog:
         )
         self._keys: OrderedDict[str, str] = OrderedDict()
         self._num_lookups = 0
+        # of its own: a database that says nothing for long must not keep the router from all else that needs a thread
+        self._threads = ThreadPoolExecutor(MAX_LOOKUPS, thread_name_prefix="laar-log-lookup")
         self._flusher.start()
 
     def check_health(self) -> None:
@@ -95,6 +98,7 @@ class ReplicaLog:
         return LogHistory(self._store, replay_days=replay_days)
 
     def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._flusher.close(CLOSE_TIMEOUT_S)
 
     def _append(self, record: LogRecord) -> None:
@@ -119,10 +123,11 @@ class ReplicaLog:
             self._num_lookups -= 1
 
     async def _look_up(self, request_id: str) -> str | None:
+        loop = asyncio.get_running_loop()
         for number in range(NUM_LOOKUPS):
             if number:
                 await asyncio.sleep(self._settings.flush_period_s)
-            found = await asyncio.to_thread(self._store.key_hash_of, request_id)
+            found = await loop.run_in_executor(self._threads, self._store.key_hash_of, request_id)
             if found is not None:
                 return found
         return None

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import multiprocessing
 import os
@@ -106,6 +107,26 @@ def test_current_file_grows_while_an_earlier_one_waits(journals: Journals) -> No
     assert len(journal.waiting()) == 1
     journal.append(b"two")
     assert len(journal.waiting()) == 1
+
+
+def test_full_disk_is_emptied_though_it_takes_no_new_file(journals: Journals, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = journals.open()
+    journal.append(b"one")
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(module, "_take", no_room)
+    (segment,) = journal.waiting()
+    assert segment.read() == b"one"
+    journal.append(b"two")
+    journal.drained(segment)
+    assert journal.size_bytes == 3
+    (segment,) = journal.waiting()
+    assert segment.read() == b"two"
+    journal.drained(segment)
+    journal.append(b"three")
+    assert [s.read() for s in journal.waiting()] == [b"three"]
 
 
 def test_long_file_is_closed(journals: Journals, monkeypatch: pytest.MonkeyPatch) -> None:

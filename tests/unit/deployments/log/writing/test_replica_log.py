@@ -1,6 +1,9 @@
 """The log of one replica, from its settings to its database."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +133,17 @@ async def test_feedback_is_refused_where_it_cannot_be_kept(replicas: Replicas) -
     log.record(asked(1, prompt_text=LONG))
     with pytest.raises(LogUnavailableError, match="full"):
         await log.feedback(request_id(1), correct=True, api_key_hashes=["key"])
+
+
+async def test_lookups_in_a_silent_database_leave_the_threads_of_others(
+    replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, goes_on = never_flushing(replicas), threading.Event()
+    monkeypatch.setattr(Store, "key_hash_of", lambda *_: goes_on.wait(10) and None)
+    with ThreadPoolExecutor(1) as others:
+        asyncio.get_running_loop().set_default_executor(others)
+        lookup = asyncio.create_task(log.feedback(request_id(1), correct=True, api_key_hashes=["key"]))
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "not held up"), 5) == "not held up"
+        goes_on.set()
+        lookup.cancel()
