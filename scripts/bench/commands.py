@@ -332,3 +332,45 @@ def bench_attack(
         raise typer.BadParameter(str(error), param_hint="--url") from None
     report = asyncio.run(attack.run(at, seconds=seconds, pace_s=pace_s, only=only or ()))
     raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
+@bench.command("chaos")
+def bench_chaos(
+    json_path: JsonPath = None,
+    check: Check = False,
+    in_flight: Annotated[int, typer.Option(min=2, max=256, help="Requests under way at any time.")] = 64,
+    only: Annotated[list[str] | None, typer.Option(help="One fault by its name; may be given again.")] = None,
+) -> None:
+    """Engines, verifier, router, database, disk and head fail one after another under verified load."""
+    from scripts.bench.chaos import run as chaos
+
+    known = chaos.names()
+    if unknown := sorted(set(only or ()) - set(known)):
+        raise typer.BadParameter(f"{unknown}; known: {known}", param_hint="--only")
+    raise typer.Exit(finish(chaos.run(only=only or (), in_flight=in_flight), json_path=json_path, check=check))
+
+
+@bench.command("overload")
+def bench_overload(
+    json_path: JsonPath = None,
+    check: Check = False,
+    seconds: Annotated[float, typer.Option(min=5, max=600, help="Seconds of overload.")] = 120,
+    alone_s: Annotated[float, typer.Option(min=5, max=600, help="Seconds before, of the modest key alone.")] = 30,
+) -> None:
+    """One key sends five times what can be served, and another one little: what both notice of it."""
+    from scripts.bench.chaos import overload
+
+    raise typer.Exit(finish(overload.run(seconds=seconds, alone_s=alone_s), json_path=json_path, check=check))
+
+
+@bench.command("soak")
+def bench_soak(
+    json_path: JsonPath = None,
+    check: Check = False,
+    minutes: Annotated[float, typer.Option(min=1, max=24 * 60, help="Minutes of load.")] = 30,
+    share: Annotated[float, typer.Option(min=0.05, max=0.95, help="Of what was found to be served at most.")] = 0.7,
+) -> None:
+    """For long at a part of what can be served: growth of memory, errors, tasks that stay behind."""
+    from scripts.bench.chaos import soak
+
+    raise typer.Exit(finish(soak.run(minutes=minutes, share=share), json_path=json_path, check=check))

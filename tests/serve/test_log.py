@@ -22,8 +22,8 @@ from sqlalchemy import Engine, create_engine, select
 from deployments.log.database.store import Store
 from deployments.log.database.tables import attempts, feedback, requests
 from deployments.log.settings import database_url
+from scripts.bench.chaos.postgres import PostgresServer
 from tests.serve.conftest import AT_HOME, HEADERS, OTHER_KEY, RAY_PORTS, chat, models
-from tests.serve.postgres import Postgres
 from tests.unit.logged import asked, tried
 
 pytestmark = pytest.mark.serve
@@ -38,7 +38,7 @@ class Logged:
     """The application, its database and its spool."""
 
     url: str
-    postgres: Postgres
+    postgres: PostgresServer
     engine: Engine
     spool: Path
 
@@ -48,7 +48,7 @@ def logged(cluster: str, profile_path: str, tmp_path_factory: pytest.TempPathFac
     from serve_app.app import build_app
 
     spool = tmp_path_factory.mktemp("spool")
-    postgres = Postgres(POSTGRES_PORT)
+    postgres = PostgresServer(POSTGRES_PORT)
     postgres.start()
     config = {
         "profile": profile_path,

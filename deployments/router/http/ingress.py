@@ -267,7 +267,7 @@ class Router:
         for name, number in running.items():
             self._routing.load.set_replicas(name, number)
         self._metrics.breakers(self._routing.load.breaker_states(self._clock()))
-        self._metrics.seen(running, self._routing.unavailable(self._clock()))
+        self._metrics.seen(running, self._routing.unavailable(self._clock()), len(asyncio.all_tasks()))
         self._metrics.drifting(running, self._routing.chances.drifting)
         self._metrics.latency_ratios(self._routing.builder.latency_ratios)
 

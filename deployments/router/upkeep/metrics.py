@@ -53,6 +53,10 @@ class RouterMetrics:
             boundaries=_ATTEMPTS,
         )
         self._in_flight = Gauge("laar_in_flight_requests", description="Requests under way at this router replica.")
+        self._tasks = Gauge(
+            "laar_router_tasks",
+            description="asyncio tasks of this router replica: requests under way, and loops beside them.",
+        )
         self._verdicts = Counter(
             "laar_verdicts_total",
             description="Verdicts by model, type of check, verdict and its reason.",
@@ -191,9 +195,10 @@ class RouterMetrics:
     def started(self, *, version: str, profile: str) -> None:
         self._versions = {"version": version, "profile": profile}
 
-    def seen(self, running: Mapping[str, int], unavailable: Collection[str]) -> None:
+    def seen(self, running: Mapping[str, int], unavailable: Collection[str], num_tasks: int) -> None:
         """How many of each model run, and which may not be asked. Ray exports a gauge only after it was set anew."""
         self._in_flight.set(self._under_way)
+        self._tasks.set(num_tasks)
         self._info.set(1.0, tags=self._versions)
         for model, number in running.items():
             self._replicas.set(number, tags={"model": model})

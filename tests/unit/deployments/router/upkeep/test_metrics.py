@@ -139,7 +139,7 @@ def judged(metrics: RouterMetrics) -> None:
 def looked(metrics: RouterMetrics) -> None:
     metrics.started(version="0.1.0", profile="1a2b")
     metrics.under_way(3)
-    metrics.seen({}, ())
+    metrics.seen({}, (), 5)
 
 
 # by metric: what happens, and the kind, labels and value of each call that follows
@@ -182,6 +182,7 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     ),
     "laar_request_attempts": (ended, [("observe", {}, 1.0), ("observe", {}, 2.0), ("observe", {}, 1.0)]),
     "laar_in_flight_requests": (looked, [("set", {}, 3.0)]),
+    "laar_router_tasks": (looked, [("set", {}, 5.0)]),
     "laar_verdicts_total": (
         judged,
         [
@@ -201,11 +202,11 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     "laar_decision_seconds": (lambda m: m.decided(0.001), [("observe", {}, 0.001)]),
     "laar_check_seconds": (lambda m: m.checked("exact", 0.25), [("observe", {"check": "exact"}, 0.25)]),
     "laar_model_replicas": (
-        lambda m: m.seen({"small": 0, "large": 2}, {"small"}),
+        lambda m: m.seen({"small": 0, "large": 2}, {"small"}, 0),
         [("set", {"model": "small"}, 0.0), ("set", {"model": "large"}, 2.0)],
     ),
     "laar_model_available": (
-        lambda m: m.seen({"small": 0, "large": 2}, {"small"}),
+        lambda m: m.seen({"small": 0, "large": 2}, {"small"}, 0),
         [("set", {"model": "small"}, 0.0), ("set", {"model": "large"}, 1.0)],
     ),
     "laar_info": (

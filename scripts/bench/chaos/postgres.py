@@ -1,4 +1,4 @@
-"""A real PostgreSQL from Debian's packages, on a loopback port, that tests may kill."""
+"""A real PostgreSQL from Debian's packages, on a loopback port, that tests and benches may kill, stop and hang."""
 
 import os
 import shutil
@@ -6,7 +6,10 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 SERVER_USER = "postgres"
 START_TIMEOUT_S = 30
@@ -19,7 +22,7 @@ def binaries() -> Path:
     return found[-1].parent
 
 
-class Postgres:
+class PostgresServer:
     """One server with an empty database; root has it run by Debian's own user, as a server refuses to run as root."""
 
     def __init__(self, port: int) -> None:
@@ -53,6 +56,19 @@ class Postgres:
         """SIGKILL the postmaster, as a machine without memory would; its children end by themselves."""
         pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
         os.kill(pid, signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop every process of the server: connections stay, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        postmaster = psutil.Process(int((self._data / "postmaster.pid").read_text().splitlines()[0]))
+        for process in (postmaster, *postmaster.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     def close(self) -> None:
         self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
