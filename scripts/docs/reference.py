@@ -1,6 +1,7 @@
 """Reference pages that are made from the code: `python -m scripts.docs.reference` writes them.
 
-Keys come from the JSON Schema of the config's models, commands from the options that the program parses.
+Keys come from the JSON Schema of the config's models, commands from the options that the program parses, routes from
+the OpenAPI document.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
+from deployments.router.openapi.document import OPERATIONS, REASONS, document
 from deployments.router.tenants.keys import KeyFile
 from scripts.commands import app
 from serve_app.config import AppConfig
@@ -25,7 +27,7 @@ Schema = Mapping[str, Any]
 
 def pages() -> dict[str, str]:
     """The text of each page, by its file's name."""
-    return {"config.md": config_page(), "cli.md": cli_page()}
+    return {"config.md": config_page(), "cli.md": cli_page(), "api.md": api_page()}
 
 
 def config_page() -> str:
@@ -63,6 +65,32 @@ def cli_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def api_page() -> str:
+    """Every route, and what the bodies hold."""
+    schemas = document()["components"]["schemas"]
+    lines = [
+        MADE,
+        "# Routes of the HTTP API",
+        "",
+        "These are all routes, as `GET /openapi.json` describes them. [HTTP API](../api.md) says how they work.",
+        "",
+        "| route | what it does | role of the key | body | statuses |",
+        "|---|---|---|---|---|",
+    ]
+    for (method, path), operation in OPERATIONS.items():
+        statuses = ", ".join(map(str, operation.all_statuses))
+        role = f"`{operation.role}`" if operation.role is not None else "none"
+        body = "" if operation.body is None else f"[{operation.body}](#{_anchor(operation.body)})"
+        lines.append(f"| `{method.upper()} {path}` | {operation.does} | {role} | {body} | {statuses} |")
+    lines += ["", "| status | when |", "|---|---|"]
+    lines += [f"| {status} | {when} |" for status, when in REASONS.items()]
+    lines += ["", "A key whose value is `any` is checked by the engine."]
+    for name in ("Chat", "Completion", "ResponsesRequest", "MessagesRequest", "Feedback", "LaarOptions"):
+        lines += ["", f"## {name}", *_tables(schemas[name], {"$defs": schemas})]
+    lines += ["", "## Explain", "", "The body of a chat or of a completion.", ""]
+    return "\n".join(lines)
+
+
 def commands(group: Any = None, name: str = "laar") -> Iterator[tuple[str, Any]]:
     """Every command that is no group, with its full name, in the order of the program's help."""
     found: Any = group or typer.main.get_command(app)
@@ -75,9 +103,13 @@ def commands(group: Any = None, name: str = "laar") -> Iterator[tuple[str, Any]]
 
 
 def _model_tables(model: type[BaseModel]) -> Iterator[str]:
-    """A table of the model's own keys, then one of each section below it."""
     whole = model.model_json_schema(mode="validation")
-    sections: list[tuple[str, Schema]] = [("", whole)]
+    yield from _tables(whole, whole)
+
+
+def _tables(schema: Schema, whole: Schema) -> Iterator[str]:
+    """A table of the schema's own keys, then one of each section below it; `whole` has what it refers to."""
+    sections = [("", schema)]
     while sections:
         path, section = sections.pop(0)
         if path:

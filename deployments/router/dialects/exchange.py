@@ -244,13 +244,14 @@ class Translation(Exchange, ABC):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """An API that laar speaks: how its requests are read, and how it tells an error.
+    """An API that laar speaks: how its requests are read, how it tells an error, the fields that it knows.
 
     `refusal` makes the error's body of an OpenAI error, its status and the request's id.
     """
 
     open: Callable[[bytes], Exchange]
     refusal: Callable[[Mapping[str, Any], int, str], dict[str, Any]]
+    fields: tuple[str, ...]
 
 
 def renamed(error: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

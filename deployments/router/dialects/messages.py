@@ -342,4 +342,4 @@ def _refusal(error: Mapping[str, Any], status: int, request_id: str) -> dict[str
     }
 
 
-MESSAGES = Dialect(open_messages, _refusal)
+MESSAGES = Dialect(open_messages, _refusal, _FIELDS.names)

@@ -405,4 +405,4 @@ def _refusal(error: Mapping[str, Any], _status: int, _request_id: str) -> dict[s
     return {"error": renamed(error, _NAMES)}
 
 
-RESPONSES = Dialect(open_responses, _refusal)
+RESPONSES = Dialect(open_responses, _refusal, _FIELDS.names)

@@ -52,6 +52,7 @@ from deployments.router.http.request import (
     parse_feedback,
     with_retry_header,
 )
+from deployments.router.openapi.document import openapi_json
 from deployments.router.tenants.allowance import Quota
 from deployments.router.tenants.gate import Gate
 from deployments.router.tenants.keys import ApiKeys
@@ -103,6 +104,7 @@ class Endpoints:
                 Route("/v1/laar/explain", self._explain, methods=["POST"]),
                 Route("/v1/laar/feedback", self._feedback, methods=["POST"]),
                 *more,
+                Route("/openapi.json", self._describe),
                 Route("/health", self._health),
                 Route("/ready", self._ready),
             ],
@@ -250,6 +252,10 @@ class Endpoints:
         if len(unavailable) == len(self._routing.models):
             raise ModelsUnavailableError("no model runs")
         return JSONResponse({"status": "ready", "num_unavailable": len(unavailable)})
+
+    async def _describe(self, http: Request) -> Response:
+        """What all routes take and answer; it names no model, so it needs no key."""
+        return Response(openapi_json(http.scope.get("root_path", "")), media_type=JSON)
 
     async def _list_models(self, http: Request) -> Response:
         known = self._offer.to(self._tenant(http, Role.ASK)).known

@@ -225,13 +225,13 @@ class Fields:
     """
 
     def __init__(self, known: Collection[str]) -> None:
-        self._names = sorted(known)
-        fields = [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in self._names]
+        self.names = tuple(sorted(known))
+        fields = [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in self.names]
         self._decoder = msgspec.json.Decoder(msgspec.defstruct("_Body", fields, forbid_unknown_fields=True))
 
     def read(self, body: bytes) -> dict[str, msgspec.Raw]:
         found = decode(self._decoder, body)
-        values = ((name, getattr(found, name)) for name in self._names)
+        values = ((name, getattr(found, name)) for name in self.names)
         return {name: raw for name, raw in values if raw is not msgspec.UNSET}
 
 
@@ -362,6 +362,32 @@ def endpoint_of(body: bytes) -> Endpoint:
     if not fields.keys() & {"messages", "prompt"}:
         raise ClientError("messages: this field is needed, or `prompt` for a completion", param="messages")
     return Endpoint.CHAT if "messages" in fields else Endpoint.COMPLETIONS
+
+
+def body_schema(endpoint: Endpoint, ref_template: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON Schema of a body, and by name what it refers to; a field that is empty there is typed by the engine."""
+    _, named = msgspec.json.schema_components((_Scalars, _Message), ref_template=ref_template)
+    typed: dict[str, Any] = named.pop(_Scalars.__name__)["properties"]
+    fields = {name: typed.get(name, {}) for name in sorted(OPEN_FIELDS[endpoint])}
+    fields |= {name: {"description": "Changes nothing in an answer."} for name in sorted(IGNORED_FIELDS)}
+    fields |= {
+        name: {"enum": [neutral] if neutral is None else [neutral, None], "description": f"Not honoured: {instead}."}
+        for name, (neutral, instead) in REFUSED_FIELDS.items()
+    }
+    item = {"$ref": ref_template.format(name=_Message.__name__)}
+    text = {"type": "string", "minLength": 1}
+    prompts: dict[str, Any] = {
+        "messages": {"type": "array", "minItems": 1, "maxItems": MAX_MESSAGES, "items": item},
+        "prompt": {"anyOf": [text, {"type": "array"}]},
+    }
+    prompt = "messages" if endpoint is Endpoint.CHAT else "prompt"
+    fields |= {prompt: prompts[prompt], "laar": {"$ref": ref_template.format(name=LaarOptions.__name__)}}
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": ["model", prompt],
+        "additionalProperties": False,
+    }, named
 
 
 def parse_options(raw: msgspec.Raw | None) -> LaarOptions:

@@ -3,7 +3,7 @@ import pytest
 from scripts.docs.reference import FOLDER, pages
 
 
-@pytest.mark.parametrize("name", ["config.md", "cli.md"])
+@pytest.mark.parametrize("name", ["config.md", "cli.md", "api.md"])
 def test_reference_is_as_the_code_says(name: str) -> None:
     assert (FOLDER / name).read_text() == pages()[name], "write it anew: .venv/bin/python -m scripts.docs.reference"
 
