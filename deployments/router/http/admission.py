@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from msgspec.structs import replace as with_fields
+
 from deployments.contract.errors import ClientError, UnknownModelError
 from deployments.contract.secret import NO_SECRET, Secrets
 from deployments.router.http.request import AUTO, MAX_SHOWN_CHARS, NOT_VERIFIED, Endpoint, RoutedRequest, parse_request
@@ -60,7 +62,7 @@ def admit(body: bytes, endpoint: Endpoint, offer: Offer, tenant: Tenant = ANYBOD
     _refuse_impossible_budget(request, offer)
     for index, model in enumerate(request.options.tried):
         refuse_unknown_model(model, offer.models, field=f"laar.tried.{index}")
-    return _with_possible_check(replace(request, tenant=tenant, cache_salt=offer.salt(request, tenant)), offer)
+    return _with_possible_check(with_fields(request, tenant=tenant, cache_salt=offer.salt(request, tenant)), offer)
 
 
 def refuse_unknown_model(model: str, known: Collection[str], *, field: str = "model") -> None:
@@ -98,4 +100,4 @@ def _with_possible_check(request: RoutedRequest, offer: Offer) -> RoutedRequest:
     if request.verify is request.options.verify:
         field = f"laar.verify.{refusal.field}"
         raise ClientError(f"{field}: {refusal.message}", param=field)
-    return replace(request, verify=request.options.verify)
+    return with_fields(request, verify=request.options.verify)

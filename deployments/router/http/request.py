@@ -6,12 +6,13 @@ once, by the engine's own request type, in the model deployment.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
+from msgspec.structs import astuple, replace
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
@@ -174,8 +175,7 @@ class _Scalars(msgspec.Struct):
     response_format: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutedRequest:
+class RoutedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as the router sees it; `body` is what the client sent, without the fields that are `ignored`.
 
     `user_texts` are those of `texts` that the user wrote, not an assistant or a tool;
@@ -231,8 +231,7 @@ class Fields:
 
     def read(self, body: bytes) -> dict[str, msgspec.Raw]:
         found = decode(self._decoder, body)
-        values = ((name, getattr(found, name)) for name in self.names)
-        return {name: raw for name, raw in values if raw is not msgspec.UNSET}
+        return {name: raw for name, raw in zip(self.names, astuple(found), strict=True) if raw is not msgspec.UNSET}
 
 
 _BODY = Fields({"laar"}.union(*OPEN_FIELDS.values(), IGNORED_FIELDS, REFUSED_FIELDS, CLOSED_FIELDS))

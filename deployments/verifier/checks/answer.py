@@ -26,12 +26,15 @@ def read_answer(evidence: Evidence, *, cut_too: bool, calls_too: bool) -> Eviden
     if evidence.is_cut and not cut_too:
         return unknown(Reason.CUT_OFF, read=text)
     others = tuple(filter(None, (_readable_other(other, cut_too) for other in evidence.others)))
-    return replace(evidence, answer=text, others=others)
+    is_changed = text != evidence.answer or others != evidence.others
+    return replace(evidence, answer=text, others=others) if is_changed else evidence
 
 
 def shown(verdict: Verdict, evidence: Evidence) -> Verdict:
     """The verdict with what was read, for a check that does not say itself which part of the answer it took."""
-    return verdict if verdict.read is not None else replace(verdict, read=bounded(evidence.answer))
+    if verdict.read is not None:
+        return verdict
+    return Verdict(outcome=verdict.outcome, reason=verdict.reason, read=bounded(evidence.answer))
 
 
 def is_blank(text: str) -> bool:

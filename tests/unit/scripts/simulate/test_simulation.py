@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -100,7 +101,7 @@ def test_router_builds_the_candidates_that_production_builds() -> None:
     for load in (real.load, ours.load):
         load.start(FAST, 100)
         load.start(FAST, 50)
-    request = replace(routed_request(), is_repeatable=True)
+    request = msgspec.structs.replace(routed_request(), is_repeatable=True)
     for tried in ((), ((FAST, Status.WRONG),), ((GOOD, Status.ERROR),)):
         log = Tries(max_attempts=10, deadline_at_s=1e9, is_repeatable=True)
         for name, status in tried:

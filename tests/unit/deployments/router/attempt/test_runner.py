@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -238,7 +239,8 @@ class Bench:
         raw = json.dumps(body).encode()
         request = parse_request(raw, endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=100_000))
         now_s = asyncio.get_running_loop().time()
-        return self.runner.open(replace(request, tenant=Tenant(id=key, name="t")), request_id=ID, arrived_s=now_s)
+        request = msgspec.structs.replace(request, tenant=Tenant(id=key, name="t"))
+        return self.runner.open(request, request_id=ID, arrived_s=now_s)
 
     def prompt_tokens(self, text: str = "Hi") -> int:
         served = self.served(messages=[{"role": "user", "content": text}])

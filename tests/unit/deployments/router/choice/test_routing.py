@@ -1,8 +1,7 @@
 """The numbers behind a choice, with models whose prompt takes time to read."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from deployments.contract.reply import Reply
 from deployments.router.attempt.tries import Attempt, Status, Tries

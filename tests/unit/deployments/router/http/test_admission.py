@@ -3,6 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as with_fields
 
 from deployments.contract.errors import ClientError, UnknownModelError
 from deployments.contract.secret import Secrets
@@ -191,7 +192,7 @@ def test_prompts_of_tenants_are_kept_apart_in_a_prefix_cache_whatever_the_client
 def test_name_of_the_operators_stands_for_auto_with_its_check() -> None:
     found = ask(NAMED, "auto-numeric")
     assert (found.model, found.verify) == ("auto", NAMED.names["auto-numeric"])
-    assert found == replace(ask(NAMED, laar={"verify": NUMERIC}), body=found.body)
+    assert found == with_fields(ask(NAMED, laar={"verify": NUMERIC}), body=found.body)
 
 
 def test_check_of_a_request_goes_before_that_of_the_name() -> None:
