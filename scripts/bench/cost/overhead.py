@@ -38,6 +38,8 @@ def _bars(figures: dict[str, Any], concurrency: int) -> Iterator[Bar]:
     throughput, p50 = ratios["requests_per_s"]["median"], ratios["p50_ms"]["median"]
     yield Bar(name=f"throughput_ratio_c{concurrency}", value=throughput, limit=1.0, kind="min")
     yield Bar(name=f"p50_ratio_c{concurrency}", value=p50, limit=1.1, kind="max")
+    verified = figures[f"concurrency_{concurrency}"]["laar_verified_to_laar"]["requests_per_s"]["median"]
+    yield Bar(name=f"verified_throughput_ratio_c{concurrency}", value=verified, limit=0.95, kind="min")
 
 
 def _measure(rounds: int, requests: int) -> dict[str, Any]:
@@ -60,9 +62,9 @@ def _compare(by_target: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
         target: {name: median_and_spread([r[name] for r in runs]) for name in names}
         for target, runs in by_target.items()
     }
-    for target in ("laar", "laar_verified"):
-        pairs = list(zip(by_target[target], by_target["ray"], strict=True))
-        summary[f"{target}_to_ray"] = {
+    for target, other in (("laar", "ray"), ("laar_verified", "ray"), ("laar_verified", "laar")):
+        pairs = list(zip(by_target[target], by_target[other], strict=True))
+        summary[f"{target}_to_{other}"] = {
             name: median_and_spread([mine[name] / theirs[name] for mine, theirs in pairs]) for name in names
         }
     return summary
