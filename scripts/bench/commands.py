@@ -224,6 +224,19 @@ def bench_simulate(
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
+@bench.command("load")
+def bench_load(
+    json_path: JsonPath = None,
+    check: Check = False,
+    requests: Annotated[int, typer.Option(min=500, help="Requests per policy, load and seed.")] = 4000,
+    seeds: Annotated[int, typer.Option(min=1, help="Other arrivals and answers each.")] = 3,
+) -> None:
+    """Time to a correct answer by load, simulated: laar, other policies with the same retries, and the fluid bound."""
+    from scripts.bench.simulated import load
+
+    raise typer.Exit(finish(load.run(requests=requests, seeds=seeds), json_path=json_path, check=check))
+
+
 @bench.command("retries")
 def bench_retries(
     json_path: JsonPath = None,

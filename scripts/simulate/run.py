@@ -12,7 +12,7 @@ from profiles.chances.capability import Capability
 from profiles.profile import Profile
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
-from scripts.simulate.core.router import Loop, SimulatedRouter
+from scripts.simulate.core.router import Ablation, Loop, SimulatedRouter
 from scripts.simulate.core.simulation import Results, Simulation
 from scripts.simulate.core.traffic import SimulatedPrompt, Traffic, closed, poisson
 from scripts.simulate.core.truth import DrawnTruth
@@ -39,7 +39,7 @@ class Scene:
     def loop_for(self, policy: str) -> Loop:
         return self.settings.loops.get(policy) or loop_of(policy)
 
-    def play(self, policy: str) -> Results:
+    def play(self, policy: str, ablation: Ablation | None = None) -> Results:
         settings, cluster = self.settings, self.cluster
         router = SimulatedRouter(
             policy=policy,
@@ -48,6 +48,7 @@ class Scene:
             replicas=cluster.replicas,
             slots=settings.slots,
             learning=Learning(enabled=settings.learning),
+            ablation=ablation,
             capability=self.capability,
         )
         return Simulation(

@@ -244,7 +244,8 @@ def test_explain_gives_the_numbers_and_runs_nothing(client: httpx.Client) -> Non
     assert told["chosen"] == "simulated-slow"
     assert told["reason"] == "lowest_expected_cost"
     first = next(c for c in told["candidates"] if c["model"] == "simulated-slow")
-    assert first["score_s"] == pytest.approx(first["expected_latency_s"] / first["probability"], rel=1e-3)
+    cost_s = first["expected_latency_s"] + first["others_wait_s"]
+    assert first["score_s"] == pytest.approx(cost_s / first["probability"], rel=1e-3)
     assert len(told["candidates"]) == 6
     low, high = first["interval"]
     assert 0 < low < first["probability"] <= high <= 1

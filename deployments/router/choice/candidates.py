@@ -16,6 +16,7 @@ from deployments.router.choice.policy import Candidate, Exclusion
 from deployments.router.latency.expected import (
     Floats,
     Speeds,
+    external_s,
     idle_latency_s,
     loaded_latency_s,
     others_s,
@@ -146,6 +147,7 @@ class CandidateBuilder:
         if tries is not None:
             chances = self._chances.after_failures(chances, demand.task, tries.failed_models)
         latency_s = self._loaded_s(idle_s, output)
+        externals_s = external_s(idle_s, latency_s - load.starting_s).tolist()
         probability, latencies_s, idles_s = chances.tolist(), latency_s.tolist(), idle_s.tolist()
         tokens, buckets = demand.prompt_tokens.astype(np.int64).tolist(), demand.buckets.tolist()
         in_flight = np.rint(load.in_flight).astype(np.int64).tolist()
@@ -158,7 +160,7 @@ class CandidateBuilder:
             counts[self._rows[model]] = times
         # by position, in the order of a candidate's fields, which is much the quickest
         columns = (self._names, probability, latencies_s, idles_s, tokens, buckets, in_flight, counts, exclusions)
-        found = map(Candidate, *columns, budgets)
+        found = map(Candidate, *columns, budgets, externals_s)
         return list(found) if (only := demand.only) is None else [c for c in found if c.model in only]
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from math import exp, inf, log, sqrt
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ CANNOT_SHARE = exp(-(_SIGMA**2) / 2 - 1.645 * _SIGMA)
 _AMPLE = 2.5
 # Steps into which the time left is cut where it plays a part.
 _STEPS = 24
+# However many others were wrong, a model is wrong too with no more than this chance.
+_MOST_WRONG = 0.999
 # Chances change with a verdict, latencies with every request: this many sets of chances are kept, some MB at most.
 _REMEMBERED = 1 << 12
 
@@ -54,13 +57,15 @@ class Objective:
             return False
         return self.time_left_s >= _AMPLE * (sum(latency_s) + self.notice_s * len(latency_s))
 
-    def single_costs_s(self, latency_s: Sequence[float], probability: Sequence[float]) -> Floats:
+    def single_costs_s(
+        self, latency_s: Sequence[float], probability: Sequence[float], external_s: Sequence[float]
+    ) -> Floats:
         """The expected cost of each attempt if it is all there is, shape (n,)."""
-        takes_s = np.asarray(latency_s) + self.notice_s
-        if self.time_left_s >= _AMPLE * takes_s.max():
-            return takes_s + self.worth_s * (1 - np.asarray(probability))
-        in_time, spent_s = _within(takes_s, np.array([self.time_left_s]))
-        found: Floats = spent_s[:, 0] + self.worth_s * (1 - np.asarray(probability) * in_time[:, 0])
+        takes_s, chances = np.asarray(latency_s) + self.notice_s, np.asarray(probability)
+        if self.time_left_s < _AMPLE * takes_s.max():
+            in_time, spent_s = _within(takes_s, np.array([self.time_left_s]))
+            takes_s, chances = spent_s[:, 0], chances * in_time[:, 0]
+        found: Floats = takes_s + np.asarray(external_s) + self.worth_s * (1 - chances)
         return found
 
 
@@ -89,8 +94,16 @@ class Joint:
         return not (self.burdens - np.diag(self.burdens.diagonal())).any()
 
 
-def best_order(latency_s: Sequence[float], wrong: "Wrong", objective: Objective = UNTIL_RIGHT) -> Iterator[int]:
+def best_order(
+    latency_s: Sequence[float],
+    wrong: "Wrong",
+    objective: Objective = UNTIL_RIGHT,
+    *,
+    external_s: Sequence[float] | None = None,
+) -> Iterator[int]:
     """The attempts in the order of least expected cost, each once; ties go to the earlier one.
+
+    An attempt costs its latency and what others wait for it, `external_s`, which is none of the user's time.
 
     A chance depends on which attempts failed before and not on their order. So from every set of failures the best
     remainder is known once those of the larger sets are. Where the deadline plays a part, so does the time left, in
@@ -98,19 +111,22 @@ def best_order(latency_s: Sequence[float], wrong: "Wrong", objective: Objective 
     """
     takes_s = [seconds + objective.notice_s for seconds in latency_s]
     most = len(takes_s) if objective.attempts_left is None else min(len(takes_s), objective.attempts_left)
+    externals_s = [0.0] * len(takes_s) if external_s is None else external_s
     if objective.time_left_s >= _AMPLE * sum(takes_s):
-        return _untimed(takes_s, wrong, most, objective.worth_s if most < len(takes_s) else 0.0)
-    return _timed(_Times.of(np.array(takes_s), objective), wrong, most, objective.worth_s)
+        costs_s = list(map(add, takes_s, externals_s))
+        return _untimed(costs_s, wrong, most, objective.worth_s if most < len(takes_s) else 0.0)
+    times = _Times.of(np.array(takes_s), np.array(externals_s), objective)
+    return _timed(times, wrong, most, objective.worth_s)
 
 
-def _untimed(takes_s: Sequence[float], wrong: "Wrong", most: int, none_s: float) -> Iterator[int]:
+def _untimed(costs_s: Sequence[float], wrong: "Wrong", most: int, none_s: float) -> Iterator[int]:
     """Without a deadline: plain numbers, which for so few states are quicker than arrays."""
-    count = len(takes_s)
+    count = len(costs_s)
     costs, firsts = [none_s] * (1 << count), [-1] * (1 << count)
     for failed, left in _open_sets(count, most):
         least_s, chances = inf, wrong.table[failed]
         for attempt, then in left:
-            cost_s = takes_s[attempt] + chances[attempt] * costs[then]
+            cost_s = costs_s[attempt] + chances[attempt] * costs[then]
             if cost_s < least_s:
                 least_s, firsts[failed] = cost_s, attempt
         costs[failed] = least_s
@@ -142,7 +158,9 @@ def _timed(times: "_Times", wrong: "Wrong", most: int, none_s: float) -> Iterato
 class Wrong:
     """How likely each attempt is wrong (columns) after each set of failures (rows).
 
-    A set is a number whose bits are its attempts.
+    A set is a number whose bits are its attempts, given from the likeliest to be right on. The chance that all of a set
+    are wrong must not depend on the order in which they are asked: it is that of its first one, then of the next one
+    after it, and so on. So the failure of a model that is rarely right tells little of a better one.
     """
 
     table: list[list[float]]
@@ -152,7 +170,13 @@ class Wrong:
         count = len(probability)
         if count > MAX_ORDERED:
             raise ValueError(f"{count} attempts to order; at most {MAX_ORDERED} are allowed")
-        return cls(table=(1 - after(np.asarray(probability), _members(count) @ burdens)).tolist())
+        chances, (members, joined) = np.asarray(probability), _sets(count)
+        wrong = 1 - after(chances, members @ burdens)
+        all_wrong = np.ones(1 << count)
+        for last in range(count):
+            before = slice(0, 1 << last)
+            all_wrong[1 << last : 2 << last] = all_wrong[before] * wrong[before, last]
+        return cls(table=np.minimum(all_wrong[joined] / all_wrong[:, None], _MOST_WRONG).tolist())
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -177,9 +201,9 @@ def chance_left(probability: Sequence[float], burdens: Floats) -> float:
 class _Times:
     """What attempts (first axis) spend, by how many steps of time are left (second axis).
 
-    `spent` are seconds until the answer or the deadline, plus the worth of an answer that comes too late; `weights`
-    say how likely each number of steps (third axis) is left once the answer is there, and `steps` how many an attempt
-    takes.
+    `spent` are seconds until the answer or the deadline, what others wait, and the worth of an answer that is late;
+    `weights` say how likely each number of steps (third axis) is left once the answer is there, and `steps` how many an
+    attempt takes.
     """
 
     spent: Floats
@@ -187,7 +211,7 @@ class _Times:
     steps: tuple[int, ...]
 
     @classmethod
-    def of(cls, latency_s: Floats, objective: Objective) -> "_Times":
+    def of(cls, latency_s: Floats, external_s: Floats, objective: Objective) -> "_Times":
         width_s = objective.time_left_s / _STEPS
         in_time, spent_s = _within(latency_s, np.arange(_STEPS + 1, dtype=np.float64) * width_s)
         ends = np.diff(in_time, axis=1)
@@ -198,7 +222,7 @@ class _Times:
         weights[:, 1:, 0] = ends / 2
         weights[:, 0, :] = 0.0
         return cls(
-            spent=spent_s + (1 - in_time) * objective.worth_s,
+            spent=spent_s + external_s[:, None] + (1 - in_time) * objective.worth_s,
             weights=weights,
             steps=tuple(np.ceil(latency_s / width_s).astype(int).tolist()),
         )
@@ -214,9 +238,10 @@ def _within(latency_s: Floats, time_s: Floats) -> tuple[Floats, Floats]:
 
 
 @cache
-def _members(count: int) -> Floats:
-    """Which models (columns) are in each set of them (rows)."""
-    return np.array([[float(failed >> model & 1) for model in range(count)] for failed in range(1 << count)])
+def _sets(count: int) -> tuple[Floats, Ints]:
+    """Which attempts (columns) are in each set (rows), and the set that each makes with it."""
+    sets, bits = np.arange(1 << count)[:, None], 1 << np.arange(count)
+    return ((sets & bits) > 0).astype(np.float64), sets | bits
 
 
 @cache

@@ -55,7 +55,8 @@ class Candidate(msgspec.Struct, frozen=True):
     """A model as one request sees it now.
 
     `probability` is Q in (0, 1), `latency_s` is L with what is queued, `idle_latency_s` L on an idle engine;
-    `thinking_budget` is what its thinking would be held to, if anything.
+    `external_s` is what other requests would wait longer, and `thinking_budget` what its thinking would be held to, if
+    anything.
     """
 
     model: str
@@ -68,11 +69,12 @@ class Candidate(msgspec.Struct, frozen=True):
     tries: int = 0
     exclusion: Exclusion | None = None
     thinking_budget: int | None = None
+    external_s: float = 0.0
 
     @property
     def score_s(self) -> float:
-        """L/Q: the expected time to a correct answer if this model were asked until it is right."""
-        return self.latency_s / self.probability
+        """L/Q, what others wait counted in L: the cost of asking this model until it is right."""
+        return (self.latency_s + self.external_s) / self.probability
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,21 +138,23 @@ class Laar(Policy):
 
     def key_for(self, *, session: str, turn: int) -> Key:
         # `score_s` written out, as it is asked of every candidate
-        return lambda c: (c.latency_s / c.probability, -c.probability, c.model)
+        return lambda c: ((c.latency_s + c.external_s) / c.probability, -c.probability, c.model)
 
     def arrange(self, members: Collection[Candidate], key: Key, situation: Situation) -> Iterator[Candidate]:
         objective, joint = situation.objective, situation.joint
         if objective.notice_s:
-            ranked = sorted(members, key=lambda c: ((c.latency_s + objective.notice_s) / c.probability, *key(c)))
+            ranked = sorted(
+                members, key=lambda c: ((c.latency_s + c.external_s + objective.notice_s) / c.probability, *key(c))
+            )
         else:
             ranked = sorted(members, key=key)
         is_open = objective.is_open_for([c.latency_s for c in ranked[:MAX_ORDERED]])
         is_plain = joint is None or (joint.is_of_each_alone and not objective.has_samples)
         if len(ranked) == 1 or (is_open and is_plain):
             return iter(ranked)
-        pool = _pool(ranked, situation, is_open=is_open)
+        pool = sorted(_pool(ranked, situation, is_open=is_open), key=lambda c: -c.probability)
         wrong = remembered_wrong(joint, tuple(c.model for c in pool), tuple(c.probability for c in pool))
-        order = best_order([c.latency_s for c in pool], wrong, objective)
+        order = best_order([c.latency_s for c in pool], wrong, objective, external_s=[c.external_s for c in pool])
         return chain((pool[index] for index in order), (c for c in ranked if c not in pool))
 
 
@@ -282,7 +286,9 @@ def _pool(ranked: Sequence[Candidate], situation: Situation, *, is_open: bool) -
     """
     objective = situation.objective
     if len(ranked) > MAX_ORDERED and not is_open:
-        costs_s = objective.single_costs_s([c.latency_s for c in ranked], [c.probability for c in ranked])
+        costs_s = objective.single_costs_s(
+            [c.latency_s for c in ranked], [c.probability for c in ranked], [c.external_s for c in ranked]
+        )
         single = [ranked[index] for index in np.argsort(costs_s, kind="stable")[:MAX_ORDERED]]
         ranked = list(dict.fromkeys(chain.from_iterable(zip(single, ranked, strict=False))))
     pool, joint = list(ranked[:MAX_ORDERED]), situation.joint
@@ -296,7 +302,8 @@ def _again(pool: Sequence[Candidate], joint: Joint, most: int) -> list[Candidate
 
     def score_s(candidate: Candidate, failures: int) -> float:
         odds_against = (1 - candidate.probability) / candidate.probability
-        return candidate.latency_s * (1 + odds_against * (1 + failures * joint.of_itself(candidate.model)))
+        cost_s = candidate.latency_s + candidate.external_s
+        return cost_s * (1 + odds_against * (1 + failures * joint.of_itself(candidate.model)))
 
     further = ((score_s(c, failures), number, c) for failures in range(1, most + 1) for number, c in enumerate(pool))
     return [candidate for _, _, candidate in nsmallest(most, further, key=itemgetter(0, 1))]

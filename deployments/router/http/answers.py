@@ -143,6 +143,7 @@ def _candidate_object(
         "is_extrapolated": estimate.is_extrapolated,
         "expected_latency_s": round(candidate.latency_s, 6),
         "latency_ratio": None if latency_ratio is None else round(latency_ratio, 3),
+        "others_wait_s": round(candidate.external_s, 6),
         "score_s": round(candidate.score_s, 6),
         "prompt_tokens": candidate.prompt_tokens,
         "bucket": buckets.label(candidate.bucket),

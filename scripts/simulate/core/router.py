@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from msgspec.structs import replace
 
 from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.candidates import CandidateBuilder, Demand
@@ -29,9 +30,13 @@ _CONTEXT_TOKENS = 1 << 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ablation:
-    """Parts of what a router knows, to be taken out: `no_load` routes as if all engines were idle."""
+    """Parts of what a router knows, to be taken out.
+
+    `no_load` routes as if all engines were idle, and `no_external` as if nobody waited for others' attempts.
+    """
 
     no_load: bool = False
+    no_external: bool = False
     no_language: bool = False
 
 
@@ -75,6 +80,8 @@ class SimulatedRouter:
         """The next model; None when none is left that may be asked. Without a log the router knows of no attempt."""
         demand = self.demand(prompt)
         candidates = self.builder.candidates(demand, log, now_s)
+        if self._ablation.no_external:
+            candidates = [replace(candidate, external_s=0.0) for candidate in candidates]
         joint = self.chances.joint(demand.task, () if log is None else log.failed_models)
         return decide(self._policy, candidates, session=session, turn=turn, situation=Situation(joint=joint))
 

@@ -1,7 +1,7 @@
 """The choice of least expected cost, held against enumeration and against a finer reckoning of time."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from math import inf, log, sqrt
 from typing import Any
@@ -33,19 +33,34 @@ SIGMA = sqrt(log(1 + SPREAD**2))
 def order_of(
     latency_s: Sequence[float], probability: Sequence[float], burdens: Floats, objective: Objective = UNTIL_RIGHT
 ) -> list[int]:
-    return list(best_order(latency_s, Wrong.of(probability, burdens), objective))
+    likeliest = sorted(range(len(probability)), key=lambda m: -probability[m])
+    wrong = Wrong.of([probability[m] for m in likeliest], burdens[np.ix_(likeliest, likeliest)])
+    return [likeliest[place] for place in best_order([latency_s[m] for m in likeliest], wrong, objective)]
+
+
+def all_wrong(models: Iterable[int], probability: Sequence[float], burdens: Floats) -> float:
+    """The chance that each of these is wrong, asked from the likeliest to the least likely one."""
+    total, burden = 1.0, np.zeros(len(probability))
+    for model in sorted(models, key=lambda m: -probability[m]):
+        total *= 1 - float(after(np.array(probability[model]), float(burden[model])))
+        burden = burden + burdens[model]
+    return total
+
+
+def wrong_after(failed: Sequence[int], model: int, probability: Sequence[float], burdens: Floats) -> float:
+    joined = all_wrong([*failed, model], probability, burdens)
+    return min(joined / all_wrong(failed, probability, burdens), 0.999)
 
 
 def expected_s(
     order: Sequence[int], latency_s: Sequence[float], probability: Sequence[float], burdens: Floats, worth_s: float = 0
 ) -> float:
     """By walking the order, one failure after another."""
-    total, all_wrong, burden = 0.0, 1.0, np.zeros(len(latency_s))
-    for model in order:
-        total += all_wrong * latency_s[model]
-        all_wrong *= 1 - float(after(np.array(probability[model]), float(burden[model])))
-        burden = burden + burdens[model]
-    return total + worth_s * all_wrong
+    total, so_far = 0.0, 1.0
+    for place, model in enumerate(order):
+        total += so_far * latency_s[model]
+        so_far *= wrong_after(order[:place], model, probability, burdens)
+    return total + worth_s * so_far
 
 
 def pool(seed: int, count: int) -> tuple[list[float], list[float], Floats]:
@@ -91,12 +106,11 @@ def finely_s(
 
     @cache
     def costs(failed: frozenset[int]) -> list[Floats]:
-        burden = sum((burdens[model] for model in failed), np.zeros(len(latency_s)))
         found = []
         for model in range(len(latency_s)):
             if model in failed:
                 continue
-            wrong = 1 - float(after(np.array(probability[model]), float(burden[model])))
+            wrong = wrong_after(sorted(failed), model, probability, burdens)
             then = best(failed | {model})
             means = (then[1:] + then[:-1]) / 2
             cost = np.array(
@@ -156,12 +170,45 @@ def test_without_burdens_the_order_is_that_of_latency_over_probability() -> None
     assert order_of([1.0, 4.0, 2.0], [0.1, 0.8, 0.5], np.zeros((3, 3))) == [2, 1, 0]
 
 
+def test_failure_of_a_model_that_is_rarely_right_does_not_keep_it_from_being_asked_first() -> None:
+    """Both wrong cannot be likelier than the good one wrong: 3 + 0.89 * 50 + ... is less than 50 + 0.32 * 3 + ..."""
+    halved = np.ones((2, 2))
+    assert order_of([3.4, 53.0], [0.11, 0.68], halved) == [0, 1]
+    table = Wrong.of([0.68, 0.11], halved).table
+    assert table[0] == pytest.approx([0.32, 0.89])
+    # 0.32 for the good one, then 1 - 0.11 / (0.11 + 0.89 * 2) for the other
+    assert table[0b10][0] == pytest.approx(0.32 * (1 - 0.11 / 1.89) / 0.89)
+
+
+@pytest.mark.parametrize("count", range(2, MAX_ORDERED + 1))
+def test_all_are_wrong_as_often_in_any_order_and_never_more_often_than_one(count: int) -> None:
+    for seed in range(5):
+        _, chances, burdens = pool(seed, count)
+        probability = sorted(chances, reverse=True)
+        table = Wrong.of(probability, np.clip(burdens, 0.0, 2.0)).table
+        for order in itertools.islice(itertools.permutations(range(count)), 24):
+            total, failed = 1.0, 0
+            for model in order:
+                total *= table[failed][model]
+                failed |= 1 << model
+                assert total <= 1 - probability[model] + 1e-12
+            assert total == pytest.approx(all_wrong(range(count), probability, np.clip(burdens, 0.0, 2.0)), rel=1e-2)
+
+
 def test_model_whose_failure_dooms_the_other_comes_later_than_by_latency_over_probability() -> None:
-    # L/Q says a (2.0) before b (2.1). When a is wrong b hardly ever is right, when b is wrong a still is:
-    # a first 1 + 0.5 * 1.05 = 1.525, b first 1.05 + 0.5 * 1 = 1.55; so the third model, which pays for both, decides
+    # L/Q says a (1.67) before b (1.8). When a is wrong b is hardly ever right, so b first spares no time;
+    # of a and the dear third one the first failure tells the same
     burdens = np.array([[0.0, 99.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    assert order_of([1.0, 1.05, 20.0], [0.5, 0.5, 0.9], np.zeros((3, 3))) == [0, 1, 2]
-    assert order_of([1.0, 1.05, 20.0], [0.5, 0.5, 0.9], burdens) == [1, 0, 2]
+    latency_s, probability = [1.0, 0.9, 20.0], [0.6, 0.5, 0.9]
+    assert order_of(latency_s, probability, np.zeros((3, 3))) == [0, 1, 2]
+    assert order_of(latency_s, probability, burdens) == [0, 2, 1]
+
+
+def test_what_others_wait_counts_as_seconds_do_but_takes_no_time() -> None:
+    for objective in (UNTIL_RIGHT, Objective(time_left_s=6.0), Objective(attempts_left=1)):
+        wrong = Wrong.of([0.9, 0.8], NONE)
+        assert next(best_order([1.0, 1.1], wrong, objective)) == 0
+        assert next(best_order([1.0, 1.1], wrong, objective, external_s=[9.0, 0.0])) == 1
 
 
 def test_tie_goes_to_the_earlier_model() -> None:
@@ -251,13 +298,10 @@ def test_samples_are_ordered_as_well_as_the_best_of_all_sequences(count: int) ->
         def cost_s(
             rows: Sequence[int], chances: Any = chances, burdens: Any = burdens, takes: Any = latency_s
         ) -> float:
-            burden: Any = np.zeros(count)
-            all_wrong, total_s = 1.0, 0.0
-            for row in rows:
-                total_s += all_wrong * takes[row]
-                all_wrong *= 1 - float(after(chances[row], burden[row]))
-                burden = burden + burdens[row]
-            return total_s + 30.0 * all_wrong
+            # a sample is a model of its own that is alike
+            alike = burdens.take(rows, axis=0).take(rows, axis=1)
+            sampled = [takes[row] for row in rows], [float(chances[row]) for row in rows]
+            return expected_s(range(len(rows)), *sampled, alike, worth_s=30.0)
 
         best = {
             row: min(cost_s((row, *rest)) for rest in itertools.product(range(count), repeat=2)) for row in range(count)
