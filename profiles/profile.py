@@ -269,6 +269,12 @@ NO_PROFILE = Profile(
 )
 
 
+def profile_path(source: str) -> Path:
+    """Where the profile is that a source names."""
+    packaged = PACKAGED / f"{source}.json"
+    return packaged if "/" not in source and packaged.is_file() else Path(source)
+
+
 def load_profile(source: str | None) -> Profile:
     """Read a profile from a path, or by bare name one that ships with laar (`embedded`); None gives `NO_PROFILE`.
 
@@ -276,8 +282,7 @@ def load_profile(source: str | None) -> Profile:
     """
     if source is None:
         return NO_PROFILE
-    packaged = PACKAGED / f"{source}.json"
-    path = packaged if "/" not in source and packaged.is_file() else Path(source)
+    path = profile_path(source)
     if not path.is_file():
         known = sorted(p.stem for p in PACKAGED.glob("*.json"))
         raise FileNotFoundError(f"profile '{source}' is neither a file nor one that ships with laar; known: {known}")

@@ -18,7 +18,7 @@ from deployments.router.text.language import language_of
 from deployments.verifier.checks.check import Judging
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from deployments.verifier.deployment import Verifier
-from profiles.profile import load_profile
+from profiles.profile import load_profile, profile_path
 from serve_app.config import (
     AppConfig,
     ModelAppConfig,
@@ -50,6 +50,13 @@ def build_app(args: Mapping[str, Any]) -> Application:
     load_custom_checks(config.verifier.custom_checks)
     log = plan_log(config.log, os.environ, default_cache_dir(os.environ))
     _warn_of_logs_apart(config, log)
+    if blind := [model.engine_config.name for model in config.models if model.engine_config.name not in profile.models]:
+        logger.warning(
+            "profile '%s' has no figures of %s: each is taken to be right half of the time, and as fast as the others;"
+            " measure them with `laar profile`",
+            config.profile or "none",
+            blind,
+        )
     if not config.auth.keeps_secrets:
         logger.warning(
             "auth.secrets_env and auth.secrets_file are unset: this build draws a secret of its own, and takes no retry"
@@ -74,8 +81,10 @@ def build_app(args: Mapping[str, Any]) -> Application:
             for model, engine in ((model, model.engine_config) for model in config.models)
         ],
         profile=profile,
+        profile_file=None if config.profile is None else str(profile_path(config.profile).resolve()),
         settings=config.router,
         limits=config.limits,
+        limits_file=config.limits_file,
         thinking=config.thinking,
         verifier=config.verifier.application or _verifier(config, models),
         custom_checks=frozenset(config.verifier.custom_checks),

@@ -111,7 +111,9 @@ class AuthConfig(Discreet):
     keys_file: str | None = Field(
         default=None, min_length=1, description="File of named keys; read again when it changes."
     )
-    refresh_s: float = Field(default=5.0, ge=0.1, le=3600, description="How often the file is looked at.")
+    refresh_s: float = Field(
+        default=5.0, ge=0.1, le=3600, description="How often routers look at the files that they follow."
+    )
     secrets_env: str | None = Field(
         default=None,
         min_length=1,
@@ -172,12 +174,18 @@ class AppConfig(VerifierAppConfig):
 
     profile: str | None = Field(
         default=None,
-        description="Path of a capability profile, or name of one that ships with laar; else all are alike.",
+        description=(
+            "Path of a capability profile, or name of one that ships with laar; else all are alike. Running routers"
+            " read a file again when it changes."
+        ),
     )
     router: RouterSettings = RouterSettings()
     thinking: ThinkingSettings = ThinkingSettings()
     auth: AuthConfig = AuthConfig()
     log: LogSettings = LogSettings()
+    limits_file: str | None = Field(
+        default=None, min_length=1, description="File with limits that replace those of `limits`; read again likewise."
+    )
 
     @model_validator(mode="after")
     def _can_verify_by_default(self) -> Self:

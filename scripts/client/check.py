@@ -17,6 +17,7 @@ from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir
 from deployments.engines.engine_configs import RemoteConfig, SimulatedConfig, VllmConfig
 from deployments.log.settings import database_url, default_url, plan_log, shown_url
 from deployments.router.tenants.keys import read_key_file
+from deployments.router.upkeep.taken_over import limits_in
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from profiles.profile import Profile, load_profile
 from scripts.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown
@@ -202,7 +203,10 @@ def _environment(app: AppConfig, environ: Mapping[str, str]) -> Iterator[Finding
         asked["auth.secrets_file"] = lambda: read_secrets(secrets.read_bytes())
     if app.auth.keys_file is not None:
         file = Path(app.auth.keys_file)
-        asked["auth.keys_file"] = lambda: read_key_file(file.read_text())
+        asked["auth.keys_file"] = lambda: read_key_file(file.read_bytes())
+    if app.limits_file is not None:
+        changed = Path(app.limits_file)
+        asked["limits_file"] = lambda: limits_in(changed.read_bytes(), app.limits)
     for name, path in app.verifier.custom_checks.items():
         asked[f"verifier.custom_checks.{name}"] = partial(load_custom_checks, {name: path})
     for index, model in enumerate(app.models):

@@ -54,4 +54,6 @@ def state(model: Mapping[str, Any]) -> str:
         return "not running"
     if not model["is_healthy"]:
         return "not asked"
-    return "drifts" if model["is_drifting"] else "well"
+    if model["is_drifting"]:
+        return "drifts"
+    return "well" if model["is_profiled"] else "not profiled"

@@ -232,6 +232,52 @@ def merge_command(
     print(f"{len(profiles)} profiles merged into {out}")
 
 
+@profile.command("use")
+def use_command(
+    at: Annotated[
+        Path, typer.Option(dir_okay=False, help="The file that running routers follow, `profile` of the config.")
+    ],
+    new: Annotated[
+        Path | None, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The profile.")
+    ] = None,
+    back: Annotated[bool, typer.Option("--back", help="Instead, change places with the one before.")] = False,
+) -> None:
+    """Let running routers take another profile, in one step; the one before stays beside it, as FILE.before."""
+    from profiles.strict import version_of
+    from scripts.profile.saving import use_former, use_profile
+
+    _refuse((new is None) != back, "FILE, --back", "one of them is needed, and not both")
+    try:
+        former = use_former(at) if new is None else use_profile(new, at)
+    except (OSError, ValueError) as error:
+        print(f"laar profile use: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    found = _load(str(at.resolve()))
+    if former is not None and (edges := _load(str(former.resolve())).bucket_edges) != found.bucket_edges:
+        print(f"bucket_edges are no longer {list(edges)}: running routers will refuse it", file=sys.stderr)
+    print(f"{at} is {version_of(found)}" + (f"; before it: {former}" if former is not None else ""))
+
+
+@profile.command("compare")
+def compare_command(
+    former: Annotated[str, typer.Argument(metavar="PRESENT", help="The profile that counts now, path or name.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The one that is to count.")],
+    since: Annotated[str, typer.Option(help="Requests from then on: an age such as 7d, or an ISO date.")] = "7d",
+    log_url: Annotated[
+        str | None, typer.Option("--log", help="The log's database, without a password; else what LAAR_LOG_URL names.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """How often a new profile would choose another model, for the requests of the log; it changes nothing."""
+    from scripts.profile.compare import compare, lines
+    from scripts.profile.from_log import attempts_since
+    from scripts.tables import print_json
+
+    one, other = _load(former), _load(new)
+    found = compare(attempts_since(log_url, since, command="laar profile compare"), one, other)
+    print_json(found) if as_json else print("\n".join(lines(found)))
+
+
 @profile.command("show")
 def show_command(
     source: Annotated[str, typer.Argument(metavar="PROFILE", help="A path, or the name of one that ships with laar.")],

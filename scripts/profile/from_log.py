@@ -7,14 +7,26 @@ from deployments.log.database.store import Store
 from deployments.log.reading.outcomes import logged_attempts
 from profiles.cell import Buckets
 from profiles.measuring.from_log import Refit, refit
+from profiles.measuring.logged_attempt import JudgedAttempt
 from profiles.profile import Measured, Profile
 from scripts.log.actions import moment, run
+from scripts.options import LOG_URL_ENV
 from scripts.profile.measuring.plan import BUCKET_EDGES
 from scripts.profile.saving import save_profile
 
 # The latest attempts that are read at most, which bounds the memory.
 MAX_ATTEMPTS = 500_000
 COMMAND = "laar profile from-log"
+
+
+def attempts_since(url: str | None, since: str, *, command: str) -> list[JudgedAttempt]:
+    """What the log has from then on, in order; a fault is one line on stderr and the exit status 1."""
+
+    def read(store: Store) -> list[JudgedAttempt]:
+        with store.engine.connect() as connection:
+            return logged_attempts(connection, since=moment(since, datetime.now(UTC)), limit=MAX_ATTEMPTS)
+
+    return run(url, LOG_URL_ENV, read, command=command)
 
 
 def profile_from_log(

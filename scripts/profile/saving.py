@@ -14,10 +14,39 @@ def save_profile(profile: Profile, path: Path) -> None:
     if path.exists() and not path.is_file():
         path.write_text(text)
         return
-    target = path.resolve()
-    beside = target.with_name(f"{target.name}.new")
+    _replace(path.resolve(), text.encode())
+
+
+def use_profile(new: Path, at: Path) -> Path | None:
+    """Put the bytes of `new` where routers read, in one step; the profile that was there, kept beside it."""
+    Profile.model_validate_json(content := new.read_bytes())
+    at = at.resolve()
+    former = _former(at) if at.exists() else None
+    if former is not None:
+        _replace(former, at.read_bytes())
+    _replace(at, content)
+    return former
+
+
+def use_former(at: Path) -> Path:
+    """Change places with the profile that `use_profile` kept; FileNotFoundError where there is none."""
+    at = at.resolve()
+    former = _former(at)
+    content, present = former.read_bytes(), at.read_bytes()
+    Profile.model_validate_json(content)
+    _replace(at, content)
+    _replace(former, present)
+    return former
+
+
+def _former(at: Path) -> Path:
+    return at.with_name(f"{at.name}.before")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f"{path.name}.new")
     try:
-        beside.write_text(text)
-        beside.replace(target)
+        beside.write_bytes(content)
+        beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """A Serve config of several applications, changed under load: nothing under way is lost, and no engine restarts."""
 
+import json
 import subprocess
 import sys
 import time
@@ -14,12 +15,16 @@ import yaml
 from ray import serve
 from ray.util.state import list_actors
 
+from deployments.contract.secret import Secrets
+from deployments.router.tenants.keys import key_digest
 from tests.serve.conftest import AT_HOME, DASHBOARD_PORT, chat, llm_config
+from tests.served import assumed_profile
 
 pytestmark = pytest.mark.serve
 ROUTERS, CHECKS = "changed", "changed-checks"
 LONG_S = 12.0
 Pids = dict[str, list[int]]
+SECRET = b"s" * 32
 
 
 def model(name: str, overhead_s: float) -> dict[str, Any]:
@@ -35,14 +40,48 @@ KEPT, REMOVED, ADDED = (
 )
 
 
-def applications(*models: dict[str, Any], policy: str, deadline_s: float) -> list[dict[str, Any]]:
+class Files:
+    """What running routers follow: keys, secrets, limits and a profile."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "secrets").write_bytes(SECRET)
+        self.take_keys("first")
+        self.take_profile(90)
+        self.take_limits("{}")
+
+    def take_keys(self, *keys: str) -> None:
+        entries = [
+            {"name": "a", "hash": key_digest(Secrets(SECRET), key), "roles": ["ask", "feedback", "admin"]}
+            for key in keys
+        ]
+        (self.folder / "keys").write_text(json.dumps({"keys": entries}))
+
+    def take_profile(self, correct: int | None) -> None:
+        cells = [{"language": "en", "bucket": 0, "correct": correct, "tried": 100}]
+        models = {name: {"cells": cells} for name in ("simulated-kept", "simulated-removed")}
+        (self.folder / "profile.json").write_text("{}" if correct is None else json.dumps(assumed_profile(models)))
+
+    def take_limits(self, text: str) -> None:
+        (self.folder / "limits").write_text(text)
+
+    @property
+    def args(self) -> dict[str, Any]:
+        named = {f"{kind}_file": f"{self.folder}/{kind}" for kind in ("keys", "secrets")}
+        files = {"profile": f"{self.folder}/profile.json", "limits_file": f"{self.folder}/limits"}
+        return files | {"auth": named | {"refresh_s": 0.2}}
+
+
+def applications(
+    *models: dict[str, Any], files: Files, policy: str, deadline_s: float, judge_timeout_s: float = 60.0
+) -> list[dict[str, Any]]:
     args = {
         "models": models,
-        "verifier": {"application": CHECKS, "num_cpus": 0.1},
+        "verifier": {"application": CHECKS, "num_cpus": 0.1, "judge_timeout_s": judge_timeout_s},
         "limits": {"deadline_s": deadline_s, "attempt_timeout_s": deadline_s},
     }
     router = {"num_cpus": 0.1, "policy": policy, "status_period_s": 0.5}
-    routers = args | {"router": router, "log": {"enabled": False}}
+    routers = args | files.args | {"router": router, "log": {"enabled": False}}
     return [
         *(
             _application(each["application"], "build_model", {"model": each, "deadline_s": 3 * LONG_S})
@@ -89,36 +128,65 @@ def engine_pids() -> Pids:
 
 
 def test_changes_lose_no_request_and_restart_no_engine(
-    cluster: str, deploy: Callable[[list[dict[str, Any]]], None]
+    cluster: str, deploy: Callable[[list[dict[str, Any]]], None], tmp_path: Path
 ) -> None:
-    url = f"{cluster}/{ROUTERS}/v1/chat/completions"
+    url, files, headers = f"{cluster}/{ROUTERS}/v1", Files(tmp_path), {"authorization": "Bearer first"}
 
-    def ask(body: dict[str, Any]) -> int:
-        return httpx.post(url, json=body, timeout=4 * LONG_S).status_code
+    def ask(body: dict[str, Any], path: str = "chat/completions") -> httpx.Response:
+        return httpx.post(f"{url}/{path}", json=body, headers=headers, timeout=4 * LONG_S)
 
-    with ThreadPoolExecutor(64) as pool:
-        asked: list[Future[int]] = []
+    def until(holds: Callable[[], bool]) -> None:
+        due_s = time.monotonic() + 30
+        while not holds():
+            assert time.monotonic() < due_s
+            time.sleep(0.2)
+
+    def versions() -> Any:
+        return ask(chat(), "laar/explain").json()["versions"]
+
+    with ThreadPoolExecutor(96) as pool:
+        asked: list[Future[httpx.Response]] = []
 
         def ask_for(seconds: float) -> None:
             """Long requests to both models that were there, and one of them to whichever model laar chooses."""
             for name in ("simulated-kept", "simulated-removed"):
                 asked.extend(pool.submit(ask, chat(model=name, laar=AT_HOME)) for _ in range(2))
             asked.append(pool.submit(ask, chat(model="simulated-kept", stream=True, laar=AT_HOME)))
-            until = time.monotonic() + seconds
-            while time.monotonic() < until:
+            until_s = time.monotonic() + seconds
+            while time.monotonic() < until_s:
                 asked.append(pool.submit(ask, chat(laar=AT_HOME)))
                 time.sleep(0.5)
 
-        deploy(applications(KEPT, REMOVED, policy="laar", deadline_s=3 * LONG_S))
-        before = engine_pids()
+        deploy(applications(KEPT, REMOVED, files=files, policy="laar", deadline_s=3 * LONG_S))
+        before, first = engine_pids(), versions()
         ask_for(2)
-        deploy(applications(KEPT, REMOVED, ADDED, policy="load-aware", deadline_s=2.5 * LONG_S))
+        # what routers follow
+        files.take_profile(None)
+        files.take_limits("max_attempts: 0")
+        time.sleep(1)
+        assert versions() == first
+        files.take_profile(40)
+        files.take_limits("max_attempts: 2\nmax_tokens: 7")
+        until(lambda: versions()["profile"] != first["profile"] and versions()["limits"] != first["limits"])
+        assert ask(chat(max_tokens=8)).status_code == 400
+        files.take_limits("{}")
+        files.take_keys("first", "second")
         ask_for(1)
-        deploy(applications(KEPT, ADDED, policy="fastest", deadline_s=3 * LONG_S))
-        assert ask(chat(laar=AT_HOME)) == 200
-        codes = [future.result() for future in asked]
+        headers["authorization"] = "Bearer second"
+        until(lambda: ask(chat(), "laar/explain").status_code == 200)
+        files.take_keys("second")
+        # what is deployed
+        deploy(
+            applications(
+                KEPT, REMOVED, ADDED, files=files, policy="load-aware", deadline_s=2.5 * LONG_S, judge_timeout_s=50
+            )
+        )
+        ask_for(1)
+        deploy(applications(KEPT, ADDED, files=files, policy="fastest", deadline_s=3 * LONG_S))
+        assert ask(chat(laar=AT_HOME)).status_code == 200
+        codes = [future.result().status_code for future in asked]
     assert codes == [200] * len(codes)
     after = engine_pids()
     assert after["simulated-kept"] == before["simulated-kept"]
     assert len(after["simulated-added"]) == 1
-    assert httpx.post(url, json=chat(model="simulated-removed")).status_code == 404
+    assert ask(chat(model="simulated-removed")).status_code == 404

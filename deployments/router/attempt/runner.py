@@ -36,7 +36,6 @@ from deployments.router.attempt.retries import Retries
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Spared, Status, StopReason, Tries
 from deployments.router.choice.budgets import overrides
-from deployments.router.choice.chances import warn_of
 from deployments.router.choice.policy import Candidate, Decision, Exclusion
 from deployments.router.choice.routing import Routing
 from deployments.router.http import sse
@@ -102,7 +101,7 @@ class Runner:
         clock: Callable[[], float],
     ) -> None:
         self._routing, self._backend, self._observer, self._ledger = routing, backend, observer, ledger
-        self._retries, self._settings, self._limits, self._clock = retries, settings, limits, clock
+        self._retries, self._settings, self.limits, self._clock = retries, settings, limits, clock
         self._plain_speakers = PlainSpeakers()
         self._held_bytes = 0
 
@@ -111,7 +110,7 @@ class Runner:
 
         What it asks for itself counts from the first request on, if it is a retry; limits count for each request.
         """
-        options, limits, features = request.options, self._limits, self._routing.features(request)
+        options, limits, features = request.options, self.limits, self._routing.features(request)
         earlier = self._retries.earlier(request)
         own_attempts = (options.max_attempts or inf) - earlier.num_attempts
         log = Tries(
@@ -257,8 +256,8 @@ class Runner:
                     self._held_bytes += len(chunk.events)
                     if size_bytes > MAX_ANSWER_BYTES:
                         return _too_large()
-                    if self._held_bytes > self._limits.max_held_bytes:
-                        what = f"answers of more than {self._limits.max_held_bytes} bytes wait for their verdict"
+                    if self._held_bytes > self.limits.max_held_bytes:
+                        what = f"answers of more than {self.limits.max_held_bytes} bytes wait for their verdict"
                         raise OverloadedError(what, retry_after_s=1)
                     if beginning is not None and beginning.is_refuted_with(chunk):
                         watch.refuted_tokens = beginning.num_tokens
@@ -379,7 +378,7 @@ class Runner:
     def _attempt_time_s(self, served: ServedRequest, decision: Decision, watch: "_Watch") -> float:
         """Seconds for one attempt: where another model can still take over, time must be left for it."""
         left_s = self._time_left_s(served)
-        time_s = min(left_s, self._limits.attempt_timeout_s)
+        time_s = min(left_s, self.limits.attempt_timeout_s)
         if self._can_go_on(served, decision):
             time_s = min(time_s, max(left_s / 2, watch.patience_s))
         return time_s
@@ -402,7 +401,7 @@ class Runner:
         builder, chosen = self._routing.builder, decision.chosen
         longest_s = builder.longest_s(served.demand, chosen)
         return _Watch(
-            patience_s=min(self._limits.attempt_timeout_s, PATIENCE * longest_s),
+            patience_s=min(self.limits.attempt_timeout_s, PATIENCE * longest_s),
             expected_s=chosen.latency_s,
             expected_tokens=builder.output_tokens(served.demand, chosen.model) * served.request.num_sequences,
             forecast=builder.forecast(served.demand, chosen.model, served.log),
@@ -488,13 +487,12 @@ class Runner:
 
     def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict, check: str | None) -> None:
         """Let a verdict change what is believed of the model, as far as its check can be trusted."""
-        learner = self._routing.chances.learner
         # who names the model chooses what is learned of it
-        if learner is None or served.request.model != AUTO:
+        if served.request.model != AUTO:
             return
         correct, cell = verdict.was_right, served.features.cell(chosen.bucket)
         failed, tenant = served.log.judged_models, served.request.tenant.id
-        warn_of(learner.observe(chosen.model, cell, correct=correct, check=check, failed=failed, tenant=tenant))
+        self._routing.observe(chosen.model, cell, correct=correct, check=check, failed=failed, tenant=tenant)
 
     def _settle(self, served: ServedRequest, stop: StopReason) -> Attempt:
         best = served.log.best_answer()

@@ -1,9 +1,11 @@
 """What the router believes of its models: the profile's estimates, what verdicts changed, who fails together."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from deployments.router.choice.objective import Joint
 from deployments.router.settings import Learning
 from profiles.arrays import Floats
+from profiles.cell import Cell
 from profiles.chances.capability import Capability
 from profiles.chances.drift import Alarm
 from profiles.chances.joint import MIN_DIVISOR, after
@@ -30,6 +33,25 @@ _REMEMBERED = 1 << 10
 # Of the requests that the budget has room for, this share explores, so that they do not come at equal distances.
 _EXPLORED_SHARE = 0.25
 _MOST_SAVED = 2.0
+# a verdict counts for a thousandth after ten half-lives; the bound on them holds for the most patient learner too
+REPLAYED_HALF_LIVES = 10
+MAX_REPLAYED = 100_000
+
+
+def most_replayed(num_models: int, half_life_verdicts: float) -> int:
+    """How many of the latest verdicts are worth learning again."""
+    return int(min(MAX_REPLAYED, REPLAYED_HALF_LIVES * half_life_verdicts * num_models))
+
+
+class _Heard(NamedTuple):
+    """A verdict as it was learned, as in `Learner.observe`."""
+
+    model: str
+    cell: Cell
+    correct: bool | None
+    check: str | None
+    failed: tuple[str, ...]
+    tenant: str
 
 
 class Chances:
@@ -55,6 +77,9 @@ class Chances:
             if learning.enabled
             else None
         )
+        # the latest verdicts, and how many there were in all
+        self._heard: deque[_Heard] = deque(maxlen=most_replayed(len(models), learning.half_life_verdicts))
+        self._num_heard = 0
         self._tables: dict[tuple[str, str], Floats] = {}
         self._joints: dict[str, Joint] = {}
         # the same object each time, by which an order remembers what it made of the chances
@@ -70,6 +95,39 @@ class Chances:
     def source(self) -> Capability | Learner:
         """What is believed now of each model in each cell."""
         return self.learner or self.capability
+
+    def observe(
+        self,
+        model: str,
+        cell: Cell,
+        *,
+        correct: bool | None,
+        check: str | None = None,
+        failed: Sequence[str] = (),
+        tenant: str = "",
+    ) -> None:
+        """Let a verdict change what is believed, as `Learner.observe` does; models that begin to drift are logged."""
+        for alarm in self._learn(_Heard(model, cell, correct, check, tuple(failed), tenant)):
+            logger.warning("model answers otherwise than profiled", extra=asdict(alarm))
+
+    def learn_again(self, former: "Chances", most: int) -> bool:
+        """Learn at most so many further verdicts of those that `former` has; whether it knows all of them now.
+
+        Called until it does, it believes what it would if it had been there from the first of them.
+        """
+        self._num_heard = max(self._num_heard, former._num_heard - len(former._heard))
+        left = former._num_heard - self._num_heard
+        for ago in range(left, max(0, left - most), -1):
+            self._learn(former._heard[-ago])
+        return self._num_heard == former._num_heard
+
+    def _learn(self, heard: _Heard) -> list[Alarm]:
+        if self.learner is None:
+            return []
+        self._heard.append(heard)
+        self._num_heard += 1
+        model, cell, correct, check, failed, tenant = heard
+        return self.learner.observe(model, cell, correct=correct, check=check, failed=failed, tenant=tenant)
 
     def after_failures(self, chances: Floats, task: str, failed: Sequence[str]) -> Floats:
         """The same chances, given that the `failed` models were wrong on this request."""
@@ -142,8 +200,3 @@ def _added(joint: Joint, failed: Sequence[str]) -> Floats:
     """What these wrong answers add to each model's divisor together."""
     burden: Floats = joint.burdens[[joint.index[model] for model in failed]].sum(axis=0)
     return burden
-
-
-def warn_of(alarms: Iterable[Alarm]) -> None:
-    for alarm in alarms:
-        logger.warning("model answers otherwise than profiled", extra=asdict(alarm))

@@ -30,6 +30,7 @@ from deployments.router.settings import Learning
 from deployments.router.text.features import Features, extract
 from deployments.router.text.language import LanguageDetector
 from deployments.router.text.tokens import TokenEstimator
+from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, Profile
 
 # Where no model seems to have room for a prompt, one is asked all the same if the estimate is at most this many times
@@ -58,22 +59,43 @@ class Routing:
     ) -> None:
         names, learning = [model.name for model in models], learning or Learning()
         self.models = {model.name: model for model in models}
-        self.buckets = profile.buckets
         self.load = LoadTracker(
             names,
             num_routers=num_routers,
             cold_start_s={model.name: model.cold_start_s for model in models if model.cold_start_s is not None},
         )
-        self.tokens = TokenEstimator(names, profiles_of(models, profile))
-        self.chances = Chances(profile, names, learning)
-        self.thinking = thinking
-        self.builder = CandidateBuilder(models, profile, chances=self.chances, load=self.load, thinking=thinking)
-        self._exploration = Exploration(self.chances.learner, learning)
+        self.learning = learning
+        self.rest_on(profile, Chances(profile, names, learning), thinking)
         self._policies = {name: make(names) for name, make in POLICIES.items()}
         self._policy = policy
         self._detector, self._task_rules = detector, task_rules or TaskRules()
         self._worth_s, self._notice_s = worth_s, notice_s
         self._turn = 0
+
+    def rest_on(self, profile: Profile, chances: Chances, thinking: Thinking | None) -> None:
+        """Rest on this profile from the next choice on; `chances` and `thinking` are made of it.
+
+        What attempts taught of lengths and latencies is learned anew, as some tens of them are enough.
+        """
+        models = list(self.models.values())
+        self.profile, self.buckets = profile, profile.buckets
+        self.chances, self.thinking = chances, thinking
+        self.tokens = TokenEstimator(list(self.models), profiles_of(models, profile))
+        self.builder = CandidateBuilder(models, profile, chances=chances, load=self.load, thinking=thinking)
+        self._exploration = Exploration(chances.learner, self.learning)
+
+    def observe(
+        self,
+        model: str,
+        cell: Cell,
+        *,
+        correct: bool | None,
+        check: str | None = None,
+        failed: Sequence[str] = (),
+        tenant: str = "",
+    ) -> None:
+        """Let a verdict change what is believed of the model."""
+        self.chances.observe(model, cell, correct=correct, check=check, failed=failed, tenant=tenant)
 
     def features(self, request: RoutedRequest) -> Features:
         options = request.options

@@ -1,7 +1,8 @@
 """The OpenAI endpoints over HTTP, and laar's own. What to do is decided in `runner` and `routing`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+import dataclasses
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -53,6 +54,7 @@ from deployments.router.http.request import (
     with_retry_header,
 )
 from deployments.router.openapi.document import openapi_json
+from deployments.router.settings import Limits
 from deployments.router.tenants.allowance import Quota
 from deployments.router.tenants.gate import Gate
 from deployments.router.tenants.keys import ApiKeys
@@ -76,7 +78,7 @@ class Endpoints:
         gate: Gate,
         endings: Endings,
         log: ReplicaLog | None,
-        body_timeout_s: float,
+        versions: Mapping[str, str],
         keep_alive_s: float,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -85,7 +87,7 @@ class Endpoints:
         self._gate, self._endings, self._log = gate, endings, log
         self._clock, self._wall = clock, wall
         self._prices = {model.name: model.price for model in routing.models.values()}
-        self._body_timeout_s, self._keep_alive_s = body_timeout_s, keep_alive_s
+        self._versions, self._keep_alive_s = versions, keep_alive_s
 
     def app(
         self, lifespan: Lifespan[Starlette], more: Sequence[BaseRoute] = (), cors_origins: Sequence[str] = ()
@@ -115,6 +117,12 @@ class Endpoints:
         # a redirect would name the Host header of whoever asks, before any key is asked for
         app.router.redirect_slashes = False
         return app
+
+    def take_limits(self, limits: Limits) -> None:
+        """Hold requests that come from now on to these limits; those under way keep the ones they came with."""
+        self._offer = dataclasses.replace(self._offer, limits=limits)
+        self._runner.limits = limits
+        self._gate.take(limits.doors)
 
     def check_health(self) -> None:
         """Decide on a canned request, so that a broken language model or profile shows."""
@@ -229,7 +237,8 @@ class Endpoints:
         buckets, thinking = self._routing.buckets, self._routing.thinking
         breakers = self._routing.load.breaker_states(now_s, request.tenant.id)
         ratios = self._routing.builder.latency_ratios
-        return explanation(served, decision, candidates, estimates, order, buckets, breakers, ratios, thinking)
+        told = explanation(served, decision, candidates, estimates, order, buckets, breakers, ratios, thinking)
+        return told | {"versions": dict(self._versions)}
 
     async def _feedback(self, http: Request) -> Response:
         """What a client found of an answer; a 200 means that the log has it."""
@@ -288,12 +297,13 @@ class Endpoints:
             quota.charge(cost_of(end.served.log.attempts, self._prices), self._clock())
 
     async def _body(self, http: Request, tenant: Tenant, limit: int | None = None) -> bytes:
+        limits = self._offer.limits
         with self._gate.reading(tenant):
             try:
-                async with asyncio.timeout(self._body_timeout_s):
-                    return await read_body(http, self._offer.limits.max_body_bytes if limit is None else limit)
+                async with asyncio.timeout(limits.body_timeout_s):
+                    return await read_body(http, limits.max_body_bytes if limit is None else limit)
             except TimeoutError:
-                raise SlowBodyError(f"body: not here within {self._body_timeout_s} s", param="body") from None
+                raise SlowBodyError(f"body: not here within {limits.body_timeout_s} s", param="body") from None
 
 
 def _reply_in(answer: Attempt) -> Reply:

@@ -1,12 +1,12 @@
 """The router deployment: what Ray Serve calls of it, and what lives as long as a replica."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ray import serve
 from starlette.applications import Starlette
@@ -22,18 +22,17 @@ from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.backend import ServeBackend
 from deployments.router.attempt.retries import RecentRequests, Retries, Seal
 from deployments.router.attempt.runner import Runner
-from deployments.router.choice.budgets import thinking_of
+from deployments.router.choice.budgets import Thinking, thinking_of
 from deployments.router.choice.routing import Routing
 from deployments.router.http.admission import Offer
 from deployments.router.http.endpoints import Endpoints
 from deployments.router.http.http_io import Endings
 from deployments.router.model import Model
-from deployments.router.page.chance_map import ChanceMap
 from deployments.router.page.recent import RecentWindow
 from deployments.router.page.views import Views
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.tenants.gate import Gate
-from deployments.router.tenants.keys import ApiKeys, AuthPlan
+from deployments.router.tenants.keys import ApiKeys, AuthPlan, read_key_file
 from deployments.router.text.language import FastTextDetector
 from deployments.router.upkeep.background import Background
 from deployments.router.upkeep.learn_from_log import Follower, keep_following, replay
@@ -41,8 +40,10 @@ from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
 from deployments.router.upkeep.replicas import keep_counting, keep_reading_load
 from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
-from deployments.router.upkeep.watched_file import WatchedFile, keep_reading
+from deployments.router.upkeep.taken_over import limits_in, profile_in, rest_on
+from deployments.router.upkeep.watched_file import WatchedFile
 from profiles.profile import Profile
+from profiles.strict import version_of
 
 
 class Router:
@@ -55,8 +56,10 @@ class Router:
         remote: list[RemotePlan],
         models: list[Model],
         profile: Profile,
+        profile_file: str | None,
         settings: RouterSettings,
         limits: Limits,
+        limits_file: str | None,
         thinking: ThinkingSettings,
         verifier: Address,
         custom_checks: frozenset[str],
@@ -75,16 +78,14 @@ class Router:
             plain=auth.plain,
             plain_secret=auth.plain_secret,
         )
-        self._thinking = thinking_of(
-            models, profile, settings=thinking, num_routers=settings.num_replicas, now_s=self._clock()
-        )
+        self._models, self._profile_file, self._limits_file = models, profile_file, limits_file
         self._routing = Routing(
             models=models,
             profile=profile,
             policy=settings.policy,
             detector=FastTextDetector(),
             learning=settings.learning,
-            thinking=self._thinking,
+            thinking=self._thinking_of(profile),
             task_rules=TaskRules(thinking.task_rules, chars=thinking.rule_chars),
             worth_s=settings.worth_s,
             notice_s=settings.notice_s,
@@ -96,7 +97,7 @@ class Router:
         self._offer = Offer(
             models=tuple(self._routing.models),
             media={model.name: model.media for model in self._routing.models.values()},
-            thinkers=frozenset(self._thinking.models if self._thinking else ()),
+            thinkers=frozenset(model.name for model in models if model.can_think),
             custom_checks=custom_checks,
             limits=limits,
             secrets=self._secrets,
@@ -113,15 +114,13 @@ class Router:
             clock=self._clock,
             wall=time.time,
         )
-        self._chance_map = ChanceMap(profile, tuple(self._routing.models), self._routing.buckets)
-        # tells one profile from another, whatever file it comes from
-        self._profile_digest = hashlib.sha256(profile.model_dump_json().encode()).hexdigest()[:12]
+        self._versions = {"version": version("laar"), "profile": version_of(profile), "limits": version_of(limits)}
         self._background = Background()
 
     def __serve_build_asgi_app__(self) -> Starlette:
         """Called once, after the constructor; opens the log, whose failure stops the start."""
         self._metrics = RouterMetrics(self._settings.goodput.reader)
-        self._metrics.started(version=version("laar"), profile=self._profile_digest)
+        self._metrics.rests_on(self._versions, self._routing.profile.models)
         replica = serve.get_replica_context().replica_id.unique_id
         self._log = (
             ReplicaLog(self._log_plan, replica=replica, metrics=self._metrics) if self._log_plan is not None else None
@@ -152,7 +151,7 @@ class Router:
                 clock=self._clock,
             ),
             log=self._log,
-            body_timeout_s=self._limits.body_timeout_s,
+            versions=self._versions,
             keep_alive_s=self._settings.keep_alive_s,
             clock=self._clock,
             wall=time.time,
@@ -160,7 +159,7 @@ class Router:
         views = Views(
             routing=self._routing,
             recent=recent,
-            chance_map=self._chance_map,
+            versions=self._versions,
             keys=self._keys,
             gate=gate,
             log=self._log,
@@ -190,16 +189,10 @@ class Router:
                 learning = self._settings.learning
                 await asyncio.to_thread(replay, follower, timeout_s=learning.replay_timeout_s, clock=self._clock)
                 background.start("follows the attempt log", keep_following(follower, period_s=learning.sync_period_s))
-            watched: list[tuple[str, str | None, Callable[[bytes], object]]] = [
-                ("secrets", self._auth.secrets_file, self._secrets.load),
-                ("keys", self._auth.keys_file, self._keys.load),
-            ]
-            for name, place, load in watched:
-                if place is not None:
-                    path = Path(place)
-                    file = WatchedFile(await asyncio.to_thread(path.read_bytes), load)
-                    reading = keep_reading(path, file, name=name, observer=self._metrics, period_s=self._auth.refresh_s)
-                    background.start(f"follows the file of {name}", reading)
+            for name, file in self._watched().items():
+                # a router that starts beside a profile that is gone or refused has the one it was built with
+                await (file.look() if name == "profile" else file.take())
+                background.start(f"follows the file of {name}", file.keep_looking(period_s=self._auth.refresh_s))
             counts = "follows the replica counts"
             if self._deployments:
                 background.start(
@@ -220,16 +213,52 @@ class Router:
                 period_s=self._settings.load_period_s,
             )
             background.start("follows the load of the engines", reading)
-            if self._thinking is not None:
+            if self._routing.thinking is not None:
                 planning = keep_planning(
-                    self._routing.load,
-                    self._thinking,
+                    self._routing,
                     observer=self._metrics,
                     period_s=self._thinking_settings.period_s,
                     clock=self._clock,
                 )
                 background.start("plans thinking budgets", planning)
             yield
+
+    def _watched(self) -> dict[str, WatchedFile[Any]]:
+        """The files that the operator names, by what is in them."""
+        metrics = self._metrics
+        kinds: list[tuple[str, str | None, Callable[[bytes], Any], Callable[[Any], Any]]] = [
+            ("secrets", self._auth.secrets_file, bytes, self._secrets.load),
+            ("keys", self._auth.keys_file, read_key_file, self._keys.replace),
+            ("limits", self._limits_file, lambda content: limits_in(content, self._limits), self._take_limits),
+            ("profile", self._profile_file, profile_in, self._take_profile),
+        ]
+        return {
+            name: WatchedFile(Path(place), name=name, parse=parse, use=use, observer=metrics)
+            for name, place, parse, use in kinds
+            if place is not None
+        }
+
+    def _take_limits(self, limits: Limits) -> None:
+        self._endpoints.take_limits(limits)
+        self._now_rests_on(limits=version_of(limits))
+
+    async def _take_profile(self, profile: Profile) -> None:
+        if (digest := version_of(profile)) != self._versions["profile"]:
+            await rest_on(self._routing, profile, lambda: self._thinking_of(profile))
+            self._now_rests_on(profile=digest)
+
+    def _now_rests_on(self, **versions: str) -> None:
+        self._versions |= versions
+        self._metrics.rests_on(self._versions, self._routing.profile.models)
+
+    def _thinking_of(self, profile: Profile) -> Thinking | None:
+        return thinking_of(
+            self._models,
+            profile,
+            settings=self._thinking_settings,
+            num_routers=self._settings.num_replicas,
+            now_s=self._clock(),
+        )
 
     def _logger(self, log: ReplicaLog | None, replica: str) -> RequestLogger | NoRequestLog:
         if log is None or self._log_plan is None:
@@ -246,12 +275,12 @@ class Router:
 
     def _follower(self, replica: str) -> Follower | None:
         """Learns what was learned before, and then what the other replicas learn; None without log or learning."""
-        learning, learner = self._settings.learning, self._routing.chances.learner
-        if self._log is None or learner is None:
+        learning = self._settings.learning
+        if self._log is None or not learning.enabled:
             return None
         return Follower(
             self._log.history(replay_days=learning.replay_days),
-            learner,
+            self._routing,
             replica=replica,
             buckets=self._routing.buckets,
             half_life_verdicts=learning.half_life_verdicts,

@@ -96,7 +96,9 @@ CARD = _object(
     max_model_len="integer",
 )
 MODELS = _object(object=_one_of("list"), data=_list(CARD))
+VERSIONS = _object(version="string", profile="string", limits="string")
 EXPLANATION = _object(
+    versions=VERSIONS,
     chosen="string?",
     reason="string?",
     order=_list("string"),
@@ -126,6 +128,7 @@ STATUS = _object(
     object=_one_of("laar.status"),
     replica="string",
     up_s="number",
+    versions=VERSIONS,
     policy=_one_of(*get_args(PolicyName)),
     worth_s="number",
     learns="boolean",
@@ -145,6 +148,7 @@ STATUS = _object(
             context_tokens="integer",
             replicas="integer",
             is_healthy="boolean",
+            is_profiled="boolean",
             is_drifting="boolean",
             in_flight="integer",
             waiting_prompt_tokens="integer",

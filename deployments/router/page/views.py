@@ -23,6 +23,7 @@ from deployments.router.settings import RouterSettings
 from deployments.router.tenants.gate import Gate
 from deployments.router.tenants.keys import ApiKeys
 from deployments.router.tenants.tenant import Role, Tenant
+from profiles.profile import Profile
 from profiles.strict import Strict
 
 MAX_READERS = 4
@@ -55,7 +56,7 @@ class Views:
         *,
         routing: Routing,
         recent: RecentWindow,
-        chance_map: ChanceMap,
+        versions: Mapping[str, str],
         keys: ApiKeys,
         gate: Gate,
         log: ReplicaLog | None,
@@ -64,10 +65,11 @@ class Views:
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
-        self._routing, self._recent, self._chance_map, self._keys, self._log = routing, recent, chance_map, keys, log
+        self._routing, self._recent, self._versions, self._keys, self._log = routing, recent, versions, keys, log
         self._settings, self._replica, self._clock, self._wall = settings, replica, clock, wall
         self._gate = gate
         self._started_s = clock()
+        self._mapped: tuple[Profile, ChanceMap] | None = None
         # threads that read the log, each with its tenant; without keys all are one tenant, whose id is empty
         self._readers: dict[asyncio.Task[list[dict[str, Any]]], str] = {}
 
@@ -104,6 +106,7 @@ class Views:
             "object": "laar.status",
             "replica": self._replica,
             "up_s": round(now_s - self._started_s, 1),
+            "versions": dict(self._versions),
             "policy": self._settings.policy,
             "worth_s": self._settings.worth_s,
             "learns": learner is not None,
@@ -115,11 +118,18 @@ class Views:
 
     async def _capability(self, http: Request) -> Response:
         self._keys.tenant_of(http.headers, Role.ADMIN, self._wall())
-        task = _read(MapQuery, http.query_params).task or self._chance_map.most_measured
-        if task not in self._chance_map.tasks:
-            known = ", ".join(f"'{known}'" for known in self._chance_map.tasks)
+        chance_map = self._chance_map(self._routing.profile)
+        task = _read(MapQuery, http.query_params).task or chance_map.most_measured
+        if task not in chance_map.tasks:
+            known = ", ".join(f"'{known}'" for known in chance_map.tasks)
             raise ClientError(f"task: the profile has no task '{task[:MAX_SHOWN_CHARS]}'; known: {known}", param="task")
-        return JSONResponse(self._chance_map.of(task, self._routing.chances.source))
+        return JSONResponse(chance_map.of(task, self._routing.chances.source))
+
+    def _chance_map(self, profile: Profile) -> ChanceMap:
+        """That of the profile, counted when it is first asked for."""
+        if self._mapped is None or self._mapped[0] is not profile:
+            self._mapped = profile, ChanceMap(profile, tuple(self._routing.models), profile.buckets)
+        return self._mapped[1]
 
     async def _attempts(self, http: Request) -> Response:
         """The latest attempts on requests that came of the same tenant, newest first."""
@@ -150,6 +160,7 @@ class Views:
             "context_tokens": self._routing.models[name].context_tokens,
             "replicas": tracker.running(name),
             "is_healthy": row not in tracker.unhealthy(now_s),
+            "is_profiled": name in self._routing.profile.models,
             "is_drifting": name in self._routing.chances.drifting,
             "in_flight": int(tracker.load.in_flight[row]),
             "waiting_prompt_tokens": int(tracker.load.prompt_tokens[row]),

@@ -69,6 +69,11 @@ class Gate:
         self._accounts: dict[str, _Account] = {}
         self._running = 0
 
+    def take(self, doors: Doors) -> None:
+        """Be this wide from now on; what is under way stays."""
+        self._doors = doors
+        self._admit()
+
     @contextmanager
     def reading(self, tenant: Tenant) -> Iterator[None]:
         """A body on its way; it takes no room of others."""

@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-import msgspec
-import yaml
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from deployments.contract.errors import AuthenticationError, PermissionDeniedError
 from deployments.contract.secret import NO_SECRET, Secrets
 from deployments.router.tenants.tenant import ANYBODY, KeyLimits, Role, Tenant
+from deployments.router.upkeep.watched_file import yaml_as_json
 from profiles.strict import Discreet, what_is_wrong
 
 MAX_KEYS = 10_000
@@ -96,12 +95,6 @@ class ApiKeys:
         """Take over the keys of a file, in the place of those that were read of it before."""
         self._granted = {entry.hash: _grant(entry) for entry in entries}
 
-    def load(self, content: bytes) -> tuple[KeyEntry, ...]:
-        """Take over the keys of a file; ValueError leaves them as they were."""
-        entries = read_key_file(content.decode())
-        self.replace(entries)
-        return entries
-
     def tenant_of(self, headers: Mapping[str, str], role: Role, now_s: float) -> Tenant:
         """Whose key a request has. AuthenticationError if it is not accepted, PermissionDeniedError without the role.
 
@@ -138,24 +131,11 @@ def key_digest(secrets: Secrets, key: str) -> str:
     return secrets.digest(_KEY, key)
 
 
-def read_key_file(text: str) -> tuple[KeyEntry, ...]:
+def read_key_file(content: bytes) -> tuple[KeyEntry, ...]:
     """The keys in a file of YAML or JSON; ValueError says what is wrong with it, without showing what it holds."""
+    found = yaml_as_json(content)
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"no YAML{f', line {mark.line + 1}' if mark is not None else ''}") from None
-    except (ValueError, OverflowError, RecursionError):
-        raise ValueError("holds a value that YAML cannot read") from None
-    try:
-        # dates are taken in YAML's form too
-        content = msgspec.json.encode(found)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        raise ValueError(
-            "holds what JSON has no form for: a key that is no text, or a value that holds itself"
-        ) from None
-    try:
-        return KeyFile.model_validate_json(content).keys
+        return KeyFile.model_validate_json(found).keys
     except ValidationError as error:
         raise ValueError("; ".join(map(_told, error.errors(include_input=False)[:MAX_TOLD]))) from None
 

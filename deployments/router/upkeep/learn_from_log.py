@@ -2,21 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.log.reading.lessons import Batch, Lesson
-from deployments.router.choice.chances import warn_of
+from deployments.router.choice.chances import most_replayed
 from profiles.cell import Buckets, Cell
-from profiles.chances.online import Learner
 
 logger = logging.getLogger("ray.serve")
 
-# a verdict counts for a thousandth after ten half-lives; the bound on them holds for the most patient learner too
-REPLAYED_HALF_LIVES = 10
-MAX_REPLAYED = 100_000
 # so many are learned in one go, about a millisecond; in between requests have their turn
 SLICE = 5
 
@@ -31,14 +27,32 @@ class LessonLog(Protocol):
     def lessons(self, after: int) -> Batch: ...
 
 
+class LessonLearner(Protocol):
+    """Learns of these models; what it returns is for others."""
+
+    @property
+    def models(self) -> Collection[str]: ...
+
+    def observe(
+        self,
+        model: str,
+        cell: Cell,
+        *,
+        correct: bool | None,
+        check: str | None = None,
+        failed: Sequence[str] = (),
+        tenant: str = "",
+    ) -> object: ...
+
+
 class Follower:
     """Takes in the log's lessons once each, but for the verdicts of its own replica, which were learned at once."""
 
     def __init__(
-        self, source: LessonLog, learner: Learner, *, replica: str, buckets: Buckets, half_life_verdicts: float
+        self, source: LessonLog, learner: LessonLearner, *, replica: str, buckets: Buckets, half_life_verdicts: float
     ) -> None:
         self._source, self._learner, self._replica, self._buckets = source, learner, replica, buckets
-        self._most = int(min(MAX_REPLAYED, REPLAYED_HALF_LIVES * half_life_verdicts * len(learner.models)))
+        self._most = most_replayed(len(learner.models), half_life_verdicts)
         self._position: int | None = None
 
     def read(self) -> Batch:
@@ -78,9 +92,8 @@ class Follower:
         bucket = self._buckets.labelled(lesson.bucket, num_tokens=lesson.prompt_tokens)
         cell = Cell(lesson.task, lesson.language, bucket)
         failed = [model for model in lesson.failed if model in known]
-        said = lesson.correct, lesson.check, lesson.tenant
-        warn_of(
-            self._learner.observe(lesson.model, cell, correct=said[0], check=said[1], failed=failed, tenant=said[2])
+        self._learner.observe(
+            lesson.model, cell, correct=lesson.correct, check=lesson.check, failed=failed, tenant=lesson.tenant
         )
 
 

@@ -30,7 +30,7 @@ class RouterMetrics:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._versions, self._under_way = {"version": "", "profile": ""}, 0
+        self._versions, self._profiled, self._under_way = dict[str, str](), frozenset[str](), 0
         self._requests = Counter(
             "laar_requests_total",
             description="Requests that ended, by HTTP status (499: the client left), error code and whether verified.",
@@ -96,8 +96,13 @@ class RouterMetrics:
         )
         self._info = Gauge(
             "laar_info",
-            description="Always 1; the labels say which version of laar and which profile this router replica has.",
-            tag_keys=("version", "profile"),
+            description="Always 1; the labels say which laar, profile and limits this router replica has.",
+            tag_keys=("version", "profile", "limits"),
+        )
+        self._model_profiled = Gauge(
+            "laar_model_profiled",
+            description="1 while the profile has a model; 0 while it is taken to be right half of the time.",
+            tag_keys=("model",),
         )
         self._refuted = Counter(
             "laar_refuted_early_total",
@@ -192,17 +197,23 @@ class RouterMetrics:
             boundaries=_SOLVE_SECONDS,
         )
 
-    def started(self, *, version: str, profile: str) -> None:
-        self._versions = {"version": version, "profile": profile}
+    def rests_on(self, versions: Mapping[str, str], profiled: Iterable[str]) -> None:
+        """Which laar, profile and limits count from now on, and which models the profile has."""
+        if self._versions:
+            self._info.set(0.0, tags=self._versions)
+        self._versions, self._profiled = dict(versions), frozenset(profiled)
+        self._info.set(1.0, tags=self._versions)
 
     def seen(self, running: Mapping[str, int], unavailable: Collection[str], num_tasks: int) -> None:
         """How many of each model run, and which may not be asked. Ray exports a gauge only after it was set anew."""
         self._in_flight.set(self._under_way)
         self._tasks.set(num_tasks)
-        self._info.set(1.0, tags=self._versions)
+        if self._versions:
+            self._info.set(1.0, tags=self._versions)
         for model, number in running.items():
             self._replicas.set(number, tags={"model": model})
             self._available.set(float(model not in unavailable), tags={"model": model})
+            self._model_profiled.set(float(model in self._profiled), tags={"model": model})
 
     def under_way(self, number: int) -> None:
         self._under_way = number

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from deployments.budgets.controller import Controller, Plan, PlanStatus
-from deployments.router.choice.budgets import Thinking
-from deployments.router.latency.load import LoadTracker
+from deployments.router.choice.routing import Routing
 
 logger = logging.getLogger("ray.serve")
 
@@ -19,28 +18,23 @@ class PlanObserver(Protocol):
 
 
 async def keep_planning(
-    load: LoadTracker,
-    thinking: Thinking,
-    *,
-    observer: PlanObserver,
-    period_s: float,
-    clock: Callable[[], float],
+    routing: Routing, *, observer: PlanObserver, period_s: float, clock: Callable[[], float]
 ) -> None:
     """Plan at once and then every `period_s` seconds, for ever; a round that breaks leaves the budgets as they are."""
     while True:
         try:
-            await plan_once(load, thinking, observer=observer, clock=clock)
+            await plan_once(routing, observer=observer, clock=clock)
         except Exception:
             logger.exception("thinking budgets could not be planned")
         await asyncio.sleep(period_s)
 
 
-async def plan_once(
-    load: LoadTracker, thinking: Thinking, *, observer: PlanObserver, clock: Callable[[], float]
-) -> None:
+async def plan_once(routing: Routing, *, observer: PlanObserver, clock: Callable[[], float]) -> None:
+    if (thinking := routing.thinking) is None:
+        return
     controller, began_s = thinking.controller, clock()
     before = controller.plan
-    plan = await asyncio.to_thread(controller.solve, controller.arrivals(began_s, load.replicas()))
+    plan = await asyncio.to_thread(controller.solve, controller.arrivals(began_s, routing.load.replicas()))
     if controller.adopt(plan):
         thinking.plan_changed()
     _log_troubles(before, plan)

@@ -3,37 +3,17 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+import yaml
 
 logger = logging.getLogger("ray.serve")
 
 T = TypeVar("T")
-
-
-class WatchedFile(Generic[T]):
-    """What a file says, as it was last read well; what `parse` refuses with a ValueError leaves it as it was.
-
-    The text of that error is logged, so it must not show what stands in the file.
-
-    `version` is of the content that counts: the same at every replica that has read the same bytes.
-    """
-
-    def __init__(self, content: bytes, parse: Callable[[bytes], T]) -> None:
-        self._parse, self._seen = parse, _version_of(content)
-        self.value, self.version = parse(content), self._seen
-        self.is_there = True
-
-    def take(self, content: bytes) -> bool:
-        """Whether the content is new and counts from now on. A refused content raises once, not at each reading."""
-        version = _version_of(content)
-        if version == self._seen:
-            return False
-        self._seen = version
-        value = self._parse(content)
-        self.value, self.version = value, version
-        return True
 
 
 class FileObserver(Protocol):
@@ -42,34 +22,78 @@ class FileObserver(Protocol):
     def file_read(self, name: str, *, is_taken: bool) -> None: ...
 
 
-async def keep_reading(
-    path: Path, file: WatchedFile[Any], *, name: str, observer: FileObserver, period_s: float
-) -> None:
-    """Read the file every `period_s` seconds, for ever."""
-    while True:
-        await asyncio.sleep(period_s)
-        await read_once(path, file, name=name, observer=observer)
+class WatchedFile(Generic[T]):
+    """A file whose latest content that was not refused counts.
+
+    `parse` runs in a thread, and `use` takes over what it made in the event loop. Either refuses with a ValueError and
+    then leaves all as it was. The text of that error is logged, so it must not show a secret.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        parse: Callable[[bytes], T],
+        use: Callable[[T], Awaitable[None] | object],
+        observer: FileObserver,
+    ) -> None:
+        self._path, self._name, self._parse, self._use, self._observer = path, name, parse, use, observer
+        self._seen: bytes | None = None
+        self._is_there = True
+
+    async def take(self) -> bool:
+        """Whether its content is new and counts from now on. A refused content raises once, not at each reading."""
+        content = await asyncio.to_thread(self._path.read_bytes)
+        self._is_there = True
+        digest = hashlib.sha256(content).digest()
+        if digest == self._seen:
+            return False
+        self._seen = digest
+        done = self._use(await asyncio.to_thread(self._parse, content))
+        if isawaitable(done):
+            await done
+        return True
+
+    async def look(self) -> None:
+        """Take what is new. A file that is gone or refused changes nothing, which is told once."""
+        try:
+            if await self.take():
+                # without its version: a hash of secrets would let a guess be confirmed
+                logger.info("file read anew", extra={"file": self._name})
+                self._observer.file_read(self._name, is_taken=True)
+        except OSError:
+            if self._is_there:
+                logger.warning(
+                    "file cannot be read; what it said last counts", extra={"file": self._name}, exc_info=True
+                )
+            self._is_there = False
+        except Exception as error:
+            # only a refusal is sure to show nothing that stands in the file
+            why = str(error) if isinstance(error, ValueError) else type(error).__name__
+            logger.warning("file refused; what it said last counts", extra={"file": self._name, "error": why})
+            self._observer.file_read(self._name, is_taken=False)
+
+    async def keep_looking(self, *, period_s: float) -> None:
+        """Look every `period_s` seconds, for ever."""
+        while True:
+            await asyncio.sleep(period_s)
+            await self.look()
 
 
-async def read_once(path: Path, file: WatchedFile[Any], *, name: str, observer: FileObserver) -> None:
-    """A file that is gone or refused leaves the last good one, and tells so once."""
+def yaml_as_json(content: bytes) -> bytes:
+    """A document of YAML or JSON as JSON; ValueError says what is wrong with it, without showing what it holds."""
     try:
-        content = await asyncio.to_thread(path.read_bytes)
-        file.is_there = True
-        if file.take(content):
-            # without its version: a hash of secrets would let a guess be confirmed
-            logger.info("file read anew", extra={"file": name})
-            observer.file_read(name, is_taken=True)
-    except OSError:
-        if file.is_there:
-            logger.warning("file cannot be read; what it said last counts", extra={"file": name}, exc_info=True)
-        file.is_there = False
-    except Exception as error:
-        # only a refusal is sure to show nothing that stands in the file
-        why = str(error) if isinstance(error, ValueError) else type(error).__name__
-        logger.warning("file refused; what it said last counts", extra={"file": name, "error": why})
-        observer.file_read(name, is_taken=False)
-
-
-def _version_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
+        found = yaml.safe_load(content.decode())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ValueError(f"no YAML{f', line {mark.line + 1}' if mark is not None else ''}") from None
+    except (ValueError, OverflowError, RecursionError):
+        raise ValueError("holds a value that YAML cannot read") from None
+    try:
+        # dates are taken in YAML's form too
+        return msgspec.json.encode(found)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise ValueError(
+            "holds what JSON has no form for: a key that is no text, or a value that holds itself"
+        ) from None

@@ -24,7 +24,8 @@ if "scipy.optimize" in sys.modules:
     sys.exit("a router loads scipy.optimize")
 """
 BUILD = """
-import os, yaml
+import logging, os, yaml
+logging.disable(logging.WARNING)
 os.environ['QWEN_KEY'] = 'k'
 os.environ['SECRETS'] = 's' * 32
 config = yaml.safe_load(open("serve_app/remote.yaml"))["applications"][0]["args"]

@@ -7,6 +7,7 @@ MODEL = {
     "replicas": 1,
     "is_healthy": True,
     "is_drifting": False,
+    "is_profiled": True,
     "in_flight": 2,
     "attempts": 9,
     "correct": 5,
@@ -24,6 +25,7 @@ MODEL = {
         pytest.param({"replicas": 0, "is_healthy": False}, "not running", id="no-replica"),
         pytest.param({"is_healthy": False}, "not asked", id="kept-out"),
         pytest.param({"is_drifting": True}, "drifts", id="alarm"),
+        pytest.param({"is_profiled": False}, "not profiled", id="no-figures"),
     ],
 )
 def test_state_of_a_model_is_one_word_or_two(changes: dict[str, object], expected: str) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from profiles.profile import NO_PROFILE, load_profile
-from scripts.profile.saving import save_profile
+from scripts.profile.saving import save_profile, use_former, use_profile
 
 
-def die_half_way(path: Path, text: str) -> int:
-    with path.open("w") as file:
-        file.write(text[:10])
+def die_half_way(path: Path, content: bytes) -> int:
+    with path.open("wb") as file:
+        file.write(content[:10])
     raise KeyboardInterrupt
 
 
@@ -25,7 +25,7 @@ def test_profile_takes_the_place_of_the_former_one(tmp_path: Path) -> None:
 def test_death_in_the_middle_leaves_the_former_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "p.json"
     path.write_text("former")
-    monkeypatch.setattr(Path, "write_text", die_half_way)
+    monkeypatch.setattr(Path, "write_bytes", die_half_way)
     with pytest.raises(KeyboardInterrupt):
         save_profile(NO_PROFILE, path)
     assert path.read_text() == "former"
@@ -48,3 +48,31 @@ def test_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
     reader.join()
     assert read[0].startswith("{")
     assert path.is_fifo()
+
+
+def saved(path: Path, note: str) -> Path:
+    save_profile(
+        NO_PROFILE.model_copy(update={"measured": NO_PROFILE.measured.model_copy(update={"note": note})}), path
+    )
+    return path
+
+
+def test_a_profile_is_used_and_given_back_without_a_moment_between(tmp_path: Path) -> None:
+    at, new = tmp_path / "at.json", saved(tmp_path / "new.json", "second")
+    assert use_profile(saved(tmp_path / "first.json", "first"), at) is None
+    notes = []
+    for is_new in (True, False, False):
+        former = use_profile(new, at) if is_new else use_former(at)
+        assert former is not None
+        notes.append([load_profile(str(path)).measured.note for path in (at, former)])
+    assert notes == [["second", "first"], ["first", "second"], ["second", "first"]]
+
+
+def test_what_is_no_profile_is_never_used(tmp_path: Path) -> None:
+    at, wrong = saved(tmp_path / "at.json", "first"), tmp_path / "wrong.json"
+    wrong.write_text("{}")
+    with pytest.raises(ValueError, match="bucket_edges"):
+        use_profile(wrong, at)
+    with pytest.raises(FileNotFoundError, match="before"):
+        use_former(at)
+    assert load_profile(str(at)).measured.note == "first"

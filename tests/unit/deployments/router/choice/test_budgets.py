@@ -83,7 +83,7 @@ class Bench:
         )
 
     def plan(self) -> None:
-        asyncio.run(plan_once(self.routing.load, self.thinking, observer=self.seen, clock=lambda: self.now_s))
+        asyncio.run(plan_once(self.routing, observer=self.seen, clock=lambda: self.now_s))
 
     def candidate(self, request: RoutedRequest, model: str = "thinker") -> Candidate:
         demand = self.routing.demand(request, self.routing.features(request))
@@ -315,7 +315,7 @@ def test_round_that_breaks_is_not_the_last() -> None:
             finished.set()
 
     async def rounds() -> None:
-        loop = keep_planning(bench.routing.load, bench.thinking, observer=Fragile(), period_s=0.001, clock=lambda: 0.0)
+        loop = keep_planning(bench.routing, observer=Fragile(), period_s=0.001, clock=lambda: 0.0)
         task = asyncio.create_task(loop)
         await asyncio.wait_for(finished.wait(), timeout=10)
         task.cancel()
@@ -328,7 +328,7 @@ def test_round_that_breaks_is_not_the_last() -> None:
 @pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="stream")])
 async def test_budget_of_an_attempt_is_sent_and_shown(stream: bool) -> None:
     bench, backend = Bench(), FakeBackend({"thinker": says("right"), "plain": says("right")})
-    await plan_once(bench.routing.load, bench.thinking, observer=bench.seen, clock=lambda: 0.0)
+    await plan_once(bench.routing, observer=bench.seen, clock=lambda: 0.0)
     runner = Runner(
         routing=bench.routing,
         backend=backend,

@@ -17,7 +17,7 @@ from deployments.router.http.endpoints import Endpoints
 from deployments.router.http.http_io import Endings
 from deployments.router.settings import Limits
 from deployments.router.tenants.gate import Gate
-from deployments.router.tenants.keys import ApiKeys, key_digest
+from deployments.router.tenants.keys import ApiKeys, key_digest, read_key_file
 from deployments.router.tenants.tenant import Role
 from deployments.router.upkeep.request_logger import NoRequestLog
 from tests.unit.deployments.router.attempt.test_runner import Bench, breaks, hangs, says
@@ -52,9 +52,9 @@ class NoMetrics:
 class Service:
     def __init__(self, **behaviours: Any) -> None:
         self.bench, self.keys = Bench(limits=LIMITS, **behaviours), ApiKeys(SECRET, entries=())
-        self.keys.load(json.dumps(FILE).encode())
+        self.keys.replace(read_key_file(json.dumps(FILE).encode()))
         clock, routing = asyncio.get_running_loop().time, self.bench.routing
-        endpoints = Endpoints(
+        self.endpoints = Endpoints(
             runner=self.bench.runner,
             routing=routing,
             offer=Offer(
@@ -68,12 +68,12 @@ class Service:
             gate=Gate(LIMITS.doors, num_routers=1, clock=clock),
             endings=Endings(pace_s=0.2, log=NoRequestLog(), metrics=NoMetrics(), clock=clock),
             log=None,
-            body_timeout_s=1.0,
+            versions={"version": "1", "profile": "p1", "limits": "l1"},
             keep_alive_s=1.0,
             clock=clock,
             wall=lambda: 0.0,
         )
-        self.app = endpoints.app(_no_life)
+        self.app = self.endpoints.app(_no_life)
 
     async def ask(self, key: str | None = "key-a", *, path: str = CHAT, method: str = "POST", **body: Any) -> Any:
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
@@ -167,12 +167,49 @@ async def test_key_is_rotated_under_load_without_a_failed_request() -> None:
     for step in range(30):
         if step == 10:
             second = entry("a") | {"hash": key_digest(SECRET, "key-2")}
-            service.keys.load(json.dumps({"keys": [*first, second]}).encode())
+            service.keys.replace(read_key_file(json.dumps({"keys": [*first, second]}).encode()))
         if step == 20:
-            service.keys.load(json.dumps({"keys": [*first[1:], second]}).encode())
+            service.keys.replace(read_key_file(json.dumps({"keys": [*first[1:], second]}).encode()))
         statuses.append((await service.ask("key-a" if step < 15 else "key-2")).status_code)
     assert set(statuses) == {200}
     assert (await service.ask("key-a")).status_code == 401
+
+
+async def test_requests_are_held_to_limits_that_come_while_the_router_runs() -> None:
+    service = Service(a=hangs, b=says("fine"))
+    first = asyncio.create_task(service.ask("key-a", model="a"))
+    await asyncio.sleep(0.05)
+    for limits, field in (
+        (LIMITS.model_copy(update={"max_body_bytes": 10}), "body_too_large"),
+        (LIMITS.model_copy(update={"max_concurrent_requests": 1, "queue_timeout_s": 0.01}), "overloaded"),
+        (LIMITS.model_copy(update={"max_tokens": 5}), None),
+    ):
+        service.endpoints.take_limits(limits)
+        answer = await service.ask("key-b", max_tokens=4)
+        assert (answer.status_code == 200) == (field is None)
+        assert field is None or answer.json()["error"]["code"] == field
+    assert (await service.ask("key-b", max_tokens=6)).status_code == 400
+    assert not first.done()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_a_queue_is_let_in_when_the_gate_widens() -> None:
+    service = Service(a=hangs, b=says("fine"))
+    service.endpoints.take_limits(LIMITS.model_copy(update={"max_concurrent_requests": 1, "queue_timeout_s": 30}))
+    first = asyncio.create_task(service.ask("key-a", model="a"))
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(service.ask("key-b"))
+    await asyncio.sleep(0.05)
+    service.endpoints.take_limits(LIMITS)
+    assert (await asyncio.wait_for(second, timeout=10)).status_code == 200
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_an_explanation_says_which_profile_and_limits_it_rests_on() -> None:
+    told = (await Service(a=says("fine")).ask("key-admin", path="/v1/laar/explain")).json()
+    assert told["versions"] == {"version": "1", "profile": "p1", "limits": "l1"}
 
 
 async def test_tenant_beyond_its_rate_is_told_when_to_come_again() -> None:

@@ -29,9 +29,7 @@ def routing(**running: int) -> Routing:
 
 async def ready(of: Routing) -> httpx.Response:
     others = {name: MagicMock() for name in ("runner", "offer", "keys", "gate", "endings", "log")}
-    endpoints = Endpoints(
-        **others, routing=of, body_timeout_s=1.0, keep_alive_s=1.0, clock=lambda: 0.0, wall=lambda: 0.0
-    )
+    endpoints = Endpoints(**others, routing=of, versions={}, keep_alive_s=1.0, clock=lambda: 0.0, wall=lambda: 0.0)
     transport = httpx.ASGITransport(endpoints.app(life))
     async with httpx.AsyncClient(transport=transport, base_url="http://router") as client:
         return await client.get("/ready")

@@ -16,7 +16,7 @@ from deployments.router.http.http_io import EXCEPTION_HANDLERS
 from deployments.router.page.views import Views
 from deployments.router.settings import Limits
 from deployments.router.tenants.gate import Gate
-from deployments.router.tenants.keys import ApiKeys, key_digest
+from deployments.router.tenants.keys import ApiKeys, key_digest, read_key_file
 
 SECRET = Secrets(b"of the operator")
 ENTRIES: list[dict[str, Any]] = [{"name": name, "hash": key_digest(SECRET, f"key-{name}")} for name in "abc"]
@@ -38,9 +38,9 @@ class SlowLog:
 @asynccontextmanager
 async def served() -> AsyncIterator[tuple[httpx.AsyncClient, SlowLog]]:
     keys, log = ApiKeys(SECRET, entries=()), SlowLog()
-    keys.load(json.dumps({"keys": ENTRIES}).encode())
+    keys.replace(read_key_file(json.dumps({"keys": ENTRIES}).encode()))
     gate = Gate(Limits().doors, num_routers=1, clock=lambda: 0.0)
-    others: dict[str, Any] = {name: MagicMock() for name in ("routing", "recent", "chance_map", "settings")}
+    others: dict[str, Any] = {name: MagicMock() for name in ("routing", "recent", "versions", "settings")}
     others["log"] = log
     views = Views(
         **others,

@@ -32,7 +32,7 @@ class Replica:
         self.learner = self.chances.learner
         self.follower = Follower(
             LogHistory(store, replay_days=36500),
-            self.learner,
+            self.chances,
             replica=name,
             buckets=PROFILE.buckets,
             half_life_verdicts=half_life_verdicts,
@@ -210,7 +210,7 @@ async def test_log_that_is_away_at_the_start_is_caught_up_with_and_own_verdicts_
 ) -> None:
     one, late = Replica(store, "r1"), Replica(store, "r2")
     away = Away(LogHistory(store, replay_days=36500))
-    late.follower = Follower(away, late.learner, replica="r2", buckets=PROFILE.buckets, half_life_verdicts=1000)
+    late.follower = Follower(away, late.chances, replica="r2", buckets=PROFILE.buckets, half_life_verdicts=1000)
     one.serve(1, tried("a", "wrong"))
     replay(late.follower, timeout_s=60, clock=lambda: 0.0)
     assert "verdicts could not be replayed" in caplog.text

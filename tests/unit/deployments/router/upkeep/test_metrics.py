@@ -137,9 +137,15 @@ def judged(metrics: RouterMetrics) -> None:
 
 
 def looked(metrics: RouterMetrics) -> None:
-    metrics.started(version="0.1.0", profile="1a2b")
+    metrics.rests_on({"version": "0.1.0", "profile": "0", "limits": "3c"}, ["small"])
+    metrics.rests_on({"version": "0.1.0", "profile": "1a2b", "limits": "3c"}, ["small"])
     metrics.under_way(3)
     metrics.seen({}, (), 5)
+
+
+def profiled(metrics: RouterMetrics) -> None:
+    metrics.rests_on({"version": "0.1.0", "profile": "1a2b", "limits": "3c"}, ["small"])
+    metrics.seen({"small": 1, "large": 2}, (), 0)
 
 
 # by metric: what happens, and the kind, labels and value of each call that follows
@@ -211,7 +217,14 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
     ),
     "laar_info": (
         looked,
-        [("set", {"version": "0.1.0", "profile": "1a2b"}, 1.0)],
+        [
+            ("set", {"version": "0.1.0", "profile": profile, "limits": "3c"}, value)
+            for profile, value in (("0", 1.0), ("0", 0.0), ("1a2b", 1.0), ("1a2b", 1.0))
+        ],
+    ),
+    "laar_model_profiled": (
+        profiled,
+        [("set", {"model": "small"}, 1.0), ("set", {"model": "large"}, 0.0)],
     ),
     "laar_refuted_early_total": (refuted, [("inc", {"model": "small"}, 1.0)] * 2),
     "laar_refuted_early_seconds_total": (refuted, [("inc", {"model": "small"}, 2.5)]),

@@ -2,32 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.router.upkeep.watched_file import WatchedFile, read_once
-
-
-def number(content: bytes) -> int:
-    return int(content)
-
-
-def test_new_content_counts_and_changes_the_version() -> None:
-    file = WatchedFile(b"1", number)
-    first = file.version
-    assert (file.take(b"1"), file.value, file.version) == (False, 1, first)
-    assert (file.take(b"2"), file.value, file.version == first) == (True, 2, False)
-
-
-def test_refused_content_raises_once_and_leaves_the_last_good_one() -> None:
-    file = WatchedFile(b"1", number)
-    first = file.version
-    with pytest.raises(ValueError, match="invalid literal"):
-        file.take(b"one")
-    assert (file.take(b"one"), file.value, file.version) == (False, 1, first)
-    assert (file.take(b"1"), file.value, file.version) == (True, 1, first)
-
-
-def test_a_file_that_is_wrong_from_the_start_is_refused() -> None:
-    with pytest.raises(ValueError, match="invalid literal"):
-        WatchedFile(b"one", number)
+from deployments.router.upkeep.watched_file import WatchedFile
 
 
 class Told:
@@ -38,20 +13,48 @@ class Told:
         self.events.append((name, is_taken))
 
 
-async def test_a_file_is_read_again_through_all_that_befalls_it(
+class Number:
+    """Takes over a number from a file; refuses what is none, and at last 13."""
+
+    def __init__(self, path: Path) -> None:
+        self.value, self.told = 0, Told()
+        self.file = WatchedFile(path, name="number", parse=int, use=self.use, observer=self.told)
+
+    async def use(self, value: int) -> None:
+        if value == 13:
+            raise ValueError("13 brings bad luck")
+        self.value = value
+
+
+async def test_a_file_is_taken_when_it_is_new_and_only_then(tmp_path: Path) -> None:
+    number = Number(tmp_path / "number")
+    for content, is_new, value in ((b"1", True, 1), (b"1", False, 1), (b"2", True, 2), (b"1", True, 1)):
+        (tmp_path / "number").write_bytes(content)
+        assert (await number.file.take(), number.value) == (is_new, value)
+
+
+async def test_a_file_that_is_wrong_from_the_start_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "number").write_bytes(b"one")
+    with pytest.raises(ValueError, match="invalid literal"):
+        await Number(tmp_path / "number").file.take()
+
+
+async def test_a_file_is_looked_at_through_all_that_befalls_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path, told = tmp_path / "number", Told()
-    file = WatchedFile(b"1", number)
-    for content, expected in ((b"2", 2), (None, 2), (None, 2), (b"bad", 2), (b"bad", 2), (b"3", 3)):
+    path = tmp_path / "number"
+    number = Number(path)
+    for content, expected in ((b"2", 2), (None, 2), (None, 2), (b"bad", 2), (b"bad", 2), (b"13", 2), (b"3", 3)):
         path.unlink(missing_ok=True)
         if content is not None:
             path.write_bytes(content)
-        await read_once(path, file, name="number", observer=told)
-        assert file.value == expected
-    assert told.events == [("number", True), ("number", False), ("number", True)]
-    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
-    assert warnings == ["file cannot be read; what it said last counts", "file refused; what it said last counts"]
+        await number.file.look()
+        assert number.value == expected
+    assert number.told.events == [("number", True), ("number", False), ("number", False), ("number", True)]
+    warned = [record for record in caplog.records if record.levelname == "WARNING"]
+    refused = "file refused; what it said last counts"
+    assert [record.message for record in warned] == ["file cannot be read; what it said last counts", refused, refused]
+    assert vars(warned[-1])["error"] == "13 brings bad luck"
 
 
 @pytest.mark.parametrize(
@@ -61,15 +64,13 @@ async def test_a_file_is_read_again_through_all_that_befalls_it(
         pytest.param(RecursionError("sk-key"), "RecursionError", id="fault"),
     ],
 )
-async def test_no_content_ends_the_reading_and_the_log_says_why(
+async def test_no_content_ends_the_looking_and_the_log_says_why(
     error: Exception, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def parse(content: bytes) -> int:
-        if content == b"bad":
-            raise error
-        return int(content)
+        raise error
 
-    path, file = tmp_path / "number", WatchedFile(b"1", parse)
+    path, used = tmp_path / "number", list[int]()
     path.write_bytes(b"bad")
-    await read_once(path, file, name="number", observer=Told())
-    assert (file.value, [record.__dict__["error"] for record in caplog.records]) == (1, [told])
+    await WatchedFile(path, name="number", parse=parse, use=used.append, observer=Told()).look()
+    assert (used, [record.__dict__["error"] for record in caplog.records]) == ([], [told])
