@@ -120,7 +120,7 @@ def test_models_are_listed(all_remote: httpx.Client) -> None:
 def test_server_that_is_away_counts_as_down(all_remote: httpx.Client) -> None:
     told = all_remote.post("/v1/laar/explain", json=chat()).json()
     excluded = {candidate["model"]: candidate["exclusion"] for candidate in told["candidates"]}
-    assert excluded["gone"] == "unhealthy"
+    assert excluded["gone"] == "not_running"
     assert excluded[RIGHT] is None
 
 

@@ -242,6 +242,8 @@ class CandidateBuilder:
         found |= dict.fromkeys(self._tracker.unhealthy(now_s, demand.tenant), Exclusion.UNHEALTHY)
         if tries is not None:
             found |= {self._rows[model]: tries.exclusion(model) for model in tries.counts}
+        # whoever waited for one of these would wait for ever
+        found |= dict.fromkeys(self._tracker.not_running, Exclusion.NOT_RUNNING)
         return found | dict.fromkeys(demand.too_long, Exclusion.CONTEXT_EXCEEDED)
 
 

@@ -42,6 +42,7 @@ class Exclusion(StrEnum):
 
     CONTEXT_EXCEEDED = "context_exceeded"
     UNHEALTHY = "unhealthy"
+    NOT_RUNNING = "not_running"
     TOO_SLOW = "too_slow"
     TRIED = "tried"
     WAS_WRONG = "was_wrong"
@@ -246,8 +247,8 @@ def decide(
     """Choose the best candidate of the best tier, or None when no model may be asked.
 
     Untried healthy models come first, then tried ones, the least tried before the others, then those that can hardly
-    answer in time, then unhealthy ones. A model is never chosen whose context is too short, that refused or failed this
-    request, or that would only repeat a wrong answer.
+    answer in time, then unhealthy ones. A model is never chosen whose context is too short, that does not run, that
+    refused or failed this request, or that would only repeat a wrong answer.
     """
     for tier, members in _by_tier(policy, candidates):
         key = policy.key_for(session=session, turn=turn)

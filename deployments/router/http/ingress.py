@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +38,7 @@ from deployments.router.upkeep.background import Background
 from deployments.router.upkeep.learn_from_log import Follower, keep_following, replay
 from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
-from deployments.router.upkeep.replicas import keep_counting, keep_reading_load
+from deployments.router.upkeep.replicas import count_once, keep_counting, keep_reading_load
 from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
 from deployments.router.upkeep.taken_over import limits_in, profile_in, rest_on
 from deployments.router.upkeep.watched_file import WatchedFile
@@ -91,9 +91,6 @@ class Router:
             notice_s=settings.notice_s,
             num_routers=settings.num_replicas,
         )
-        for model in models:
-            # not known to run until the controller says so; until then it is asked only when nobody else can be
-            self._routing.load.set_replicas(model.name, 0)
         self._offer = Offer(
             models=tuple(self._routing.models),
             media={model.name: model.media for model in self._routing.models.values()},
@@ -193,19 +190,16 @@ class Router:
                 # a router that starts beside a profile that is gone or refused has the one it was built with
                 await (file.look() if name == "profile" else file.take())
                 background.start(f"follows the file of {name}", file.keep_looking(period_s=self._auth.refresh_s))
-            counts = "follows the replica counts"
+            counts: list[tuple[str, Callable[[], Awaitable[Mapping[str, int]]]]] = []
             if self._deployments:
-                background.start(
-                    counts,
-                    keep_counting(
-                        lambda: num_running(self._deployments), self._see, period_s=self._settings.status_period_s
-                    ),
-                )
+                counts.append(("models", lambda: num_running(self._deployments)))
             if self._remote:
-                background.start(
-                    counts + " of remote models",
-                    keep_counting(self._num_remote, self._see, period_s=self._settings.status_period_s),
-                )
+                counts.append(("remote models", self._num_remote))
+            for kind, count in counts:
+                # before the first request, which would else wait for models that do not run
+                await count_once(count, self._see)
+                counting = keep_counting(count, self._see, period_s=self._settings.status_period_s)
+                background.start(f"follows the replica counts of {kind}", counting)
             reading = keep_reading_load(
                 self._routing.models,
                 self._backend.in_flight,

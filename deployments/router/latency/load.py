@@ -18,6 +18,7 @@ class LoadTracker:
     that they do not all turn to one model. What engines report beyond that is added, the more slowly the more routers
     there are, as their shares differ by chance.
 
+    Every model is taken to run until the first count of its replicas; the rows in `not_running` are known not to.
     A model of `cold_start_s` scales to zero: where none of its replicas runs it can be asked, and takes so long to
     start.
     """
@@ -37,7 +38,7 @@ class LoadTracker:
         self._breakers = [Breaker() for _ in self._rows]
         # the rows of those that have failed since they last succeeded
         self._failing: set[int] = set()
-        self._not_deployed: set[int] = set()
+        self.not_running: set[int] = set()
 
     def start(self, model: str, prompt_tokens: int) -> None:
         row = self._rows[model]
@@ -87,12 +88,12 @@ class LoadTracker:
         return {model: self._breakers[row].state(now_s, tenant) for model, row in self._rows.items()}
 
     def set_replicas(self, model: str, running: int) -> None:
-        """Take over what the Serve controller says; with no replica it is cold if it can wake, else ill."""
+        """Take over what the Serve controller says; with no replica it is cold if it can wake, else it does not run."""
         row = self._rows[model]
         self.load.replicas[row] = max(1, running)
         cold_start_s = self._cold_start_s.get(model)
         self.load.starting_s[row] = 0.0 if running > 0 else cold_start_s or 0.0
-        (self._not_deployed.discard if running > 0 or cold_start_s is not None else self._not_deployed.add)(row)
+        (self.not_running.discard if running > 0 or cold_start_s is not None else self.not_running.add)(row)
 
     def replicas(self) -> dict[str, float]:
         """How many replicas each model runs, at least one."""
@@ -101,9 +102,9 @@ class LoadTracker:
     def running(self, model: str) -> int:
         """How many replicas a model runs, none included."""
         row = self._rows[model]
-        is_cold = row in self._not_deployed or self.load.starting_s[row] > 0
+        is_cold = row in self.not_running or self.load.starting_s[row] > 0
         return 0 if is_cold else int(self.load.replicas[row])
 
     def unhealthy(self, now_s: float, tenant: str = "") -> set[int]:
         """The rows of models that do not run, or are kept from the tenant for their failures."""
-        return self._not_deployed.union(row for row in self._failing if self._breakers[row].is_shut(now_s, tenant))
+        return self.not_running.union(row for row in self._failing if self._breakers[row].is_shut(now_s, tenant))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 logger = logging.getLogger("ray.serve")
 
 STARTING_PERIOD_S = 1.0
-# A read of a model's load that takes longer says nothing of what is there now.
+# What takes longer to be read says nothing of what is there now.
 MAX_AGE_S = 5.0
 Counts = Mapping[str, int]
 
@@ -21,13 +21,21 @@ async def keep_counting(
     """
     all_run = False
     while True:
-        try:
-            running = await count()
+        if (running := await count_once(count, see)) is not None:
             all_run = all(running.values())
-            see(running)
-        except Exception:
-            logger.warning("replica counts could not be read", exc_info=True)
         await asyncio.sleep(period_s if all_run else min(period_s, STARTING_PERIOD_S))
+
+
+async def count_once(count: Callable[[], Awaitable[Counts]], see: Callable[[Counts], None]) -> Counts | None:
+    """The numbers, which are told; None where they could not be read in time."""
+    try:
+        async with asyncio.timeout(MAX_AGE_S):
+            running = await count()
+        see(running)
+    except Exception:
+        logger.warning("replica counts could not be read", exc_info=True)
+        return None
+    return running
 
 
 async def keep_reading_load(

@@ -294,6 +294,27 @@ async def test_wrong_answer_is_retried_on_the_next_model() -> None:
     bench.assert_nothing_left()
 
 
+@pytest.mark.parametrize("model", [pytest.param("auto", id="auto"), pytest.param("a", id="named")])
+@pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="streamed")])
+async def test_request_whose_models_do_not_run_is_refused_at_once(model: str, stream: bool) -> None:
+    bench = Bench(a=hangs, b=hangs)
+    for name in ("a", "b"):
+        bench.routing.load.set_replicas(name, 0)
+    served, began_s = bench.served(model=model, stream=stream), asyncio.get_running_loop().time()
+    with pytest.raises(ModelsUnavailableError, match="no model can be asked now") as refusal:
+        await (bench.runner.pass_through(served) if stream else bench.runner.answer(served))
+    assert (refusal.value.retry_after_s, asyncio.get_running_loop().time() - began_s) == (1, 0.0)
+    assert outcome(served) == []
+
+
+async def test_model_that_does_not_run_is_not_waited_for_after_a_wrong_answer() -> None:
+    bench = Bench(a=says("no"), b=hangs)
+    bench.routing.load.set_replicas("b", 0)
+    served = bench.served(RIGHT)
+    assert (await bench.runner.answer(served)).model == "a"
+    assert outcome(served) == [("a", "wrong")]
+
+
 @pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="held")])
 async def test_an_answer_that_its_token_limit_cut_is_unknown_and_the_next_model_asked(stream: bool) -> None:
     cut = b'data: {"choices":[{"delta":{"content":"right"},"finish_reason":"length"}]}\n'
