@@ -31,6 +31,8 @@ from profiles.profile import DEFAULT_TASK, Profile, load_profile
 MARK = "[simulated]"
 # a test prompt says what the right answer is, and the engine gives it or a wrong one: <sim answer="42">
 _ANSWER = re.compile(r'<sim answer="([^"<>]{0,200})">')
+# or which of the request's tools is to be called: <sim call="search">
+_CALL = re.compile(r'<sim call="([^"<>]{1,64})">')
 _CHARS_PER_TOKEN = 4.0
 
 
@@ -72,7 +74,7 @@ class SimulatedEngine:
         self._can_think = bool(engine.get("reasoning_config") or engine.get("reasoning_parser"))
         self._slots = asyncio.Semaphore(settings.max_running)
         self._running = 0
-        self.counters = {"started": 0, "finished": 0, "cancelled": 0}
+        self.counters = {"started": 0, "finished": 0, "cancelled": 0, "words": 0}
 
     async def start(self) -> None:
         await asyncio.sleep(self._settings.startup_s)
@@ -133,19 +135,26 @@ class SimulatedEngine:
     ) -> AsyncGenerator[Any, None]:
         latency = self._latency
         await _sleep(latency.overhead_s + latency.prefill_s_per_token * prompt_tokens)
-        words = self._thoughts(request.thinking_token_budget) + self._words(prompt, prompt_tokens)
+        is_right = self._draw("answer", prompt) < self._accuracy(prompt, prompt_tokens)
+        if getattr(request, "tools", None) and (called := _CALL.search(prompt)):
+            words, call = self._arguments(), called.group(1) if is_right else "wrong_tool"
+        else:
+            words, call = self._thoughts(request.thinking_token_budget) + self._words(prompt, request, is_right), None
         if request.stream:
             spaced = self._settings.spaced_json
             for index, word in enumerate(words):
                 await _sleep(self._decode_s())
-                yield shape.chunk(self._model, word if index == 0 else " " + word, spaced=spaced)
-            yield shape.chunk(self._model, "", finish="stop", spaced=spaced)
+                self.counters["words"] += 1
+                said = word if index == 0 else " " + word
+                yield shape.chunk(self._model, said, call=call, is_first=index == 0, spaced=spaced)
+            yield shape.chunk(self._model, "", finish=_finish(call), spaced=spaced)
             if request.stream_options is not None and request.stream_options.include_usage:
                 yield shape.usage_chunk(self._model, prompt_tokens, len(words), spaced=spaced)
             yield "data: [DONE]\n\n"
             return
         await _sleep(self._decode_s() * len(words))
-        yield shape.response(self._model, " ".join(words), prompt_tokens, len(words))
+        self.counters["words"] += len(words)
+        yield shape.response(self._model, " ".join(words), prompt_tokens, len(words), call=call)
 
     def _decode_s(self) -> float:
         latency = self._latency
@@ -155,12 +164,21 @@ class SimulatedEngine:
         count = self._settings.thinking_words if budget is None else min(self._settings.thinking_words, budget)
         return ["<think>", *["hm"] * count, "</think>"] if self._can_think else []
 
-    def _words(self, prompt: str, prompt_tokens: int) -> list[str]:
+    def _words(self, prompt: str, request: Any, is_right: bool) -> list[str]:
+        """The answer, as JSON where the request wants JSON."""
         found = _ANSWER.search(prompt)
-        right = self._draw("answer", prompt) < self._accuracy(prompt, prompt_tokens)
-        answer = (found.group(1) if found else "answer") if right else "a wrong answer"
-        filler = ["word"] * self._settings.padding_words
-        return [MARK, *answer.split(), *filler]
+        answer = (found.group(1) if found else "answer") if is_right else "a wrong answer"
+        if request.response_format is None or request.response_format.type == "text":
+            return [MARK, *answer.split(), *self._filler()]
+        filler = {"filler": self._filler()} if self._settings.padding_words else {}
+        return json.dumps({MARK: answer} | filler).split()
+
+    def _arguments(self) -> list[str]:
+        """Those of a call of a tool, which say too what calls it."""
+        return json.dumps({MARK: self._filler()}).split()
+
+    def _filler(self) -> list[str]:
+        return ["word"] * self._settings.padding_words
 
     def _draw(self, what: str, prompt: str) -> float:
         """A number in [0, 1) that is the same whenever the same prompt is drawn for the same thing."""
@@ -184,14 +202,32 @@ class _Shape:
     def __init__(self, response_type: Any, object_name: str, field: str) -> None:
         self._type, self._object, self._field = response_type, object_name, field
 
-    def response(self, model: str, text: str, prompt_tokens: int, completion_tokens: int) -> Any:
-        choice = {"index": 0, "finish_reason": "stop"} | self._carry(text)
+    def response(
+        self, model: str, text: str, prompt_tokens: int, completion_tokens: int, *, call: str | None = None
+    ) -> Any:
+        choice: dict[str, Any] = {"index": 0, "finish_reason": _finish(call)} | self._carry(text)
+        if call is not None:
+            choice["message"] |= {"content": None, "tool_calls": [_called(call, text)]}
         usage = _usage(prompt_tokens, completion_tokens)
         return self._type(id="simulated", created=0, model=model, choices=[choice], usage=usage)
 
-    def chunk(self, model: str, text: str, finish: str | None = None, *, spaced: bool = False) -> str:
+    def chunk(
+        self,
+        model: str,
+        text: str,
+        finish: str | None = None,
+        *,
+        call: str | None = None,
+        is_first: bool = False,
+        spaced: bool = False,
+    ) -> str:
+        """A piece of a text, or of the arguments with which a tool is called."""
         choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
-        choice |= {"delta": {"role": "assistant", "content": text}} if self._field == "message" else {"text": text}
+        if call is not None:
+            part = _called(call, text) if is_first else {"function": {"arguments": text}}
+            choice["delta"] = {"tool_calls": [{"index": 0} | part]}
+        else:
+            choice |= {"delta": {"role": "assistant", "content": text}} if self._field == "message" else {"text": text}
         return self._event(model, spaced, choices=[choice])
 
     def usage_chunk(self, model: str, prompt_tokens: int, completion_tokens: int, *, spaced: bool = False) -> str:
@@ -208,6 +244,14 @@ class _Shape:
 
 _CHAT = _Shape(ChatCompletionResponse, "chat.completion", "message")
 _COMPLETION = _Shape(CompletionResponse, "text_completion", "text")
+
+
+def _called(name: str, arguments: str) -> dict[str, Any]:
+    return {"id": "simulated", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _finish(call: str | None) -> str:
+    return "stop" if call is None else "tool_calls"
 
 
 def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:

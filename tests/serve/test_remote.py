@@ -1,19 +1,21 @@
 """Models served elsewhere: an application whose models, but for one, are those of the other one, over HTTP."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from ray import serve
 
+from deployments.router.attempt.beginnings import PLAIN_ANSWERS
 from tests.serve.conftest import AT_HOME, HEADERS, KEY, chat, models, wait_until_every_model_is_seen
 
 pytestmark = pytest.mark.serve
 APP, ALL_APP = "front", "all-remote"
 PATH = "/v1/chat/completions"
-WRONG, RIGHT = "simulated-wrong", "simulated-right"
+WRONG, RIGHT, SLOW = "simulated-wrong", "simulated-right", "simulated-slow"
 
 
 def remote(app_url: str, name: str, key_variable: str = "LAAR_TEST_REMOTE_KEY", **fields: Any) -> dict[str, Any]:
@@ -35,12 +37,12 @@ def config(path: str, *served: dict[str, Any], **sections: Any) -> dict[str, Any
 
 @pytest.fixture(scope="module")
 def front(app_url: str, profile_path: str) -> Iterator[httpx.Client]:
-    """Wrong answers come from far away, right ones from a deployment of its own."""
+    """Wrong and slow answers come from far away, right ones from a deployment of its own."""
     from serve_app.app import build_app
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAAR_TEST_REMOTE_KEY", KEY)
-        served = (remote(app_url, WRONG), *models(RIGHT))
+        served = (remote(app_url, WRONG), remote(app_url, SLOW), *models(RIGHT))
         serve.run(build_app(config(profile_path, *served)), name=APP, route_prefix=f"/{APP}")
     try:
         wait_until_every_model_is_seen(f"{app_url}/{APP}")
@@ -142,3 +144,64 @@ def test_judge_elsewhere_is_asked(all_remote: httpx.Client) -> None:
     told = all_remote.post(PATH, json=chat(model=RIGHT, laar={"verify": {"type": "judge"}})).json()
     # the simulated judge says neither CORRECT nor WRONG
     assert told["laar"]["attempts"][0]["reason"] == "judge_unclear"
+
+
+TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
+SIMULATED = {"type": "object", "properties": {"[simulated]": {"const": "at home"}}, "additionalProperties": False}
+
+
+@pytest.fixture(scope="module")
+def words_written(app_url: str) -> Callable[[], int]:
+    """How many words the slow engine has written so far."""
+    handle = serve.get_deployment_handle(f"ModelServer:{SLOW}", "laar")
+    # throughput-optimised handles need a running event loop, and a plain test has none
+    handle._init(_run_router_in_separate_loop=True)
+    return lambda: int(handle.record_routing_stats.remote().result(timeout_s=10)["words"])
+
+
+@pytest.fixture(scope="module", params=["here", "elsewhere"])
+def slow_first(request: pytest.FixtureRequest, app_url: str) -> Iterator[httpx.Client]:
+    """An application that has heard whole answers of the slow model: without them it may think in its text."""
+    path = "" if request.param == "here" else f"/{APP}"
+    if path:
+        request.getfixturevalue("front")
+    with httpx.Client(base_url=app_url + path, headers=HEADERS, timeout=60) as client, ThreadPoolExecutor(8) as pool:
+        for answer in [pool.submit(client.post, PATH, json=chat(model=SLOW)) for _ in range(PLAIN_ANSWERS)]:
+            answer.result().raise_for_status()
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("verify", "fields", "last"),
+    [
+        pytest.param({"type": "exact", "value": "[simulated] at home"}, {}, "correct", id="exact-that-goes-on"),
+        pytest.param(
+            {"type": "json_schema", "schema": SIMULATED},
+            {"response_format": {"type": "json_object"}},
+            "correct",
+            id="json-with-an-unknown-key",
+        ),
+        pytest.param(
+            {"type": "tool_call", "calls": [{"name": "look"}]},
+            {"tools": [TOOL], "content": 'Where? <sim call="find">'},
+            "wrong",
+            id="call-of-another-tool",
+        ),
+    ],
+)
+def test_answer_is_stopped_where_it_can_no_longer_be_right(
+    slow_first: httpx.Client,
+    words_written: Callable[[], int],
+    verify: dict[str, Any],
+    fields: dict[str, Any],
+    last: str,
+) -> None:
+    before = words_written()
+    laar = {"verify": verify, "task": "slow", "max_attempts": 2}
+    told = slow_first.post(PATH, json=chat(stream=True, laar=laar, **fields)).raise_for_status().text
+    closing = next(line for line in told.splitlines() if '"laar"' in line)
+    first, second = json.loads(closing.removeprefix("data: "))["laar"]["attempts"]
+    assert (first["model"], first["reason"], first["spared"]["tokens"] > 0) == (SLOW, "refuted_early", True)
+    assert (second["model"], second["verdict"]) == (RIGHT, last)
+    # of 21 and more
+    assert 0 < words_written() - before < 15

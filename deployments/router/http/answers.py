@@ -118,7 +118,9 @@ def _attempt_object(attempt: Attempt) -> dict[str, Any]:
         "verdict": attempt.status.value,
         "reason": attempt.reason,
     }
-    optional = {"read": attempt.read, "thinking_budget": attempt.thinking_budget}
+    optional: dict[str, Any] = {"read": attempt.read, "thinking_budget": attempt.thinking_budget}
+    if (spared := attempt.spared) is not None:
+        optional |= {"spared": {"seconds": round(spared.seconds, 6), "tokens": round(spared.tokens)}}
     return told | {name: value for name, value in optional.items() if value is not None}
 
 

@@ -11,8 +11,8 @@ from deployments.verifier.text.thinking import before_marks
 
 # what is normalised in less than 2 ms in each form, whatever the script
 _MAX_WATCHED_CHARS = 200
-# nothing that wraps an answer begins so, and nothing behind it changes its letters and digits
-_PLAIN_BEGINNING = re.compile(r"[A-Za-z0-9][A-Za-z0-9 \n,.;:!?'\"()/%=+-]*")
+# of these signs none begins what is taken off with its letters: a tag, a command, a code fence, what is struck out
+_PLAIN_BEGINNING = re.compile(r"[A-Za-z0-9 \n,.;:!?'\"()\[\]{}/%=+*_#>-]*")
 
 
 class Exact(WithValues):
@@ -32,12 +32,12 @@ class Exact(WithValues):
 
     def is_refuted(self, begun: Evidence) -> bool:
         """By letters and digits alone, of a beginning in ASCII."""
-        found = _PLAIN_BEGINNING.match(before_marks(begun.answer).lstrip())
         is_short = sum(map(len, self.values)) <= _MAX_WATCHED_CHARS
-        if found is None or not is_short or begun.language in TURKIC_LANGUAGES:
+        if not is_short or begun.language in TURKIC_LANGUAGES:
             return False
+        found = _PLAIN_BEGINNING.match(before_marks(begun.answer).lstrip())
         # an accent that follows may go with the last letter, but is in no form alone
-        said = _letters(found[0])
+        said = _letters(found[0]) if found is not None else ""
         return not any(form.startswith(said) for form in _forms(self.values, begun.language))
 
     def _is_near(self, said: str, wanted: list[str], evidence: Evidence) -> bool:

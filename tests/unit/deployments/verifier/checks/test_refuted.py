@@ -40,6 +40,9 @@ def refuted(spec: dict[str, Any], beginning: str, language: str = "en") -> bool:
     [
         pytest.param(EXACT, "The capital", id="exact-other-words"),
         pytest.param(EXACT, "Paris is the", id="exact-goes-on"),
+        pytest.param(EXACT, "**Lyon", id="exact-emphasis"),
+        pytest.param(EXACT, "[simulated] Paris", id="exact-brackets"),
+        pytest.param(EXACT, "# > {Lyon", id="exact-marks-of-a-line"),
         pytest.param(JSON, "Sure", id="json-prose"),
         pytest.param(JSON, "```json\n[1", id="json-fenced-array"),
         pytest.param(JSON, '"Sure', id="json-string"),
@@ -64,7 +67,11 @@ def test_beginning_that_no_continuation_mends_is_refuted(spec: dict[str, Any], b
     [
         pytest.param(EXACT, "", id="empty"),
         pytest.param(EXACT, "Pari", id="exact-part"),
-        pytest.param(EXACT, "**Lyon", id="exact-markup"),
+        pytest.param(EXACT, "<b>Lyon", id="exact-tag"),
+        pytest.param(EXACT, "```text\nLyon", id="exact-fence"),
+        pytest.param(EXACT, "\\boxed{Lyon", id="exact-command"),
+        pytest.param(EXACT, "**", id="exact-marks-alone"),
+        pytest.param(EXACT, "[TH", id="exact-mark-of-thinking"),
         pytest.param(EXACT, "<think>Lyon", id="thinking"),
         pytest.param({"type": "exact", "value": "diyar", "ignore_case": True}, "DIY", id="exact-upper-case"),
         pytest.param({"type": "exact", "value": "1000"}, "1,0", id="exact-grouped-is-unclear"),
@@ -140,7 +147,8 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 WRAPPINGS = st.sampled_from(
     ["{}", " \n{}\n", "```json\n{}\n```", "```\n{}\n```", "~~~{}~~~", "\ufeff{}",
      "<think>No.</think>{}", "{}<|im_end|>",
-     "<answer>{}</answer>", "**{}**", '"{}"', "{}.", "`{}`", "# {}", "{}!", "\\boxed{{{}}}", "{} "]
+     "<answer>{}</answer>", "**{}**", '"{}"', "{}.", "`{}`", "# {}", "{}!", "[{}]", "_({})_", "> * {}",
+     "\\boxed{{{}}}", "{} "]
 )  # fmt: skip
 TEXTS = st.sampled_from(
     ["Paris", "the 4th", "1000", "ǆemal", "Ärger", "5½", "e\u0301te", "x y", "İstanbul", "Ελλάδα", "yes"]
