@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
+from itertools import pairwise
 from math import exp, inf, log, sqrt
 from operator import add
 
@@ -30,8 +31,6 @@ CANNOT_SHARE = exp(-(_SIGMA**2) / 2 - 1.645 * _SIGMA)
 _AMPLE = 2.5
 # Steps into which the time left is cut where it plays a part.
 _STEPS = 24
-# However many others were wrong, a model is wrong too with no more than this chance.
-_MOST_WRONG = 0.999
 # Chances change with a verdict, latencies with every request: this many sets of chances are kept, some MB at most.
 _REMEMBERED = 1 << 12
 
@@ -96,7 +95,7 @@ class Joint:
 
 def best_order(
     latency_s: Sequence[float],
-    wrong: "Wrong",
+    all_wrong: Sequence[float],
     objective: Objective = UNTIL_RIGHT,
     *,
     external_s: Sequence[float] | None = None,
@@ -105,28 +104,32 @@ def best_order(
 
     An attempt costs its latency and what others wait for it, `external_s`, which is none of the user's time.
 
-    A chance depends on which attempts failed before and not on their order. So from every set of failures the best
-    remainder is known once those of the larger sets are. Where the deadline plays a part, so does the time left, in
-    steps; the order is then the one to follow if every attempt takes its mean.
+    `all_wrong` is the chance that all of a set are wrong, by the number whose bits are the set's attempts. It does not
+    depend on their order. So from every set of failures the best remainder is known once those of the larger sets are.
+    Where the deadline plays a part, so does the time left, in steps; the order is then the one to follow if every
+    attempt takes its mean.
     """
     takes_s = [seconds + objective.notice_s for seconds in latency_s]
     most = len(takes_s) if objective.attempts_left is None else min(len(takes_s), objective.attempts_left)
     externals_s = [0.0] * len(takes_s) if external_s is None else external_s
     if objective.time_left_s >= _AMPLE * sum(takes_s):
         costs_s = list(map(add, takes_s, externals_s))
-        return _untimed(costs_s, wrong, most, objective.worth_s if most < len(takes_s) else 0.0)
+        return _untimed(costs_s, all_wrong, most, objective.worth_s if most < len(takes_s) else 0.0)
     times = _Times.of(np.array(takes_s), np.array(externals_s), objective)
-    return _timed(times, wrong, most, objective.worth_s)
+    return _timed(times, np.array(all_wrong), most, objective.worth_s)
 
 
-def _untimed(costs_s: Sequence[float], wrong: "Wrong", most: int, none_s: float) -> Iterator[int]:
-    """Without a deadline: plain numbers, which for so few states are quicker than arrays."""
+def _untimed(costs_s: Sequence[float], all_wrong: Sequence[float], most: int, none_s: float) -> Iterator[int]:
+    """Without a deadline: plain numbers, which for so few states are quicker than arrays.
+
+    Costs count from before the first attempt, so that what comes after a set of failures is as likely as the set.
+    """
     count = len(costs_s)
-    costs, firsts = [none_s] * (1 << count), [-1] * (1 << count)
+    costs, firsts = [none_s * chance for chance in all_wrong], [-1] * (1 << count)
     for failed, left in _open_sets(count, most):
-        least_s, chances = inf, wrong.table[failed]
+        least_s, chance = inf, all_wrong[failed]
         for attempt, then in left:
-            cost_s = costs_s[attempt] + chances[attempt] * costs[then]
+            cost_s = chance * costs_s[attempt] + costs[then]
             if cost_s < least_s:
                 least_s, firsts[failed] = cost_s, attempt
         costs[failed] = least_s
@@ -136,14 +139,15 @@ def _untimed(costs_s: Sequence[float], wrong: "Wrong", most: int, none_s: float)
         failed |= 1 << first
 
 
-def _timed(times: "_Times", wrong: "Wrong", most: int, none_s: float) -> Iterator[int]:
+def _timed(times: "_Times", all_wrong: Floats, most: int, none_s: float) -> Iterator[int]:
     """With a deadline: what is to be expected after a set of failures, by the steps of time left."""
-    count, chances = len(times.steps), np.array(wrong.table)
+    count = len(times.steps)
     costs = np.full((1 << count, times.spent.shape[1]), none_s)
     expected: dict[int, Floats] = {}
     for failed, attempts, then in _open_arrays(count, most):
         later = (times.weights[attempts] @ costs[then][..., None])[..., 0]
-        expected[failed] = times.spent[attempts] + chances[failed, attempts, None] * later
+        wrong = all_wrong[then] / all_wrong[failed]
+        expected[failed] = times.spent[attempts] + wrong[:, None] * later
         costs[failed] = expected[failed].min(axis=0)
     failed, steps_left = 0, times.spent.shape[1] - 1
     while failed in expected:
@@ -154,36 +158,32 @@ def _timed(times: "_Times", wrong: "Wrong", most: int, none_s: float) -> Iterato
         steps_left = max(0, steps_left - times.steps[first])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Wrong:
-    """How likely each attempt is wrong (columns) after each set of failures (rows).
+def chances_all_wrong(probability: Sequence[float], burdens: Floats) -> tuple[float, ...]:
+    """How likely all of each set of attempts are wrong, given from the likeliest to be right on; see `best_order`.
 
-    A set is a number whose bits are its attempts, given from the likeliest to be right on. The chance that all of a set
-    are wrong must not depend on the order in which they are asked: it is that of its first one, then of the next one
+    It must not depend on the order in which they are asked: it is the chance of a set's first one, then of the next one
     after it, and so on. So the failure of a model that is rarely right tells little of a better one.
     """
-
-    table: list[list[float]]
-
-    @classmethod
-    def of(cls, probability: Sequence[float], burdens: Floats) -> "Wrong":
-        count = len(probability)
-        if count > MAX_ORDERED:
-            raise ValueError(f"{count} attempts to order; at most {MAX_ORDERED} are allowed")
-        chances, (members, joined) = np.asarray(probability), _sets(count)
-        wrong = 1 - after(chances, members @ burdens)
-        all_wrong = np.ones(1 << count)
-        for last in range(count):
-            before = slice(0, 1 << last)
-            all_wrong[1 << last : 2 << last] = all_wrong[before] * wrong[before, last]
-        return cls(table=np.minimum(all_wrong[joined] / all_wrong[:, None], _MOST_WRONG).tolist())
+    count = len(probability)
+    if count > MAX_ORDERED:
+        raise ValueError(f"{count} attempts to order; at most {MAX_ORDERED} are allowed")
+    if any(more > less for less, more in pairwise(probability)):
+        raise ValueError(f"chances {list(probability)}: descending ones are wanted")
+    wrong = 1 - after(np.asarray(probability), _members(count) @ burdens)
+    found = np.ones(1 << count)
+    for last in range(count):
+        before = slice(0, 1 << last)
+        found[1 << last : 2 << last] = found[before] * wrong[before, last]
+    return tuple(found.tolist())
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def remembered_wrong(joint: Joint | None, models: tuple[str, ...], probability: tuple[float, ...]) -> Wrong:
-    """Of these models; one that is named twice may be asked twice."""
+def remembered_all_wrong(
+    joint: Joint | None, models: tuple[str, ...], probability: tuple[float, ...]
+) -> tuple[float, ...]:
+    """The same of these models; one that is named twice may be asked twice."""
     count = len(models)
-    return Wrong.of(probability, np.zeros((count, count)) if joint is None else joint.among(models))
+    return chances_all_wrong(probability, np.zeros((count, count)) if joint is None else joint.among(models))
 
 
 def chance_left(probability: Sequence[float], burdens: Floats) -> float:
@@ -238,10 +238,9 @@ def _within(latency_s: Floats, time_s: Floats) -> tuple[Floats, Floats]:
 
 
 @cache
-def _sets(count: int) -> tuple[Floats, Ints]:
-    """Which attempts (columns) are in each set (rows), and the set that each makes with it."""
-    sets, bits = np.arange(1 << count)[:, None], 1 << np.arange(count)
-    return ((sets & bits) > 0).astype(np.float64), sets | bits
+def _members(count: int) -> Floats:
+    """Which attempts (columns) are in each set of them (rows)."""
+    return np.array([[float(failed >> model & 1) for model in range(count)] for failed in range(1 << count)])
 
 
 @cache

@@ -12,7 +12,14 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from deployments.router.choice.objective import MAX_ORDERED, UNTIL_RIGHT, Joint, Objective, best_order, remembered_wrong
+from deployments.router.choice.objective import (
+    MAX_ORDERED,
+    UNTIL_RIGHT,
+    Joint,
+    Objective,
+    best_order,
+    remembered_all_wrong,
+)
 
 PolicyName = Literal["laar", "load-aware", "session-affinity", "round-robin", "fastest", "most-accurate", "threshold"]
 
@@ -154,8 +161,8 @@ class Laar(Policy):
         if len(ranked) == 1 or (is_open and is_plain):
             return iter(ranked)
         pool = sorted(_pool(ranked, situation, is_open=is_open), key=lambda c: -c.probability)
-        wrong = remembered_wrong(joint, tuple(c.model for c in pool), tuple(c.probability for c in pool))
-        order = best_order([c.latency_s for c in pool], wrong, objective, external_s=[c.external_s for c in pool])
+        all_wrong = remembered_all_wrong(joint, tuple(c.model for c in pool), tuple(c.probability for c in pool))
+        order = best_order([c.latency_s for c in pool], all_wrong, objective, external_s=[c.external_s for c in pool])
         return chain((pool[index] for index in order), (c for c in ranked if c not in pool))
 
 

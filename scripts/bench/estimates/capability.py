@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deployments.router.choice.chances import Chances
-from deployments.router.choice.objective import MAX_ORDERED, Wrong, best_order
+from deployments.router.choice.objective import MAX_ORDERED, best_order, chances_all_wrong
 from deployments.router.settings import Learning
 from profiles.cell import Buckets
 from profiles.chances.capability import Capability
@@ -159,8 +159,9 @@ def _next(
     joint = beliefs.joint(task, failed) if is_joint else None
     if joint is None:
         return by_score[0]
-    wrong = Wrong.of([chances[m] for m in by_score], joint.among(by_score))
-    return by_score[next(best_order([latency_s(left[m]) for m in by_score], wrong))]
+    likeliest = sorted(by_score, key=lambda m: -chances[m])
+    all_wrong = chances_all_wrong([chances[m] for m in likeliest], joint.among(likeliest))
+    return likeliest[next(best_order([latency_s(left[m]) for m in likeliest], all_wrong))]
 
 
 def _cell_latency_s(records: Sequence[Record], buckets: Buckets) -> Callable[[Record], float]:

@@ -17,9 +17,9 @@ from deployments.router.choice.objective import (
     UNTIL_RIGHT,
     Joint,
     Objective,
-    Wrong,
     best_order,
     chance_left,
+    chances_all_wrong,
 )
 from deployments.router.choice.policy import POLICIES, Exclusion, Situation, decide, rank
 from profiles.chances.joint import after
@@ -34,8 +34,8 @@ def order_of(
     latency_s: Sequence[float], probability: Sequence[float], burdens: Floats, objective: Objective = UNTIL_RIGHT
 ) -> list[int]:
     likeliest = sorted(range(len(probability)), key=lambda m: -probability[m])
-    wrong = Wrong.of([probability[m] for m in likeliest], burdens[np.ix_(likeliest, likeliest)])
-    return [likeliest[place] for place in best_order([latency_s[m] for m in likeliest], wrong, objective)]
+    chances = chances_all_wrong([probability[m] for m in likeliest], burdens[np.ix_(likeliest, likeliest)])
+    return [likeliest[place] for place in best_order([latency_s[m] for m in likeliest], chances, objective)]
 
 
 def all_wrong(models: Iterable[int], probability: Sequence[float], burdens: Floats) -> float:
@@ -49,7 +49,7 @@ def all_wrong(models: Iterable[int], probability: Sequence[float], burdens: Floa
 
 def wrong_after(failed: Sequence[int], model: int, probability: Sequence[float], burdens: Floats) -> float:
     joined = all_wrong([*failed, model], probability, burdens)
-    return min(joined / all_wrong(failed, probability, burdens), 0.999)
+    return joined / all_wrong(failed, probability, burdens)
 
 
 def expected_s(
@@ -174,25 +174,21 @@ def test_failure_of_a_model_that_is_rarely_right_does_not_keep_it_from_being_ask
     """Both wrong cannot be likelier than the good one wrong: 3 + 0.89 * 50 + ... is less than 50 + 0.32 * 3 + ..."""
     halved = np.ones((2, 2))
     assert order_of([3.4, 53.0], [0.11, 0.68], halved) == [0, 1]
-    table = Wrong.of([0.68, 0.11], halved).table
-    assert table[0] == pytest.approx([0.32, 0.89])
     # 0.32 for the good one, then 1 - 0.11 / (0.11 + 0.89 * 2) for the other
-    assert table[0b10][0] == pytest.approx(0.32 * (1 - 0.11 / 1.89) / 0.89)
+    both = 0.32 * (1 - 0.11 / 1.89)
+    assert chances_all_wrong([0.68, 0.11], halved) == pytest.approx((1.0, 0.32, 0.89, both))
 
 
 @pytest.mark.parametrize("count", range(2, MAX_ORDERED + 1))
-def test_all_are_wrong_as_often_in_any_order_and_never_more_often_than_one(count: int) -> None:
+def test_more_models_are_all_wrong_no_more_often_than_fewer(count: int) -> None:
     for seed in range(5):
         _, chances, burdens = pool(seed, count)
         probability = sorted(chances, reverse=True)
-        table = Wrong.of(probability, np.clip(burdens, 0.0, 2.0)).table
-        for order in itertools.islice(itertools.permutations(range(count)), 24):
-            total, failed = 1.0, 0
-            for model in order:
-                total *= table[failed][model]
-                failed |= 1 << model
-                assert total <= 1 - probability[model] + 1e-12
-            assert total == pytest.approx(all_wrong(range(count), probability, np.clip(burdens, 0.0, 2.0)), rel=1e-2)
+        found = chances_all_wrong(probability, np.clip(burdens, 0.0, 1.0))
+        for chosen in range(1 << count):
+            members = [model for model in range(count) if chosen >> model & 1]
+            assert found[chosen] == pytest.approx(all_wrong(members, probability, np.clip(burdens, 0.0, 1.0)))
+            assert all(found[chosen] <= found[chosen ^ 1 << model] for model in members)
 
 
 def test_model_whose_failure_dooms_the_other_comes_later_than_by_latency_over_probability() -> None:
@@ -206,7 +202,7 @@ def test_model_whose_failure_dooms_the_other_comes_later_than_by_latency_over_pr
 
 def test_what_others_wait_counts_as_seconds_do_but_takes_no_time() -> None:
     for objective in (UNTIL_RIGHT, Objective(time_left_s=6.0), Objective(attempts_left=1)):
-        wrong = Wrong.of([0.9, 0.8], NONE)
+        wrong = chances_all_wrong([0.9, 0.8], NONE)
         assert next(best_order([1.0, 1.1], wrong, objective)) == 0
         assert next(best_order([1.0, 1.1], wrong, objective, external_s=[9.0, 0.0])) == 1
 
@@ -217,7 +213,12 @@ def test_tie_goes_to_the_earlier_model() -> None:
 
 def test_more_models_than_can_be_ordered_are_refused() -> None:
     with pytest.raises(ValueError, match=r"7 attempts to order; at most 6 are allowed"):
-        Wrong.of([0.5] * 7, np.zeros((7, 7)))
+        chances_all_wrong([0.5] * 7, np.zeros((7, 7)))
+
+
+def test_attempts_that_are_not_given_from_the_likeliest_on_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"chances \[0\.5, 0\.6\]: descending ones are wanted"):
+        chances_all_wrong([0.5, 0.6], NONE)
 
 
 def test_chance_left_of_independent_models() -> None:
