@@ -4,8 +4,10 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from ray import serve
 from ray.serve import Application
 
@@ -27,6 +29,7 @@ from serve_app.config import (
     auth_plan,
     remote_plans,
 )
+from serve_app.faults import findings_in
 
 logger = logging.getLogger("ray.serve")
 
@@ -37,6 +40,7 @@ SHUTDOWN_MARGIN_S = 60.0
 MAX_HELD_BY_SERVE = 100_000
 # A new router or verifier runs before an old one stops; rounded up to whole replicas.
 SURGE_PERCENT = 50
+_Config = TypeVar("_Config", bound=BaseModel)
 
 
 def build_app(args: Mapping[str, Any]) -> Application:
@@ -44,7 +48,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
 
     What names another application of the config runs there, and goes on when this one is changed.
     """
-    config = AppConfig.model_validate(args)
+    config = _read(AppConfig, args)
     _check_models(config.models)
     profile = load_profile(config.profile)
     load_custom_checks(config.verifier.custom_checks)
@@ -95,7 +99,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
 
 def build_model(args: Mapping[str, Any]) -> Application:
     """Build an application of one model, which `build_app` reaches by the application's name."""
-    config = ModelAppConfig.model_validate(args)
+    config = _read(ModelAppConfig, args)
     _check_models([config.model])
     if not isinstance(engine := config.model.engine_config, VllmConfig):
         raise ValueError(f"'{engine.name}': a remote model runs elsewhere; name it in `build_app` alone")
@@ -104,12 +108,21 @@ def build_model(args: Mapping[str, Any]) -> Application:
 
 def build_verifier(args: Mapping[str, Any]) -> Application:
     """Build an application of the verifier, which `build_app` reaches by the application's name."""
-    config = VerifierAppConfig.model_validate(args)
+    config = _read(VerifierAppConfig, args)
     for model in config.models:
         if model.remote is None and model.application is None:
             raise ValueError(f"'{model.engine_config.name}': application is missing; a judge is reached by it")
     load_custom_checks(config.verifier.custom_checks)
     return _verifier(config, _addresses(config))
+
+
+def _read(kind: type[_Config], args: Mapping[str, Any]) -> _Config:
+    """The arguments as a config; ValueError has a line for each finding, in the words of `laar check`."""
+    try:
+        return kind.model_validate(args)
+    except ValidationError as error:
+        # without values, since the controller's log has other readers than `laar check` has
+        raise ValueError("\n".join(str(replace(found, value=None)) for found in findings_in(error, kind))) from None
 
 
 def _addresses(config: VerifierAppConfig) -> dict[str, Application | str]:

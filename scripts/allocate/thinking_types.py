@@ -18,7 +18,7 @@ from deployments.budgets.problem import LARGEST, Problem
 from deployments.budgets.servers import MAX_SLOTS, Batching, Server, SingleServer
 from profiles.arrays import Floats
 from profiles.strict import Strict
-from scripts.faults import in_words
+from serve_app.faults import in_words
 
 
 class TypesError(ValueError):

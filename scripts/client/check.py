@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from deployments.contract.secret import read_secrets
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir
@@ -20,7 +20,6 @@ from deployments.router.tenants.keys import read_key_file
 from deployments.router.upkeep.taken_over import limits_in
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from profiles.profile import Profile, load_profile
-from scripts.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown
 from serve_app.config import (
     AppConfig,
     ModelAppConfig,
@@ -30,6 +29,7 @@ from serve_app.config import (
     remote_plans,
     secrets_in,
 )
+from serve_app.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown
 
 IMPORT_PATH = "serve_app.app:build_app"
 MODEL_PATH, VERIFIER_PATH = "serve_app.app:build_model", "serve_app.app:build_verifier"
@@ -212,10 +212,14 @@ def _environment(app: AppConfig, environ: Mapping[str, str]) -> Iterator[Finding
     for index, model in enumerate(app.models):
         asked[f"models.{index}.remote.api_key_env"] = partial(remote_plans, [model], environ)
     for key, ask in asked.items():
-        try:
-            ask()
-        except (ValueError, ImportError, AttributeError, OSError) as error:
-            yield _told(key, str(error))
+        yield from _asked(key, ask)
+
+
+def _asked(key: str, ask: Callable[[], object]) -> Iterator[Finding]:
+    try:
+        ask()
+    except (ValueError, ImportError, AttributeError, OSError) as error:
+        yield _told(key, str(error))
 
 
 def _open_log(app: AppConfig, environ: Mapping[str, str]) -> None:
@@ -234,12 +238,13 @@ def _told(key: str, message: str) -> Finding:
 
 
 def _applications(app: AppConfig, others: Mapping[str, OtherApplication]) -> Iterator[Finding]:
-    """Whether what runs in an application of its own has one, with arguments that are sound."""
-    wanted: list[tuple[str, str | None, str, type[BaseModel]]] = [
-        (f"models.{i}.application", m.application, MODEL_PATH, ModelAppConfig) for i, m in enumerate(app.models)
+    """Whether what runs in an application of its own has one, with arguments that are sound and say the same."""
+    wanted: list[tuple[str, str | None, str]] = [
+        (f"models.{i}.application", model.application, MODEL_PATH) for i, model in enumerate(app.models)
     ]
-    wanted.append(("verifier.application", app.verifier.application, VERIFIER_PATH, VerifierAppConfig))
-    for key, name, path, kind in wanted:
+    wanted.append(("verifier.application", app.verifier.application, VERIFIER_PATH))
+    named = {name for _, name, _ in wanted if name is not None}
+    for key, name, path in wanted:
         if name is None:
             continue
         if (other := others.get(name)) is None:
@@ -248,31 +253,66 @@ def _applications(app: AppConfig, others: Mapping[str, OtherApplication]) -> Ite
         elif other.import_path != path:
             told = Finding(key=f"{other.key}.import_path", value=other.import_path, message=f"'{name}' is not built so")
             yield replace(told, mend=f"write import_path: {path}")
-        else:
-            yield from _args_findings(other, kind)
-
-
-def _args_findings(other: OtherApplication, kind: type[BaseModel]) -> Iterator[Finding]:
-    try:
-        kind.model_validate(other.args)
-    except ValidationError as error:
-        for finding in findings_in(error, kind):
+    for name, other in others.items():
+        if other.import_path not in (MODEL_PATH, VERIFIER_PATH):
+            continue
+        if name not in named:
+            told = Finding(level="warning", key=f"{other.key}.name", value=name, message="no application asks this one")
+            yield replace(told, mend=did_you_mean(name, named) if named else f"name it in the args of {IMPORT_PATH}")
+        for finding in _other_findings(app, name, other):
             yield replace(finding, key=f"{other.key}.args.{finding.key}".rstrip("."))
 
 
+def _other_findings(app: AppConfig, name: str, other: OtherApplication) -> Iterator[Finding]:
+    """What is wrong with the arguments of an application beside the routers."""
+    kind = ModelAppConfig if other.import_path == MODEL_PATH else VerifierAppConfig
+    try:
+        config = kind.model_validate(other.args)
+    except ValidationError as error:
+        yield from findings_in(error, kind)
+        return
+    if isinstance(config, ModelAppConfig):
+        engine = config.model.engine_config
+        yield from _of_model("model", config.model)
+        if config.model.remote is not None:
+            message = "a remote model runs elsewhere, and needs no application"
+            yield Finding(key="model", value=engine.name, message=message, mend=f"name it in {IMPORT_PATH} alone")
+        for meant in (m.engine_config for m in app.models if m.application == name):
+            if meant.name != engine.name:
+                message = f"the routers ask this application for '{meant.name}'"
+                yield Finding(key="model", value=engine.name, message=message, mend="give both the same model_id")
+            elif meant.context_tokens != engine.context_tokens:
+                message = f"the routers reckon with a context of {meant.context_tokens} tokens"
+                yield Finding(key="model", value=str(engine.context_tokens), message=message, mend="give both the same")
+    else:
+        for index, model in enumerate(config.models):
+            if model.remote is None and model.application is None:
+                message = "this key is missing: a judge of another application is reached by its name"
+                yield Finding(key=f"models.{index}.application", message=message, mend="add it")
+        missing = sorted(app.verifier.custom_checks.keys() - config.verifier.custom_checks.keys())
+        if app.verifier.application == name and missing:
+            message = f"the verifier's own application has not the check '{missing[0]}' of the routers"
+            yield Finding(key="verifier.custom_checks", message=message, mend="give both the same")
+        for check, path in config.verifier.custom_checks.items():
+            yield from _asked(f"verifier.custom_checks.{check}", partial(load_custom_checks, {check: path}))
+
+
 def _models(app: AppConfig) -> Iterator[Finding]:
-    embedded = sorted(model.name for model in EMBEDDED_MODELS)
     for index, model in enumerate(app.models):
-        key, engine = f"models.{index}", model.engine_config
-        if model.remote is not None:
-            yield from _urls(f"{key}.remote.urls", [str(url) for url in model.remote.urls])
-        if engine.source.startswith(EMBEDDED) and (name := engine.source.removeprefix(EMBEDDED)) not in embedded:
-            place = f"{key}.llm_config.model_loading_config.model_source"
-            yield Finding(
-                key=place, value=engine.source, message="no such embedded model", mend=did_you_mean(name, embedded)
-            )
-        if model.simulated is not None and model.simulated.profile is not None:
-            yield from _simulated(f"{key}.simulated.profile", model.simulated.profile, engine.name)
+        yield from _of_model(f"models.{index}", model)
+
+
+def _of_model(key: str, model: ModelConfig) -> Iterator[Finding]:
+    embedded = sorted(model.name for model in EMBEDDED_MODELS)
+    engine = model.engine_config
+    if model.remote is not None:
+        yield from _urls(f"{key}.remote.urls", [str(url) for url in model.remote.urls])
+    if engine.source.startswith(EMBEDDED) and (name := engine.source.removeprefix(EMBEDDED)) not in embedded:
+        place = f"{key}.llm_config.model_loading_config.model_source"
+        mend = did_you_mean(name, embedded)
+        yield Finding(key=place, value=engine.source, message="no such embedded model", mend=mend)
+    if model.simulated is not None and model.simulated.profile is not None:
+        yield from _simulated(f"{key}.simulated.profile", model.simulated.profile, engine.name)
 
 
 def _urls(key: str, urls: list[str]) -> Iterator[Finding]:

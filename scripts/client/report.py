@@ -9,9 +9,9 @@ import psutil
 
 from scripts.client.check import CheckTable, ConfigFileError, check_config, read_config_file, remote_models
 from scripts.client.servers import server_findings
-from scripts.faults import Finding
 from scripts.tables import Column, print_json, print_table
 from serve_app.config import AppConfig, remote_plans
+from serve_app.faults import Finding
 
 
 def check_file(path: Path, environ: Mapping[str, str], *, asks_servers: bool) -> CheckTable:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 
 from deployments.engines.engine_configs import RemoteConfig
-from scripts.faults import Finding, did_you_mean, shown
+from serve_app.faults import Finding, did_you_mean, shown
 
 TIMEOUT_S = 5.0
 

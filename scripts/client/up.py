@@ -24,7 +24,7 @@ from scripts.demo.run import (
     stop_signals,
     wait_until_ready,
 )
-from scripts.faults import did_you_mean
+from serve_app.faults import did_you_mean
 
 MOST_MODELS = 20
 

@@ -19,9 +19,9 @@ from pydantic import (
 from deployments.router.choice.policy import POLICIES
 from profiles.profile import DEFAULT_TASK, Profile
 from profiles.strict import Strict
-from scripts.faults import in_words
 from scripts.simulate.core.cluster import MAX_REPLICAS
 from scripts.simulate.core.router import Loop
+from serve_app.faults import in_words
 
 PACKAGED = Path(__file__).parent
 MAX_REQUESTS = 10_000_000

@@ -21,9 +21,9 @@ from scripts.bench.simulated.replay import Replay, ReplayOutcome, ReplayWorld, R
 from scripts.bench.ttca.data import LAAR, OUTCOMES, TRIALS, raw, read_trials
 from scripts.bench.ttca.file import check_same
 from scripts.bench.ttca.plan import CONTENDERS
-from scripts.faults import in_words
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.engine import Engine
+from serve_app.faults import in_words
 
 FACTS, ENGINES = "simulate.yaml", "engines.json"
 # What is fitted to all of a serving's blocks stands beside its folds.

@@ -20,7 +20,7 @@ from pydantic import (
 from deployments.router.choice.policy import PolicyName
 from profiles.strict import Strict
 from profiles.workloads import Prompt, workload
-from scripts.faults import in_words
+from serve_app.faults import in_words
 
 Mode = Literal["closed", "poisson", "trace"]
 Loop = Literal["server", "client"]

@@ -17,9 +17,9 @@ from scripts.demo.run import (
     stop_signals,
     wait_until_ready,
 )
-from scripts.faults import in_words
 from scripts.profile.measuring.plan import ProfileError
 from serve_app.config import AppConfig
+from serve_app.faults import in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

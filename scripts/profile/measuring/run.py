@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from profiles.cell import Cell
 from profiles.chances.intervals import wilson
 from profiles.measuring.fitting import fit_profile
 from profiles.measuring.prompt_set import prompt_set
@@ -32,6 +33,9 @@ from scripts.profile.saving import save_profile
 STOPS = (signal.SIGINT, signal.SIGTERM)
 # longer than any deadline that an application has by default
 TIMEOUT_S = 600
+# below this many prompts the interval of a cell is wider than the differences between models
+FEW_PROMPTS = 10
+MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +125,28 @@ def _finish(plan: ProfilePlan, output: Output, journal: MeasurementJournal, meas
     sums = total(rows)
     for line in reasons(sums["left_out"]):
         print(line)
+    if warning := few_prompts(profile):
+        print(warning, file=sys.stderr)
     print(
         f"{sums['measured'] + sums['resumed']} answers to {sums['planned']} prompts, {sums['resumed']} of them from "
         f"the journal; profile written to {output.profile}"
+    )
+
+
+def few_prompts(profile: Profile) -> str | None:
+    """A warning where cells have too few prompts to tell the models apart; None where all have enough."""
+    tried = {cell.cell: cell.tried for model in profile.models.values() for cell in model.cells}
+    few = sorted(cell for cell, number in tried.items() if number < FEW_PROMPTS)
+    if not few:
+        return None
+    shown = "; ".join(
+        f"{task}, {language}, {profile.buckets.label(bucket)}: {tried[Cell(task, language, bucket)]}"
+        for task, language, bucket in few[:MOST_SHOWN]
+    )
+    more = f"; and {len(few) - MOST_SHOWN} more" if len(few) > MOST_SHOWN else ""
+    return (
+        f"warning: fewer than {FEW_PROMPTS} prompts in {len(few)} of {len(tried)} cells ({shown}{more}); "
+        "their intervals are wide, and 20 or more of each tell models apart"
     )
 
 

@@ -71,7 +71,7 @@ def test_unknown_embedded_model_is_refused_before_any_is_prepared() -> None:
 def test_loading_config_that_is_no_mapping_is_named_with_its_type(loading: Any, type_name: str) -> None:
     with pytest.raises(
         ValueError,
-        match=rf"(?s)models\.1\.llm_config\n.* model_loading_config is of type {type_name}; allowed: a mapping",
+        match=rf"(?s)models\.1\.llm_config: model_loading_config is of type {type_name}; allowed: a mapping",
     ):
         app.build_app({"models": [model("a"), model("b", loading)]})
 
@@ -87,7 +87,7 @@ def test_loading_config_that_is_no_mapping_is_named_with_its_type(loading: Any, 
     ],
 )
 def test_other_odd_models_are_refused_by_the_config(models: Any) -> None:
-    with pytest.raises(ValueError, match=r"validation errors? for AppConfig\nmodels"):
+    with pytest.raises(ValueError, match=r"^models"):
         app.build_app({"models": models})
 
 
@@ -163,7 +163,7 @@ def test_a_default_check_that_no_request_could_have_is_refused(verify: dict[str,
 def test_key_that_cannot_be_passed_on_is_refused_when_the_application_is_built() -> None:
     wrong = model("a")
     wrong["llm_config"]["lora_config"] = {"max_num_adapters_per_replica": 2}
-    with pytest.raises(ValueError, match=r"(?s)models\.0\n.*llm_config\.lora_config: a dict is not supported"):
+    with pytest.raises(ValueError, match=r"models\.0\.llm_config\.lora_config: a dict is not supported"):
         app.build_app({"models": [wrong]})
 
 
@@ -419,3 +419,21 @@ def test_names_of_the_operators_are_checked(name: str, verify: dict[str, Any], m
         return
     with pytest.raises(ValueError, match=message):
         AppConfig.model_validate(config)
+
+
+@pytest.mark.parametrize(
+    ("build", "args", "told"),
+    [
+        pytest.param(
+            app.build_app,
+            {"models": [remote()], "router": {"polcy": "laar"}},
+            r"^router\.polcy: there is no such key; did you mean 'policy'\?$",
+            id="routers",
+        ),
+        pytest.param(app.build_model, {}, r"^model: this key is missing; add it$", id="model"),
+        pytest.param(app.build_verifier, {"models": []}, r"^models: Tuple should have at least 1 item", id="verifier"),
+    ],
+)
+def test_wrong_arguments_are_told_in_the_words_of_laar_check(build: Any, args: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        build(args)

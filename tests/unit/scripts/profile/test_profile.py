@@ -18,7 +18,8 @@ from scripts.profile.measuring import run as running
 from scripts.profile.measuring.asking import KEY_HELP
 from scripts.profile.measuring.journal import journal_path
 from scripts.profile.measuring.plan import ProfilePlan
-from scripts.profile.measuring.run import Output, run_profile
+from scripts.profile.measuring.run import Output, few_prompts, run_profile
+from tests.served import assumed_profile
 
 # decides over one request: the number of the prompt, counted from 0, and how often it was sent before
 Answer = Callable[[int, int], int]
@@ -124,6 +125,23 @@ def tried_and_correct(path: Path) -> tuple[int, int]:
 
 def test_plan_of_these_tests_has_twenty_prompts() -> None:
     assert len(plan().prompts()) == 20
+
+
+@pytest.mark.parametrize(
+    ("tried", "warning"),
+    [
+        pytest.param({"en": 10, "de": 40}, None, id="enough"),
+        pytest.param({"en": 9, "de": 10}, "fewer than 10 prompts in 1 of 2 cells (capitals, en, <=128: 9);", id="few"),
+    ],
+)
+def test_cells_of_few_prompts_are_warned_of(tried: dict[str, int], warning: str | None) -> None:
+    cells = [
+        {"task": "capitals", "language": name, "bucket": 0, "correct": 1, "tried": number}
+        for name, number in tried.items()
+    ]
+    told = few_prompts(Profile.model_validate(assumed_profile({"a": {"cells": cells}, "b": {"cells": cells}})))
+    assert (warning or "") in (told or "")
+    assert (told is None) == (warning is None)
 
 
 def test_key_is_sent_with_every_request(tmp_path: Path) -> None:

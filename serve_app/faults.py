@@ -88,6 +88,9 @@ def shown(value: Any) -> str:
         scheme, _, rest = text.partition("://")
         rest = rest.rpartition("@")[2] if scheme.lower() in ("http", "https") else ""
         text = f"{scheme}://{rest or '…'}"
+    elif "@" in text:
+        # of a URL whose scheme was left out
+        text = f"…@{text.rpartition('@')[2]}"
     text = repr(text) if isinstance(value, str) else text
     return text if len(text) <= _MOST_SHOWN_CHARS else text[:_MOST_SHOWN_CHARS] + "…"
 
@@ -107,14 +110,19 @@ def _finding(error: ErrorDetails, root: type[BaseModel] | None) -> Finding:
         mend = did_you_mean(str(error["input"]), _QUOTED.findall(error["ctx"]["expected"]))
         message = f"not one of {error['ctx']['expected']}"
     elif kind == "url_parsing" and "relative URL" in message:
-        message, mend = "a URL needs its scheme", f"write http://{error['input']}"
+        message, mend = "a URL needs its scheme", _write("http://{}", error["input"])
     elif kind == "tuple_type" and isinstance(error["input"], str):
-        message, mend = "a list is wanted", f"write [{error['input']}]"
+        message, mend = "a list is wanted", _write("[{}]", error["input"])
     elif kind == "value_error":
         mend = nearest_in(message)
         if (named := _OF_KEY.match(message)) is not None:
             key, message = ".".join(filter(None, (key, named[1]))), message[named.end() :]
     return Finding(key=key, value=value, message=message, mend=mend)
+
+
+def _write(form: str, given: str) -> str:
+    """How the value should stand; one that may hold a password is left out."""
+    return f"write {form.format('…' if '@' in given else given)}"
 
 
 def _is_below(place: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
