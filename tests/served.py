@@ -33,6 +33,7 @@ WRONG_THEN_RIGHT: Mapping[str, Mapping[str, Any]] = {
 def model(name: str, behaviour: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "engine": "simulated",
+        "price": {"prompt_per_million": 0.5, "output_per_million": 2},
         "simulated": {"padding_words": 5, **behaviour},
         "llm_config": {
             "model_loading_config": {"model_id": name},
@@ -104,6 +105,20 @@ def config(
         "http_options": {"host": "127.0.0.1", "port": port},
         "applications": [{"name": "laar", "route_prefix": "/", "import_path": "serve_app.app:build_app", "args": args}],
     }
+
+
+def write_tokenizer(directory: Path) -> Path:
+    """The folder of a tokenizer of a hundred words, which `vllm bench serve` makes prompts of."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    vocabulary = {word: id_ for id_, word in enumerate(["?", *(f"word{number}" for number in range(100))])}
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    folder = directory / "tokenizer"
+    folder.mkdir()
+    words.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    return folder
 
 
 @contextmanager

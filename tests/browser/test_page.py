@@ -5,7 +5,7 @@ from pathlib import Path
 import axe_playwright_python
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import wait_until
 from tests.served import KEY
@@ -78,6 +78,78 @@ def test_attempts_are_listed_filtered_and_judged_by_a_click(page: Page) -> None:
     expect(page.locator("#log tbody")).to_contain_text("→ wrong", timeout=20_000)
 
 
+def test_answer_of_the_log_is_asked_again_by_a_click(page: Page) -> None:
+    ask(page)
+    expect(page.locator("#verdict")).to_have_text(re.compile("^Verified"))
+    again = page.get_by_role("button", name=re.compile("^Ask .* again$")).first
+    with page.expect_request("**/v1/chat/completions") as told:
+        again.click()
+    sent = json.loads(told.value.post_data or "")
+    assert sent["messages"][0]["content"] == QUESTION
+    assert sent["laar"]["retry_of"].startswith("laar-")
+    # whoever has not asked it must type it
+    page.reload()
+    again.click()
+    expect(page.locator("#verdict")).to_have_text(re.compile("^Type the question of [0-9a-f]{8} again"))
+    assert page.evaluate("document.activeElement.id") == "question"
+    with page.expect_request("**/v1/chat/completions") as told:
+        ask(page)
+    (model,) = json.loads(told.value.post_data or "")["laar"]["tried"]
+    assert model.startswith("simulated-")
+
+
+def test_trouble_of_an_action_stays_until_it_is_dismissed_or_the_next_action(page: Page) -> None:
+    body = f"data: {json.dumps({'error': {'message': 'the log is full', 'code': 'log_unavailable'}})}\n\n"
+    page.route("**/v1/chat/completions", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    for is_dismissed in (True, False):
+        ask(page)
+        expect(page.locator("#trouble-text")).to_have_text("laar does not answer: the log is full")
+        # reading goes well meanwhile
+        for _ in range(2):
+            with page.expect_response("**/v1/laar/status"):
+                pass
+        expect(page.locator("#trouble")).to_be_visible()
+        if is_dismissed:
+            page.get_by_role("button", name="Dismiss").click()
+        else:
+            page.unroute("**/v1/chat/completions")
+            ask(page)
+        expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_price_and_budgets_are_shown_where_there_are_any(page: Page) -> None:
+    head = page.locator("#models thead")
+    expect(head).not_to_contain_text("Thinking tokens")
+    expect(head).to_contain_text("Price of a million tokens")
+    row = page.locator("#models tbody tr", has_text="simulated-right")
+    expect(row).to_contain_text("0.5 / 2")
+    mix = [{"task": "sums", "language": "en", "bucket": 0, "share": 1, "budget": 1200}]
+
+    def with_budgets(route: Route) -> None:
+        told = route.fetch().json()
+        told["models"][1]["budgets"] = {"arrivals_per_s": 1, "mix": mix, "outcome": "taken"}
+        route.fulfill(json=told)
+
+    page.route("**/v1/laar/status", with_budgets)
+    expect(row).to_contain_text("sums en: 1,200")
+
+
+def test_right_to_left_layout_is_the_mirror_of_the_other(page: Page) -> None:
+    """Where each part stands from the side where reading begins, in both directions."""
+    ask(page)
+    expect(page.locator("#verdict")).to_have_text(re.compile("^Verified"))
+    places = """(dir) => {
+        document.documentElement.dir = dir;
+        const width = document.documentElement.clientWidth;
+        const names = ["h1", "#send", "#stop", "#answer", "#candidates", "#models th", "#map th", "#log th"];
+        return names.map((name) => {
+            const box = document.querySelector(name).getBoundingClientRect();
+            return Math.round(dir === "rtl" ? width - box.right : box.left);
+        });
+    }"""
+    assert page.evaluate(places, "rtl") == pytest.approx(page.evaluate(places, "ltr"), abs=2)
+
+
 def test_what_a_model_writes_is_only_text(page: Page) -> None:
     written = "<b>bold</b><script>document.title='no'</script><img src=x onerror=\"document.title='no'\">"
     laar = {"request_id": "laar-1", "verified": False, "ttca_s": None, "attempts": [ATTEMPT | {"read": written}]}
@@ -124,7 +196,7 @@ def test_asking_again_where_nothing_new_can_come_is_told_plainly(page: Page) -> 
 def test_key_is_asked_for_and_kept_for_the_tab(browser: Browser, app_url: str) -> None:
     page = browser.new_page(locale="en-US")
     page.goto(f"{app_url}/laar/")
-    expect(page.locator("#trouble")).to_have_text("This application wants an API key. Type it above.")
+    expect(page.locator("#trouble-text")).to_have_text("This application wants an API key. Type it above.")
     page.get_by_label("API key").fill(KEY)
     page.get_by_label("API key").press("Enter")
     page.get_by_label("API key").blur()

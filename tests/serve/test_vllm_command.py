@@ -7,34 +7,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tests.serve.conftest import AT_HOME, KEY
+from tests.served import write_tokenizer
 
 pytestmark = pytest.mark.serve
 VLLM = Path(sys.executable).with_name("vllm")
-WORDS = [f"word{number}" for number in range(100)]
-
-
-@pytest.fixture
-def tokenizer(tmp_path: Path) -> Path:
-    words = Tokenizer(models.WordLevel({word: id_ for id_, word in enumerate(["?", *WORDS])}, unk_token="?"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    directory = tmp_path / "tokenizer"
-    directory.mkdir()
-    words.save(str(directory / "tokenizer.json"))
-    (directory / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
-    return directory
 
 
 @pytest.mark.parametrize("model", [pytest.param("auto", id="auto"), pytest.param("simulated-right", id="named")])
-def test_vllm_bench_serve_measures_laar(app_url: str, tokenizer: Path, tmp_path: Path, model: str) -> None:
+def test_vllm_bench_serve_measures_laar(app_url: str, tmp_path: Path, model: str) -> None:
     options = {
         "backend": "openai-chat",
         "base-url": app_url,
         "endpoint": "/v1/chat/completions",
         "model": model,
-        "tokenizer": tokenizer,
+        "tokenizer": write_tokenizer(tmp_path),
         "dataset-name": "random",
         "num-prompts": 4,
         "random-input-len": 8,

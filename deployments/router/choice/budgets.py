@@ -98,13 +98,18 @@ class Thinking:
         elif index is not None and plan is not None:
             source = "plan"
         told: dict[str, Any] = {"budget": budget, "source": source, "has_curve": index is not None}
+        return told | (self.planned(model) or {})
+
+    def planned(self, model: str) -> dict[str, Any] | None:
+        """The budgets of a model by task, language and bucket, and the arrivals they are for; None without a plan."""
+        plan = self.controller.plan.get(model)
         if plan is None:
-            return told
+            return None
         mix = [
             {"task": c.task, "language": c.language, "bucket": c.bucket, "share": round(share, 4), "budget": tokens}
             for c, share, tokens in zip(self.controller.curves(model), plan.arrivals.shares, plan.budgets, strict=True)
         ]
-        return told | {"arrivals_per_s": round(plan.arrivals.per_s, 6), "mix": mix, "outcome": plan.outcome.value}
+        return {"arrivals_per_s": round(plan.arrivals.per_s, 6), "mix": mix, "outcome": plan.outcome.value}
 
     def _budgets(self, planned: Floats, *, own: int | None, max_tokens: int | None) -> Floats:
         if own is None:

@@ -16,6 +16,7 @@ from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.tries import Status
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import MAX_SHOWN_CHARS
+from deployments.router.model import FREE
 from deployments.router.page.assets import HEADERS, INDEX, page_files
 from deployments.router.page.chance_map import ChanceMap
 from deployments.router.page.recent import RecentWindow
@@ -154,10 +155,13 @@ class Views:
         return await asyncio.shield(reading)
 
     def _model(self, row: int, name: str, now_s: float) -> dict[str, Any]:
-        tracker = self._routing.load
+        tracker, model, thinking = self._routing.load, self._routing.models[name], self._routing.thinking
         return {
             "model": name,
-            "context_tokens": self._routing.models[name].context_tokens,
+            "context_tokens": model.context_tokens,
+            # null where it costs nothing, and where no budgets are planned
+            "price": None if model.price == FREE else model.price.model_dump(),
+            "budgets": thinking.planned(name) if thinking is not None else None,
             "replicas": tracker.running(name),
             "is_healthy": row not in tracker.unhealthy(now_s),
             "is_profiled": name in self._routing.profile.models,

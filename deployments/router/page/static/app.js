@@ -1,7 +1,7 @@
 // Puts the page together: what is asked when, and where trouble is told.
 import { get, key, setKey } from "./api.js";
 import { at, choose } from "./dom.js";
-import { explain, feedback, setWorth, startPlayground } from "./playground.js";
+import { explain, feedback, retry, setWorth, startPlayground } from "./playground.js";
 import { locale, locales, say, setLocale, translate } from "./text.js";
 import { showLog, showMap, showStatus } from "./views.js";
 
@@ -13,10 +13,21 @@ let hasRead = false;
 let status = null;
 let map = null;
 let rows = null;
+// the trouble of an action stays until the next action, or until it is dismissed: reading that goes well says nothing of it
+let isOfAction = false;
 
 function tell(error) {
+  if (!isOfAction) showTrouble(error);
+}
+
+function tellOfAction(error) {
+  isOfAction = error !== null;
+  showTrouble(error);
+}
+
+function showTrouble(error) {
   at("trouble").hidden = error === null;
-  if (error !== null) at("trouble").textContent = error.status === 401 ? say("need_key") : say("no_answer", { message: error.message });
+  if (error !== null) at("trouble-text").textContent = error.status === 401 ? say("need_key") : say("no_answer", { message: error.message });
 }
 
 // What only an operator's key may read; null for other keys.
@@ -58,16 +69,23 @@ async function readLog() {
   const wanted = { model: at("filter-model").value, verdict: at("filter-verdict").value, language: at("filter-language").value.trim() };
   const query = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value));
   rows = (await get(`laar/attempts?${query}`)).data;
-  showLog(rows, onFeedback);
+  showLog(rows, actions);
 }
 
-async function onFeedback(id, correct) {
+// What a row of the log can do.
+const actions = {
+  feedback: (id, correct) => act(() => feedback(id, correct)),
+  retry: (id) => act(() => retry(id, rows.filter((row) => row.request_id === id && row.is_answer).map((row) => row.model))),
+};
+
+async function act(action) {
+  tellOfAction(null);
   try {
-    await feedback(id, correct);
-    await readAll();
+    await action();
   } catch (error) {
-    tell(error);
+    tellOfAction(error);
   }
+  await readAll();
 }
 
 async function readAll() {
@@ -100,32 +118,34 @@ function show() {
   choose(at("filter-verdict"), [["", say("all")], ...VERDICTS.map((verdict) => [verdict, verdict])]);
   if (status) showStatus(status);
   if (map) showMap(map);
-  if (rows) showLog(rows, onFeedback);
+  if (rows) showLog(rows, actions);
 }
 
 setTheme(localStorage.getItem(THEME) ?? "");
 at("theme").value = localStorage.getItem(THEME) ?? "";
 at("key").value = key();
 show();
-startPlayground({ onEnded: readAll, onTrouble: tell });
+startPlayground({ act, onTrouble: tellOfAction });
+at("dismiss").addEventListener("click", () => tellOfAction(null));
 at("theme").addEventListener("change", () => setTheme(at("theme").value));
 at("locale").addEventListener("change", () => {
   setLocale(at("locale").value);
   show();
-  explain().catch(tell);
+  explain().catch(tellOfAction);
 });
 at("key").addEventListener("change", () => {
   setKey(at("key").value.trim());
   hasRead = false;
+  tellOfAction(null);
   readAll();
 });
 at("settings").addEventListener("submit", (event) => event.preventDefault());
 at("filters").addEventListener("submit", (event) => {
   event.preventDefault();
-  readLog().catch(tell);
+  act(readLog);
 });
 at("map-model").addEventListener("change", () => map && showMap(map));
-at("map-task").addEventListener("change", () => readMap().catch(tell));
+at("map-task").addEventListener("change", () => act(readMap));
 readAll();
 every(STATUS_PERIOD_MS, readStatus);
 every(REST_PERIOD_MS, () => Promise.all([readMap(), readLog()]));

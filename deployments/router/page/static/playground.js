@@ -8,6 +8,11 @@ let running = null;
 let last = null;
 let timer = 0;
 let explained = 0;
+// what this page has sent, by the id of the request without what it says of its tries
+const asked = new Map();
+let retrying = null;
+
+const plain = (id) => id.split(".")[0];
 
 // From the place of a slider to seconds, and back: equal steps are equal factors.
 const fromSlider = (id) => Number((10 ** Number(at(id).value)).toPrecision(2));
@@ -36,7 +41,8 @@ function showSliders() {
   for (const id of ["worth", "deadline"]) at(`${id}-shown`).textContent = seconds(fromSlider(id));
 }
 
-export function startPlayground({ onEnded, onTrouble }) {
+// `act` runs what a person has done, tells of its trouble and reads everything anew.
+export function startPlayground({ act, onTrouble }) {
   const explainSoon = () => {
     showSliders();
     clearTimeout(timer);
@@ -45,12 +51,12 @@ export function startPlayground({ onEnded, onTrouble }) {
   at("ask").addEventListener("input", explainSoon);
   at("ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    ask({}).catch(onTrouble).finally(onEnded);
+    act(() => ask(body(), retrying ?? {}));
   });
   at("stop").addEventListener("click", () => running?.abort());
-  at("again").addEventListener("click", () => ask({ retry_of: last.request_id }).catch(onTrouble).finally(onEnded));
+  at("again").addEventListener("click", () => act(() => ask(body(), { retry_of: last.request_id })));
   for (const [id, correct] of [["right", true], ["wrong", false]])
-    at(id).addEventListener("click", () => feedback(last.request_id, correct).then(onEnded).catch(onTrouble));
+    at(id).addEventListener("click", () => act(() => feedback(last.request_id, correct)));
   showSliders();
 }
 
@@ -64,9 +70,18 @@ export async function feedback(request_id, correct) {
   at("verdict").textContent = say("noted");
 }
 
-async function ask(more) {
-  const sent = body();
-  Object.assign(sent.laar, more);
+// Ask again what a row of the log is about. Where another page has asked it, the question must be typed: the log keeps none.
+export async function retry(id, models) {
+  const known = asked.get(id);
+  if (known) return ask(known.sent, { retry_of: known.told });
+  retrying = { tried: models };
+  at("verdict").textContent = say("retry_type", { id: id.slice(5, 13) });
+  at("question").focus();
+}
+
+async function ask(question, more) {
+  const sent = { ...question, laar: { ...question.laar, ...more } };
+  retrying = null;
   running?.abort();
   running = new AbortController();
   const mine = running;
@@ -75,7 +90,7 @@ async function ask(more) {
   at("verdict").textContent = say("waiting");
   try {
     const response = await post("chat/completions", { ...sent, stream: true }, mine.signal);
-    for await (const event of events(response)) take(event);
+    for await (const event of events(response)) take(event, question);
   } catch (error) {
     const told = mine.signal.aborted ? "stopped" : error.code === "nothing_new" ? "nothing_new" : null;
     at("verdict").textContent = told ? say(told) : "";
@@ -92,11 +107,14 @@ function clear() {
   at("answer-actions").hidden = true;
 }
 
-function take(event) {
+function take(event, question) {
   if (event.error) throw new ApiError(null, event.error.message, event.error.code);
   if (event.comment) at("verdict").textContent = say("verifying");
   for (const choice of event.choices ?? []) at("answer").append(choice.delta?.content ?? "");
-  if (event.laar) showOutcome(event.laar);
+  if (event.laar) {
+    asked.set(plain(event.laar.request_id), { sent: question, told: event.laar.request_id });
+    showOutcome(event.laar);
+  }
 }
 
 function showOutcome(laar) {

@@ -1,6 +1,7 @@
 // All words of the page, by language. {names} stand for values.
 const TEXTS = {
   en: {
+    dismiss: "Dismiss", mark_again: "Ask {id} again", retry_type: "Type the question of {id} again: it goes to other models than before.", price: "Price of a million tokens, in / out", budgets: "Thinking tokens",
     name: "English", skip: "Skip to the content", language: "Language", theme: "Colours", theme_system: "like the system",
     theme_light: "light", theme_dark: "dark", key: "API key", ask_title: "Ask", question: "Question", check: "A right answer",
     check_none: "is not checked", check_contains: "contains", check_numeric: "has as its last number", check_choice: "is the option (a letter)",
@@ -27,6 +28,7 @@ const TEXTS = {
     need_key: "This application wants an API key. Type it above.", bucket: "Tokens", this_replica: "as seen by one router replica",
   },
   de: {
+    dismiss: "Schließen", mark_again: "{id} noch einmal fragen", retry_type: "Tippen Sie die Frage von {id} noch einmal: sie geht an andere Modelle als zuvor.", price: "Preis einer Million Tokens, hin / her", budgets: "Denk-Tokens",
     name: "Deutsch", skip: "Zum Inhalt", language: "Sprache", theme: "Farben", theme_system: "wie das System", theme_light: "hell",
     theme_dark: "dunkel", key: "API-Schlüssel", ask_title: "Fragen", question: "Frage", check: "Eine richtige Antwort",
     check_none: "wird nicht geprüft", check_contains: "enthält", check_numeric: "hat als letzte Zahl", check_choice: "ist die Option (ein Buchstabe)",
@@ -53,6 +55,7 @@ const TEXTS = {
     need_key: "Diese Anwendung will einen API-Schlüssel. Bitte oben eingeben.", bucket: "Tokens", this_replica: "aus Sicht eines Router-Replikats",
   },
   zh: {
+    dismiss: "关闭", mark_again: "重新提问 {id}", retry_type: "请再次输入 {id} 的问题：这次会问其他模型。", price: "每百万词元价格，输入/输出", budgets: "思考词元",
     name: "中文", skip: "跳到正文", language: "语言", theme: "颜色", theme_system: "跟随系统", theme_light: "浅色",
     theme_dark: "深色", key: "API 密钥", ask_title: "提问", question: "问题", check: "正确的回答",
     check_none: "不检查", check_contains: "包含", check_numeric: "最后一个数是", check_choice: "是选项（一个字母）",
@@ -100,6 +103,8 @@ export const seconds = (value) =>
   value === null || value === undefined ? "–" : say("seconds", { n: digits(value, { maximumSignificantDigits: 3 }) });
 
 export const percent = (value) => digits(value, { style: "percent", maximumFractionDigits: 0 });
+
+export const amount = (value) => digits(value, { maximumSignificantDigits: 4 });
 
 export const clock = (iso) => new Intl.DateTimeFormat(locale(), { timeStyle: "medium" }).format(new Date(iso));
 

@@ -1,6 +1,6 @@
 // The parts of the page that only show: the models, the map of their chances, and the latest attempts.
 import { at, choose, fill, line, make, number, rowHead } from "./dom.js";
-import { clock, percent, say, seconds } from "./text.js";
+import { amount, clock, percent, say, seconds } from "./text.js";
 
 const MOST_POINTS = 120;
 const medians = [];
@@ -18,8 +18,10 @@ export function showStatus(status) {
     medians.splice(0, medians.length - MOST_POINTS);
     at("ttca-line").replaceChildren(line(medians, say("ttca_line")));
   }
-  const titles = ["model", "state", "replicas", "load", "success", "failed", "latency"].map((name) => say(name));
-  fill(at("models"), say("this_replica"), titles, models.map((model) => [
+  // columns that have nothing to say are left out
+  const more = [["price", price], ["budgets", budgets]].filter(([name]) => models.some((model) => model[name] !== null));
+  const titles = ["model", "state", "replicas", "load", "success", "failed", "latency", ...more.map(([name]) => name)];
+  fill(at("models"), say("this_replica"), titles.map((name) => say(name)), models.map((model) => [
     rowHead(model.model),
     state(model),
     number(`${model.replicas}`),
@@ -27,7 +29,20 @@ export function showStatus(status) {
     success(model),
     number(`${model.failed}`),
     number(seconds(model.mean_latency_s)),
+    ...more.map(([, shown]) => shown(model)),
   ]));
+}
+
+function price({ price: known }) {
+  return number(known ? `${amount(known.prompt_per_million)} / ${amount(known.output_per_million)}` : "–");
+}
+
+// By task and language, those that requests come to lately before the others.
+function budgets({ budgets: planned }) {
+  if (!planned) return "–";
+  const mix = [...planned.mix].sort((one, other) => other.share - one.share);
+  const told = mix.map(({ task, language, budget }) => make("div", {}, make("bdi", {}, `${task}${language ? ` ${language}` : ""}`), `: ${amount(budget)}`));
+  return make("td", {}, ...told);
 }
 
 function state({ replicas, is_healthy, is_drifting }) {
@@ -70,7 +85,7 @@ function languageName(language) {
   }
 }
 
-export function showLog(rows, onFeedback) {
+export function showLog(rows, actions) {
   at("log-note").textContent = say("num_attempts", { n: rows.length });
   const titles = ["time", "request", "model", "task", "prompt_language", "bucket", "verdict", "reason", "expected", "feedback"];
   fill(at("log"), say("log_title"), titles.map((name) => say(name)), rows.map((row) => [
@@ -83,12 +98,14 @@ export function showLog(rows, onFeedback) {
     make("td", { class: row.outcome }, row.outcome === row.verdict ? row.verdict : `${row.verdict} → ${row.outcome}`),
     row.reason,
     number(seconds(row.latency_s)),
-    row.is_answer ? buttons(row.request_id, onFeedback) : "",
+    row.is_answer ? buttons(row.request_id, actions) : "",
   ]));
 }
 
-function buttons(id, onFeedback) {
-  const button = (correct, text, name) =>
-    make("button", { type: "button", "aria-label": say(name, { id: id.slice(5, 13) }), onclick: () => onFeedback(id, correct) }, text);
-  return make("td", {}, button(true, "✓", "mark_right"), " ", button(false, "✗", "mark_wrong"));
+function buttons(id, { feedback, retry }) {
+  const button = (text, name, onclick) =>
+    make("button", { type: "button", "aria-label": say(name, { id: id.slice(5, 13) }), onclick }, text);
+  const right = button("✓", "mark_right", () => feedback(id, true));
+  const wrong = button("✗", "mark_wrong", () => feedback(id, false));
+  return make("td", {}, right, " ", wrong, " ", button("↻", "mark_again", () => retry(id)));
 }
