@@ -8,6 +8,7 @@ it explains the counts, and plays no part in the chances.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ Bools = NDArray[np.bool_]
 QUANTILE = 1.959964
 # Enough to be right about any overall rate that occurs.
 INTERCEPT_SCALE = 2.0
+# How far models, tasks and languages are expected to differ, in log-odds; how far a model on one task or in one
+# language is from what both make one expect; and how far lengths are. Public recordings are so.
+MAIN_SCALE, INTERACTION_SCALE, LENGTH_SCALE = 0.7, 0.4, 0.3
 # The standard deviation of cells about the regression, in log-odds: where it is looked for, and what a few cells
 # that cannot tell leave it at: its logarithm has a normal prior of this centre and width.
 CELL_SCALES = (0.02, 2.0)
@@ -65,7 +69,8 @@ def estimate(counts: CountArrays) -> CellGrid:
     """Deterministic in the counts; with no counts at all every estimate is one half, within a wide interval."""
     correct, tried = _padded(counts.correct), _padded(counts.tried)
     effects = _effects(tried.shape, _log_lengths(counts.edges))
-    mean, variance = _fitted(effects, _luck(tried, counts.prompt_variance), correct.ravel(), tried.ravel())
+    luck = _luck(tried, counts.prompt_variance)
+    mean, variance = _fitted(effects, luck, correct.ravel(), tried.ravel())
     tail = QUANTILE * np.sqrt(variance)
     shape = tried.shape
     free = [v.reshape(shape) for v in (_chance(mean, variance), expit(mean - tail), expit(mean + tail))]
@@ -165,7 +170,8 @@ def _luck(tried: Floats, prompt_variance: float) -> list[Effect]:
     level = np.where(is_asked, np.cumsum(is_asked) - 1, UNSEEN)
     weight = 1 / np.sqrt(np.maximum(prompts, 1.0))
     models, count = len(tried), int(is_asked.sum())
-    return [Effect(level=np.tile(level, models), weight=np.tile(weight, models), count=count, variance=prompt_variance)]
+    weight, level, scale = np.tile(weight, models), np.tile(level, models), prompt_variance**0.5
+    return [Effect(level=level, weight=weight, count=count, scale=scale, variance=prompt_variance)]
 
 
 def _chance(mean: Floats, variance: Floats) -> Floats:
@@ -223,7 +229,7 @@ def _effects(shape: tuple[int, ...], log_lengths: Floats) -> list[Effect]:
     sizes = {"model": models - 1, "task": tasks - 1, "language": languages - 1, "bucket": buckets}
     axes = {"model": model, "task": task, "language": language, "bucket": bucket}
 
-    def effect(weight: Floats, *names: str) -> Effect:
+    def effect(weight: Floats, scale: float, *names: str) -> Effect:
         level = np.zeros(model.size, dtype=np.intp)
         is_seen = np.ones(model.size, dtype=np.bool_)
         count = 1
@@ -232,26 +238,21 @@ def _effects(shape: tuple[int, ...], log_lengths: Floats) -> list[Effect]:
             level = level * sizes[name] + axes[name]
             count *= sizes[name]
         groups = sizes["model"] if "model" in names else 0
-        return Effect(level=np.where(is_seen, level, UNSEEN), weight=weight, count=count, groups=groups)
+        return Effect(level=np.where(is_seen, level, UNSEEN), weight=weight, count=count, scale=scale, groups=groups)
 
-    alike: list[tuple[str, ...]] = [("model",), ("task",), ("language",), ("bucket",)]
-    alike += [("model", "task"), ("model", "language"), ("task", "language"), ("model", "bucket")]
-    by_length: list[tuple[str, ...]] = [
-        (),
-        ("model",),
-        ("task",),
-        ("language",),
-        ("model", "task"),
-        ("model", "language"),
+    families: list[tuple[Floats, float, tuple[str, ...]]] = [
+        *((one, MAIN_SCALE, (name,)) for name in ("model", "task", "language")),
+        *((one, INTERACTION_SCALE, both) for both in combinations(("model", "task", "language"), 2)),
+        *((one, LENGTH_SCALE, names) for names in (("bucket",), ("model", "bucket"))),
+        *((length, LENGTH_SCALE, names) for names in ((), ("model",), ("task",), ("language",))),
     ]
 
     def is_told_apart(names: tuple[str, ...]) -> bool:
         """An interaction with the only task or language there is would be the main effect once more."""
         return len(names) < 2 or all(sizes[name] > 1 for name in names)
 
-    intercept = replace(effect(one), variance=INTERCEPT_SCALE**2)
-    families = [(one, names) for names in alike] + [(length, names) for names in by_length]
-    return [intercept, *(effect(weight, *names) for weight, names in families if is_told_apart(names))]
+    intercept = replace(effect(one, INTERCEPT_SCALE), variance=INTERCEPT_SCALE**2)
+    return [intercept, *(effect(weight, scale, *names) for weight, scale, names in families if is_told_apart(names))]
 
 
 def _measured(is_tried: Bools) -> Bools:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from profiles.arrays import Floats
-from profiles.chances.logistic import PSEUDO_LEVELS, PSEUDO_SCALE, Ints
+from profiles.chances.logistic import Ints
 
 Chance = TypeVar("Chance", float, Floats)
 
@@ -19,11 +19,15 @@ MIN_SHIFT = -8.0
 # Several failures that raise the odds do so four times at most.
 MIN_DIVISOR = 0.25
 ROUNDS = 25
+# What is known of how shifts of pairs scatter, before any pair: one pair's worth of half a unit of log-odds.
+PSEUDO_LEVELS, PSEUDO_SCALE = 1.0, 0.5
 
 
 # How far prompts of one cell differ for all models alike, a variance in log-odds, where few pairs were measured: public
-# recordings have 1.5 to 2.5. It weighs as much as some eight prompts.
-USUAL_PROMPT_VARIANCE, PRIOR_PROMPTS = 1.5, 0.3
+# recordings have 2 to 4. It weighs as much as some eight prompts.
+USUAL_PROMPT_VARIANCE, PRIOR_PROMPTS = 2.25, 0.2
+# Chances near 0 and 1 move less than log-odds. So outcomes that vary by one unit come from so many units of log-odds.
+UNITS_PER_SEEN = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +68,14 @@ def prompt_variance(pairs: Pairs, *, failed_rate: Floats, model_rate: Floats, pr
 
     `failed_rate` and `model_rate` are each row's shares of correct answers in its cell, of `prompts` there. Wrong
     answers that fall together more often than chance has them do are a covariance of outcomes; this is that covariance
-    over what one unit of variance in log-odds would give. Prompts that only one of both was asked count as independent.
+    over what one unit of variance in log-odds gives. Prompts that only one of both was asked count as independent.
     """
     known = (prompts >= 2) & (pairs.tried > 0)
     if not known.any():
         return USUAL_PROMPT_VARIANCE if pairs.tried.any() else 0.0
     together = (pairs.tried - pairs.correct) - pairs.tried * (1 - model_rate)
-    unit = failed_rate * (1 - failed_rate) * model_rate * (1 - model_rate) * prompts**2 / np.maximum(prompts - 1, 1)
+    spread = failed_rate * (1 - failed_rate) * model_rate * (1 - model_rate) / UNITS_PER_SEEN
+    unit = spread * prompts**2 / np.maximum(prompts - 1, 1)
     num_pairs = len(np.unique(np.stack([pairs.failed, pairs.model])[:, known], axis=1).T)
     seen, expected = (float(values[known].sum()) / num_pairs for values in (together, unit))
     return max(0.0, (seen + PRIOR_PROMPTS * USUAL_PROMPT_VARIANCE) / (expected + PRIOR_PROMPTS))

@@ -14,9 +14,8 @@ Ints = NDArray[np.intp]
 
 # The level of an effect that no row has shown: its mean is zero, its variance the prior's.
 UNSEEN = -1
-# What is known of an effect's scale before any data: one level's worth of half a unit of log-odds.
-PSEUDO_LEVELS = 1.0
-PSEUDO_SCALE = 0.5
+# What is known of a family's scale before any data weighs as much as so many of its levels.
+PSEUDO_LEVELS = 3.0
 MAX_STEPS = 60
 TOLERANCE = 0.02
 
@@ -25,13 +24,15 @@ TOLERANCE = 0.02
 class Effect:
     """One family of effects: row i gets `weight[i]` times the effect of `level[i]`, out of `count` levels.
 
-    `variance` is what is known of it; None leaves it to be fitted. `groups`: the levels are so many equal runs, one for
+    `scale` is the standard deviation that levels are expected to have, in log-odds. `variance` is what is known of it;
+    None leaves it to be fitted. `groups`: the levels are so many equal runs, one for
     each group of rows, and no row shows levels of two groups. 0 is for levels that rows of any group may show.
     """
 
     level: Ints
     weight: Floats
     count: int
+    scale: float
     variance: float | None = None
     groups: int = 0
 
@@ -82,14 +83,17 @@ def fit(effects: Sequence[Effect], correct: Floats, tried: Floats, *, start: Reg
     design = _design(effects, starts, int(counts.sum()))
     layout = _Layout.of(effects, starts)
     known = np.array([np.nan if effect.variance is None else effect.variance for effect in effects])
-    begun = np.full(len(effects), PSEUDO_SCALE**2) if start is None else start.variances
+    expected = np.array([effect.scale**2 for effect in effects])
+    begun = expected if start is None else start.variances
     variances = np.where(np.isnan(known), begun, known)
     mean = np.zeros(int(counts.sum())) if start is None else start.mean
     for _ in range(MAX_STEPS):
         stepped, inverse = _newton(design, layout, correct, tried, mean, 1.0 / variances[family])
         moved = float(np.abs(stepped - mean).max(initial=0.0))
         mean = stepped
-        refitted = np.where(np.isnan(known), _refitted(variances, mean, inverse.diagonal, family, counts), known)
+        refitted = np.where(
+            np.isnan(known), _refitted(variances, mean, inverse.diagonal, family, counts, expected), known
+        )
         changed = float(np.abs(np.log(refitted / variances)).max())
         variances = refitted
         if moved < TOLERANCE and changed < TOLERANCE:
@@ -185,10 +189,12 @@ def _newton(
     return mean + step * min(1.0, 2.0 / max(1e-9, float(np.abs(step).max(initial=0.0)))), inverse
 
 
-def _refitted(variances: Floats, mean: Floats, diagonal: Floats, family: Ints, counts: Ints) -> Floats:
-    """Squares of the effects over how many of them the data have determined."""
+def _refitted(
+    variances: Floats, mean: Floats, diagonal: Floats, family: Ints, counts: Ints, expected: Floats
+) -> Floats:
+    """Squares of the effects over how many of them the data have determined, drawn to the expected variances."""
     squares = np.bincount(family, weights=mean**2, minlength=len(counts))
     spread = np.bincount(family, weights=diagonal, minlength=len(counts))
     determined = np.clip(counts - spread / variances, 0.0, counts)
-    refitted: Floats = (squares + PSEUDO_LEVELS * PSEUDO_SCALE**2) / (determined + PSEUDO_LEVELS)
+    refitted: Floats = (squares + PSEUDO_LEVELS * expected) / (determined + PSEUDO_LEVELS)
     return refitted

@@ -6,7 +6,8 @@ from profiles.chances.logistic import UNSEEN, Effect, fit
 
 
 def effect(level: list[int], count: int, variance: float | None = None) -> Effect:
-    return Effect(level=np.array(level, dtype=np.intp), weight=np.ones(len(level)), count=count, variance=variance)
+    places, ones = np.array(level, dtype=np.intp), np.ones(len(level))
+    return Effect(level=places, weight=ones, count=count, scale=0.5, variance=variance)
 
 
 def test_much_data_gives_each_levels_own_rate() -> None:
@@ -37,7 +38,7 @@ def test_levels_that_hardly_differ_are_drawn_together() -> None:
 
 def test_without_rows_nothing_is_known_but_the_priors() -> None:
     none = np.array([], dtype=np.intp)
-    empty = Effect(level=none, weight=np.array([]), count=1, variance=4.0)
+    empty = Effect(level=none, weight=np.array([]), count=1, scale=2.0, variance=4.0)
     mean, variance = fit([empty], np.array([]), np.array([])).predict([effect([0], 1, 4.0)])
     assert (mean[0], variance[0]) == (0.0, pytest.approx(4.0))
 
@@ -52,9 +53,9 @@ def test_groups_that_meet_only_in_what_they_share_are_fitted_as_if_they_were_not
     def effects(groups: int) -> list[Effect]:
         return [
             effect([0] * 24, 1, 4.0),
-            Effect(level=group, weight=np.ones(24), count=4, groups=groups),
+            Effect(level=group, weight=np.ones(24), count=4, scale=0.5, groups=groups),
             effect(shared.tolist(), 3),
-            Effect(level=own, weight=np.linspace(-1, 1, 24), count=8, groups=groups),
+            Effect(level=own, weight=np.linspace(-1, 1, 24), count=8, scale=0.5, groups=groups),
         ]
 
     apart, together = fit(effects(4), correct, tried), fit(effects(0), correct, tried)

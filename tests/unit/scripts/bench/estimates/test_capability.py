@@ -45,7 +45,7 @@ def write(path: Path, *, languages: range, lengths: int, prompts: int, seed: int
 
 def test_fitted_chances_beat_the_simpler_ways_on_outcomes_of_another_seed(tmp_path: Path) -> None:
     train = write(tmp_path / "train", languages=range(8), lengths=3, prompts=6, seed=1)
-    held_out = write(tmp_path / "held", languages=range(11), lengths=4, prompts=30, seed=2)
+    held_out = write(tmp_path / "held", languages=range(12), lengths=4, prompts=30, seed=2)
     report = run(train=train, held_out=held_out, edges=EDGES)
     assert [bar.name for bar in report.bars] == [
         "brier_seen_over_best_other",
@@ -54,7 +54,7 @@ def test_fitted_chances_beat_the_simpler_ways_on_outcomes_of_another_seed(tmp_pa
     ]
     assert report.failed() == []
     assert report.figures["parts"]["seen"]["records"] == 8 * 3 * 30 * 3
-    assert report.figures["ttca"]["prompts"] == 11 * 4 * 30
+    assert report.figures["ttca"]["prompts"] == 12 * 4 * 30
     assert report.figures["picks_as_oracle"]["laar"] > report.figures["picks_as_oracle"]["cell_rate"]
 
 
