@@ -12,8 +12,7 @@ from typing import cast
 
 import numpy as np
 from scipy.optimize import nnls
-from scipy.special import xlog1py, xlogy
-from scipy.stats import chi2, t
+from scipy.special import chdtri, stdtrit, xlog1py, xlogy
 
 from profiles.arrays import Floats
 from profiles.cell import Buckets
@@ -71,7 +70,7 @@ def fit_accuracy(budgets: Sequence[int], correct: Sequence[int], tried: Sequence
     positive = data.budgets[data.budgets > 0]
     rates = np.log((SLOWEST / positive.max(), FASTEST / positive.min()))
     box = np.array([(0.0, 1.0), (0.0, 1.0), rates])
-    drop = float(chi2.ppf(CONFIDENCE, df=1)) / 2
+    drop = float(chdtri(1, 1 - CONFIDENCE)) / 2
     # a grid misses the tips of what lies aslant in it, so that each of the two finds a part of every interval
     by_rise, by_gain = (_searched(data, _look(data, box, by_gain=b), 1.2 * drop) for b in (False, True))
     floor, gain, rate = _searched(data, by_rise, 0.02).best()
@@ -102,7 +101,7 @@ def fit_time(budgets: Sequence[int], latencies_s: Sequence[float]) -> TimeFit:
     free, *_ = np.linalg.lstsq(rows, values)
     degrees = len(y) - 2
     variance = float(((values - rows @ free) ** 2).sum()) / degrees
-    half = t.ppf((1 + CONFIDENCE) / 2, degrees) * np.sqrt(variance * np.diag(np.linalg.inv(rows.T @ rows)))
+    half = stdtrit(degrees, (1 + CONFIDENCE) / 2) * np.sqrt(variance * np.diag(np.linalg.inv(rows.T @ rows)))
     found = {"base_s": float(base_s), "token_s": max(float(token_s), LEAST_TOKEN_S)}
     bounds = zip(found.items(), free.tolist(), half.tolist(), strict=True)
     intervals = {n: (max(0.0, min(v, f - h)), max(v, f + h)) for (n, v), f, h in bounds}
@@ -123,7 +122,7 @@ def is_s_shaped(curve: ThinkingCurve) -> bool:
     told = np.clip(curve.floor + curve.gain * -np.expm1(-curve.rate * budgets), 1e-6, 1 - 1e-6)
     seen = correct / np.maximum(tried, 1.0)
     likelier = xlogy(correct, seen / told) + xlogy(tried - correct, (1 - seen) / (1 - told))
-    if 2 * float(likelier.sum()) <= chi2.ppf(1 - BY_CHANCE, df=len(budgets) - 3):
+    if 2 * float(likelier.sum()) <= chdtri(len(budgets) - 3, BY_CHANCE):
         return False
     off = (seen - told) / np.sqrt(told * (1 - told) / np.maximum(tried, 1.0))
     return bool((off[:-1].min(initial=0.0) < -2) and off[int(off[:-1].argmin()) :].max() > 2)

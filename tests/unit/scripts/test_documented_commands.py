@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,14 @@ def documented(text: str) -> Iterator[tuple[str, bool]]:
         yield ENDS.split(span)[0], False
 
 
+@cache
+def laar() -> object:
+    return typer.main.get_command(app)
+
+
 def fault(command: str, *, is_whole: bool) -> str | None:
     """What the program would say against it, without running it."""
-    found: Any = typer.main.get_command(app)
+    found: Any = laar()
     words = shlex.split(command)
     # `laar profile --out FILE` is `laar profile run --out FILE`
     while words and hasattr(found, "commands"):

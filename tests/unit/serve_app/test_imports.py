@@ -20,8 +20,8 @@ from deployments.router.choice.chances import Chances
 from deployments.router.settings import Learning
 from profiles.profile import NO_PROFILE
 Chances(NO_PROFILE, ("m",), Learning())
-if "scipy.optimize" in sys.modules:
-    sys.exit("a router loads scipy.optimize")
+if loaded := sorted({"scipy.optimize", "scipy.stats"} & sys.modules.keys()):
+    sys.exit(f"a router loads {loaded}")
 """
 BUILD = """
 import logging, os, yaml

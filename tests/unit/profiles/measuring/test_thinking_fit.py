@@ -135,7 +135,7 @@ def test_one_budget_is_no_curve() -> None:
 def test_points_that_rise_late_are_seen(correct: Sequence[int], is_late: bool) -> None:
     budgets = [0, 100, 200, 400, 800, 1600]
     records = [
-        record(budget, correct=index < right, latency_s=1 + budget / 1000)
+        record(budget, correct=index < right, latency_s=1 + budget / 1000, language=f"{index % 10}")
         for budget, right in zip(budgets, correct, strict=True)
         for index in range(100)
     ]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from deployments.budgets.problem import Problem
 from scripts import commands
 from scripts.allocate.thinking_types import read_types
-from scripts.bench.budgets.simulated import ASSUMED, MEASURED, compare_baselines
+from scripts.bench.budgets.simulated import ASSUMED, MEASURED
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "thinking_types.yaml"
 
@@ -104,7 +104,7 @@ def test_plot_is_a_png(tmp_path: Path) -> None:
         pytest.param("name: code", "name: maths", r"\['maths'\] named more than once", id="twice"),
         pytest.param("worth_s: 30", "worth_s: [", r"is no YAML", id="syntax"),
         pytest.param("worth_s: 30", "worth_s: 2020-13-45", r"is no YAML: month must be", id="no date"),
-        pytest.param("worth_s: 30", "worth_s: " + "[" * 2000, r"is no YAML: .*recursion", id="too deep"),
+        pytest.param("worth_s: 30", "worth_s: " + "[" * 500, r"is no YAML: .*recursion", id="too deep"),
         pytest.param(
             "max_tokens: 512", "max_tokens: 1" + "0" * 400, r"max_tokens: .*equal to 1000000000000", id="huge"
         ),
@@ -145,9 +145,3 @@ def test_missing_file_is_named() -> None:
     result = allocate("nowhere.yaml")
     assert result.exit_code == 2
     assert "cannot be read" in result.output
-
-
-def test_best_budgets_beat_the_best_of_simple_ones() -> None:
-    figures, bars = compare_baselines(None)
-    assert figures["0.2"]["max"]["value_s"] is None
-    assert bars[0].value == pytest.approx(0.181, abs=0.001)

@@ -7,7 +7,6 @@ from typer.testing import CliRunner
 
 from profiles.workloads import Prompt
 from scripts.commands import app as laar
-from scripts.profile import commands
 from scripts.profile.measuring import run as running
 from scripts.profile.measuring.plan import ProfilePlan
 from scripts.profile.measuring.run import Output
@@ -77,5 +76,16 @@ def test_path_is_not_taken_for_the_name_of_a_profile_that_ships_with_laar(
     assert "Invalid value for ./embedded: 1 validation error for Profile" in result.stderr
 
 
-def test_lengths_count_where_any_workload_has_them() -> None:
-    commands._refuse_unused(("instruct", "lookup"), {"--languages": None, "--tokens": "100", "--prompts": 3})
+def test_lengths_count_where_any_workload_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Prompt] = []
+
+    def measured(plan: ProfilePlan, prompts: Sequence[Prompt], output: Output) -> int:
+        asked.extend(prompts)
+        return 0
+
+    monkeypatch.setattr(running, "run_profile", measured)
+    monkeypatch.setattr("scripts.commands.prepare_environment", lambda environ: None)
+    options = ["--workload", "instruct,lookup", "--languages", "en", "--tokens", "100", "--prompts", "3"]
+    result = CliRunner().invoke(laar, ["profile", "--out", "p.json", *options])
+    assert result.exit_code == 0, result.output
+    assert {prompt.target_tokens for prompt in asked if prompt.task == "lookup"} == {100}

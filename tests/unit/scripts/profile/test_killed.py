@@ -12,8 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from profiles.profile import Profile
+from scripts import commands
 
 ROOT = Path(__file__).parents[4]
 # far beyond what the slowest machine takes
@@ -69,16 +71,16 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-def start(server: Server, out: Path) -> "subprocess.Popen[bytes]":
+def options(server: Server, out: Path) -> list[str]:
     url = f"http://127.0.0.1:{server.server_port}"
-    options = "--languages en --tokens 100 --workload lookup --prompts 60 --concurrency 3".split()
-    command = [sys.executable, "-m", "scripts.cli", "profile", "--out", str(out), "--url", url, *options]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    more = "--languages en --tokens 100 --workload lookup --prompts 60 --concurrency 3".split()
+    return ["profile", "--out", str(out), "--url", url, *more]
 
 
 def test_killed_command_goes_on_and_counts_every_prompt_once(tmp_path: Path, server: Server) -> None:
     out, journal = tmp_path / "p.json", tmp_path / "p.json.journal"
-    first = start(server, out)
+    command = [sys.executable, "-m", "scripts.cli", *options(server, out)]
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     until_s = time.monotonic() + LONG_S
     while not (journal.exists() and journal.read_bytes().count(b"\n") > 20):
         assert time.monotonic() < until_s, "nothing is measured"
@@ -91,9 +93,8 @@ def test_killed_command_goes_on_and_counts_every_prompt_once(tmp_path: Path, ser
     answered = journal.read_bytes().count(b"\n") - 1
     assert 20 <= answered <= NUM_BEFORE_KILL
     assert not out.exists()
-    second = start(server, out)
-    _, told = second.communicate(timeout=LONG_S)
-    assert second.returncode == 0, told.decode()
+    second = CliRunner().invoke(commands.app, options(server, out))
+    assert second.exit_code == 0, second.output
     (cell,) = Profile.model_validate_json(out.read_text()).models["small"].cells
     assert (cell.correct, cell.tried) == (60, 60)
     # only what was under way when it was killed was asked twice

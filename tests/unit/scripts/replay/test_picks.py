@@ -1,4 +1,4 @@
-"""How often the model that is likeliest right by an estimate is right."""
+"""How often the model with the highest chance is right."""
 
 from pathlib import Path
 

@@ -68,46 +68,12 @@ def test_all_models_asked_in_any_order_solve_what_any_model_answers() -> None:
     assert found[0].attempts != found[2].attempts
 
 
-def test_plan_reaches_its_target_and_one_replica_less_of_any_model_does_not() -> None:
-    asked, wish = settings(rate_per_s=3.0, requests=500), target(4.0)
-    found = planned(asked, 4.0)
-    assert found.value_s <= 4.0
-    trials = Trials(asked, profile(), (FAST, GOOD), wish)
-    counts = tuple(found.replicas.values())
-    assert trials.meets(counts)
-    for model in range(2):
-        fewer = tuple(many - (row == model) for row, many in enumerate(counts))
-        assert not trials.meets(fewer)
-
-
 def test_a_model_that_gives_up_soon_is_charged_for_it() -> None:
     # alone, the fast model answers half of the requests, within 1.1 s; the rest count ten attempts, mostly of 5.1 s
     trials = Trials(settings(rate_per_s=0.05), profile(), (FAST, GOOD), target(4.0))
     alone = trials.at((1, 0))
     assert alone.success == pytest.approx(0.5, abs=0.1)
     assert alone.value_s == pytest.approx(1.1 + 0.5 * 9 * 5.1, rel=0.2)
-
-
-def test_plan_keeps_nearly_the_success_of_all_models() -> None:
-    known = with_correct({FAST: 20, GOOD: 40})
-    found = planned(settings(rate_per_s=0.05), 40.0, costs={FAST: 1.0, GOOD: 50.0}, known=known)
-    assert found.replicas == {FAST: 0, GOOD: 1}
-    assert found.success == 1.0
-
-
-def test_a_dear_model_is_left_out_where_less_success_will_do() -> None:
-    asked = settings(rate_per_s=0.05)
-    assert planned(asked, 40.0, costs={GOOD: 50.0}, min_success=0.4).replicas == {FAST: 1, GOOD: 0}
-
-
-def test_a_model_that_only_wastes_time_does_not_make_a_target_unreachable() -> None:
-    # in turn: every second request waits 5.1 s for a wrong answer first; the fast model alone takes 1.1 s
-    known = with_correct({FAST: 40, GOOD: 0})
-    asked = settings(rate_per_s=0.05, policies=["round-robin"])
-    assert not Trials(asked, known, (FAST, GOOD), target(2.0)).meets((16, 16))
-    found = plan(asked, known, target(2.0), {})
-    assert isinstance(found, ClusterPlan)
-    assert found.replicas == {FAST: 1, GOOD: 0}
 
 
 def test_plan_says_when_idle_engines_are_too_slow() -> None:
@@ -122,15 +88,9 @@ def test_plan_says_when_a_success_is_out_of_reach() -> None:
     assert "a success of 1.000 is out of reach with any number of replicas" in found.why
 
 
-def test_plan_says_when_more_replicas_are_needed_than_allowed() -> None:
-    found = plan(settings(rate_per_s=20.0, requests=2000), profile(), target(4.0, max_replicas=1), {})
-    assert isinstance(found, NoPlan)
-    assert "takes more than 1 replicas of each model" in found.why
-
-
 def test_idle_engines_are_idle_at_any_rate() -> None:
     slow, quick = (
-        Trials(settings(rate_per_s=rate, requests=2000), profile(), (FAST, GOOD), target(4.0)) for rate in (0.01, 20.0)
+        Trials(settings(rate_per_s=rate, requests=400), profile(), (FAST, GOOD), target(4.0)) for rate in (0.01, 4.0)
     )
     assert slow.idle((True, True)).value_s == quick.idle((True, True)).value_s
 
@@ -192,12 +152,6 @@ def test_two_replicas_are_exchanged_for_one_of_the_same_cost() -> None:
     assert exchanged((3, 0), [1.0, 1.0], cast("Trials", Only())) == (1, 1)
 
 
-def test_a_model_that_is_left_over_is_taken_away() -> None:
-    # the good one alone is enough at this rate: its one neighbour goes, from 1 to 0
-    known = with_correct({FAST: 20, GOOD: 40})
-    assert planned(settings(rate_per_s=0.05), 6.0, known=known).replicas == {FAST: 0, GOOD: 1}
-
-
 def test_plan_says_when_no_model_solves_anything() -> None:
     assert plan(settings(), with_correct({FAST: 0, GOOD: 0}), target(4.0), {}) == NOTHING
 
@@ -212,7 +166,7 @@ def test_command_prints_that_it_is_simulated_and_writes_json(tmp_path: Path) -> 
     done = CliRunner().invoke(simulate, ["run", "--setting", "paper", "--requests", "60", "--json", str(path)])
     assert done.exit_code == 0, done.output
     assert "simulated" in done.output
-    assert "nobody measured them" in done.output
+    assert "assumed figures, not measured ones" in done.output
     assert '"simulated": true' in path.read_text()
 
 
@@ -259,7 +213,7 @@ def test_what_a_file_says_of_requests_and_policy_holds_for_a_plan(tmp_path: Path
 
 def test_without_a_plan_there_are_no_replicas_and_no_cost_in_valid_json(tmp_path: Path) -> None:
     path = tmp_path / "found.json"
-    options = ["--requests", "200", "--target-s", "0.01", "--json", str(path)]
+    options = ["--requests", "30", "--target-s", "0.01", "--json", str(path)]
     done = CliRunner().invoke(simulate, ["plan", "--profile", "embedded", "--rate", "0.2", *options])
     assert done.exit_code == 1, done.output
     found = json.loads(path.read_text(), parse_constant=pytest.fail)

@@ -12,7 +12,7 @@ from deployments.router.model import Model
 from deployments.router.settings import Learning
 from deployments.router.text.features import Features
 from profiles.profile import PairCounts
-from scripts.bench.simulated.study import big_profile, little_ratio, one_replica
+from scripts.bench.simulated.study import big_profile
 from scripts.simulate.core.cluster import Cluster
 from scripts.simulate.core.router import SimulatedRouter
 from scripts.simulate.core.simulation import Results, Simulation
@@ -152,23 +152,6 @@ def test_two_choices_spread_requests_over_the_replicas() -> None:
     found = ask(cluster, prompts, [record(str(i), "m", correct=True) for i in range(size)])
     # ten each, were they spread evenly: 10 s; one replica alone would take 40 s
     assert 10.0 <= found.elapsed_s.max() < 14.0
-
-
-def test_littles_law_holds_for_what_arrivals_find() -> None:
-    assert little_ratio(drawn_run(requests=10_000), 0.5) == pytest.approx(1.0, abs=0.05)
-
-
-def test_one_slot_is_the_queue_of_pollaczek_and_khinchine() -> None:
-    # 1 + 0.5 * 1 / (2 * 0.5)
-    assert one_replica(np.ones(1), 0.0, 1, 0.5, 20_000, seed=1) == pytest.approx(1.5, rel=0.03)
-
-
-@pytest.mark.parametrize(
-    "services", [pytest.param([1.0], id="all alike"), pytest.param([0.25, 1.75], id="short and long")]
-)
-def test_full_growth_is_processor_sharing_whatever_the_lengths(services: list[float]) -> None:
-    # 1 / (1 - 0.5)
-    assert one_replica(np.array(services), 1.0, 4096, 0.5, 20_000, seed=1) == pytest.approx(2.0, rel=0.04)
 
 
 def test_traffic_comes_in_one_way() -> None:

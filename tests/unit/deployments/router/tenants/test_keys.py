@@ -222,7 +222,7 @@ def test_a_hash_counts_no_longer_than_its_secret() -> None:
     [
         pytest.param("{~: 1}", "^holds what JSON has no form for", id="key-that-is-no-text"),
         pytest.param("keys: &a [*a]", "^holds what JSON has no form for", id="holds-itself"),
-        pytest.param("keys: " + "[" * 5000, "^(no YAML|holds a value)", id="deep"),
+        pytest.param("keys: " + "[" * 1000, "^(no YAML|holds a value)", id="deep"),
         pytest.param("keys: [{name: a, expires: 2027-13-45}]", "^holds a value that YAML cannot read$", id="no-date"),
         pytest.param("keys: [{name: a, hash: sk-plain}]", "^keys.0.hash: String should match", id="plain-key"),
         pytest.param(

@@ -1,9 +1,5 @@
 from typing import Any
 
-import numpy as np
-
-from scripts.bench.budgets.allocate import compare_with_reference, swing
-from scripts.bench.budgets.problems import random_problems
 from scripts.bench.budgets.simulated import retry_bars
 
 
@@ -19,9 +15,3 @@ def test_worst_load_counts_and_an_unstable_one_has_no_ratio() -> None:
         "retry_cost_ratio_x": 0.7,
         "retry_best_cost_ratio_x": 0.95,
     }
-
-
-def test_optimum_and_swing_hold_their_bars_on_a_few_problems() -> None:
-    parts = (compare_with_reference(random_problems(np.random.default_rng(0), 5)), swing())
-    assert [bar.name for _, bars in parts for bar in bars if not bar.ok] == []
-    assert parts[0][0]["problems"] == {"light": 1, "heavy": 1, "overfull": 1, "saturated": 1, "bounded": 1}

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,12 @@ from typer.testing import CliRunner
 
 from profiles.measures.trial import Trial
 from scripts.bench.commands import bench
-from scripts.bench.simulated import calibrate
 from scripts.bench.simulated import run as simulated_run
 from scripts.bench.simulated.replay import Replay, ReplayedRequest, play_policy, trials_of
 from scripts.bench.simulated.run import WAYS, Split, Study, load_study, read_engines
 from scripts.bench.simulated.study import size_bars
-from scripts.simulate.core.cluster import Cluster
 from tests.unit.scripts.bench.simulated.test_replay import ENGINES, MIXED, PLAN, world
-from tests.unit.simulated import FAST, GOOD, profile
+from tests.unit.simulated import profile
 
 HEAD: dict[str, Any] = {
     "laar_ttca": 1,
@@ -87,14 +84,6 @@ def test_the_way_to_the_router_is_the_mean_of_laars_in_the_blocks_to_fit_to(tmp_
     assert roads_s == pytest.approx({"all": 4.75, "0": 9.0, "1": 0.5})
 
 
-@pytest.fixture
-def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enough to tell what is fitted to."""
-    monkeypatch.setattr(calibrate, "_REACHES", (0.7,))
-    monkeypatch.setattr(calibrate, "_PLAYS", 1)
-    monkeypatch.setattr(calibrate, "_MOST_STEPS", 25)
-
-
 def served_again(folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_S, **parameters: int) -> Study:
     """The run of `study`, and a second serving of it."""
     study(folder)
@@ -102,11 +91,6 @@ def served_again(folder: Path, roads_s: Mapping[tuple[str, int], float] = ROADS_
     write_run(folder / "later", roads_s, (), **parameters)
     (folder / "simulate.yaml").write_text("{runs: [again, later], folds: 2, slots: 8}")
     return load_study(folder)
-
-
-def fitted(found: Study, fold: str = "1") -> Cluster:
-    only = replace(found, splits=[split for split in found.splits if split.fold == fold])
-    return only.calibrated()["again"][fold].cluster
 
 
 def blocks(trials: Sequence[Trial]) -> set[int]:
@@ -133,47 +117,6 @@ def test_a_fold_without_blocks_is_left_out(tmp_path: Path) -> None:
 def test_a_serving_whose_blocks_are_all_of_one_fold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"blocks of again must be of two of 2 folds at least; it has \[0, 2\]$"):
         study(tmp_path, {("laar", 0): 0.5, ("laar", 2): 0.5})
-
-
-@pytest.mark.usefixtures("short_search")
-def test_engines_are_fitted_to_some_blocks_and_held_against_the_others(tmp_path: Path) -> None:
-    found = study(tmp_path)
-    cluster = fitted(found)
-    assert set(cluster.models) == {FAST, GOOD}
-    # what came from other routers and other blocks is not fitted to, however slow it was
-    slow = study(tmp_path, slow={("ray", 0), ("laar", 1)})
-    assert fitted(slow) == cluster
-    assert fitted(slow, "all") != fitted(found, "all")
-    assert fitted(study(tmp_path, slow={("round-robin", 0)})) != cluster
-
-
-@pytest.mark.usefixtures("short_search")
-def test_fits_that_run_at_once_are_those_of_their_servings_and_folds(tmp_path: Path) -> None:
-    found = served_again(tmp_path, ROADS_S | {("laar", 0): 1.5})
-    with ProcessPoolExecutor(2) as pool:
-        at_once = found.calibrated(pool.map)
-    assert at_once == found.calibrated()
-    roads_s = {run: {fold: fit.cluster.verify_s for fold, fit in folds.items()} for run, folds in at_once.items()}
-    assert roads_s["again"] == pytest.approx({"all": 4.75, "0": 9.0, "1": 0.5})
-    assert roads_s["later"] == pytest.approx({"all": 5.25, "0": 9.0, "1": 1.5})
-
-
-@pytest.mark.usefixtures("short_search")
-def test_how_long_answers_took_that_were_recorded_beforehand_is_not_fitted_to(tmp_path: Path) -> None:
-    # all models were asked at once, which no policy does
-    found = study(tmp_path)
-    slow = [replace(record, latency_s=8 * record.latency_s) for record in found.timed.outcomes]
-    assert fitted(replace(found, timed=replace(found.timed, outcomes=slow))) == fitted(found)
-
-
-@pytest.mark.usefixtures("short_search")
-def test_attempts_that_brought_no_answer_are_not_fitted_to(tmp_path: Path) -> None:
-    found = study(tmp_path)
-    path = tmp_path / "again" / "trials.jsonl"
-    failed = {"model": "", "started_s": 0.0, "latency_s": 0.1, "correct": False}
-    broken = {**asdict(found.splits[0].to_fit[0]), "error": "503", "tries": [failed]}
-    path.write_text(path.read_text() + json.dumps(broken) + "\n")
-    assert fitted(load_study(tmp_path)) == fitted(found)
 
 
 def test_every_serving_and_fold_has_engines_of_its_own_and_all_are_held_against_the_run_together(

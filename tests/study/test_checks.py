@@ -1,3 +1,5 @@
+"""How long a check can hold up a router."""
+
 import pytest
 
 from scripts.bench.cost.checks import LIMIT_MS, SPECS, TEXTS, LongestAnswer, longest
