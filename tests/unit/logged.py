@@ -1,6 +1,9 @@
 """Records for the tests of the attempt log."""
 
+import os
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from deployments.log.writing.log_records import FeedbackRecord, RequestRecord
@@ -8,6 +11,14 @@ from profiles.measuring.logged_attempt import LoggedAttempt
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NOON_S = NOON.timestamp()
+
+
+def kill(writer: str, spool: Path) -> None:
+    """Close the journals of a writer, as the kernel does it for a killed process: nothing is written or removed."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            if entry.readlink().is_relative_to(spool) and entry.readlink().name.startswith(f"{writer}-"):
+                os.close(int(entry.name))
 
 
 def request_id(number: int) -> str:

@@ -2,8 +2,10 @@ import asyncio
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
+import psutil
 import pytest
 
 from deployments.contract.verdict import Evidence, Outcome, Reason, Verdict
@@ -24,6 +26,16 @@ async def verdict(target: CheckProcesses, answer: str = "four") -> Verdict:
 
 def python(program: str) -> Sequence[str]:
     return (sys.executable, "-c", program)
+
+
+def running(program: str) -> list[int]:
+    """The processes that run it now."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if program in child.cmdline():
+                found.append(child.pid)
+    return found
 
 
 async def test_one_process_makes_check_after_check() -> None:
@@ -49,17 +61,19 @@ async def test_a_check_that_hangs_or_dies_is_unknown_and_its_process_gone(progra
     for _ in range(2):
         found = await verdict(target)
         assert (found.outcome, found.reason) == (Outcome.UNKNOWN, reason)
-    assert target._idle == []
+    assert running(program) == []
 
 
 async def test_a_cancelled_check_leaves_no_answer_behind_for_the_next() -> None:
-    target = CheckProcesses(count=1, check_timeout_s=30, program=python(READY + "sys.stdin.read()"))
-    running = asyncio.create_task(verdict(target))
-    await asyncio.sleep(0)
-    running.cancel()
+    program = READY + "sys.stdin.read()  # cancelled"
+    target = CheckProcesses(count=1, check_timeout_s=30, program=python(program))
+    check = asyncio.create_task(verdict(target))
+    while not running(program):  # noqa: ASYNC110  (a process tells nothing of its start)
+        await asyncio.sleep(0.01)
+    check.cancel()
     with pytest.raises(asyncio.CancelledError, match=r"^$"):
-        await running
-    assert target._idle == []
+        await check
+    assert running(program) == []
 
 
 def test_the_worker_says_when_it_is_ready_and_then_the_verdict() -> None:

@@ -2,6 +2,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import func, select
@@ -13,7 +14,7 @@ from deployments.log.settings import LogSettings
 from deployments.log.writing.flusher import Flusher
 from deployments.log.writing.journal import Journal
 from deployments.log.writing.log_records import frame
-from tests.unit.logged import NOON_S, asked, tried
+from tests.unit.logged import NOON_S, asked, kill, tried
 
 DAY_S = 86400.0
 
@@ -44,23 +45,22 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.directory, self.told, self.now_s = directory, Told(), NOON_S
         self.store = Store(f"sqlite:///{directory}/attempts.sqlite")
-        self.journals: list[Journal] = []
+        self.journals: dict[str, Journal] = {}
         self.journal = self.open("r1")
         self.flusher = self.flusher_of(self.journal)
 
     def open(self, writer: str) -> Journal:
         journal = Journal(self.directory / "spool", writer=writer, max_bytes=10**6, wall=lambda: self.now_s)
-        self.journals.append(journal)
+        self.journals[writer] = journal
         return journal
 
     def flusher_of(self, journal: Journal) -> Flusher:
         settings = LogSettings(batch_requests=2, flush_period_s=0.01)
         return Flusher(journal=journal, store=self.store, settings=settings, metrics=self.told, wall=lambda: self.now_s)
 
-    def die(self, journal: Journal) -> None:
-        self.journals.remove(journal)
-        for segment in (*journal._closed, journal._current):
-            segment.release()
+    def kill(self, writer: str) -> None:
+        del self.journals[writer]
+        kill(writer, self.directory / "spool")
 
     def rows(self) -> tuple[int, int]:
         with self.store.engine.connect() as connection:
@@ -72,12 +72,16 @@ class Bench:
         return sorted(path.name for path in (self.directory / "spool").iterdir())
 
 
+def away(*_: object) -> NoReturn:
+    raise OperationalError("INSERT", {}, OSError("gone"))
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     found = Bench(tmp_path)
     yield found
     found.store.close()
-    for journal in found.journals:
+    for journal in found.journals.values():
         journal.close()
 
 
@@ -92,10 +96,9 @@ def test_records_move_in_batches_and_their_file_goes(bench: Bench) -> None:
 
 def test_death_between_commit_and_removal_doubles_nothing(bench: Bench) -> None:
     bench.journal.append(frame(asked(1)) + frame(asked(2)))
-    bench.flusher._store.migrate()
-    for segment in bench.journal.waiting():
-        bench.flusher._move(segment)
-    bench.die(bench.journal)
+    bench.store.migrate()
+    assert bench.store.write([asked(1), asked(2)]) == 0
+    bench.kill("r1")
     heir = bench.open("r2")
     bench.flusher_of(heir).flush()
     assert bench.rows() == (2, 2)
@@ -105,7 +108,7 @@ def test_death_between_commit_and_removal_doubles_nothing(bench: Bench) -> None:
 def test_half_a_record_of_a_killed_process_is_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.journal.append(frame(asked(1)))
     bench.journal.append(frame(asked(2))[:-3])
-    bench.die(bench.journal)
+    bench.kill("r1")
     bench.flusher_of(bench.open("r2")).flush()
     assert bench.rows() == (1, 1)
     assert bench.told.dropped == {}
@@ -117,15 +120,12 @@ def test_half_a_record_of_a_killed_process_is_passed_over(bench: Bench, caplog: 
 def test_records_wait_while_the_database_is_away_and_go_when_it_is_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, is_orphan: bool
 ) -> None:
-    def away(_records: object) -> int:
-        raise OperationalError("INSERT", {}, OSError("gone"))
-
     journal = bench.journal
     if is_orphan:
         journal = bench.open("r2")
     journal.append(frame(asked(1)))
     if is_orphan:
-        bench.die(journal)
+        bench.kill("r2")
     with monkeypatch.context() as patch:
         patch.setattr(bench.store, "write", away)
         for _ in range(2):
@@ -137,16 +137,13 @@ def test_records_wait_while_the_database_is_away_and_go_when_it_is_back(
 
 
 def test_what_others_leave_counts_while_the_database_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> None:
-        raise OperationalError("CREATE", {}, OSError("gone"))
-
     monkeypatch.setattr(bench.store, "migrate", away)
     bench.open("r2").append(b"12345678")
     assert bench.journal.size_bytes == 0
     bench.flusher.start()
     assert bench.told.has_flushed.wait(10)
     bench.flusher.close(10)
-    bench.journals.remove(bench.journal)
+    del bench.journals["r1"]
     assert bench.told.waiting[0] == 8
 
 
@@ -162,15 +159,25 @@ def test_closing_flushes_what_waits(bench: Bench) -> None:
 
 def test_rows_beyond_their_time_are_pruned_once_an_hour(bench: Bench) -> None:
     bench.journal.append(frame(asked(1)) + frame(asked(2, at_s=DAY_S)))
-    bench.flusher.flush()
+    bench.now_s = NOON_S + 90.99 * DAY_S
+    bench.flusher.start()
     for days, rows in ((90.99, 1), (91.02, 1), (91.04, 0)):
         bench.now_s = NOON_S + days * DAY_S
-        bench.flusher._prune_if_due()
+        # the round under way may have looked at the clock before
+        for _ in range(2):
+            bench.told.has_flushed.clear()
+            assert bench.told.has_flushed.wait(10)
         assert bench.rows() == (rows, rows), days
+    bench.flusher.close(10)
+    bench.journals.clear()
 
 
-def test_what_waits_is_told_with_its_age(bench: Bench) -> None:
+def test_what_waits_is_told_with_its_age(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.store, "migrate", away)
     bench.journal.append(b"12345678")
     bench.now_s += 3.0
-    bench.flusher._report()
+    bench.flusher.start()
+    assert bench.told.has_flushed.wait(10)
+    bench.flusher.close(10)
+    bench.journals.clear()
     assert bench.told.waiting == (8, 3.0)

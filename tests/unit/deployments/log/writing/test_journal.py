@@ -14,7 +14,7 @@ import pytest
 from deployments.log.writing import journal as module
 from deployments.log.writing.journal import Journal, JournalError, Segment
 from deployments.log.writing.log_records import HEADER_BYTES, FeedbackRecord, LogRecord, frame, read_frames, storable
-from tests.unit.logged import asked, request_id
+from tests.unit.logged import asked, kill, request_id
 
 RECORDS: list[LogRecord] = [asked(1), FeedbackRecord(request_id=request_id(1), correct=False, at_s=5.0), asked(2)]
 FRAMES = b"".join(map(frame, RECORDS))
@@ -39,11 +39,12 @@ class Journals:
         self.opened.append(found)
         return found
 
-    def die(self, journal: Journal) -> None:
-        """What the kernel does to the files of a killed process."""
+    def leave(self, writer: str, data: bytes) -> None:
+        """What a process leaves that was killed after it wrote."""
+        journal = self.open(writer)
+        journal.append(data)
         self.opened.remove(journal)
-        for segment in (*journal._closed, journal._current):
-            segment.release()
+        kill(writer, self.directory)
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.directory.iterdir())
@@ -189,16 +190,12 @@ def test_files_of_a_living_process_are_left_alone(journals: Journals) -> None:
 
 
 def test_files_of_a_dead_process_are_taken_over(journals: Journals) -> None:
-    dead = journals.open("r1")
-    dead.append(b"left")
-    journals.die(dead)
+    journals.leave("r1", b"left")
     assert texts(journals.open("r2").orphans()) == [b"left"]
 
 
 def test_orphan_is_taken_by_one_only(journals: Journals) -> None:
-    dead = journals.open("r1")
-    dead.append(b"left")
-    journals.die(dead)
+    journals.leave("r1", b"left")
     first, second = journals.open("r2"), journals.open("r3")
     taken = list(first.orphans())
     assert texts(second.orphans()) == []
@@ -208,9 +205,7 @@ def test_orphan_is_taken_by_one_only(journals: Journals) -> None:
 def test_file_removed_between_opening_and_locking_is_not_taken(
     journals: Journals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dead = journals.open("r1")
-    dead.append(b"left")
-    journals.die(dead)
+    journals.leave("r1", b"left")
     flock = fcntl.flock
 
     def remove_first(fd: int, how: int) -> None:

@@ -101,11 +101,17 @@ async def test_feedback_on_a_request_that_has_just_been_answered(replicas: Repli
 
 
 async def test_feedback_waits_for_a_request_that_another_replica_has_still_in_its_journal(
-    replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+    replicas: Replicas,
 ) -> None:
-    log, answers = replicas.open(), iter([None, None, "mine"])
-    monkeypatch.setattr(log._store, "key_hash_of", lambda _: next(answers))
-    await log.feedback(request_id(1), correct=True, api_key_hashes=["since then", "mine"])
+    other = never_flushing(replicas, name="r2")
+    other.record(asked(1, api_key_hash="mine"))
+    log = replicas.open(flush_period_s=0.5)
+    telling = asyncio.create_task(log.feedback(request_id(1), correct=True, api_key_hashes=["since then", "mine"]))
+    # the first look-up finds nothing yet
+    await asyncio.sleep(0.05)
+    replicas.opened.remove(other)
+    other.close()
+    await telling
     replicas.close()
     assert replicas.column(feedback.c.correct) == [True]
 
