@@ -188,7 +188,7 @@ class ModelProfile(Strict):
 
 
 class Measured(Strict):
-    """How, when and on what the figures came about; `assumed` marks figures that nobody measured."""
+    """How, when and on what the figures came about; `assumed` marks figures that were not measured."""
 
     assumed: bool = False
     at: str

@@ -13,7 +13,7 @@ from rich.text import Text
 
 # what a table needs beside its cells: a rule and two blanks for each column, and the last rule
 _BESIDE_A_CELL = 3
-# where nobody looks, nothing is left out
+# a pipe gets all columns
 UNBOUNDED = 100_000
 
 
@@ -32,7 +32,7 @@ class Column:
 
 
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:
-    """The columns that fit into so many cells of a terminal, in their order."""
+    """The columns that fit into this width of a terminal, in their order."""
     kept = list(columns)
     while sum(column.width + _BESIDE_A_CELL for column in kept) + 1 > width:
         last = max(kept, key=lambda column: column.rank)

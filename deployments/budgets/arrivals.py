@@ -1,10 +1,10 @@
-"""How often requests of each kind have come of late."""
+"""How often requests of each kind came recently."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 NUM_SLICES = 32
-# Requests that each kind is taken to have had besides: what nobody asked for yet may be asked for next.
+# Requests added to the count of each kind: one that did not come yet may come next.
 PRIOR_REQUESTS = 0.5
 
 
@@ -17,7 +17,7 @@ class Arrivals:
 
 
 def counted(totals: Sequence[int], *, seconds: float, scale: float = 1.0) -> Arrivals:
-    """Arrivals of which so many of each kind came within `seconds`; every one counts for `scale` of them."""
+    """Arrivals from the counts of each kind within `seconds`; every request counts `scale` times."""
     weight = sum(totals) + PRIOR_REQUESTS * len(totals)
     shares = tuple((count + PRIOR_REQUESTS) / weight for count in totals)
     return Arrivals(per_s=scale * sum(totals) / seconds, shares=shares)

@@ -1,4 +1,4 @@
-"""Budgets by traffic: planned anew every so often for what is asked of late, changed only where that is worth it."""
+"""Budgets by traffic: planned again at intervals for the recent traffic, and changed only if the gain is worth it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -159,7 +159,7 @@ class Controller:
 def problem_of(
     curves: Sequence[ThinkingCurve], arrivals: Arrivals, *, settings: ThinkingSettings, capacity: float
 ) -> Problem:
-    """The problem of the budgets above `min_tokens`: what nobody goes without is part of the base.
+    """The problem of the budgets above `min_tokens`: tokens that every request gets are part of the base.
 
     With l = least + m, the accuracy is floor + gain (1 - exp(-rate least)) + gain exp(-rate least) (1 - exp(-rate m)).
     """

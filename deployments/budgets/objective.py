@@ -12,7 +12,7 @@ from deployments.budgets.problem import Problem, ProblemError, UnstableError
 from deployments.budgets.servers import Delay, Server, ServerDemand, SingleServer
 from profiles.arrays import Floats
 
-# As many as a request may ask the router for.
+# The most attempts that a request may ask for.
 MAX_ATTEMPTS = 100
 # Of the room that the stablest budgets leave, the part next to the border of stability that is not searched.
 BORDER = 1e-3

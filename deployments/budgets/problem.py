@@ -23,7 +23,7 @@ class ProblemError(ValueError):
 
 
 class UnstableError(ProblemError):
-    """Work arrives faster than it can be done, even if nobody thinks at all."""
+    """Work arrives faster than it can be done, even without any thinking."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The operator's secrets, and what is made with them: marks that nobody else can make or guess from what they mark."""
+"""The operator's secrets, and what is made with them: marks that cannot be forged, or guessed from what they mark."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""The model deployment: Ray Serve LLM's server with an entrance for bodies that nobody has parsed yet.
+"""The model deployment: Ray Serve LLM's server with an entrance for unparsed bodies.
 
 The ingress hands on the client's bytes as they came; they are validated once, here, beside the engine, and
 the answer goes back as bytes. That spares every request a second validation and two copies of its objects.

@@ -97,7 +97,7 @@ class Capability:
         return self._has_pairs and all(model in self._models for model in models)
 
     def known(self, task: str, language: str) -> tuple[str, str]:
-        """The task and language as the profile knows them, so that there are only so many."""
+        """The task and language as the profile knows them, which bounds their number."""
         if task not in self._tasks:
             task = DEFAULT_TASK if DEFAULT_TASK in self._tasks else UNSEEN
         return task, language if language in self._languages else UNSEEN

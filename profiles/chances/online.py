@@ -26,7 +26,7 @@ CELL_SCALES = (0.05, 2.0)
 # How much less likely a model is to be right after another's wrong answer, where no pair was measured: failures go
 # together more often than not, and how much is not known.
 AFTER_FAILURE_SHIFT, AFTER_FAILURE_SCALE = -0.7, 2.0
-# After an alarm a model's deviations are taken to be so many times as uncertain as in the beginning.
+# After an alarm the uncertainty of a model's deviations is this multiple of the initial one.
 ALARM_WIDENING = 4.0
 # One verdict moves no chance further than `MOST_MOVED` whose interval in the profile is no wider than `WELL_PROFILED`.
 # Others may have to be learned quickly.

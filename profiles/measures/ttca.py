@@ -105,7 +105,7 @@ def answerable(records: Iterable[Record]) -> frozenset[str]:
 def longest_attempts_s(trials_of_all_policies: Iterable[Trial]) -> dict[str, float]:
     """Per prompt the longest that any policy's attempt took: what an attempt that was not made is charged.
 
-    A prompt that nobody attempted gets the longest attempt of all.
+    A prompt without any attempt gets the longest attempt of all.
     """
     longest: dict[str, float] = {}
     for trial in trials_of_all_policies:

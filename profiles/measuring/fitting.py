@@ -29,7 +29,7 @@ def fit_profile(records: Sequence[Record], *, bucket_edges: Sequence[int], measu
 
 
 def standing(records: Iterable[Record]) -> list[Record]:
-    """Those that tell what a model is worth when nobody limits its thinking.
+    """The records that show what a model is worth when its thinking is not limited.
 
     Asked without a budget, or where a model was asked with budgets only, with the largest of them.
     """

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE
-from profiles.strict import what_is_wrong
+from profiles.strict import Strict, what_is_wrong
 from profiles.workloads.prompt import Prompt
 
 MAX_LINES = 20_000
@@ -16,7 +16,7 @@ MAX_LINE_BYTES = 8 << 20
 MAX_PROMPT_CHARS = 1 << 20
 MAX_FILE_BYTES = 256 << 20
 SHOWN_CHARS = 64
-# Told by their size: a long text hides what is wrong with it, and what users ask is nobody else's business.
+# Errors name only the size of these texts: a long text hides the fault, and users' texts are private.
 _PRIVATE = frozenset({"prompt", "answer"})
 
 
@@ -24,10 +24,10 @@ class OwnPromptsError(ValueError):
     """The file cannot be used; the message names the line, the key, the value and what is allowed."""
 
 
-class _Line(BaseModel):
+class _Line(Strict):
     """`answer` alone stands for a verification that it is contained; a given `verify` takes its place."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+    model_config = ConfigDict(strict=True)
 
     prompt: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARS)]
     answer: Annotated[str, StringConstraints(min_length=1, max_length=16_384)] | None = None
@@ -58,7 +58,7 @@ class _Line(BaseModel):
 
 
 def load_prompts(path: Path, *, check_verify: Callable[[Mapping[str, Any]], object]) -> list[Prompt]:
-    """The file's prompts in order, `target_tokens` 0 as nobody intended a length; OwnPromptsError at the first fault.
+    """The file's prompts in order, `target_tokens` 0 since no length was intended; OwnPromptsError at the first fault.
 
     `check_verify` raises ValueError for a verification that the application will refuse. A line without an id
     is named by its number. An answer that the prompt holds is found in a recital of it too: bring a stricter

@@ -12,7 +12,7 @@ from profiles.arrays import Floats
 from scripts.allocate.thinking_types import ThinkingTypes
 
 _POINTS = 201
-# How far around the best budget: from nothing to so many times as much, and at least these tokens.
+# How far around the best budget: from nothing to this multiple of it, and at least these tokens.
 _REACH, _LEAST_TOKENS = 3.0, 50.0
 
 

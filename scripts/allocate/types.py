@@ -94,7 +94,7 @@ def logged(connection: Connection, profile: Profile, name: str, window: LogWindo
 
 
 def count_by_curve(curves: Sequence[ThinkingCurve], cells: Mapping[Cell, int]) -> list[int]:
-    """Attempts under each curve; those under none are nobody's."""
+    """Attempts under each curve; attempts without a curve are left out."""
     found, counts = Curves(curves), [0] * len(curves)
     for cell, count in cells.items():
         index = found.find(cell)

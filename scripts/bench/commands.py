@@ -266,7 +266,7 @@ def bench_ttca(
     check: Check = False,
     url: Annotated[str, typer.Option(help="A running laar application.")] = "http://127.0.0.1:8000",
     policies: Annotated[str, typer.Option(help="Only these of the plan, with commas between them.")] = "",
-    budget_s: Annotated[float | None, typer.Option(min=1, help="Begin nothing after so many seconds.")] = None,
+    budget_s: Annotated[float | None, typer.Option(min=1, help="Begin nothing after this many seconds.")] = None,
     api_key_env: Annotated[
         str, typer.Option(help="Environment variable with the API key to send; unset means none.")
     ] = "LAAR_API_KEY",
@@ -280,7 +280,7 @@ def bench_ttca(
     if (source is None) == (plan is None) or (plan is None) != (out is None):
         raise typer.BadParameter("either --plan with --out, or --from", param_hint="--plan")
     if source is not None:
-        refuse_given(context, ("policies", "budget_s", "url", "api_key_env"), "only with --plan: --from asks nobody")
+        refuse_given(context, ("policies", "budget_s", "url", "api_key_env"), "only with --plan: --from asks no model")
     try:
         if source is not None:
             raise typer.Exit(finish(recompute(source, page=page), json_path=json_path, check=check))

@@ -17,7 +17,7 @@ from scripts.profile.measuring.plan import Case, PromptKind
 
 
 class Display:
-    """A bar for each model over a table of what was found; where nobody watches, a line for every tenth part."""
+    """A bar for each model over a table of what was found; without a terminal, a line for every tenth part."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -38,7 +38,7 @@ class Display:
         self._live.stop()
 
     def expect(self, model: str, more: int) -> None:
-        """So many questions more to a model."""
+        """Adds this many questions to a model's."""
         bar = self._bars.get(model)
         if bar is None:
             self._bars[model] = self._progress.add_task(model, total=more)

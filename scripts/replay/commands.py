@@ -44,14 +44,15 @@ def replay(
     seeds: Annotated[int, typer.Option(min=1, max=50, help="Cuts into halves, each with its own pools.")] = 2,
     pool_size: Annotated[int, typer.Option(min=2, max=6, help="Models in a pool, each of another base model.")] = 5,
     fit_prompts: Annotated[
-        int | None, typer.Option(min=10, help="Fit to so many prompts only, as a small profile would.")
+        int | None, typer.Option(min=10, help="Fit to this many prompts only, as a small profile would.")
     ] = None,
     most_prompts: Annotated[int, typer.Option(min=20, help="Prompts that are judged at most.")] = 1500,
     overlap: Annotated[
         bool, typer.Option("--overlap", help="Also start the next model before the first has failed.")
     ] = False,
     picks: Annotated[
-        bool, typer.Option("--picks", help="Also how often the likeliest model is right, by few prompts fitted to.")
+        bool,
+        typer.Option("--picks", help="Also how often the model of highest chance is right, by few prompts."),
     ] = False,
     price: Annotated[
         float | None,

@@ -125,8 +125,8 @@ def _tables(report: Report) -> list[tuple[str, Rows]]:
         ),
     ]
     if picks := figures.get("picks"):
-        head = ["prompts fitted to", "estimate", "likeliest model is right", "Brier", "ECE"]
-        found.append(("Which model is likeliest right", [head, *_pick_rows(picks)]))
+        head = ["prompts fitted to", "estimate", "pick is right", "Brier", "ECE"]
+        found.append(("Which model has the highest chance", [head, *_pick_rows(picks)]))
     return found
 
 

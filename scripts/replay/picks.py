@@ -1,4 +1,4 @@
-"""Which model is likeliest right, by estimates from few prompts: laar's beside a rate, a cell and a regression."""
+"""Which model has the highest chance, by estimates from few prompts: laar's beside a rate, a cell and a regression."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -57,7 +57,7 @@ ESTIMATES: Mapping[str, Fit] = {LAAR: laar, "rate": rate, "cell": cell, "logisti
 
 
 def pick_figures(recorded: RecordedOutcomes, judged: RecordedOutcomes | None, *, most_prompts: int) -> dict[str, Any]:
-    """By how many prompts were fitted to: Brier score, calibration error, and how often the likeliest model is right.
+    """By how many prompts were fitted to: Brier score, calibration error, and how often the pick is right.
 
     `ahead` is how much more often laar's pick is right than that of the best other estimate, with a 95 % interval from
     resampling questions.
@@ -99,7 +99,7 @@ def _scores(chances: Floats, correct: Floats) -> dict[str, float]:
 
 
 def _hits(chances: Floats, correct: Floats) -> Floats:
-    """Whether the likeliest of the models that were asked is right, for each prompt; equals share."""
+    """Whether the model with the highest chance is right, for each prompt; equal ones share."""
     known = np.isfinite(correct)
     asked = np.where(known, chances, -1.0)
     is_first = asked >= asked.max(axis=0) - 1e-12

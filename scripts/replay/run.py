@@ -91,7 +91,7 @@ def play_recording(options: ReplayOptions) -> PlayedRecording:
 
 
 def picks_of(options: ReplayOptions) -> dict[str, Any]:
-    """How often the likeliest model is right, by estimates from few prompts; no seconds play a part."""
+    """How often the model with the highest chance is right, by estimates from few prompts; seconds do not count."""
     fitted, judged = _read(options)
     return pick_figures(fitted, judged, most_prompts=options.most_prompts)
 

@@ -95,7 +95,7 @@ def simulate_run(
     console.print(run_table(found, f"{settings.requests} requests, {settings.profile}"))
     console.print(engine_table(found))
     if known.measured.assumed:
-        console.print("simulated from a profile whose figures are assumed: nobody measured them")
+        console.print("simulated from a profile with assumed figures, not measured ones")
     if setting is Setting.PAPER:
         console.print(paper_table(found))
     _write(json_path, settings, known, {"policies": [asdict(one) for one in found]})

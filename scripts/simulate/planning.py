@@ -183,7 +183,7 @@ def _refusal(tried: Sequence[Members], trials: Trials) -> NoPlan:
         ample = trials.at(_each(quickest, target.max_replicas))
         grows = ", and longer and longer" if ample.is_growing else ""
         why = (
-            f"a {of} takes more than {target.max_replicas} replicas of each model: with so many of "
+            f"a {of} takes more than {target.max_replicas} replicas of each model: with this number of "
             f"{_names(quickest, trials)} it is {ample.value_s:.3g} s{grows}, with a success of {ample.success:.3f}; "
             f"on idle engines {idle.value_s:.3g} s"
         )

@@ -21,9 +21,9 @@ Counts = tuple[int, ...]
 Members = tuple[bool, ...]
 # Of the success of all models together, what a plan is to reach unless told otherwise.
 NEARLY = 0.99
-# The first of so many equal parts of the requests is a warm-up.
+# The requests are cut into this many equal parts; the first is a warm-up.
 _PARTS = 10
-# A queue that grows does so within so many times what a request takes on idle engines, or it hardly grows.
+# A growing queue shows within this multiple of the time that a request takes on idle engines.
 LASTING = 20
 # Of the time from the second quarter of the requests to the last, by how much those may take longer, and beyond chance.
 _EXCESS, _DEVIATIONS = 0.02, 3.0

@@ -44,7 +44,7 @@ async def _verdict(row: Row, processes: CheckProcesses) -> Verdict:
 
 
 def recorded(judge_reply: str | None, spec: Spec) -> Aids:
-    """Nobody to ask but the judge whose reply is there already."""
+    """Asks no model: the judge's reply is there already."""
     judges: dict[str, Ask] = {}
     if judge_reply is not None:
         judges[getattr(spec, "model", None) or JUDGE] = _says(Reply(200, b"", text=judge_reply))

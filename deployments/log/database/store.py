@@ -60,7 +60,7 @@ _POSTGRESQL = {
 }
 # what drivers raise, past the errors of databases, about a value that they cannot send
 _DRIVER_FAULTS = (ValueError, TypeError, ArithmeticError)
-# any numbers, as long as nobody else in the database locks them
+# any numbers that no other program locks in the database
 _MIGRATION_LOCK, _ORDER_LOCK = 0x6C616172, 0x6C616173
 
 
@@ -119,7 +119,7 @@ class Store:
         return sum(self.write([record]) for record in records)
 
     def prune(self, before: datetime, *, batch: int) -> int:
-        """Delete rows older than `before`, so many at a time, and return how many there were."""
+        """Delete rows older than `before` in batches, and return how many there were."""
         return sum(self._prune(table, time, before, batch) for table, time in _TIME_OF)
 
     def key_hash_of(self, request_id: str) -> str | None:
@@ -129,12 +129,12 @@ class Store:
             return found.scalar_one_or_none()
 
     def first_position(self, *, since: datetime, most: int) -> int:
-        """The position after which the latest changes begin, so many at most and none from before `since`."""
+        """The position after which the latest `most` changes begin, none of them from before `since`."""
         with self.engine.connect() as connection:
             return first_position(connection, since=since, most=most)
 
     def lessons(self, after: int, *, limit: int) -> Batch:
-        """What the next changes teach, so many at most."""
+        """What the next `limit` changes teach."""
         with self.engine.connect() as connection:
             return read_lessons(connection, after=after, limit=limit)
 

@@ -13,7 +13,7 @@ from deployments.log.database.tables import attempts, feedback, requests
 class Filter:
     """Which attempts are meant; None lets everything through.
 
-    `policy` is the one that chose for the request; nobody's attempts where the request named a model.
+    `policy` is the one that chose for the request; a request that named a model has none, so it is left out.
     """
 
     since: datetime | None = None

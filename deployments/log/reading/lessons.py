@@ -152,7 +152,7 @@ class History:
 
 
 def first_position(connection: Connection, *, since: datetime, most: int) -> int:
-    """The position after which the latest changes begin, so many at most and none from before `since`."""
+    """The position after which the latest `most` changes begin, none of them from before `since`."""
     latest = (
         select(changes.c.position)
         .where(changes.c.at >= since)

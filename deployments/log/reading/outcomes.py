@@ -21,7 +21,7 @@ def logged_attempts(connection: Connection, *, since: datetime, limit: int) -> l
     """The latest attempts, at most `limit`, in the order of their requests' arrival.
 
     A client's feedback comes before the verdict on the answer it was given. That a client asked again is no verdict
-    here: who is content says nothing, so that of answers nobody else judged only the wrong ones would count.
+    here: content clients say nothing, so only wrong answers would count where nothing else judged them.
     """
     statement: Select[Any] = (
         select(

@@ -56,7 +56,7 @@ class Segment:
         self.size_bytes, self._read_bytes = len(rest), 0
 
     def remove(self) -> None:
-        """Delete the file, then unlock it, so that nobody can take over what is done."""
+        """Delete the file, then unlock it, so that no replica takes over what is done."""
         self.path.unlink(missing_ok=True)
         self.release()
 

@@ -94,7 +94,7 @@ class ReplicaLog:
             raise LogUnavailableError(message, retry_after_s=RETRY_AFTER_S) from error
 
     def history(self, *, replay_days: float) -> "LogHistory":
-        """What is there to learn from, back to so many days ago."""
+        """The lessons in the log, back to this many days ago."""
         return LogHistory(self._store, replay_days=replay_days)
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class LogHistory:
         self._store, self._replay_days = store, replay_days
 
     def begin(self, most: int) -> int:
-        """Where the latest changes begin, so many at most; there may be no tables yet."""
+        """Where the latest `most` changes begin; there may be no tables yet."""
         self._store.migrate()
         since = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=self._replay_days)
         return self._store.first_position(since=since, most=most)

@@ -1,4 +1,4 @@
-"""Whether a model has failed so often that it is better left alone for a while, and for whom."""
+"""Keeps a model that has failed often from being asked for a while, by one key or by all."""
 
 from collections.abc import Hashable
 from enum import StrEnum

@@ -17,7 +17,7 @@ from profiles.profile import DEFAULT_TASK, Profile
 
 # A curve is a fit, and never so certain that a model should count as infallible or be ruled out.
 _LEAST_PROBABILITY, _MOST_PROBABILITY = 0.01, 0.99
-# Of the tokens that a request allows in all, so many may go into thinking, or nothing would be left for the answer.
+# The share of a request's tokens that may go into thinking; the rest is for the answer.
 MOST_OF_OUTPUT = 0.5
 
 # Stands for every language without a curve of its own; no detector says it.

@@ -102,7 +102,7 @@ class CandidateBuilder:
         only: frozenset[str] | None = None,
         tenant: str = "",
     ) -> Demand:
-        """What a request with so many prompt tokens asks of each model."""
+        """What a request with this many prompt tokens asks of each model."""
         buckets = self._buckets.of_all(prompt_tokens)
         known = task if task in self._outputs else DEFAULT_TASK
         output = self._lengths.get((tenant, known), self._outputs[known]).copy()

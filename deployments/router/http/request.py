@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import astuple, replace
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
 from deployments.router.attempt.earlier import MAX_TRIED
@@ -31,7 +31,7 @@ from deployments.router.settings import Limits
 from deployments.router.tenants.tenant import ANYBODY, Tenant
 from deployments.verifier.checks import Asked, NoVerify, Spec, VerifySpec
 from deployments.verifier.checks.values.numeric import numbers_as_written
-from profiles.strict import what_is_wrong
+from profiles.strict import Strict, what_is_wrong
 
 AUTO = "auto"
 MAX_MESSAGES = 4096
@@ -87,10 +87,10 @@ class Endpoint(StrEnum):
     COMPLETIONS = "completions"
 
 
-class LaarOptions(BaseModel):
+class LaarOptions(Strict):
     """The `laar` object of a request; every key is optional, none can name code."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+    model_config = ConfigDict(strict=True)
 
     verify: VerifySpec = NOT_VERIFIED
     max_attempts: int | None = Field(default=None, ge=1, le=100)
@@ -106,10 +106,10 @@ class LaarOptions(BaseModel):
     notice_s: Annotated[float, Field(ge=0, le=3600)] | None = None
 
 
-class Feedback(BaseModel):
+class Feedback(Strict):
     """The body of `/v1/laar/feedback`: what a client found of an answer it got."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(strict=True)
 
     request_id: RequestId
     correct: bool

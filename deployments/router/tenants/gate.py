@@ -10,7 +10,7 @@ from deployments.contract.errors import OverloadedError, QuotaError
 from deployments.router.tenants.allowance import Quota
 from deployments.router.tenants.tenant import Tenant
 
-# tenants are forgotten when they have nothing under way and there are more than so many
+# beyond this number, tenants with nothing under way are forgotten
 MAX_IDLE_TENANTS = 10_000
 
 

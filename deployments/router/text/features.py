@@ -10,7 +10,7 @@ from deployments.router.text.language import UNDETECTED, Detection, LanguageDete
 from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE
 
-# The user's latest message counts for the language; where it is data or code alone, at most so many are looked at.
+# The user's latest message counts for the language. If it is only data or code, earlier ones are read, this many.
 MAX_DETECTED_TEXTS = 4
 # Characters that stand for all texts in `symbol_share`, spread evenly over them.
 NUM_SAMPLES = 6

@@ -125,7 +125,7 @@ class FastTextDetector:
         return UNDETECTED
 
     def _predict(self, window: str) -> Detection:
-        """The likeliest language; names of one language share its confidence, as zh, yue and wuu do."""
+        """The most probable language; names of one language share its confidence, as zh, yue and wuu do."""
         # fastText hardly knows capitals, and wants one line that ends in a newline.
         line = window.lower() if window.isupper() else window
         confidences: dict[str, float] = {}

@@ -80,6 +80,6 @@ def is_refuted(spec: Spec, begun: Evidence) -> bool:
 
 
 def check(spec: Check, evidence: Evidence) -> Verdict:
-    """The verdict of a check that needs nobody else."""
+    """The verdict of a check that asks no other model."""
     found = spec.read(evidence)
     return found if isinstance(found, Verdict) else shown(spec.check(found), found)

@@ -38,7 +38,7 @@ def shown(verdict: Verdict, evidence: Evidence) -> Verdict:
 
 
 def is_blank(text: str) -> bool:
-    """Empty, or made of characters that nobody sees."""
+    """Empty, or made of invisible characters."""
     # most texts show it in their first characters; folding is slow
     return not any(map(str.isalnum, text)) and not (fold(text[:64]) or fold(text))
 

@@ -61,7 +61,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a request says of the answer that it wants, as its client sent it: nobody has checked it yet."""
+    """What a request says of the answer that it wants, as its client sent it, not checked yet."""
 
     prompt: str
     response_format: Any = None
@@ -78,7 +78,7 @@ class Refusal:
 
 
 def draw_fence() -> str:
-    """A mark that nobody can guess."""
+    """A mark that cannot be guessed."""
     return token_hex(8)
 
 

@@ -233,5 +233,5 @@ def _fold_case(text: str, language: str) -> str:
     """Unicode case folding; for Turkic languages I and İ fold to ı and i (CaseFolding.txt, status T)."""
     if language in TURKIC_LANGUAGES:
         text = text.replace("İ", "i").replace("I", "ı")
-    # elsewhere İ folds to i and a dot above that nobody types
+    # elsewhere İ folds to i and a dot above that is not typed
     return text.casefold().replace("i̇", "i")

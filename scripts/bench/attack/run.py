@@ -40,7 +40,7 @@ Attack = Callable[[Target], Awaitable[object]]
 
 
 def target(url: str, *, model: str, attacker: str, victim: str) -> Target:
-    """ValueError for a laar that does not run on this machine's own loopback: others are nobody's to attack."""
+    """ValueError for a laar that does not run on this machine's own loopback: no other machine may be attacked."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     with suppress(ValueError):
@@ -111,7 +111,7 @@ def _half(text: Callable[[Target], str]) -> Attack:
 
 
 def _stopped(path: str, at: Target, *, sent: int = 1) -> str:
-    """A request whose body stops after so many bytes, one short of what it announces."""
+    """A request whose body stops one byte before its announced end."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {at.attacker}\r\n"
     return f"{head}Content-Length: {sent + 1}\r\n\r\n" + "{" * sent
 

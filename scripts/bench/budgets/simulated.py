@@ -18,7 +18,7 @@ from scripts.report import Bar
 
 Part = tuple[dict[str, Any], list[Bar]]
 
-# Nobody measured these: short questions, extraction, maths and code at 10 ms a token, as in docs/thinking_types.yaml.
+# Assumed, not measured: short questions, extraction, maths and code at 10 ms a token, as in docs/thinking_types.yaml.
 ASSUMED = Problem(
     shares=np.array([0.40, 0.25, 0.20, 0.15]),
     base_s=np.array([0.3, 0.6, 0.5, 0.8]),

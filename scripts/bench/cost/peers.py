@@ -146,6 +146,6 @@ def _settings() -> dict[str, Any]:
         **overhead.share_cores(),
         "backends": f"{len(BACKEND_PORTS)} for all proxies: uvicorn, one process each",
         "added": "less the latency of a backend asked directly; laar and ray with all of it, their engine included",
-        "keys": "nobody asks for any",
+        "keys": "none is asked for",
         "requests": f"of each turn; {QUICK_FACTOR} times as many for {', '.join(sorted(QUICK))}",
     }

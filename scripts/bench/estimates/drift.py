@@ -133,7 +133,7 @@ def _swapped(seed: int) -> dict[str, float]:
 
 
 def _recovered(choices: Sequence[tuple[int, bool]], at: int, share: float) -> float:
-    """Verdicts until the first of WINDOW requests in a row of which so many were right."""
+    """Verdicts until the first WINDOW requests in a row of which this share was right."""
     for start in range(len(choices) - WINDOW + 1):
         if _share([right for _, right in choices[start : start + WINDOW]]) >= share:
             return float(choices[start][0] - at)

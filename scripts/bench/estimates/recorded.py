@@ -18,7 +18,7 @@ from scripts.report import Bar, Report
 OURS, PUBLISHED = "laar", "logistic"
 # Draws of prompts: more where few are drawn.
 DRAWS, DRAWS_OF_MANY, MANY = 4, 2, 400
-# A cell's share of right answers says little about its chance below so many judged prompts.
+# With fewer judged prompts, a cell's share of right answers says little about its chance.
 LEAST_JUDGED = 20
 QUANTILE = 1.959964
 MOST_RATIO, MOST_MEAN_RATIO, MOST_ECE_BEHIND, COVERED, MOST_FIT_S = 1.01, 0.99, 0.01, (0.90, 0.98), 2.0
@@ -27,7 +27,7 @@ MOST_RATIO, MOST_MEAN_RATIO, MOST_ECE_BEHIND, COVERED, MOST_FIT_S = 1.01, 0.99, 
 def run(*, fit: Path, judge: Path | None, sizes: Sequence[int]) -> Report:
     """Fit to each number of prompts and judge; without `judge` the first folder is cut in two by question.
 
-    A size of which there are not so many prompts is left out. Of several draws every figure is the mean.
+    A size with too few prompts is left out. Of several draws every figure is the mean.
     """
     recorded = read_outcomes(fit)
     judged = read_outcomes(judge).of_models(recorded.models) if judge is not None else None

@@ -20,7 +20,7 @@ from scripts.bench.ttca.data import LAAR, AskedPrompt, ComparedTrials
 
 Order = tuple[str, ...]
 PromptKind = tuple[str, str, int]
-# All orders of so many models are tried; 720 a cell.
+# All orders of up to this many models are tried; 720 a cell.
 MOST_MODELS = 6
 
 
@@ -57,7 +57,7 @@ class Bounds:
 
 
 def bounds_of(compared: ComparedTrials) -> Bounds:
-    """Raises ValueError where nobody asked a model, or orders are too many to try."""
+    """Raises ValueError if a model was never asked, or if there are too many orders to try."""
     times = attempt_times(compared)
     solvable = [prompt for prompt in compared.prompts if prompt.is_answerable]
     orders = best_orders(solvable, compared.models, times.seconds)

@@ -33,7 +33,7 @@ COLOURS = {
     "ray": "tab:olive",
 }
 OTHER_COLOUR = "gold"
-# More than so many attempts share one bar.
+# Higher numbers of attempts share one bar.
 MOST_ATTEMPTS = 5
 
 

@@ -71,7 +71,7 @@ class Split:
     """The blocks of a serving that engines are fitted to, and those of a fold, which they are held against.
 
     With ALL for a fold they are fitted to every block, and held against none. Trials that ended in an error are not
-    fitted to: nobody knows what the engines did for them.
+    fitted to: what the engines did for them is unknown.
     """
 
     serving: str

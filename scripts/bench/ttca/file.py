@@ -84,7 +84,7 @@ def _opened(path: Path) -> tuple[TextIO, list[dict[str, Any]]]:
     lines = file.readlines()
     if lines and not lines[-1].endswith("\n"):
         whole, torn = lines[:-1], lines[-1]
-        # no trial begins like this; of a shorter piece nobody knows what it was
+        # no trial begins like this; a shorter piece could be anything
         is_resumed = torn.startswith(RESUMED[:3])
         block = _block_of(whole[-1]) if whole and not is_resumed else None
         while whole and block is not None and _block_of(whole[-1]) == block:

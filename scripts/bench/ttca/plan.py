@@ -70,9 +70,9 @@ class TtcaPlan(Strict):
     parts: tuple[Part, ...] = Field(min_length=1)
     seed: NonNegativeInt
     policies: tuple[str, ...] = Field(min_length=1, description="In no order: it is drawn anew for each block.")
-    blocks: PositiveInt = Field(default=3, description="The prompts are dealt into so many blocks.")
+    blocks: PositiveInt = Field(default=3, description="Number of blocks that the prompts are dealt into.")
     cap: Annotated[int, Field(ge=1, le=100)] = Field(default=10, description="Most attempts at one prompt.")
-    sessions: PositiveInt = Field(default=24, description="Users among whom the prompts are dealt.")
+    sessions: PositiveInt = Field(default=24, description="Number of users that the prompts are dealt to.")
     single_model: str | None = Field(default=None, description="The one model that the contender ray asks.")
     mode: Mode = "closed"
     concurrency: PositiveInt = Field(default=8, description="Clients of the closed loop, each with one prompt at once.")
@@ -183,7 +183,7 @@ def _due_s(plan: TtcaPlan, count: int, block: int, start: int) -> list[float | N
 
 
 def _trace_s(path: Path, count: int, start: int) -> list[float | None]:
-    """So many times of a trace as a block has prompts, from where the block before ended."""
+    """As many times of a trace as a block has prompts, from where the block before ended."""
     try:
         times = [float(line) for line in path.read_text().split()]
     except (OSError, ValueError) as error:

@@ -72,7 +72,7 @@ class Measurement:
                     await one
 
     async def _ask_model(self, cases: Sequence[Case]) -> None:
-        """First what is asked alone, then the rest, so many at once as it says."""
+        """First the questions that are asked alone, then the others, `concurrency` at once."""
         todo = []
         for case in cases:
             known = self._journal.outcomes.get(case.key)

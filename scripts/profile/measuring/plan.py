@@ -1,4 +1,4 @@
-"""What a measurement asks, of whom, and how many at once."""
+"""What a measurement asks, of which models, and how many questions at once."""
 
 import hashlib
 import json

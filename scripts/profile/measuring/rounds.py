@@ -14,7 +14,7 @@ from profiles.measuring.measurement import Record
 from scripts.profile.measuring.journal import MeasurementJournal
 from scripts.profile.measuring.plan import Case, Key, ProfileError, PromptKind
 
-# So many prompts of every cell are asked of every model before there is any doubt to go by.
+# Every model is asked this many prompts of every cell before doubt can decide.
 FIRST_PROMPTS = 3
 STEP_PROMPTS = 4
 # A choice that is right with 95 % is left alone.

@@ -129,7 +129,7 @@ def split_by_question(recorded: RecordedOutcomes, seed: int) -> tuple[RecordedOu
 
 
 def at_most(recorded: RecordedOutcomes, count: int, seed: int) -> RecordedOutcomes:
-    """So many prompts, drawn; all of them if there are no more."""
+    """This many prompts, drawn at random; all of them if there are fewer."""
     if len(recorded.prompts) <= count:
         return recorded
     order = sorted(range(len(recorded.prompts)), key=lambda i: (_digest(f"{seed}#{recorded.prompts[i]}"), i))

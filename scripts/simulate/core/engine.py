@@ -1,4 +1,4 @@
-"""A replica with continuous batching, in virtual time: nobody's progress is counted but that of all together."""
+"""A replica with continuous batching, in virtual time: all sequences progress together, so one counter is enough."""
 
 from collections import deque
 from dataclasses import dataclass
