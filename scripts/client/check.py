@@ -218,7 +218,9 @@ def _environment(app: AppConfig, environ: Mapping[str, str]) -> Iterator[Finding
 def _asked(key: str, ask: Callable[[], object]) -> Iterator[Finding]:
     try:
         ask()
-    except (ValueError, ImportError, AttributeError, OSError) as error:
+    except OSError as error:
+        yield Finding(key=key, value=error.filename, message=f"it cannot be read: {error.strerror}")
+    except (ValueError, ImportError, AttributeError) as error:
         yield _told(key, str(error))
 
 

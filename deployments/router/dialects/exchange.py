@@ -23,7 +23,13 @@ class Passage(StrEnum):
 
 class _Function(msgspec.Struct):
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+    @property
+    def written_arguments(self) -> str:
+        """The arguments as text, also where a server sends them as an object."""
+        given = self.arguments
+        return msgspec.json.encode(given).decode() if isinstance(given, dict) else given or ""
 
 
 class _Call(msgspec.Struct):
@@ -63,13 +69,13 @@ class _Choice(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """A whole answer of OpenAI's chat, or a chunk of one."""
+    """A whole answer of OpenAI's chat, or a chunk of one. Servers differ in what stands beside the choices."""
 
     id: str = ""
-    created: int = 0
-    model: str = ""
+    created: Any = 0
+    model: Any = ""
     choices: list[_Choice] = []
-    usage: dict[str, Any] | None = None
+    usage: Any = None
     laar: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
 
@@ -96,9 +102,12 @@ class _Heard:
     laar: dict[str, Any] | None = None
     calls: dict[int, ToldCall] = field(default_factory=dict)
 
-    def detail(self, tokens: str, name: str) -> int:
-        """A count of the usage's details; 0 where the engine does not tell it."""
-        return int((self.usage.get(tokens) or {}).get(name) or 0)
+    def count(self, name: str, detail: str = "") -> int:
+        """A count of the usage or of its details; 0 where the engine does not tell it."""
+        found = self.usage.get(name)
+        if detail:
+            found = found.get(detail) if isinstance(found, dict) else None
+        return found if isinstance(found, int) else 0
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
@@ -172,7 +181,7 @@ class Translation(Exchange, ABC):
         told = self._told
         told.id, told.model = told.id or heard.id, told.model or heard.model
         told.created = told.created or heard.created
-        told.usage = heard.usage or told.usage
+        told.usage = heard.usage if isinstance(heard.usage, dict) else told.usage
         if heard.laar is not None:
             told.laar = heard.laar
             if ignored := sorted({*heard.laar.get("ignored", ()), *self._ignored}):
@@ -192,7 +201,7 @@ class Translation(Exchange, ABC):
                 function = call.function or _Function()
                 known.id = known.id or call.id or ""
                 known.name += function.name or ""
-                known.arguments += function.arguments or ""
+                known.arguments += function.written_arguments
         return events
 
     def _say(self, part: Passage, text: str) -> list[dict[str, Any]]:

@@ -304,11 +304,10 @@ class _Reply(Translation):
         }
 
     def _usage(self) -> dict[str, Any]:
-        usage = self._told.usage
-        cached = self._told.detail("prompt_tokens_details", "cached_tokens")
+        cached = self._told.count("prompt_tokens_details", "cached_tokens")
         return {
-            "input_tokens": (usage.get("prompt_tokens") or 0) - cached,
-            "output_tokens": usage.get("completion_tokens") or 0,
+            "input_tokens": self._told.count("prompt_tokens") - cached,
+            "output_tokens": self._told.count("completion_tokens"),
             "cache_read_input_tokens": cached,
         }
 

@@ -344,17 +344,17 @@ class _Response(Translation):
         reason = _ENDS.get(self._told.finish_reason)
         told = self._response("completed" if reason is None else "incomplete")
         told |= {"incomplete_details": None if reason is None else {"reason": reason}, "output": self._items}
-        if usage := self._told.usage:
-            read, written = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+        if self._told.usage:
+            read, written = self._told.count("prompt_tokens"), self._told.count("completion_tokens")
             told["usage"] = {
                 "input_tokens": read,
                 "input_tokens_details": {
-                    "cached_tokens": self._told.detail("prompt_tokens_details", "cached_tokens"),
+                    "cached_tokens": self._told.count("prompt_tokens_details", "cached_tokens"),
                     "cache_write_tokens": 0,
                 },
                 "output_tokens": written,
                 "output_tokens_details": {
-                    "reasoning_tokens": self._told.detail("completion_tokens_details", "reasoning_tokens")
+                    "reasoning_tokens": self._told.count("completion_tokens_details", "reasoning_tokens")
                 },
                 "total_tokens": read + written,
             }

@@ -112,6 +112,11 @@ def checked(args: Any) -> CheckTable:
             id="custom-check-that-cannot-be-imported",
         ),
         pytest.param(
+            {**remote(), "auth": {"secrets_file": "/nowhere/secrets"}},
+            *("error", "auth.secrets_file", "/nowhere/secrets", "it cannot be read: No such file or directory", None),
+            id="file-that-is-not-there",
+        ),
+        pytest.param(
             {**remote(), "log": {"url": "postgres://laar@127.0.0.1/laar"}},
             *("error", "log", None, "'postgres'; known:", "did you mean 'postgresql'?"),
             id="database-of-another-kind",

@@ -399,6 +399,17 @@ def test_end_of_an_answer(choice: dict[str, Any], status: str, reason: str) -> N
     assert json.loads(opened(MESSAGES).answer(body))["stop_reason"] == reason
 
 
+@pytest.mark.parametrize("path", [RESPONSES, MESSAGES])
+def test_answer_of_an_odd_server_is_an_answer(path: str) -> None:
+    call = {"function": {"name": "weather", "arguments": {"city": "Wien"}}}
+    message = {"content": [{"type": "text", "text": "So"}], "tool_calls": [call]}
+    odd = {"created": 1.5, "model": None, "usage": {"prompt_tokens": None, "prompt_tokens_details": "x"}, "service": 1}
+    body = json.dumps({"id": "laar-1", **odd, "choices": [{"finish_reason": "stop", "message": message}]}).encode()
+    told = json.dumps(json.loads(opened(path).answer(body)))
+    assert "So" in told
+    assert "Wien" in told
+
+
 @pytest.mark.parametrize(
     ("path", "last"), [(RESPONSES, "response.failed"), (MESSAGES, "error")], ids=["responses", "messages"]
 )
