@@ -6,13 +6,16 @@ set -euo pipefail
 usage="usage: scripts/setup.sh [--no-dev] [--no-models]
   --no-dev     leave out what only checks and tests need, PostgreSQL and Chromium among it
   --no-models  do not prepare the embedded models
-Models go to \$LAAR_CACHE_DIR, else ~/.cache/laar. pip follows its own PIP_* variables and configuration."
+Models go to \$LAAR_CACHE_DIR, else ~/.cache/laar. Packages are found as pip's PIP_* variables and configuration say."
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=$PWD/.venv
 log=$venv/setup.log
 # stands from before the first change to .venv until after the last: a .venv that holds it is made anew
 unfinished=$venv/.unfinished
+
+# what is imported first is compiled then, and only once
+unset PYTHONDONTWRITEBYTECODE
 
 wants_dev=1 wants_models=1
 for option in "$@"; do
@@ -77,7 +80,7 @@ watched() {
         if ((SECONDS - beat >= 10)); then
             beat=$SECONDS
             told=${last:-...}
-            [[ $last != "Installing collected"* && $last != *" uninstalled "* ]] || told="installing: $(count_installed) packages are in place"
+            [[ $last != "Installing collected"* && $last != *" uninstalled "* && $last != "Prepared "* && $last != "Resolved "* ]] || told="installing: $(count_installed) packages are in place"
             printf '      %3d s  %.90s\n' $((SECONDS - began)) "$told"
         fi
     done
@@ -101,8 +104,27 @@ step() {
 
 pins() { grep -c '==' "$1"; }
 
-pip_install() { step "$1" "pip must find every pin; a folder that holds torch's CPU build can be named in PIP_FIND_LINKS" \
-    "$venv/bin/python" -m pip install --no-input --progress-bar off --no-deps "${@:2}"; }
+# uv unpacks several packages at once, which pip does one after the other; without uv, pip does it all.
+uv_home=$venv/.uv
+find_uv() {
+    local options="" certificates
+    [[ -x $uv_home/bin/uv ]] ||
+        "$venv/bin/python" -m pip install -q --no-input --no-deps --target "$uv_home" -r requirements/setup.txt >>"$log" 2>&1 || return 1
+    options=$("$venv/bin/python" -m pip config list 2>>"$log" | "$venv/bin/python" scripts/uv_options.py 2>>"$log") || return 1
+    mapfile -t uv_options <<<"$options"
+    certificates=$("$venv/bin/python" -m pip config get global.cert 2>/dev/null) || certificates=${PIP_CERT:-}
+    [[ -z $certificates ]] || export SSL_CERT_FILE=${SSL_CERT_FILE:-$certificates}
+    # its cache is linked into .venv, and so takes no room of its own
+    export UV_CACHE_DIR=$uv_home/cache UV_NO_PROGRESS=1
+}
+
+pip_install() {
+    local pip=("$venv/bin/python" -m pip install --no-input --progress-bar off)
+    find_uv && pip=("$uv_home/bin/uv" pip install --python "$venv/bin/python" "${uv_options[@]}")
+    step "$1" "every pin must be found; a folder that holds torch's CPU build can be named in PIP_FIND_LINKS" \
+        "${pip[@]}" --no-deps "${@:2}"
+    rm -rf "$uv_home/cache"
+}
 
 # Tests start a PostgreSQL of their own from Debian's package.
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null; }
@@ -128,6 +150,14 @@ from vllm.v1.engine.async_llm import AsyncLLM
 current_platform.import_kernels()
 torch.ops._C.silu_and_mul
 '
+
+# Preparing the models takes one core, and so has the other one tried the packages meanwhile.
+prepare="$venv/bin/python -m deployments.engines.embedded"
+import_and_prepare() {
+    step "importing torch, ray and vllm, and preparing the embedded models" \
+        "a broken torchvision in .venv spoils this; removing .venv starts over" \
+        bash -c '"$1" -c "$2" & imports=$!; $3; prepared=$?; wait "$imports" && exit "$prepared"' _ "$venv/bin/python" "$imports" "$prepare"
+}
 
 # one set-up at a time for this checkout; the lock goes with the last process that holds it
 exec 9<scripts/setup.sh
@@ -155,7 +185,8 @@ if ((wants_dev)) && ! has_chromium && ((EUID == 0)) && command -v apt-get >/dev/
 fi
 
 number=0
-steps=$((makes_venv + 2 * installs_run + installs_project + installs_dev + installs_postgres + installs_chromium + wants_models))
+steps=$((makes_venv + 2 * installs_run + installs_project + installs_dev + installs_postgres + installs_chromium))
+((installs_run)) || steps=$((steps + wants_models))
 
 python=$venv/bin/python
 if ((makes_venv)); then
@@ -180,8 +211,13 @@ if ((makes_venv)); then
 fi
 if ((installs_run)); then
     pip_install "installing $(pins requirements/cpu.txt) pinned packages (minutes)" -r requirements/cpu.txt
-    step "importing torch, ray and vllm" "a broken torchvision in .venv spoils this; removing .venv starts over" \
-        "$venv/bin/python" -c "$imports"
+    if ((wants_models)); then
+        import_and_prepare
+        wants_models=0
+    else
+        step "importing torch, ray and vllm" "a broken torchvision in .venv spoils this; removing .venv starts over" \
+            "$venv/bin/python" -c "$imports"
+    fi
     stamp run requirements/cpu.txt
 fi
 if ((installs_project)); then
@@ -197,5 +233,5 @@ rm -f "$unfinished"
 ((!installs_postgres)) || install_postgres
 ((!installs_chromium)) || install_chromium
 if ((wants_models)); then
-    step "preparing the embedded models" "" "$venv/bin/python" -m deployments.engines.embedded
+    step "preparing the embedded models" "" $prepare
 fi

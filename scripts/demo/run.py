@@ -124,6 +124,8 @@ def start_application(config: Path, log_path: Path) -> "subprocess.Popen[bytes]"
     """`serve run` with a config, in a session of its own, so that Ctrl-C does not reach it past us."""
     environment = dict(os.environ)
     prepare_environment(environment)
+    # each of a dozen processes would compile the same modules anew
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with log_path.open("wb") as log:
         return subprocess.Popen(
             _command(config), env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
