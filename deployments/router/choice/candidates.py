@@ -90,6 +90,7 @@ class CandidateBuilder:
         self._most_prompt_tokens = CONTEXT_SLACK * self._context_tokens
         self._has_prefix_cache = np.array([model.has_prefix_cache for model in models])
         self._slots = np.array([float(model.slots) for model in models])
+        self._others_at = -1
 
     def demand(
         self,
@@ -181,10 +182,15 @@ class CandidateBuilder:
         return float(self._loaded_s(idle_s, most)[row])
 
     def _loaded_s(self, idle_s: Floats, output_tokens: Floats) -> Floats:
-        learned, load, slots = self.latency, self._tracker.load, self._slots
-        return loaded_latency_s(
-            learned.profiled, idle_s=idle_s, output_tokens=output_tokens, load=load, slots=slots, factor=learned.others
-        )
+        factor, load = self.latency.others, self._tracker.load
+        return loaded_latency_s(self._others(), idle_s=idle_s, output_tokens=output_tokens, load=load, factor=factor)
+
+    def _others(self) -> tuple[Floats, Floats, Floats]:
+        """What `others_s` makes of the load; made anew when that has changed."""
+        if self._others_at != (now := self._tracker.num_changes):
+            self._others_s = others_s(self.latency.profiled, load=self._tracker.load, slots=self._slots)
+            self._others_at = now
+        return self._others_s
 
     def forecast(self, demand: Demand, model: str, tries: Tries) -> Forecast | None:
         """What an attempt that is about to be sent should take; None where an engine has to start first."""
@@ -192,7 +198,7 @@ class CandidateBuilder:
         if load.starting_s[row] > 0:
             return None
         output = demand.output_tokens if demand.thinking is None else _with_thoughts(demand, demand.thinking)
-        reads_s, waits_s, slows_s = others_s(profiled, load=load, slots=self._slots)
+        reads_s, waits_s, slows_s = self._others()
         tokens = float(output[row])
         return Forecast(
             row=row,

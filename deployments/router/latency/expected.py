@@ -99,10 +99,18 @@ def others_s(speeds: Speeds, *, load: Load, slots: Floats) -> tuple[Floats, Floa
 
 
 def loaded_latency_s(
-    speeds: Speeds, *, idle_s: Floats, output_tokens: Floats, load: Load, slots: Floats, factor: Floats | float = 1.0
+    others: tuple[Floats, Floats, Floats],
+    *,
+    idle_s: Floats,
+    output_tokens: Floats,
+    load: Load,
+    factor: Floats | float = 1.0,
 ) -> Floats:
-    """Seconds that an attempt takes now, shape (m,): those on an idle engine, and `factor` times those for others."""
-    reads_s, waits_s, slows_s = others_s(speeds, load=load, slots=slots)
+    """Seconds that an attempt takes now, shape (m,): those on an idle engine, and `factor` times those for others.
+
+    `others` is what `others_s` makes of the load.
+    """
+    reads_s, waits_s, slows_s = others
     found: Floats = idle_s + load.starting_s + factor * (reads_s + (waits_s + slows_s) * output_tokens)
     return found
 

@@ -13,10 +13,10 @@ _NEWEST_SHARE = 0.05
 class LoadTracker:
     """Counts requests per model, and has a breaker for each that keeps it out of the choice after failures.
 
-    `load` is what is under way in all, in the order of `models`. The other ones of `num_routers` are taken to have as
-    much under way as this one: each then spreads a burst as if it were alone, and no two routers see quite the same, so
-    that they do not all turn to one model. What engines report beyond that is added, the more slowly the more routers
-    there are, as their shares differ by chance.
+    `load` is what is under way in all, in the order of `models`; `num_changes` says how often it has changed. The other
+    ones of `num_routers` are taken to have as much under way as this one: each then spreads a burst as if it were
+    alone, and no two routers see quite the same, so that they do not all turn to one model. What engines report beyond
+    that is added, the more slowly the more routers there are, as their shares differ by chance.
 
     Every model is taken to run until the first count of its replicas; the rows in `not_running` are known not to.
     A model of `cold_start_s` scales to zero: where none of its replicas runs it can be asked, and takes so long to
@@ -29,7 +29,7 @@ class LoadTracker:
         self._rows = {model: row for row, model in enumerate(models)}
         self._num_routers, self._cold_start_s = num_routers, cold_start_s
         count = len(self._rows)
-        self.load = Load.none(count)
+        self.load, self.num_changes = Load.none(count), 0
         self._own, self._own_tokens = [0] * count, [0] * count
         # requests beyond what the routers have, by the reports
         self._beyond = [0.0] * count
@@ -69,6 +69,7 @@ class LoadTracker:
     def _add_up(self, row: int) -> None:
         own = self._own[row]
         others = max(0.0, (self._num_routers - 1) * own + self._beyond[row])
+        self.num_changes += 1
         self.load.in_flight[row] = own + others
         self.load.prompt_tokens[row] = self._own_tokens[row] + others * self._mean_tokens[row]
 
@@ -90,6 +91,7 @@ class LoadTracker:
     def set_replicas(self, model: str, running: int) -> None:
         """Take over what the Serve controller says; with no replica it is cold if it can wake, else it does not run."""
         row = self._rows[model]
+        self.num_changes += 1
         self.load.replicas[row] = max(1, running)
         cold_start_s = self._cold_start_s.get(model)
         self.load.starting_s[row] = 0.0 if running > 0 else cold_start_s or 0.0

@@ -9,6 +9,7 @@ from deployments.router.latency.expected import (
     external_s,
     idle_latency_s,
     loaded_latency_s,
+    others_s,
     unread_tokens,
 )
 from profiles.profile import Latency
@@ -29,7 +30,8 @@ def wait_s(*, in_flight: float, prompt_tokens: float, replicas: float = 1.0, slo
 
 def loaded_s(load: Load, *, slots: float) -> float:
     """More than on an idle engine."""
-    found = loaded_latency_s(SPEEDS, idle_s=np.zeros(1), output_tokens=OUTPUT, load=load, slots=np.array([slots]))
+    others = others_s(SPEEDS, load=load, slots=np.array([slots]))
+    found = loaded_latency_s(others, idle_s=np.zeros(1), output_tokens=OUTPUT, load=load)
     return float(found[0])
 
 
