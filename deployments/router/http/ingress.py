@@ -116,21 +116,21 @@ class Router:
 
     def __serve_build_asgi_app__(self) -> Starlette:
         """Called once, after the constructor; opens the log, whose failure stops the start."""
-        self._metrics = RouterMetrics(self._settings.goodput.reader)
+        recent = RecentWindow(tuple(self._routing.models))
+        self._metrics = RouterMetrics(self._settings.goodput.reader, recent)
         self._metrics.rests_on(self._versions, self._routing.profile.models)
         replica = serve.get_replica_context().replica_id.unique_id
         self._log = (
             ReplicaLog(self._log_plan, replica=replica, metrics=self._metrics) if self._log_plan is not None else None
         )
         logger = self._logger(self._log, replica)
-        recent = RecentWindow(tuple(self._routing.models), self._metrics)
         gate = Gate(self._limits.doors, num_routers=self._settings.num_replicas, clock=self._clock)
         self._backend = ServeBackend(self._deployments, self._verifier, self._remote)
         self._endpoints = Endpoints(
             runner=Runner(
                 routing=self._routing,
                 backend=self._backend,
-                observer=recent,
+                observer=self._metrics,
                 ledger=logger,
                 retries=self._retries,
                 settings=self._settings,
@@ -144,7 +144,7 @@ class Router:
             endings=Endings(
                 pace_s=self._settings.goodput.pace_s,
                 log=logger,
-                metrics=recent,
+                metrics=self._metrics,
                 clock=self._clock,
             ),
             log=self._log,

@@ -2,14 +2,13 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, Attempt, Status
-from profiles.measures.goodput import Meter
 
 NUM_REQUESTS = 1000
 NUM_ATTEMPTS = 200
@@ -26,50 +25,19 @@ class _Attempt(msgspec.Struct, frozen=True, gc=False):
     latency_s: float
 
 
-class _Beyond(Protocol):
-    """Is told of attempts and requests that ended."""
-
-    def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None: ...
-
-    def decided(self, seconds: float) -> None: ...
-
-    def checked(self, check: str, seconds: float) -> None: ...
-
-    def under_way(self, number: int) -> None: ...
-
-    def request_ended(
-        self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter, code: str = ""
-    ) -> None: ...
-
-
 class RecentWindow:
-    """The latest requests, and the latest attempts of each model; what it is told goes on to another observer."""
+    """The latest requests, and the latest attempts of each model."""
 
-    def __init__(self, models: Sequence[str], beyond: _Beyond) -> None:
+    def __init__(self, models: Sequence[str]) -> None:
         self._requests: deque[_Request] = deque(maxlen=NUM_REQUESTS)
         self._attempts: dict[str, deque[_Attempt]] = {model: deque(maxlen=NUM_ATTEMPTS) for model in models}
-        self._beyond = beyond
 
-    def decided(self, seconds: float) -> None:
-        self._beyond.decided(seconds)
-
-    def checked(self, check: str, seconds: float) -> None:
-        self._beyond.checked(check, seconds)
-
-    def under_way(self, number: int) -> None:
-        self._beyond.under_way(number)
-
-    def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
+    def attempt_ended(self, attempt: Attempt) -> None:
         self._attempts[attempt.model].append(_Attempt(attempt.status, attempt.latency_s))
-        self._beyond.attempt_ended(served, attempt)
 
-    def request_ended(
-        self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter, code: str = ""
-    ) -> None:
-        if served is not None:
-            verified = served.log.is_verified if served.request.wants_verification else None
-            self._requests.append(_Request(status, verified, duration_s))
-        self._beyond.request_ended(served, status, duration_s, meter, code)
+    def request_ended(self, served: ServedRequest, status: int, duration_s: float) -> None:
+        verified = served.log.is_verified if served.request.wants_verification else None
+        self._requests.append(_Request(status, verified, duration_s))
 
     def requests(self) -> dict[str, Any]:
         """Counts of the latest requests, and the TTCA of the verified ones; null where there is none."""

@@ -8,6 +8,7 @@ from deployments.budgets.controller import Controller
 from deployments.router.attempt.breaker import BreakerState
 from deployments.router.attempt.served_request import DeliveryMode, ServedRequest
 from deployments.router.attempt.tries import FROM_OUTCOME, Attempt, Status
+from deployments.router.page.recent import RecentWindow
 from profiles.measures.goodput import Meter, Reader
 
 _SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
@@ -28,8 +29,9 @@ class RouterMetrics:
     So the series stay few, whatever callers send.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, recent: RecentWindow) -> None:
+        """What is told of attempts and requests goes into the window of the `recent` ones too."""
+        self._reader, self._recent = reader, recent
         self._versions, self._profiled, self._under_way = dict[str, str](), frozenset[str](), 0
         self._requests = Counter(
             "laar_requests_total",
@@ -238,6 +240,7 @@ class RouterMetrics:
                 self._latency_ratio.set(ratio, tags={"model": model})
 
     def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
+        self._recent.attempt_ended(attempt)
         self._attempts.inc(tags={"model": attempt.model, "status": attempt.status.value})
         self._attempt_seconds.observe(attempt.latency_s, tags={"model": attempt.model})
         if attempt.status in FROM_OUTCOME.values():
@@ -275,6 +278,7 @@ class RouterMetrics:
     ) -> None:
         """Count a request; `served` is None for one that was refused before it could be routed."""
         if served is not None:
+            self._recent.request_ended(served, status, duration_s)
             self._delivered(served, meter)
             self._request_attempts.observe(len(served.log.attempts))
         is_verified = served is not None and served.log.is_verified

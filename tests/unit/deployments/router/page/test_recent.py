@@ -5,27 +5,7 @@ import pytest
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.page.recent import NUM_ATTEMPTS, RecentWindow
-from profiles.measures.goodput import Meter
 from tests.unit.deployments.router.attempt.test_runner import RIGHT, Bench, says
-
-
-class Told:
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def decided(self, seconds: float) -> None: ...
-
-    def checked(self, check: str, seconds: float) -> None: ...
-
-    def under_way(self, number: int) -> None: ...
-
-    def attempt_ended(self, served: ServedRequest, attempt: Attempt) -> None:
-        self.calls.append("attempt")
-
-    def request_ended(
-        self, served: ServedRequest | None, status: int, duration_s: float, meter: Meter, code: str = ""
-    ) -> None:
-        self.calls.append("request")
 
 
 def attempt(status: Status, latency_s: float = 1.0) -> Attempt:
@@ -40,11 +20,11 @@ def served(*statuses: Status) -> ServedRequest:
 
 
 def window() -> RecentWindow:
-    return RecentWindow(("a", "b"), Told())
+    return RecentWindow(("a", "b"))
 
 
-def end(recent: RecentWindow, found: ServedRequest | None, *, status: int = 200, duration_s: float = 1.0) -> None:
-    recent.request_ended(found, status, duration_s, Meter(0.2))
+def end(recent: RecentWindow, found: ServedRequest, *, status: int = 200, duration_s: float = 1.0) -> None:
+    recent.request_ended(found, status, duration_s)
 
 
 async def test_ttca_is_that_of_verified_requests() -> None:
@@ -58,12 +38,6 @@ async def test_ttca_is_that_of_verified_requests() -> None:
     assert (found["ttca_p50_s"], found["ttca_p95_s"]) == (2.0, pytest.approx(2.9))
 
 
-async def test_requests_that_were_never_routed_do_not_count() -> None:
-    recent = window()
-    end(recent, None, status=401)
-    assert recent.requests()["ended"] == 0
-
-
 async def test_nothing_is_known_before_the_first_request() -> None:
     found: dict[str, Any] = window().requests()
     assert (found["ttca_p50_s"], window().attempts("a")["mean_latency_s"]) == (None, None)
@@ -71,20 +45,11 @@ async def test_nothing_is_known_before_the_first_request() -> None:
 
 async def test_attempts_are_counted_by_model_and_only_the_latest() -> None:
     recent = window()
-    request = served()
     for _ in range(NUM_ATTEMPTS):
-        recent.attempt_ended(request, attempt(Status.WRONG))
-    recent.attempt_ended(request, attempt(Status.CORRECT))
-    recent.attempt_ended(request, attempt(Status.TIMEOUT, latency_s=201.0))
+        recent.attempt_ended(attempt(Status.WRONG))
+    recent.attempt_ended(attempt(Status.CORRECT))
+    recent.attempt_ended(attempt(Status.TIMEOUT, latency_s=201.0))
     found = recent.attempts("a")
     assert (found["attempts"], found["wrong"], found["correct"], found["failed"]) == (200, 198, 1, 1)
     assert found["mean_latency_s"] == 2.0
     assert recent.attempts("b")["attempts"] == 0
-
-
-async def test_what_it_is_told_goes_on() -> None:
-    told = Told()
-    recent = RecentWindow(("a",), told)
-    recent.attempt_ended(served(), attempt(Status.CORRECT))
-    end(recent, None)
-    assert told.calls == ["attempt", "request"]

@@ -19,6 +19,7 @@ from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Spared, Status, Tries
 from deployments.router.choice.candidates import Demand
 from deployments.router.http.request import Endpoint, parse_request
+from deployments.router.page.recent import RecentWindow
 from deployments.router.settings import Limits
 from deployments.router.text.features import Features
 from deployments.router.upkeep import metrics as metrics_module
@@ -268,13 +269,23 @@ EVENTS: dict[str, tuple[Callable[[RouterMetrics], None], list[Point]]] = {
 @pytest.mark.parametrize("name", EVENTS)
 def test_metric_shows_what_happened(exported: Exported, name: str) -> None:
     happens, expected = EVENTS[name]
-    happens(RouterMetrics(READER))
+    happens(RouterMetrics(READER, RecentWindow(["small", "large"])))
     assert exported.points[name] == expected
 
 
 def test_no_metric_is_exported_that_is_not_tested_here(exported: Exported) -> None:
-    RouterMetrics(READER)
+    RouterMetrics(READER, RecentWindow(["small"]))
     assert exported.labels.keys() == EVENTS.keys()
+
+
+@pytest.mark.usefixtures("exported")
+def test_attempts_and_routed_requests_are_also_in_the_recent_window() -> None:
+    recent = RecentWindow(["small"])
+    metrics = RouterMetrics(READER, recent)
+    metrics.attempt_ended(served(), attempt(Status.CORRECT))
+    metrics.request_ended(served(), 200, 1.0, Meter(0.5))
+    metrics.request_ended(None, 401, 1.0, Meter(0.5))
+    assert (recent.attempts("small")["attempts"], recent.requests()["ended"]) == (1, 1)
 
 
 def test_every_metric_stands_on_the_page_of_the_configuration() -> None:
