@@ -130,7 +130,9 @@ def fold(text: str, language: str = "unknown", *, ignore_case: bool = True) -> s
     if not text.isascii():
         # removing marks and folding case can bring letters together that compose; NFKC may bring new marks
         text = compose(text).translate(_CHARACTERS)
-    text = _SPACES.sub(" ", text).strip(" ")
+    if "  " in text:
+        text = _SPACES.sub(" ", text)
+    text = text.strip(" ")
     if language not in UNSPACED_LANGUAGES:
         return text
     return compose(_SPACE_BY_UNSPACED.sub("", text))
@@ -160,7 +162,9 @@ def plain(text: str, language: str = "unknown", *, ignore_case: bool = True) -> 
         text = _WITHDRAWN.sub(" ", text)
     if "\\" in text or "{" in text:
         text = _LATEX_GROUP.sub(lambda found: found[1] or "'", text)
-    return _CODE.sub(r"\1", _EMPHASIS.sub(r"\2", text))
+    if "*" in text:
+        text = _EMPHASIS.sub(r"\2", text)
+    return _CODE.sub(r"\1", text) if "`" in text else text
 
 
 def normalise(text: str, language: str = "unknown", *, ignore_case: bool = True) -> str:

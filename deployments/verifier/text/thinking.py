@@ -77,8 +77,9 @@ def _is_json(text: str) -> bool:
 
 def _without_frame(text: str) -> str:
     """Without the tokens that end a text, and the tags of an answer that is nothing else."""
-    tail = max(0, len(text) - _MAX_END_CHARS)
-    text = text[:tail] + _END_OF_TEXT.sub("", text[tail:])
+    if ">" in text[-_MAX_END_CHARS:]:
+        tail = max(0, len(text) - _MAX_END_CHARS)
+        text = text[:tail] + _END_OF_TEXT.sub("", text[tail:])
     inner = text.strip().removeprefix(_OPEN_ANSWER).removesuffix(_CLOSE_ANSWER)
     is_wrapped = inner != text.strip() and text.strip() == _OPEN_ANSWER + inner + _CLOSE_ANSWER
     return inner if is_wrapped and _OPEN_ANSWER not in inner and _CLOSE_ANSWER not in inner else text

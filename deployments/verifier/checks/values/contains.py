@@ -27,8 +27,9 @@ class Contains(WithValues):
 
     def check(self, evidence: Evidence) -> Verdict:
         wanted = self.normalised(evidence.language)
-        is_hyphenated = any("-" in value for value in wanted)
-        answer = evidence.answer if is_hyphenated else _DASH.sub(" — ", evidence.answer)
+        answer = evidence.answer
+        if "—" in answer and not any("-" in value for value in wanted):
+            answer = _DASH.sub(" — ", answer)
         text = plain(answer, evidence.language, ignore_case=self.ignore_case)
         if evidence.is_cut and ("~~" in text or "<" in text):
             # what is begun here may be struck out
