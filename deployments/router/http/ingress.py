@@ -41,7 +41,7 @@ from deployments.router.upkeep.planning import keep_planning
 from deployments.router.upkeep.replicas import count_once, keep_counting, keep_reading_load
 from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
 from deployments.router.upkeep.taken_over import limits_in, profile_in, rest_on
-from deployments.router.upkeep.watched_file import WatchedFile
+from deployments.router.upkeep.watched_file import WatchedFile, content_of
 from profiles.profile import Profile
 from profiles.strict import version_of
 
@@ -302,7 +302,7 @@ def secrets_of(auth: AuthPlan) -> Secrets:
     """
     if auth.secrets_file is not None:
         try:
-            auth.secrets.load(Path(auth.secrets_file).read_bytes())
+            auth.secrets.load(content_of(Path(auth.secrets_file)))
         except OSError as error:
             raise ValueError(f"auth.secrets_file '{auth.secrets_file}': {error.strerror}") from None
         except ValueError as error:

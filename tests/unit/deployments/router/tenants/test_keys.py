@@ -8,6 +8,7 @@ from deployments.contract.errors import AuthenticationError, PermissionDeniedErr
 from deployments.contract.secret import Secrets
 from deployments.router.tenants.keys import ApiKeys, key_digest, read_key_file
 from deployments.router.tenants.tenant import ANYBODY, Role
+from deployments.router.upkeep.watched_file import MAX_YAML_BYTES, MAX_YAML_DEPTH
 
 SECRET = Secrets(b"of the operator")
 NOON_S = 1_800_000_000.0  # 2027-01-15T08:00:00Z
@@ -157,7 +158,7 @@ def test_what_is_logged_of_a_tenant_says_nothing_without_the_secret() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        pytest.param("keys: [", "no YAML, line 1", id="no-yaml"),
+        pytest.param("keys: [", "^no YAML, line ", id="no-yaml"),
         pytest.param("[]", "object", id="a-list"),
         pytest.param("keys: []\nmore: 1", "more", id="unknown-key"),
         pytest.param("keys: [{name: a}]", "hash", id="no-hash"),
@@ -176,6 +177,17 @@ def test_what_is_logged_of_a_tenant_says_nothing_without_the_secret() -> None:
 def test_file_that_is_wrong_is_refused_by_what_is_wrong(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         read_key_file(text.encode())
+
+
+def test_file_that_is_far_too_long_is_refused_unread() -> None:
+    with pytest.raises(ValueError, match=rf"^has {MAX_YAML_BYTES + 1} bytes; at most {MAX_YAML_BYTES} are read$"):
+        read_key_file(b"[" * (MAX_YAML_BYTES + 1))
+
+
+def test_sign_of_an_alias_in_a_text_is_none() -> None:
+    told = "[{name: a, hash: '*', models: ['*']}]"
+    with pytest.raises(ValueError, match=r"^keys.0.hash: String should match"):
+        read_key_file(f"keys: {told}".encode())
 
 
 def test_yaml_is_read_with_its_own_dates() -> None:
@@ -217,12 +229,23 @@ def test_a_hash_counts_no_longer_than_its_secret() -> None:
     assert tenant("from-environment", found).former_ids == ()
 
 
+ALIAS_BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 20))
+MERGE_BOMB = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 20)
+)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         pytest.param("{~: 1}", "^holds what JSON has no form for", id="key-that-is-no-text"),
-        pytest.param("keys: &a [*a]", "^holds what JSON has no form for", id="holds-itself"),
-        pytest.param("keys: " + "[" * 1000, "^(no YAML|holds a value)", id="deep"),
+        pytest.param("keys: &a [*a]", r"^holds an alias \(\*\); write out", id="holds-itself"),
+        pytest.param(ALIAS_BOMB, r"^holds an alias \(\*\); write out", id="alias-bomb"),
+        pytest.param(MERGE_BOMB, r"^holds an alias \(\*\); write out", id="merge-bomb"),
+        pytest.param(
+            "keys: " + "[" * 1000, f"^holds values within values, more than {MAX_YAML_DEPTH} deep$", id="deep"
+        ),
+        pytest.param("- " * 200_000, f"^holds values within values, more than {MAX_YAML_DEPTH} deep$", id="deep-block"),
         pytest.param("keys: [{name: a, expires: 2027-13-45}]", "^holds a value that YAML cannot read$", id="no-date"),
         pytest.param("keys: [{name: a, hash: sk-plain}]", "^keys.0.hash: String should match", id="plain-key"),
         pytest.param(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.router.upkeep.watched_file import WatchedFile
+from deployments.router.upkeep.watched_file import MAX_FILE_BYTES, WatchedFile, content_of
 
 
 class Told:
@@ -74,3 +74,11 @@ async def test_no_content_ends_the_looking_and_the_log_says_why(
     path.write_bytes(b"bad")
     await WatchedFile(path, name="number", parse=parse, use=used.append, observer=Told()).look()
     assert (used, [record.__dict__["error"] for record in caplog.records]) == ([], [told])
+
+
+def test_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    with path.open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    with pytest.raises(ValueError, match=rf"^has more than the {MAX_FILE_BYTES} bytes that are read$"):
+        content_of(path)
