@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 MAX_READ_CHARS = 256
 # the finish reason of an answer that its token limit ended
@@ -95,13 +96,25 @@ _BESIDE_THE_CHECK = frozenset(
 )
 
 
+class AskedJudge(NamedTuple):
+    """A model that has judged, and the tokens that it read and wrote for that."""
+
+    model: str
+    prompt_tokens: int
+    output_tokens: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`read` is what the check took for the answer, cut to MAX_READ_CHARS, so that a person can see why."""
+    """`read` is what the check took for the answer, cut to MAX_READ_CHARS, so that a person can see why.
+
+    `judges` are the models that were asked for it.
+    """
 
     outcome: Outcome
     reason: Reason
     read: str | None = None
+    judges: tuple[AskedJudge, ...] = ()
 
     @property
     def was_right(self) -> bool | None:

@@ -1,6 +1,7 @@
 """What a request has cost with all its attempts, by what engines counted and by the models' prices."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.model import Price
@@ -11,18 +12,27 @@ _PER_MILLION = 1e-6
 
 
 def cost_of(attempts: Iterable[Attempt], prices: Mapping[str, Price]) -> Cost:
-    """The cost of attempts; one that failed costs nothing, and one that was cut what it has written until then."""
+    """The cost of attempts and of the judges of their answers.
+
+    One that failed costs nothing, and one that was cut what it has written until then.
+    """
     tokens, spend = 0, 0.0
-    for attempt in attempts:
-        if attempt.status is Status.ERROR or attempt.is_fault_of_model:
-            continue
-        reply = attempt.reply
-        read = (reply.prompt_tokens if reply is not None else 0) or attempt.prompt_tokens
-        written = (reply.output_tokens if reply is not None else None) or _held_tokens(attempt)
-        price = prices.get(attempt.model, _NO_PRICE)
+    for model, read, written in chain.from_iterable(map(_used, attempts)):
+        price = prices.get(model, _NO_PRICE)
         tokens += read + written
         spend += _PER_MILLION * (read * price.prompt_per_million + written * price.output_per_million)
     return Cost(tokens=tokens, spend=spend)
+
+
+def _used(attempt: Attempt) -> Iterator[tuple[str, int, int]]:
+    """Each model that worked for an attempt, with the tokens that it read and wrote."""
+    if attempt.status is Status.ERROR or attempt.is_fault_of_model:
+        return
+    reply = attempt.reply
+    read = (reply.prompt_tokens if reply is not None else 0) or attempt.prompt_tokens
+    written = (reply.output_tokens if reply is not None else None) or _held_tokens(attempt)
+    yield attempt.model, read, written
+    yield from attempt.judges
 
 
 def _held_tokens(attempt: Attempt) -> int:

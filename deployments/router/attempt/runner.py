@@ -211,7 +211,7 @@ class Runner:
             status = FROM_OUTCOME[verdict.outcome]
             ended = self._ended(chosen, sent_s, status, verdict.reason.value, reply, watch)
             spared = self._spared(served, decision, watch, ended)
-            return msgspec.structs.replace(ended, read=verdict.read, check=check, spared=spared)
+            return msgspec.structs.replace(ended, read=verdict.read, check=check, judges=verdict.judges, spared=spared)
         except asyncio.CancelledError:
             self._book(served, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply, watch))
             raise

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from deployments.contract.reply import Reply
-from deployments.contract.verdict import Outcome, Reason
+from deployments.contract.verdict import AskedJudge, Outcome, Reason
 from deployments.router.attempt.earlier import NOTHING_EARLIER, Earlier
 from deployments.router.choice.policy import Exclusion
 
@@ -65,7 +65,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     `thinking_budget` is what its thinking was held to, if anything; `prompt_tokens` as the router estimated them for
     this model, and the `bucket` that they fall into. `written_tokens` are those that came as chunks, or an estimate
     where nothing has come yet. `read` is what the check took for the answer;
-    `check` names one that may err.
+    `check` names one that may err, and `judges` are the models that were asked for the verdict.
     """
 
     model: str
@@ -81,6 +81,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     written_tokens: int = 0
     read: str | None = None
     check: str | None = None
+    judges: tuple[AskedJudge, ...] = ()
     spared: Spared | None = None
 
     @property

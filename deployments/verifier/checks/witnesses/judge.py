@@ -5,12 +5,13 @@ import json
 import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
 from deployments.contract.reply import Reply
-from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
+from deployments.contract.verdict import AskedJudge, Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import Aids, Ask, Catalogue, Delegated, Refusal
 from deployments.verifier.settings import JudgeSettings
 from deployments.verifier.text.judgement import UNSURE, Words, choose_words, read_judgement
@@ -67,7 +68,12 @@ class Judge(Delegated):
         )
         if all(reply is None for reply in replies):
             return unknown(Reason.JUDGE_FAILED)
-        return majority(read, shown)
+        spent = [
+            AskedJudge(judge, reply.prompt_tokens, reply.output_tokens or 0)
+            for (judge, _), reply in zip(asked, replies, strict=True)
+            if reply is not None
+        ]
+        return replace(majority(read, shown), judges=tuple(spent))
 
     async def _ask(self, judge: str, seed: int, words: Words, evidence: Evidence, aids: Aids) -> Reply | None:
         """A judge's reply, held to the words where its engine can; None if there is none."""

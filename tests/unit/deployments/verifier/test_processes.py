@@ -82,4 +82,4 @@ def test_the_worker_says_when_it_is_ready_and_then_the_verdict() -> None:
     worker.serve(io.BytesIO(len(request).to_bytes(4, "big") + request), out)
     said = out.getvalue()
     assert said[:4] == bytes(4)
-    assert msgspec.msgpack.decode(said[8:]) == {"outcome": "correct", "reason": "matched", "read": None}
+    assert msgspec.msgpack.decode(said[8:]) == {"outcome": "correct", "reason": "matched", "read": None, "judges": []}

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from deployments.contract.reply import Chunk, Reply
+from deployments.contract.verdict import AskedJudge
 from deployments.router.attempt.cost import cost_of
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.model import Price
@@ -33,6 +34,11 @@ HELD = Reply(200, b"", chunks=(Chunk(b"", num_tokens=7),))
     ("attempts", "cost"),
     [
         pytest.param([attempt(COUNTED)], Cost(tokens=100, spend=280e-6), id="counted"),
+        pytest.param(
+            [attempt(COUNTED, judges=(AskedJudge("m", 30, 2), AskedJudge("free", 5, 1)))],
+            Cost(tokens=138, spend=330e-6),
+            id="judged",
+        ),
         pytest.param([attempt(UNREAD)] * 2, Cost(tokens=240, spend=600e-6), id="each-attempt"),
         pytest.param([attempt(HELD)], Cost(tokens=107, spend=170e-6), id="held"),
         pytest.param(

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from starlette.applications import Starlette
 
 from deployments.contract.reply import Reply
 from deployments.contract.secret import Secrets
+from deployments.contract.verdict import AskedJudge, Reason, Verdict, correct
 from deployments.router.http.admission import Offer
 from deployments.router.http.endpoints import Endpoints
 from deployments.router.http.http_io import Endings
@@ -38,6 +40,7 @@ FILE = {
         entry("admin", roles=["ask", "feedback", "admin"]),
         entry("tells", roles=["feedback"]),
         entry("slow", limits={"requests_per_minute": 1}),
+        entry("poor", limits={"tokens_per_minute": 1000}),
     ]
 }
 
@@ -219,6 +222,20 @@ async def test_tenant_beyond_its_rate_is_told_when_to_come_again() -> None:
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
     assert int(refused.headers["retry-after"]) == 60
     assert (await service.ask("key-a")).status_code == 200
+
+
+async def test_tokens_of_judges_are_charged() -> None:
+    service = Service(a=says("fine"))
+    judges: tuple[AskedJudge, ...] = (AskedJudge("b", 5000, 1),)
+
+    async def judged(*_: Any) -> Verdict:
+        return replace(correct(Reason.JUDGED_CORRECT), judges=judges)
+
+    service.bench.backend.verify = judged  # type: ignore[assignment]
+    laar = {"verify": {"type": "exact", "value": "fine"}}
+    assert [(await service.ask("key-poor", laar=laar)).status_code for _ in range(2)] == [200, 429]
+    judges = ()
+    assert [(await service.ask("key-a", laar=laar)).status_code for _ in range(2)] == [200, 200]
 
 
 async def test_full_router_refuses_the_greedy_key_and_serves_the_other_when_a_place_gets_free() -> None:
