@@ -21,7 +21,7 @@ def _validator(method: str, path: str, status: str, kind: str) -> Any:
     told = DOCUMENT["paths"][path][method.lower()]["responses"][status]
     if "$ref" in told:
         told = DOCUMENT["components"]["responses"][status]
-    return schema_validator(told["content"][kind]["schema"])
+    return schema_validator(told["content"][kind].get("schema", {}))
 
 
 def fault_of(method: str, path: str, response: httpx.Response) -> str | None:

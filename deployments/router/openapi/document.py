@@ -212,11 +212,15 @@ def _without_references(schema: Schema, named: Mapping[str, Schema]) -> Schema:
 
 
 def _answer(operation: Operation, status: int) -> Schema:
-    content = {
-        kind: {"schema": _ref(operation.answer) if kind == JSON and operation.answer else {"type": "string"}}
-        for kind in operation.kinds
-    }
+    content = {kind: _content(kind, operation.answer) for kind in operation.kinds}
     return {"description": REASONS[status]} | ({"content": content} if content else {})
+
+
+def _content(kind: str, answer: str | None) -> Schema:
+    if kind == EVENTS:
+        # this version of OpenAPI has no words for events
+        return {}
+    return {"schema": _ref(answer) if kind == JSON and answer is not None else {"type": "string"}}
 
 
 def _error(status: int, shape: str) -> Schema:

@@ -1,13 +1,17 @@
-"""`laar bench attack`: one key attacks a running laar, and what another key's requests notice of it."""
+"""`laar bench attack`: one key attacks a running laar, and what another key's requests and the router notice of it."""
 
 import asyncio
 import json
+import os
+import re
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +20,14 @@ import httpx
 from scripts.report import Bar, Report
 
 MOST_SHIFT_S = 0.1
+MOST_GROWTH_MB = 50
+# as Ray names the processes of the router's replicas
+ROUTER = re.compile(rb"ray::ServeReplica:[^:]*:Router\b")
+PROC, PAGE_BYTES = Path("/proc"), os.sysconf("SC_PAGE_SIZE")
 CONNECTIONS, CALLS = 400, 8
 TIMEOUT_S = 30.0
-CHAT, COMPLETIONS, EXPLAIN = "/v1/chat/completions", "/v1/completions", "/v1/laar/explain"
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+EXPLAIN, FEEDBACK = "/v1/laar/explain", "/v1/laar/feedback"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +64,10 @@ def chat(model: str = "auto", **fields: Any) -> dict[str, Any]:
 
 
 def _bodies(at: Target) -> Mapping[str, tuple[str, Any]]:
-    """Requests that cost far more than they seem to, each sent again and again."""
+    """Requests that cost more than they seem to, or leave something behind; each is sent again and again."""
     message = {"role": "user", "content": "Hi"}
+    never = {"verify": {"type": "exact", "value": "never"}}
+    pairs = [[1, n] for n in range(160)]
     return {
         "list in laar.verify": (CHAT, chat(laar={"verify": {"type": "exact", "value": [1] * 1_300_000}})),
         "keys in laar": (CHAT, chat(laar={f"k{i}": 1 for i in range(200_000)})),
@@ -68,25 +79,63 @@ def _bodies(at: Target) -> Mapping[str, tuple[str, Any]]:
         "prompts in explain": (EXPLAIN, {"model": at.model, "prompt": ["a"] * 60_000, "n": 64}),
         "parts without text": (CHAT, chat(at.model, messages=[{"role": "user", "content": [{"type": "text"}]}])),
         "grammar that refers to itself": (CHAT, chat(at.model, structured_outputs={"json": {"$ref": "#"}})),
-        "feedback with many keys": ("/v1/laar/feedback", {f"k{i}": 1 for i in range(250_000)}),
+        "names of the chat template": (CHAT, chat(at.model, chat_template_kwargs={"conversation": 1, "documents": 1})),
+        "answers called wrong": (CHAT, chat(laar=never)),
+        "held streams": (CHAT, chat(at.model, stream=True, laar=never)),
+        "prompts in Japanese": (
+            CHAT,
+            chat(at.model, messages=[{"role": "user", "content": "東京はどこですか。" * 500}]),
+        ),
+        "one long prompt": (CHAT, chat(at.model, messages=[{"role": "user", "content": "a word of it " * 5_000}])),
+        "long enum": (CHAT, chat(at.model, laar=_schema({"items": {"enum": pairs}}))),
+        "feedback with many keys": (FEEDBACK, {f"k{i}": 1 for i in range(250_000)}),
     }
 
 
-def _flood(path: str, body: Any) -> Attack:
+def _schema(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"verify": {"type": "json_schema", "schema": schema}}
+
+
+def _calls(call: Callable[[httpx.AsyncClient, Target], Awaitable[object]]) -> Attack:
+    """The same call again and again, several at once."""
+
     async def attack(at: Target) -> None:
-        data = json.dumps(body, ensure_ascii=False).encode()
         headers = {"authorization": f"Bearer {at.attacker}"}
         async with httpx.AsyncClient(base_url=at.url, headers=headers, timeout=TIMEOUT_S) as client:
 
             async def again() -> None:
                 while True:
                     with suppress(httpx.HTTPError):
-                        await client.post(path, content=data)
+                        await call(client, at)
                     await asyncio.sleep(0.05)
 
             await asyncio.gather(*(again() for _ in range(CALLS)))
 
     return attack
+
+
+def _flood(path: str, body: Any) -> Attack:
+    data = json.dumps(body, ensure_ascii=False).encode()
+    return _calls(lambda client, _: client.post(path, content=data))
+
+
+def _new_schemas() -> Attack:
+    """A schema that no router has seen before, each time."""
+    numbers = count()
+
+    async def call(client: httpx.AsyncClient, at: Target) -> None:
+        number = next(numbers)
+        schema = {"allOf": [{"const": f"{number}-{part}"} for part in range(240)]}
+        await client.post(CHAT, json=chat(at.model, laar=_schema(schema)))
+
+    return _calls(call)
+
+
+async def _call_wrong(client: httpx.AsyncClient, at: Target) -> None:
+    """Feedback that the answer just given was wrong."""
+    answer = await client.post(CHAT, json=chat(at.model))
+    if answer.status_code == 200:
+        await client.post(FEEDBACK, json={"request_id": answer.json()["id"], "correct": False})
 
 
 def _half(text: Callable[[Target], str]) -> Attack:
@@ -119,6 +168,8 @@ def _stopped(path: str, at: Target, *, sent: int = 1) -> str:
 def attacks(at: Target) -> Mapping[str, Attack]:
     """All attacks by their names."""
     return {name: _flood(path, body) for name, (path, body) in _bodies(at).items()} | {
+        "new schemas": _new_schemas(),
+        "false feedback": _calls(_call_wrong),
         "half-sent headers": _half(lambda _: "GET /v1/models HTTP/1.1\r\nHost: x\r\nX-A: "),
         "one-byte bodies": _half(lambda at: _stopped(CHAT, at)),
         "one-byte bodies to explain": _half(lambda at: _stopped(EXPLAIN, at)),
@@ -145,6 +196,27 @@ async def _watch(at: Target, *, seconds: float, pace_s: float) -> list[float]:
             asked.append(asyncio.ensure_future(ask(client)))
             await asyncio.sleep(pace_s)
         return list(await asyncio.gather(*asked))
+
+
+def resident_bytes(proc: Path = PROC) -> dict[int, int]:
+    """The memory of each router replica on this machine, by the id of its process."""
+    found: dict[int, int] = {}
+    for directory in proc.glob("[0-9]*"):
+        # a process may end meanwhile
+        with suppress(OSError):
+            if ROUTER.match((directory / "cmdline").read_bytes()):
+                found[int(directory.name)] = int((directory / "statm").read_text().split()[1]) * PAGE_BYTES
+    return found
+
+
+async def _growth_mb(asked: Awaitable[list[float]]) -> tuple[list[float], float]:
+    """What was asked, and how much the router that grew most had grown meanwhile; not a number without a router."""
+    before, most = resident_bytes(), float("nan")
+    watching = asyncio.ensure_future(asked)
+    while not (await asyncio.wait((watching,), timeout=0.1))[0]:
+        grown = [now - before[pid] for pid, now in resident_bytes().items() if pid in before]
+        most = max([*grown, *([] if most != most else [most])], default=most)
+    return watching.result(), most / 1e6
 
 
 async def _under(attack: Attack, at: Target, *, seconds: float, pace_s: float) -> list[float]:
@@ -176,10 +248,12 @@ async def run(at: Target, *, seconds: float, pace_s: float, only: Sequence[str] 
     figures: dict[str, Any] = {"alone": alone}
     bars = []
     for name, attack in chosen.items():
-        found = figures[name] = summary(await _under(attack, at, seconds=seconds, pace_s=pace_s))
+        taken_s, growth_mb = await _growth_mb(_under(attack, at, seconds=seconds, pace_s=pace_s))
+        found = figures[name] = summary(taken_s) | {"router_growth_mb": growth_mb}
         bars.append(
             Bar(name=f"{name}: p99 later by", value=found["p99_s"] - alone["p99_s"], limit=MOST_SHIFT_S, kind="max")
         )
         bars.append(Bar(name=f"{name}: failed", value=found["failed"], limit=0, kind="max"))
+        bars.append(Bar(name=f"{name}: router grew by MB", value=growth_mb, limit=MOST_GROWTH_MB, kind="max"))
     parameters = {"seconds": seconds, "pace_s": pace_s, "connections": CONNECTIONS, "calls": CALLS}
     return Report(bench="attack", parameters=parameters, figures=figures, bars=bars)

@@ -1,8 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
 
-from scripts.bench.attack.run import attacks, summary, target
+from scripts.bench.attack.run import PAGE_BYTES, attacks, resident_bytes, summary, target
 
 KEYS = {"model": "m", "attacker": "a", "victim": "v"}
 
@@ -21,10 +22,19 @@ def test_nothing_else_is_attacked(url: str) -> None:
 
 
 def test_each_attack_has_a_name_of_its_own() -> None:
-    assert len(attacks(target("http://127.0.0.1:1", **KEYS))) == 15
+    assert len(attacks(target("http://127.0.0.1:1", **KEYS))) == 23
 
 
 def test_failed_requests_count_as_infinitely_long_and_are_counted() -> None:
     found = summary([0.1] * 98 + [0.2, float("inf")])
     assert found == {"requests": 100, "failed": 1, "p50_s": 0.1, "p99_s": float("inf")}
     assert json.dumps(summary([0.1])) == '{"requests": 1, "failed": 0, "p50_s": 0.1, "p99_s": 0.1}'
+
+
+def test_memory_is_that_of_the_routers_alone(tmp_path: Path) -> None:
+    for pid, name in ((11, "ray::ServeReplica:laar:Router"), (12, "ray::ServeReplica:laar:Verifier"), (13, "Router")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cmdline").write_text(name + "\0")
+        (tmp_path / str(pid) / "statm").write_text("900 7 1 1 0 1 0")
+    (tmp_path / "14").mkdir()
+    assert resident_bytes(tmp_path) == {11: 7 * PAGE_BYTES}
