@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -31,6 +32,7 @@ prepare_environment(os.environ)
 PORT = 8231
 DASHBOARD_PORT = 8266
 KEY, OTHER_KEY = "test-key", "another-key"
+SECRET = b"s" * 32
 HEADERS = {"authorization": f"Bearer {KEY}"}
 MODELS: dict[str, dict[str, Any]] = {
     # by its profile the first choice for tasks without a name, and always wrong
@@ -105,7 +107,7 @@ def cluster() -> Iterator[str]:
     import ray
     from ray import serve
 
-    os.environ["LAAR_TEST_KEYS"] = f"{OTHER_KEY}, {KEY}"
+    os.environ |= {"LAAR_TEST_KEYS": f"{OTHER_KEY}, {KEY}", "LAAR_TEST_SECRETS": SECRET.decode()}
     ray.init(
         num_cpus=4,
         include_dashboard=True,
@@ -136,7 +138,15 @@ def profile_path(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def app_url(cluster: str, profile_path: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The application's file of keys, which it follows; it has none at first."""
+    path = tmp_path_factory.mktemp("keys") / "keys.yaml"
+    path.write_text("keys: []")
+    return path
+
+
+@pytest.fixture(scope="session")
+def app_url(cluster: str, profile_path: str, keys_file: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     from ray import serve
 
     from serve_app.app import build_app
@@ -156,7 +166,12 @@ def app_url(cluster: str, profile_path: str, tmp_path_factory: pytest.TempPathFa
         "thinking": {"period_s": 0.5, "window_s": 5},
         "verifier": {"num_cpus": 0.1, "custom_checks": {"short": "tests.serve.checks:is_short"}},
         "limits": {"max_body_bytes": 300_000, "attempt_timeout_s": 20, "deadline_s": 60},
-        "auth": {"api_keys_env": "LAAR_TEST_KEYS"},
+        "auth": {
+            "api_keys_env": "LAAR_TEST_KEYS",
+            "secrets_env": "LAAR_TEST_SECRETS",
+            "keys_file": str(keys_file),
+            "refresh_s": 0.2,
+        },
         "log": {"url": f"sqlite:///{log}/attempts.sqlite", "spool_dir": f"{log}/spool"},
     }
     serve.run(build_app(config), name="laar", route_prefix="/")

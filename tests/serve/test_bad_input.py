@@ -224,6 +224,74 @@ def test_bodies_that_stop_take_nothing_from_the_key(client: httpx.Client, app_ur
         assert half.recv(1000).startswith(b"HTTP/1.1 408 ")
 
 
+HEAD = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\n"
+WITH_KEY = f"{HEAD}Authorization: Bearer {KEY}\r\n"
+GET = "GET /health HTTP/1.1\r\nHost: x\r\n"
+# HAProxy writes this itself where it cannot parse a request, before any of its rules
+HTML = "html"
+RAW = [
+    ("\x16\x03\x01\x02\x00\x01\r\n\r\n", 400, HTML, "tls"),
+    ("GET /health\r\n\r\n", 400, HTML, "no-version"),
+    (GET + "Bad Name: 1\r\n\r\n", 400, HTML, "header-name"),
+    (GET + "A: \x00\r\n\r\n", 400, HTML, "nul"),
+    (GET + "A: " + "a" * 20_000 + "\r\n\r\n", 400, HTML, "long-header"),
+    (GET + "".join(f"A{n}: 1\r\n" for n in range(300)) + "\r\n", 400, HTML, "many-headers"),
+    ("GET / b HTTP/1.1\r\nHost: x\r\n\r\n", 400, HTML, "blank-in-path"),
+    (WITH_KEY + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400, HTML, "two-lengths"),
+    (WITH_KEY + "Content-Length: -1\r\n\r\n", 400, HTML, "negative-length"),
+    (WITH_KEY + "Transfer-Encoding: x\r\n\r\n", 400, HTML, "transfer-encoding"),
+    (WITH_KEY + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, HTML, "bad-chunk"),
+    # this has no path that leads to a router
+    ("CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n", 404, "not_found", "connect"),
+    # HAProxy passes this on, and the router's server cannot take it
+    ("BREW /v1/models HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_http", "no-method"),
+    # and these the router refuses itself
+    (WITH_KEY + "\r\n", 400, "invalid_value", "no-body"),
+    (WITH_KEY + "Content-Length: 0\r\n\r\n", 400, "invalid_value", "empty-body"),
+    (WITH_KEY + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "invalid_value", "no-chunk"),
+    (WITH_KEY + "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 415, "unsupported_encoding", "gzip"),
+    (WITH_KEY + "Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}", 415, "unsupported_encoding", "brotli"),
+    (WITH_KEY + "Content-Length: 300001\r\n\r\n" + " " * 20_000, 413, "body_too_large", "large-body"),
+    (HEAD + "Content-Length: 2\r\n\r\n{}", 401, "invalid_api_key", "no-key"),
+    (HEAD + "Authorization: Basic eDp4\r\nContent-Length: 2\r\n\r\n{}", 401, "invalid_api_key", "basic"),
+    ("DELETE /v1/models HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed", "wrong-method"),
+    ("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found", "trace"),
+    ("GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found", "bad-percent"),
+    ("GET /laar/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found", "traversal"),
+    ("GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found", "no-path"),
+    # what is half here is waited for
+    ("GET /health HTTP/1.1\r\nHost: x\r\nA: ", 408, HTML, "half-a-header"),
+    (WITH_KEY + "Content-Length: 9\r\n\r\n{", 408, "request_timeout", "half-a-body"),
+]
+
+
+def answer_to(app_url: str, data: str) -> tuple[int, dict[str, str], bytes]:
+    """What comes back on a connection of its own: status, headers, body."""
+    at = urlsplit(app_url)
+    with socket.create_connection((at.hostname, at.port), timeout=30) as connection:
+        connection.sendall(data.encode("latin-1"))
+        with connection.makefile("rb") as answer:
+            status = int(answer.readline().split()[1])
+            lines = iter(lambda: answer.readline().decode().strip(), "")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            length = headers.get("content-length")
+            return status, headers, answer.read(None if length is None else int(length))
+
+
+@pytest.mark.parametrize(("data", "status", "code", "_id"), RAW, ids=[row[3] for row in RAW])
+def test_bytes_on_the_wire_get_an_error_and_its_shape(
+    app_url: str, data: str, status: int, code: str, _id: str
+) -> None:
+    found, headers, body = answer_to(app_url, data)
+    assert found == status, body
+    if code == HTML:
+        assert headers["content-type"] == "text/html"
+    else:
+        error = json.loads(body)["error"]
+        assert (set(error), error["code"]) == ({"message", "type", "param", "code"}, code)
+    assert headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

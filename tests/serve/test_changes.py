@@ -1,6 +1,7 @@
 """A Serve config of several applications, changed under load: nothing under way is lost, and no engine restarts."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,14 +18,13 @@ from ray.util.state import list_actors
 
 from deployments.contract.secret import Secrets
 from deployments.router.tenants.keys import key_digest
-from tests.serve.conftest import AT_HOME, DASHBOARD_PORT, chat, llm_config
+from tests.serve.conftest import AT_HOME, DASHBOARD_PORT, SECRET, chat, llm_config
 from tests.served import assumed_profile
 
 pytestmark = pytest.mark.serve
 ROUTERS, CHECKS = "changed", "changed-checks"
 LONG_S = 12.0
 Pids = dict[str, list[int]]
-SECRET = b"s" * 32
 
 
 def model(name: str, overhead_s: float) -> dict[str, Any]:
@@ -190,3 +190,51 @@ def test_changes_lose_no_request_and_restart_no_engine(
     assert after["simulated-kept"] == before["simulated-kept"]
     assert len(after["simulated-added"]) == 1
     assert ask(chat(model="simulated-removed")).status_code == 404
+
+
+def test_key_is_rotated_under_load_without_a_failed_request(app_url: str, keys_file: Path) -> None:
+    def accept(*keys: str) -> None:
+        """Write the file anew, as an operator does: whole, or not at all."""
+        entries = [{"name": "rotated", "hash": key_digest(Secrets(SECRET), key)} for key in keys]
+        new = keys_file.with_suffix(".new")
+        new.write_text(json.dumps({"keys": entries}))
+        os.replace(new, keys_file)
+
+    def ask(key: str) -> int:
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.post(f"{app_url}/v1/chat/completions", json=chat(), headers=headers, timeout=30).status_code
+
+    def wait_for(key: str, status: int) -> None:
+        deadline = time.monotonic() + 20
+        while ask(key) != status:
+            assert time.monotonic() < deadline, f"'{key}' does not become {status}"
+
+    used, is_over, statuses = ["first"], False, []
+
+    def load() -> None:
+        while not is_over:
+            statuses.append(ask(used[0]))
+
+    try:
+        accept("first")
+        wait_for("first", 200)
+        with ThreadPoolExecutor(4) as pool:
+            running = [pool.submit(load) for _ in range(4)]
+            try:
+                accept("first", "second")
+                wait_for("second", 200)
+                used[0], before = "second", len(statuses)
+                while len(statuses) < before + 8:
+                    time.sleep(0.05)
+                accept("second")
+                wait_for("first", 401)
+                keys_file.write_text("keys: &all [*all]")
+                time.sleep(0.5)
+            finally:
+                is_over = True
+        for each in running:
+            each.result()
+        assert len(statuses) > 20
+        assert set(statuses) == {200}
+    finally:
+        accept()

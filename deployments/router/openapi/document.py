@@ -238,13 +238,13 @@ def _ref(name: str) -> Schema:
     return {"$ref": REF.format(name=name)}
 
 
-def _dialect(path: str, *required: str) -> Schema:
+def _dialect(path: str, **required: Schema) -> Schema:
+    needed = {"model": {"type": "string"}, **required}
     fields: Schema = {name: {} for name in DIALECTS[path].fields}
-    model = {"type": "string"}
     return {
         "type": "object",
-        "properties": fields | {"model": model, "laar": _ref(LaarOptions.__name__)},
-        "required": list(required),
+        "properties": fields | needed | {"laar": _ref(LaarOptions.__name__)},
+        "required": list(needed),
         "additionalProperties": False,
     }
 
@@ -256,9 +256,13 @@ def _schemas() -> dict[str, Schema]:
         "Error": answers.ERROR,
         "Chat": chat,
         "Completion": completion,
-        "ResponsesRequest": _dialect("/v1/responses", "model", "input"),
+        "ResponsesRequest": _dialect("/v1/responses", input={"anyOf": [{"type": "string"}, {"type": "array"}]}),
         "ResponsesAnswer": answers.RESPONSE,
-        "MessagesRequest": _dialect("/v1/messages", "model", "messages", "max_tokens"),
+        "MessagesRequest": _dialect(
+            "/v1/messages",
+            messages={"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role", "content"]}},
+            max_tokens={"type": "integer", "minimum": 1},
+        ),
         "MessagesAnswer": answers.MESSAGE,
         "MessagesError": answers.MESSAGES_ERROR,
         "Explain": {"anyOf": [_ref("Chat"), _ref("Completion")]},
