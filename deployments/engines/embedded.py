@@ -7,6 +7,7 @@ when it is complete, together with a manifest of sizes and hashes that is checke
 import argparse
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -120,9 +121,28 @@ def _prepare(model: EmbeddedModel, cache_dir: Path, progress: Progress) -> Path:
 
 def _convert(model: EmbeddedModel, work: Path, built: Path) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    _join(model, work / model.gguf_name)
+    with _parsed_once():
+        _save(model, work, built)
+
+
+@contextlib.contextmanager
+def _parsed_once() -> Iterator[None]:
+    """A GGUF file is parsed once, not for its config, its weights and its tokenizer anew: that takes seconds each."""
+    import gguf
+
+    package: Any = gguf
+    reader = package.GGUFReader
+    package.GGUFReader = functools.cache(reader)
+    try:
+        yield
+    finally:
+        package.GGUFReader = reader
+
+
+def _save(model: EmbeddedModel, work: Path, built: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    _join(model, work / model.gguf_name)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         work, gguf_file=model.gguf_name, quantization_config=GgufConfig(dequantize=True), dtype="float32"
     )
