@@ -8,8 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 
 from deployments.budgets.settings import ThinkingSettings
 from deployments.contract.secret import Secrets, read_secrets
-from deployments.engines.engine_configs import ENGINES, EngineConfig
-from deployments.engines.settings import RemotePlan, RemoteSettings, SimulatedSettings
+from deployments.engines.engine_configs import ENGINES, EngineConfig, RemotePlan, RemoteSettings, SimulatedSettings
 from deployments.log.settings import LogSettings
 from deployments.router.http.request import AUTO
 from deployments.router.model import FREE, Medium, Price

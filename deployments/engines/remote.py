@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from deployments.contract.reply import MAX_ANSWER_BYTES, Chunk, Reply
 from deployments.engines import remote_protocol as wire
+from deployments.engines.engine_configs import RemotePlan
 from deployments.engines.openai_answers import EngineError, StreamReader
-from deployments.engines.settings import RemotePlan
 
 logger = logging.getLogger("ray.serve")
 

@@ -23,7 +23,7 @@ from ray.serve.llm.openai_api_models import (
     CompletionResponse,
 )
 
-from deployments.engines.settings import SimulatedSettings
+from deployments.engines.engine_configs import SimulatedSettings
 from profiles.cell import Cell
 from profiles.chances.capability import Capability
 from profiles.profile import DEFAULT_TASK, Profile, load_profile

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import NonNegativeFloat
 
-from deployments.engines.settings import DEFAULT_SLOTS
+from deployments.engines.engine_configs import DEFAULT_SLOTS
 from profiles.strict import Strict
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from deployments.contract.reply import Reply
 from deployments.contract.verdict import Evidence, Outcome, Verdict
+from deployments.engines.engine_configs import RemotePlan
 from deployments.engines.remote import RemoteModel
 from deployments.engines.serve_status import Address, handle_of
-from deployments.engines.settings import RemotePlan
 from deployments.verifier.checker import Checker
 from deployments.verifier.checks import SPEC, VerifySpec, check
 from deployments.verifier.checks.check import Aids, Ask, Judging

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from deployments.contract.verdict import Outcome, Verdict
+from deployments.engines.engine_configs import RemotePlan, RemoteSettings
 from deployments.engines.remote import RemoteModel
-from deployments.engines.settings import RemotePlan, RemoteSettings
 from deployments.verifier.checker import Checker
 from deployments.verifier.checks import read_spec
 from deployments.verifier.checks.check import Aids, Ask, Judging

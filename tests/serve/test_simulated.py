@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from ray.serve.llm.openai_api_models import ChatCompletionRequest, ChatCompletionResponse
 
-from deployments.engines.settings import SimulatedSettings
+from deployments.engines.engine_configs import SimulatedSettings
 from deployments.engines.simulated import _CHAT, SimulatedEngine
 from deployments.router.text.language import language_of
 from tests.unit.scripts.bench.cost.test_peers import ask

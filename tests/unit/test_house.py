@@ -351,7 +351,7 @@ def test_rooms_below_deployments_import_from_lower_levels_only() -> None:
     [
         pytest.param("deployments.engines.remote", "deployments.router.text.language", id="up"),
         pytest.param("deployments.log.settings", "deployments.verifier.checks.Check", id="sideways"),
-        pytest.param("deployments.contract.reply", "deployments.engines.settings", id="from the ground"),
+        pytest.param("deployments.contract.reply", "deployments.engines.engine_configs", id="from the ground"),
     ],
 )
 def test_an_import_from_a_higher_or_a_neighbouring_room_is_seen(name: str, target: str) -> None:

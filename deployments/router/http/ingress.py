@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from deployments.budgets.settings import ThinkingSettings
 from deployments.budgets.tasks import TaskRules
 from deployments.contract.secret import Secrets
+from deployments.engines.engine_configs import RemotePlan
 from deployments.engines.remote import RemoteModel
 from deployments.engines.serve_status import Address, num_running
-from deployments.engines.settings import RemotePlan
 from deployments.log.settings import LogPlan
 from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.backend import ServeBackend

@@ -157,7 +157,7 @@ def _ray_app() -> Any:
     from ray.serve.llm import LLMConfig, build_llm_deployment
     from ray.serve.llm.ingress import OpenAiIngress, make_fastapi_ingress
 
-    from deployments.engines.settings import SimulatedSettings
+    from deployments.engines.engine_configs import SimulatedSettings
     from deployments.engines.simulated import simulated_engine
     from deployments.router.text.language import language_of
 

@@ -3,8 +3,15 @@ from typing import Any
 
 import pytest
 
-from deployments.engines.engine_configs import ENGINES, EngineConfig, RemoteConfig, SimulatedConfig, VllmConfig
-from deployments.engines.settings import RemoteSettings, SimulatedSettings
+from deployments.engines.engine_configs import (
+    ENGINES,
+    EngineConfig,
+    RemoteConfig,
+    RemoteSettings,
+    SimulatedConfig,
+    SimulatedSettings,
+    VllmConfig,
+)
 
 
 def llm_config(name: str = "simulated-a", **engine_kwargs: Any) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from deployments.contract.reply import Chunk, Reply
 from deployments.engines import remote
+from deployments.engines.engine_configs import RemotePlan, RemoteSettings
 from deployments.engines.openai_answers import EngineError
 from deployments.engines.remote import RemoteModel
-from deployments.engines.settings import RemotePlan, RemoteSettings
 from deployments.router.attempt.backend import ServeBackend
 from deployments.router.attempt.runner import BackendError
 

@@ -8,7 +8,7 @@ import pytest
 from ray.exceptions import RayActorError
 
 from deployments.contract.reply import Reply
-from deployments.engines.settings import RemotePlan, RemoteSettings
+from deployments.engines.engine_configs import RemotePlan, RemoteSettings
 from deployments.verifier import deployment
 from deployments.verifier.checks import Evidence, Outcome, Reason, Verdict
 from deployments.verifier.deployment import Verifier
