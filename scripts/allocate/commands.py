@@ -20,7 +20,9 @@ def allocate(
     profile: Annotated[
         str | None, typer.Option(help="Instead: a profile, whose thinking curves are the types; a path or a name.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="With --profile: whose curves, where several have some.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="With --profile: the model to plan for, if several have curves.")
+    ] = None,
     window: Annotated[
         str | None, typer.Option(help=f"With --profile: how much of the log counts, {DEFAULT_WINDOW} by default.")
     ] = None,

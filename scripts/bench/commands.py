@@ -108,7 +108,10 @@ def bench_log(
 def bench_capability(
     train: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Outcomes to fit to: a profiler's journal.")],
     held_out: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="Others, of another seed, with new languages or lengths.")
+        Path,
+        typer.Option(
+            exists=True, dir_okay=False, help="Outcomes to judge on, of another seed, with new languages or lengths."
+        ),
     ],
     json_path: JsonPath = None,
     check: Check = False,
@@ -129,7 +132,7 @@ def bench_estimates(
     fit: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Recorded outcomes that are fitted to.")],
     judge: Annotated[
         Path | None,
-        typer.Option(exists=True, file_okay=False, help="Those that are judged; without it the first are cut in two."),
+        typer.Option(exists=True, file_okay=False, help="Outcomes to judge on; without it, --fit is cut in two."),
     ] = None,
     prompts: Annotated[
         str, typer.Option(help="Numbers of prompts to fit to, with commas between.")
@@ -175,7 +178,7 @@ def bench_simulate(
     check: Check = False,
     requests: Annotated[int, typer.Option(min=10_000, max=10_000_000, help="Requests to the big cluster.")] = 1_000_000,
     replicas: Annotated[
-        int, typer.Option(min=10, max=10_000, help="Of its ten models together, equally many of each.")
+        int, typer.Option(min=10, max=10_000, help="Replicas in all, shared evenly by its ten models.")
     ] = 1000,
     theory_requests: Annotated[
         int, typer.Option(min=10_000, max=10_000_000, help="Requests held against a formula, each.")

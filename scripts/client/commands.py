@@ -52,7 +52,7 @@ def up(
     remote_key_env: Annotated[
         str | None, typer.Option(help="Environment variable with the key of these servers.")
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Of the servers' models only these.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Serve only these of the servers' models.")] = None,
     max_model_len: Annotated[
         int | None, typer.Option(min=1, help="Context in tokens, for servers that do not say it.")
     ] = None,
@@ -93,7 +93,7 @@ def ask(
     worth_s: Worth = None,
     deadline_s: Deadline = None,
     max_attempts: Annotated[int | None, typer.Option(min=1, max=100, help="Most attempts.")] = None,
-    retry: Annotated[str | None, typer.Option(metavar="ID", help="The request whose answer was no good.")] = None,
+    retry: Annotated[str | None, typer.Option(metavar="ID", help="Id of the request whose answer was wrong.")] = None,
     url: Url = DEFAULT_URL,
     api_key_env: ApiKeyEnv = DEFAULT_KEY_ENV,
     as_json: AsJson = False,

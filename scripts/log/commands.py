@@ -34,7 +34,9 @@ def log_list(
     policy: OnlyPolicy = None,
     verdict: Annotated[str | None, typer.Option(help="Only this verdict.")] = None,
     since: Since = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most attempts to show; the latest are.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Show at most this many attempts, the latest ones.")
+    ] = 20,
     as_json: AsJson = False,
 ) -> None:
     """The latest attempts."""

@@ -60,7 +60,7 @@ def run_command(
         typer.Option(help=f"Comma-separated prompt lengths of the workloads, by default {DEFAULT_TOKENS}."),
     ] = None,
     prompts: Annotated[
-        int | None, typer.Option(min=1, help="Prompts per cell of the workloads; with --adaptive the most of one.")
+        int | None, typer.Option(min=1, help="Prompts per cell of the workloads; with --adaptive at most this many.")
     ] = None,
     adaptive: Annotated[
         bool, typer.Option("--adaptive/--grid", help="Ask on where the choice of a model is least certain.")

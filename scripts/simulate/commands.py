@@ -40,9 +40,7 @@ Replicas = Annotated[
 Rate = Annotated[float | None, typer.Option(help="Poisson arrivals per second.")]
 Clients = Annotated[int | None, typer.Option(min=1, help="Instead: clients that wait for their answers.")]
 Trace = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Instead: arrival times, one a line.")]
-Requests = Annotated[
-    int | None, typer.Option(min=1, help="Requests to simulate; of a trace all, which needs no number.")
-]
+Requests = Annotated[int | None, typer.Option(min=1, help="Requests to simulate; a trace is simulated whole.")]
 Cap = Annotated[int | None, typer.Option(min=1, help="Most attempts of a request.")]
 Seed = Annotated[int | None, typer.Option(min=0)]
 # A plan simulates dozens of clusters.
@@ -109,7 +107,7 @@ def simulate_plan(
     measure: Annotated[
         Measure,
         typer.Option(
-            help="Whether on the mean or for 95 % of the requests that can be answered, the unsolved charged."
+            help="The figure that must reach it, over requests that can be answered; unsolved ones are charged."
         ),
     ] = Measure.MEAN,
     min_success: Annotated[
@@ -132,10 +130,10 @@ def simulate_plan(
     seed: Seed = None,
     json_path: JsonPath = None,
 ) -> None:
-    """The cheapest replicas that reach a time to the right answer; the exit status is 1 where none do.
+    """Find the cheapest replicas that reach a time to the right answer; the exit status is 1 if none do.
 
-    Of a file's `replicas` only the names count, of its `policies` only the first; all other keys do. Without a number
-    of requests 5000 are simulated.
+    All keys of a file count, but only the names of its `replicas` and the first of its `policies`. Without --requests,
+    5000 requests are simulated.
     """
     from rich.console import Console
 
