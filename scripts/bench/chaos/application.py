@@ -41,7 +41,6 @@ _RAY = {
     "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": "29699",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
 }
-_METRICS_PORT = re.compile(r"--metrics-export-port=(\d+)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +72,19 @@ class Application:
 
     def metric(self, name: str) -> float:
         """The sum of all series of a metric as its node exports them; Ray collects them only once in some seconds."""
-        agents = [found for process in self.all() if (found := _METRICS_PORT.search(command_of(process)))]
-        text = httpx.get(f"http://127.0.0.1:{agents[0][1]}/metrics", timeout=10).text if agents else ""
-        return sum(float(value) for value in re.findall(rf"^ray_{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
+        found = re.findall(rf"^ray_{name}(?:{{.*}})? (\S+)$", self._exported(), re.MULTILINE)
+        return sum(map(float, found))
+
+    def _exported(self) -> str:
+        """What Ray's agent of the node exports, on a port that the system gave it."""
+        for process in self.named("--metrics-export-port"):
+            ports = [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+            for port in ports:
+                with suppress(httpx.HTTPError):
+                    text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+                    if "\nray_" in text:
+                        return text
+        return ""
 
     def logged(self, words: str) -> int:
         """Lines with these words in the logs of the router replicas."""

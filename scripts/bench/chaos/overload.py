@@ -10,8 +10,8 @@ from scripts.bench.chaos.application import document, started
 from scripts.bench.chaos.traffic import FaultTraffic, ToldAnswer
 from scripts.report import Bar, Report, quantile
 
-PLACES, QUEUED = 16, 8
-ENGINE_S = 0.5
+PLACES, QUEUED = 32, 8
+ENGINE_S = 2.0
 CAPACITY_PER_S = PLACES / ENGINE_S
 TIMES = 5.0
 # what the other key sends: an eighth of what can be served
