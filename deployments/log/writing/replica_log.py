@@ -44,6 +44,7 @@ class ReplicaLog:
         )
         self._keys: OrderedDict[str, str] = OrderedDict()
         self._num_lookups = 0
+        self._is_losing = False
         # of its own: a database that says nothing for long must not keep the router from all else that needs a thread
         self._threads = ThreadPoolExecutor(MAX_LOOKUPS, thread_name_prefix="laar-log-lookup")
         self._flusher.start()
@@ -63,6 +64,7 @@ class ReplicaLog:
         Refusing, room is not asked for again: requests under way when the journal fills up still fit in.
         """
         if self._settings.when_full == "drop" and self._journal.is_full:
+            self._losing("its journals are full")
             self._metrics.log_dropped(1, "full")
             return
         try:
@@ -105,8 +107,17 @@ class ReplicaLog:
         try:
             self._journal.append(frame(record))
         except JournalError as error:
-            logger.warning("the attempt log's journal cannot be written", extra={"error": str(error)})
+            self._losing(str(error))
             raise LogUnavailableError("the attempt log cannot be written", retry_after_s=RETRY_AFTER_S) from error
+        if self._is_losing:
+            logger.info("the attempt log keeps records again")
+        self._is_losing = False
+
+    def _losing(self, why: str) -> None:
+        """Say so once, and as an error, which Ray's buffer of log records does not hold back."""
+        if not self._is_losing:
+            logger.error("the attempt log loses records", extra={"error": why})
+        self._is_losing = True
 
     async def _key_hash_of(self, request_id: str) -> str | None:
         if request_id in self._keys:

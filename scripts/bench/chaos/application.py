@@ -11,6 +11,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -92,15 +93,27 @@ class Application:
         logs = Path(found[1]).glob("logs/serve/replica_*Router*.log") if found else ()
         return sum(path.read_text(errors="replace").count(words) for path in logs)
 
-    def fill_disk(self) -> None:
-        """Leave no byte in the file system of the journals, and keep it so."""
-        with self._filler.open("wb") as filler, suppress(OSError):
-            while True:
-                filler.write(bytes(4096))
-                filler.flush()
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """No byte is free in the file system of the journals; what is given back meanwhile is taken at once."""
+        is_over = threading.Event()
 
-    def empty_disk(self) -> None:
-        self._filler.unlink()
+        def fill() -> None:
+            with self._filler.open("wb", buffering=0) as filler:
+                while not is_over.is_set():
+                    try:
+                        filler.write(bytes(4096))
+                    except OSError:
+                        is_over.wait(0.005)
+
+        filling = threading.Thread(target=fill, name="filler")
+        filling.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            filling.join()
+            self._filler.unlink()
 
     @property
     def _filler(self) -> Path:

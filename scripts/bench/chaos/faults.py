@@ -102,7 +102,7 @@ def faults() -> Sequence[Fault]:
             hold_s=10.0,
         ),
         Fault(name="the database's tables locked", breaks=_lock_tables, mends=_wait, is_back=_db, hold_s=6.0),
-        Fault(name="the disk full", breaks=_fill, mends=_empty, is_back=_db, hold_s=6.0, fills_the_disk=True),
+        Fault(name="the disk full", breaks=_fill, mends=_wait, is_back=_db, fills_the_disk=True),
     )
 
 
@@ -167,11 +167,9 @@ async def _lock_tables(stage: FaultTarget) -> None:
 
 
 async def _fill(stage: FaultTarget) -> None:
-    await asyncio.to_thread(stage.application.fill_disk)
-
-
-async def _empty(stage: FaultTarget) -> None:
-    stage.application.empty_disk()
+    """For as long as it takes that routers write to the disk, some hundred times."""
+    with stage.application.full_disk():
+        await asyncio.sleep(6)
 
 
 async def _wait(_stage: FaultTarget) -> None:

@@ -66,11 +66,11 @@ async def _run(folder: Path, chosen: Sequence[Fault], in_flight: int, *, restart
                     found[fault.name] = of = figures(traffic.answers, window, DEADLINE_S)
                     console.print(f"{fault.name}: {of}")
             log_rows = await asyncio.to_thread(_drained, store, traffic.answers)
-            logged = application.logged("journal cannot be written")
-            found["all"] = _total(traffic.answers, log_rows) | {"warnings_of_a_full_disk": logged}
+            logged = application.logged("the attempt log loses records")
+            found["all"] = _total(traffic.answers, log_rows) | {"errors_of_a_full_disk": logged}
             judged = [*bars(found, windows), *log_bars(traffic.answers, log_rows, windows)]
             if any(window.fills_the_disk for window in windows):
-                judged.append(Bar(name="the disk full: warnings in the log", value=logged, limit=1, kind="min"))
+                judged.append(Bar(name="the disk full: errors in the log", value=logged, limit=1, kind="min"))
         if restarts_head:
             spool = folder / "spool"
             config = document(folder, database_url=postgres.url, remote_url=remote.url, spool=spool)

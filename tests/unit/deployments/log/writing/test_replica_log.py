@@ -14,6 +14,7 @@ from deployments.contract.errors import LogUnavailableError, UnknownRequestError
 from deployments.log.database.store import Store
 from deployments.log.database.tables import feedback, requests
 from deployments.log.settings import LogPlan, LogSettings
+from deployments.log.writing.journal import Journal, JournalError
 from deployments.log.writing.replica_log import ReplicaLog
 from tests.unit.deployments.log.writing.test_flusher import Told
 from tests.unit.logged import asked, request_id
@@ -153,3 +154,21 @@ async def test_lookups_in_a_silent_database_leave_the_threads_of_others(
         assert await asyncio.wait_for(asyncio.to_thread(lambda: "not held up"), 5) == "not held up"
         goes_on.set()
         lookup.cancel()
+
+
+def test_records_that_are_lost_are_an_error_once_until_one_is_kept(
+    replicas: Replicas, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, append = never_flushing(replicas), Journal.append
+    caplog.set_level("INFO")
+
+    def no_room(*_: object) -> None:
+        raise JournalError("no space left on device")
+
+    for number, does in enumerate((append, no_room, no_room, append, no_room)):
+        monkeypatch.setattr(Journal, "append", does)
+        log.record(asked(number))
+    told = [(record.levelname, record.message) for record in caplog.records if "attempt log" in record.message]
+    loses, keeps = ("ERROR", "the attempt log loses records"), ("INFO", "the attempt log keeps records again")
+    assert told == [loses, keeps, loses]
+    assert replicas.told.dropped["disk"] == 3
