@@ -7,7 +7,7 @@ production.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol
@@ -51,6 +51,8 @@ logger = logging.getLogger("ray.serve")
 CANCELLED = "cancelled"
 # A model that is silent for so many times what its longest answer should take is taken for hanging.
 PATIENCE = 2.0
+# A verifier that broke down is started anew within this time, in which a request waits so long for it at most.
+VERIFIER_AWAY_S, VERIFIER_PATIENCE_S = 15.0, 2.0
 
 
 class BackendError(Exception):
@@ -104,6 +106,7 @@ class Runner:
         self._retries, self._settings, self.limits, self._clock = retries, settings, limits, clock
         self._plain_speakers = PlainSpeakers()
         self._held_bytes = 0
+        self._verifier_away_until_s = -inf
 
     def open(self, request: RoutedRequest, *, request_id: str, arrived_s: float, turn: int = 0) -> ServedRequest:
         """A request about to be served; limits of the operator cap what the request asks for.
@@ -292,23 +295,34 @@ class Runner:
         return self._backend.stream(chosen.model, request.endpoint.value, request.body, overrides)
 
     async def _verify(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
-        """The verdict; a verifier that breaks down is asked a second time."""
+        """The verdict. A verifier that breaks down is asked once more, and for a while no request waits long for it.
+
+        Without a replica nothing would answer, or fail, before the deadline.
+        """
         spec, evidence = served.request.verify, _evidence(served, model, reply)
         began_s = self._clock()
         try:
             async with asyncio.timeout(self._time_left_s(served)):
-                try:
-                    return await self._backend.verify(spec, evidence)
-                except BackendError:
-                    logger.warning("verifier failed, asking again", exc_info=True)
-                    return await self._backend.verify(spec, evidence)
+                if began_s >= self._verifier_away_until_s:
+                    with suppress(BackendError):
+                        return await self._ask_verifier(spec, evidence)
+                with suppress(BackendError, TimeoutError):
+                    return await asyncio.wait_for(self._ask_verifier(spec, evidence), VERIFIER_PATIENCE_S)
+                return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.VERIFIER_FAILED)
         except TimeoutError:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
-        except BackendError:
-            logger.warning("verifier failed", exc_info=True)
-            return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.VERIFIER_FAILED)
         finally:
             self._observer.checked(served.check_type, self._clock() - began_s)
+
+    async def _ask_verifier(self, spec: Spec, evidence: Evidence) -> Verdict:
+        try:
+            verdict = await self._backend.verify(spec, evidence)
+        except BackendError:
+            self._verifier_away_until_s = self._clock() + VERIFIER_AWAY_S
+            logger.warning("verifier failed", exc_info=True)
+            raise
+        self._verifier_away_until_s = -inf
+        return verdict
 
     async def _flow(self, served: ServedRequest, decision: Decision) -> AsyncGenerator[Chunk, None]:
         """The chunks of one attempt as they come; none at all if it fails before the first.

@@ -27,7 +27,7 @@ from deployments.contract.secret import Secrets
 from deployments.engines.openai_answers import DONE_EVENT, StreamReader, failure, unchanged
 from deployments.router.attempt.beginnings import PLAIN_ANSWERS
 from deployments.router.attempt.retries import RecentRequests, Retries, Seal
-from deployments.router.attempt.runner import BackendError, Runner
+from deployments.router.attempt.runner import VERIFIER_AWAY_S, VERIFIER_PATIENCE_S, BackendError, Runner
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.choice.budgets import BudgetEffect
@@ -102,6 +102,7 @@ class FakeBackend:
     overrides: list[dict[str, Any]] = field(default_factory=list)
     open: int = 0
     verifier_breaks: int = 0
+    verifier_is_gone: bool = False
     pause_s: float = 0.0
 
     async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
@@ -151,6 +152,8 @@ class FakeBackend:
         if self.verifier_breaks:
             self.verifier_breaks -= 1
             raise BackendError("verifier died")
+        if self.verifier_is_gone:
+            await asyncio.Event().wait()
         return check(spec, evidence)
 
 
@@ -627,6 +630,28 @@ async def test_verifier_that_breaks_once_is_asked_again() -> None:
     bench = Bench(a=says("right"))
     bench.backend.verifier_breaks = 1
     assert (await bench.runner.answer(bench.served(RIGHT))).status is Status.CORRECT
+
+
+async def test_verifier_that_is_gone_holds_nobody_up_until_the_deadline() -> None:
+    bench = Bench(a=says("right"))
+    bench.backend.verifier_breaks, bench.backend.verifier_is_gone = 1, True
+    now = asyncio.get_running_loop().time
+    for _ in range(2):
+        began_s = now()
+        answer = await bench.runner.answer(bench.served(RIGHT))
+        assert (answer.status, answer.reason) == (Status.UNKNOWN, "verifier_failed")
+        assert now() - began_s == pytest.approx(VERIFIER_PATIENCE_S)
+    bench.backend.verifier_is_gone = False
+    assert (await bench.runner.answer(bench.served(RIGHT))).status is Status.CORRECT
+
+
+async def test_verifier_that_is_back_may_take_its_time() -> None:
+    bench = Bench(a=says("right"))
+    bench.backend.verifier_breaks, bench.backend.verifier_is_gone = 1, True
+    await bench.runner.answer(bench.served(RIGHT))
+    await asyncio.sleep(VERIFIER_AWAY_S)
+    served = bench.served({**RIGHT, "deadline_s": 30})
+    assert (await bench.runner.answer(served)).reason == "timed_out"
 
 
 async def test_agreement_needs_a_second_model_and_then_holds() -> None:
