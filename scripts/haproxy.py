@@ -37,6 +37,10 @@ ERRORS: Mapping[int, tuple[str, str]] = {
 _RETRIED = frozenset({429, 502, 503})
 _NO_PAGES = re.compile(r"^    errorfile \d+ .*\n", re.MULTILINE)
 _NO_ROUTE = re.compile(r"^    http-request return status 404 content-type text/plain .*$", re.MULTILINE)
+# A router that dies leaves requests without a byte of an answer. HAProxy would close most of their connections in
+# silence; another router can answer them. Once only: what made a router die must not reach all of them.
+_RETRIES = re.compile(r"^    retry-on conn-failure\n(?:    retries \d+\n)?", re.MULTILINE)
+_RESENT = "    retry-on conn-failure empty-response\n    retries 1\n"
 _FRONTEND = re.compile(r"^frontend http_frontend\n(?:    bind .*\n)+", re.MULTILINE)
 
 
@@ -84,6 +88,7 @@ def guarded(config: str, front: Front, pages: Path) -> str:
     if MARK in config or "\ndefaults\n" not in config:
         return config
     config = _NO_PAGES.sub("", config)
+    config = _RETRIES.sub(_RESENT, config)
     config = _NO_ROUTE.sub("    http-request return status 404 default-errorfiles", config)
     config = config.replace("\ndefaults\n", "\ndefaults\n" + _defaults(front, pages), 1)
     return _FRONTEND.sub(lambda found: found[0] + _limits(front), config)

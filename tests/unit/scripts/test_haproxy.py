@@ -15,6 +15,8 @@ defaults
     timeout client 3600s
     timeout server 3600s
     timeout http-keep-alive 90s
+    option redispatch 1
+    retry-on conn-failure
     errorfile 502 /tmp/500.http
     errorfile 503 /tmp/500.http
 frontend prometheus
@@ -34,6 +36,7 @@ def test_config_gets_limits_and_openai_errors_and_is_one_that_haproxy_takes(tmp_
     assert found.index("timeout http-request 7s") < found.index("frontend prometheus")
     assert found.index("option http-buffer-request") < found.index("frontend prometheus")
     assert "tcp-request connection reject if { sc0_conn_cur gt 33 }" in found.split("frontend http_frontend")[1]
+    assert "    retry-on conn-failure empty-response\n    retries 1\n" in found
     assert "/tmp/500.http" not in found
     assert "text/plain lf-string" not in found
     assert found.count("    errorfile") == found.count("    http-response return") == len(ERRORS)
