@@ -276,7 +276,11 @@ class Load:
 
 
 def router_pids() -> list[int]:
-    return [p.pid for p in psutil.process_iter() if f"ServeReplica:{APP}:Router" in " ".join(_command_of(p))]
+    return replica_pids("Router")
+
+
+def replica_pids(deployment: str) -> list[int]:
+    return [p.pid for p in psutil.process_iter() if f"ServeReplica:{APP}:{deployment}" in " ".join(_command_of(p))]
 
 
 def _command_of(process: psutil.Process) -> list[str]:
@@ -284,6 +288,32 @@ def _command_of(process: psutil.Process) -> list[str]:
         return list(process.cmdline())
     except psutil.Error:
         return []
+
+
+def test_no_request_fails_while_an_engine_is_killed_and_another_model_can_answer(logged: Logged) -> None:
+    load = Load(logged.url)
+    # whole answers: a stream that has begun to reach its client cannot be begun anew
+    whole = [number for number in range(NUM_CLIENTS) if number % 3]
+    with ThreadPoolExecutor(len(whole)) as pool:
+        running = [pool.submit(load.client, number) for number in whole]
+        try:
+            time.sleep(2)
+            (victim,) = replica_pids("ModelServer:simulated-wrong")
+            os.kill(victim, signal.SIGKILL)
+            time.sleep(1)
+            before = len(load.told)
+            time.sleep(2)
+            assert len(load.told) > before, "nothing was answered while the engine was away"
+        finally:
+            load.stop.set()
+    for future in running:
+        future.result()
+    assert load.failures == {}
+    assert {attempts[-1] for attempts in load.told.values()} == {("simulated-right", "correct")}
+    until(lambda: load.told.keys() <= attempt_rows(logged.engine).keys())
+    rows = attempt_rows(logged.engine)
+    assert {request_id: rows[request_id] for request_id in load.told} == load.told
+    until(lambda: victim not in replica_pids("ModelServer:simulated-wrong") != [], 60)
 
 
 def test_what_clients_were_told_is_logged_once_though_router_and_database_are_killed(logged: Logged) -> None:

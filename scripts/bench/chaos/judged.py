@@ -20,7 +20,7 @@ Told = Mapping[str, Sequence[tuple[str, str]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultWindow:
-    """When one fault began, was mended, and was over; seconds of the clock that answers are timed by.
+    """When one fault began, was complete, was mended, and was over; seconds of the clock that answers are timed by.
 
     `lost` is how many records the log counts as lost meanwhile.
     """
@@ -28,6 +28,7 @@ class FaultWindow:
     name: str
     quiet_from_s: float
     broken_s: float
+    all_broken_s: float
     mended_s: float
     back_s: float
     ended_s: float
@@ -53,7 +54,7 @@ def excused(answers: Sequence[ToldAnswer], window: FaultWindow) -> list[ToldAnsw
     """Failures that a killed router leaves behind: of requests that were under way when it was killed."""
     if not window.kills_a_router:
         return []
-    return [a for a in during(answers, window) if not a.is_ok and a.begun_s <= window.broken_s]
+    return [a for a in during(answers, window) if not a.is_ok and a.begun_s <= window.all_broken_s]
 
 
 def figures(answers: Sequence[ToldAnswer], window: FaultWindow, deadline_s: float) -> dict[str, Any]:

@@ -103,6 +103,7 @@ async def _under(fault: Fault, stage: FaultTarget, traffic: FaultTraffic) -> Fau
     await asyncio.sleep(QUIET_S)
     broken_s = time.monotonic()
     await fault.breaks(stage)
+    all_broken_s = time.monotonic()
     await asyncio.sleep(max(0.0, broken_s + fault.hold_s - time.monotonic()))
     await fault.mends(stage)
     mended_s = time.monotonic()
@@ -119,6 +120,7 @@ async def _under(fault: Fault, stage: FaultTarget, traffic: FaultTraffic) -> Fau
         name=fault.name,
         quiet_from_s=quiet_from_s,
         broken_s=broken_s,
+        all_broken_s=all_broken_s,
         mended_s=mended_s,
         back_s=back_s,
         ended_s=ended_s,

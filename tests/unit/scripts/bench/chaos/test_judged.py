@@ -13,7 +13,9 @@ TRIED = (("first", "wrong"), ("second", "correct"))
 
 
 def window(**fields: Any) -> FaultWindow:
-    return FaultWindow(name="f", quiet_from_s=0, broken_s=10, mended_s=15, back_s=16, ended_s=18, **fields)
+    return FaultWindow(
+        name="f", quiet_from_s=0, broken_s=10, all_broken_s=10.1, mended_s=15, back_s=16, ended_s=18, **fields
+    )
 
 
 def answer(begun_s: float, took_s: float = 0.5, **fields: Any) -> ToldAnswer:
