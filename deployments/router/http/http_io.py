@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from io import BytesIO
 from typing import Protocol
 
 from starlette.exceptions import HTTPException
@@ -233,14 +234,13 @@ async def read_body(http: Request, limit: int) -> bytes:
     announced = http.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLargeError(f"body: {announced} bytes; at most {limit} are allowed", param="body")
-    pieces: list[bytes] = []
-    size = 0
+    # pieces in a list would be here twice when they are joined
+    body = BytesIO()
     async for piece in http.stream():
-        size += len(piece)
-        if size > limit:
+        if body.tell() + len(piece) > limit:
             raise BodyTooLargeError(f"body: more than the {limit} bytes allowed", param="body")
-        pieces.append(piece)
-    return b"".join(pieces)
+        body.write(piece)
+    return body.getvalue()
 
 
 EXCEPTION_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {

@@ -1,5 +1,6 @@
 import asyncio
 import re
+import tracemalloc
 from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -206,6 +207,24 @@ def test_request_without_an_id_gets_one_that_stays(headers: dict[str, str]) -> N
 async def test_compressed_body_is_refused_by_name(encoding: str) -> None:
     with pytest.raises(EncodedBodyError, match=f"^body: encoded as '{encoding[:64].lower()}'; only bodies without"):
         await read_body(request(content_encoding=encoding), 100)
+
+
+async def test_body_in_pieces_is_held_once() -> None:
+    num_left = 64
+
+    async def receive() -> dict[str, Any]:
+        nonlocal num_left
+        num_left -= 1
+        return {"type": "http.request", "body": bytes(64 * 1024), "more_body": num_left > 0}
+
+    tracemalloc.start()
+    try:
+        body = await read_body(Request({"type": "http", "headers": []}, receive), 10**7)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(body) == 64 * 64 * 1024
+    assert peak_bytes < 1.5 * len(body)
 
 
 PAGE = "https://chat.example"
