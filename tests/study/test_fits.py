@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from scripts.bench.simulated import calibrate
+from scripts.bench.simulated import run as simulated_run
+from scripts.bench.simulated.replay import Replay
 from scripts.bench.simulated.run import Study, load_study
 from scripts.simulate.core.cluster import Cluster
-from tests.unit.scripts.bench.simulated.test_study import ROADS_S, served_again, study
+from tests.unit.scripts.bench.simulated.test_replay import ENGINES
+from tests.unit.scripts.bench.simulated.test_study import FOLDS, KNOWN, ROADS_S, SLOWER, served_again, study
 from tests.unit.simulated import FAST, GOOD
 
 
@@ -66,3 +69,46 @@ def test_attempts_that_brought_no_answer_are_not_fitted_to(tmp_path: Path) -> No
     broken = {**asdict(found.splits[0].to_fit[0]), "error": "503", "tries": [failed]}
     path.write_text(path.read_text() + json.dumps(broken) + "\n")
     assert fitted(load_study(tmp_path)) == fitted(found)
+
+
+@pytest.fixture
+def few_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated_run, "REPEATS", 3)
+
+
+@pytest.mark.usefixtures("few_repeats")
+def test_every_serving_and_fold_has_engines_of_its_own_and_all_are_held_against_the_run_together(
+    tmp_path: Path,
+) -> None:
+    found = served_again(tmp_path)
+    together, by_serving = found.replay(KNOWN)
+    # of twenty prompts a serving no model answers p5 and p15
+    assert {row.name: row.requests for row in together.rows} == {"laar": 36, "round-robin": 36}
+    assert {run: [row.requests for row in mine.rows] for run, mine in by_serving.items()} == {
+        "again": [18, 18],
+        "later": [18, 18],
+    }
+    known = ratios(together)
+    for slow_folds, least in (({"0"}, 1.1), ({"0", "1"}, 1.3)):
+        folds = {fold: SLOWER if fold in slow_folds else ENGINES for fold in FOLDS}
+        slower, apart = found.replay({**KNOWN, "later": folds})
+        assert ratios(apart["again"]) == ratios(by_serving["again"])
+        assert ratios(apart["later"])["laar"] > least * ratios(by_serving["later"])["laar"]
+        assert known["laar"] < ratios(slower)["laar"] < ratios(apart["later"])["laar"]
+
+
+def ratios(found: Replay) -> dict[str, float]:
+    return {row.name: row.mean_ratio for row in found.rows}
+
+
+@pytest.mark.usefixtures("few_repeats")
+def test_the_published_run_alone_is_played_on_engines_that_were_fitted_to_all_of_the_first_serving(
+    tmp_path: Path,
+) -> None:
+    found = served_again(tmp_path)
+    others = {**KNOWN, "again": {"all": ENGINES, "0": SLOWER, "1": SLOWER}, "later": dict.fromkeys(FOLDS, SLOWER)}
+    every = {**KNOWN, "again": {"all": SLOWER, "0": ENGINES, "1": ENGINES}}
+    assert found.replay(every) == found.replay(KNOWN)
+    published = ratios(found.replay_published(KNOWN))
+    assert ratios(found.replay_published(others)) == published
+    assert ratios(found.replay_published(every))["cascade"] > 1.3 * published["cascade"]

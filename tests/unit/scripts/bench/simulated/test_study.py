@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from profiles.measures.trial import Trial
 from scripts.bench.commands import bench
 from scripts.bench.simulated import run as simulated_run
-from scripts.bench.simulated.replay import Replay, ReplayedRequest, play_policy, trials_of
+from scripts.bench.simulated.replay import ReplayedRequest, play_policy, trials_of
 from scripts.bench.simulated.run import WAYS, Split, Study, load_study, read_engines
 from scripts.bench.simulated.study import size_bars
 from tests.unit.scripts.bench.simulated.test_replay import ENGINES, MIXED, PLAN, world
@@ -117,42 +117,6 @@ def test_a_fold_without_blocks_is_left_out(tmp_path: Path) -> None:
 def test_a_serving_whose_blocks_are_all_of_one_fold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"blocks of again must be of two of 2 folds at least; it has \[0, 2\]$"):
         study(tmp_path, {("laar", 0): 0.5, ("laar", 2): 0.5})
-
-
-def test_every_serving_and_fold_has_engines_of_its_own_and_all_are_held_against_the_run_together(
-    tmp_path: Path,
-) -> None:
-    found = served_again(tmp_path)
-    together, by_serving = found.replay(KNOWN)
-    # of twenty prompts a serving no model answers p5 and p15
-    assert {row.name: row.requests for row in together.rows} == {"laar": 36, "round-robin": 36}
-    assert {run: [row.requests for row in mine.rows] for run, mine in by_serving.items()} == {
-        "again": [18, 18],
-        "later": [18, 18],
-    }
-    known = ratios(together)
-    for slow_folds, least in (({"0"}, 1.1), ({"0", "1"}, 1.3)):
-        folds = {fold: SLOWER if fold in slow_folds else ENGINES for fold in FOLDS}
-        slower, apart = found.replay({**KNOWN, "later": folds})
-        assert ratios(apart["again"]) == ratios(by_serving["again"])
-        assert ratios(apart["later"])["laar"] > least * ratios(by_serving["later"])["laar"]
-        assert known["laar"] < ratios(slower)["laar"] < ratios(apart["later"])["laar"]
-
-
-def ratios(found: Replay) -> dict[str, float]:
-    return {row.name: row.mean_ratio for row in found.rows}
-
-
-def test_the_published_run_alone_is_played_on_engines_that_were_fitted_to_all_of_the_first_serving(
-    tmp_path: Path,
-) -> None:
-    found = served_again(tmp_path)
-    others = {**KNOWN, "again": {"all": ENGINES, "0": SLOWER, "1": SLOWER}, "later": dict.fromkeys(FOLDS, SLOWER)}
-    every = {**KNOWN, "again": {"all": SLOWER, "0": ENGINES, "1": ENGINES}}
-    assert found.replay(every) == found.replay(KNOWN)
-    published = ratios(found.replay_published(KNOWN))
-    assert ratios(found.replay_published(others)) == published
-    assert ratios(found.replay_published(every))["cascade"] > 1.3 * published["cascade"]
 
 
 def test_a_block_that_a_serving_broke_off_in_is_left_out(tmp_path: Path) -> None:
