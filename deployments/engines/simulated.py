@@ -31,8 +31,8 @@ from profiles.profile import DEFAULT_TASK, Profile, load_profile
 MARK = "[simulated]"
 # a test prompt says what the right answer is, and the engine gives it or a wrong one: <sim answer="42">
 _ANSWER = re.compile(r'<sim answer="([^"<>]{0,200})">')
-# or which of the request's tools is to be called: <sim call="search">
-_CALL = re.compile(r'<sim call="([^"<>]{1,64})">')
+# or which of the request's tools is to be called, and with what: <sim call="search" arguments='{"for": "rain"}'>
+_CALL = re.compile(r"""<sim call="([^"<>]{1,64})"(?: arguments='([^'<>]{1,200})')?>""")
 _CHARS_PER_TOKEN = 4.0
 
 
@@ -136,8 +136,8 @@ class SimulatedEngine:
         latency = self._latency
         await _sleep(latency.overhead_s + latency.prefill_s_per_token * prompt_tokens)
         is_right = self._draw("answer", prompt) < self._accuracy(prompt, prompt_tokens)
-        if getattr(request, "tools", None) and (called := _CALL.search(prompt)):
-            words, call = self._arguments(), called.group(1) if is_right else "wrong_tool"
+        if _wants_call(request) and (called := _CALL.search(prompt)):
+            words, call = self._arguments(called[2]), called[1] if is_right else "wrong_tool"
         else:
             words, call = self._thoughts(request.thinking_token_budget) + self._words(prompt, request, is_right), None
         if request.stream:
@@ -173,9 +173,9 @@ class SimulatedEngine:
         filler = {"filler": self._filler()} if self._settings.padding_words else {}
         return json.dumps({MARK: answer} | filler).split()
 
-    def _arguments(self) -> list[str]:
-        """Those of a call of a tool, which say too what calls it."""
-        return json.dumps({MARK: self._filler()}).split()
+    def _arguments(self, given: str | None) -> list[str]:
+        """Those that a tool is called with: the given ones, else some that say what calls it."""
+        return (given or json.dumps({MARK: self._filler()})).split()
 
     def _filler(self) -> list[str]:
         return ["word"] * self._settings.padding_words
@@ -248,6 +248,12 @@ _COMPLETION = _Shape(CompletionResponse, "text_completion", "text")
 
 def _called(name: str, arguments: str) -> dict[str, Any]:
     return {"id": "simulated", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _wants_call(request: Any) -> bool:
+    """Whether there are tools, and none has answered yet."""
+    roles = [m.get("role") if isinstance(m, dict) else m.role for m in getattr(request, "messages", ())]
+    return bool(getattr(request, "tools", None)) and "tool" not in roles
 
 
 def _finish(call: str | None) -> str:
