@@ -2,19 +2,20 @@
 # Sets up, checks, then runs the unit, study, serve, browser and e2e tests, each in a pytest of its own; exits 1 if anything fails.
 set -euo pipefail
 
-usage="usage: scripts/test.sh [--unit] [--study] [--serve] [--browser] [--e2e]
-  With no option: checks and all five. With options: only the suites named, without the checks.
+usage="usage: scripts/test.sh [--unit] [--study] [--serve] [--browser] [--pages] [--e2e]
+  With no option: checks and all five but pages. With options: only the suites named, without the checks.
   --unit   plain Python, a minute
   --study  published figures against their raw data, and statistics; a minute
   --serve  Ray Serve with the simulated engine and PostgreSQL, minutes
   --browser  the page in Debian's Chromium, before simulated engines; two minutes
+  --pages  the code blocks of the tutorial and the how-tos, before two small servers; three minutes
   --e2e    Ray Serve with both embedded models on vLLM, minutes"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 suites=()
 for option in "$@"; do
     case $option in
-        --unit | --study | --serve | --browser | --e2e) suites+=("${option#--}") ;;
+        --unit | --study | --serve | --browser | --pages | --e2e) suites+=("${option#--}") ;;
         -h | --help) echo "$usage" && exit 0 ;;
         *) printf "unknown option '%s'\n%s\n" "$option" "$usage" >&2 && exit 2 ;;
     esac

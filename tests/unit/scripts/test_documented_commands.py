@@ -29,7 +29,7 @@ def documented(text: str) -> Iterator[tuple[str, bool]]:
     language: str | None = None
     for line in re.sub(r"\\\n\s*", "", text).splitlines():
         if line.startswith("```"):
-            language = line.strip("`") if language is None else None
+            language = line.strip("`").partition(" ")[0] if language is None else None
         elif language in SHELL and (match := re.match(r"(?:[A-Z_]+=\S* )*laar (.+)", line)):
             yield ENDS.split(match[1])[0], True
     for span in re.findall(r"`laar ([a-z-][^`\n]*)`", text):
@@ -94,7 +94,8 @@ def test_command_that_does_not_exist_is_found(text: str, why: str | None) -> Non
 
 @pytest.mark.parametrize("name", ["tutorial.md", "howto/own-prompts.md"])
 def test_prompts_on_the_pages_can_be_measured(name: str, tmp_path: Path) -> None:
-    [lines] = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / name).read_text().replace("\n    ", "\n"), re.DOTALL)
+    text = (ROOT / "docs" / name).read_text().replace("\n    ", "\n")
+    [lines] = re.findall(r"```json title=\"own.jsonl\"\n(.*?)```", text, re.DOTALL)
     (tmp_path / "own.jsonl").write_text(lines)
     assert len(load_prompts(tmp_path / "own.jsonl", check_verify=SPEC.validate_python)) == len(lines.split("\n")) - 1
 
