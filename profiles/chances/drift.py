@@ -14,6 +14,8 @@ SHIFT = 1.5
 # Each of the four sums a verdict enters reaches e^THRESHOLD to 1 evidence by chance less than once in e^THRESHOLD
 # verdicts (Lorden's bound): together once in 110,000 at most.
 THRESHOLD = 13.0
+# So much evidence is a doubt: from then on the model is learned anew, before the alarm.
+DOUBT = 10.0
 # An alarm ends when the evidence is gone; it does not pile up further than this, so that it can.
 MOST_EVIDENCE = 1.5 * THRESHOLD
 CERTAIN = 0.99
@@ -27,6 +29,13 @@ class Direction(StrEnum):
 _DIRECTIONS = (Direction.WORSE, Direction.BETTER)
 
 
+class Cause(StrEnum):
+    """Traffic, if other models have moved in the same direction as well; else the model itself."""
+
+    MODEL = "model"
+    TRAFFIC = "traffic"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """A model, on one task or (None) on all together, answers otherwise than it was profiled."""
@@ -34,6 +43,7 @@ class Alarm:
     model: str
     task: str | None
     direction: Direction
+    cause: Cause = Cause.MODEL
 
 
 @dataclass(slots=True)
@@ -41,11 +51,13 @@ class Total:
     """Evidence in nats for a shift beyond the interval, against the bound of the interval itself; never below 0."""
 
     evidence: float = 0.0
+    is_doubtful: bool = False
     is_alarmed: bool = False
 
     def add(self, evidence: float) -> bool:
         """Whether the alarm starts with this."""
         self.evidence = min(MOST_EVIDENCE, max(0.0, self.evidence + evidence))
+        self.is_doubtful = self.evidence >= DOUBT or (self.is_doubtful and self.evidence > 0)
         starts = not self.is_alarmed and self.evidence >= THRESHOLD
         self.is_alarmed = starts or (self.is_alarmed and self.evidence > 0)
         return starts
@@ -59,32 +71,54 @@ class Drift:
     _sums: dict[tuple[str, str | None], tuple[Total, Total]] = field(default_factory=dict)
 
     def observe(
-        self, *, model: str, task: str, probability: float, low: float, high: float, likelihood: Likelihood
+        self,
+        *,
+        model: str,
+        task: str,
+        probability: float,
+        low: float,
+        high: float,
+        likelihood: Likelihood,
+        is_at_most: bool = False,
     ) -> list[Alarm]:
         """The alarms that one more verdict starts, by its likelihood.
 
-        The chance of a right answer was `probability`, within `low` to `high`.
+        The chance of a right answer was `probability`, within `low` to `high`; if it `is_at_most` that, a wrong answer
+        says nothing against the model, while right ones still show that it has become better.
         """
         evidence = (
-            _evidence(probability, low, -SHIFT, likelihood),
+            0.0 if is_at_most else _evidence(probability, low, -SHIFT, likelihood),
             _evidence(probability, high, SHIFT, likelihood),
         )
         return [
-            Alarm(model=model, task=where, direction=direction)
+            self._alarm(model, where, direction)
             for where in (None, task)
             for direction, total, more in zip(_DIRECTIONS, self._of(model, where), evidence, strict=True)
             if total.add(more)
         ]
 
+    def is_doubtful(self, model: str, task: str) -> bool:
+        """Whether the model may well have changed, on this task or on all together; it is too early for an alarm."""
+        return any(total.is_doubtful for where in (None, task) for total in self._of(model, where))
+
     @property
     def alarms(self) -> list[Alarm]:
         """Those that have started and not ended."""
         return [
-            Alarm(model=model, task=task, direction=direction)
+            self._alarm(model, task, direction)
             for (model, task), totals in self._sums.items()
             for direction, total in zip(_DIRECTIONS, totals, strict=True)
             if total.is_alarmed
         ]
+
+    def _alarm(self, model: str, task: str | None, direction: Direction) -> Alarm:
+        """With its cause by what is known now of the other models."""
+        index = _DIRECTIONS.index(direction)
+        others = sum(
+            totals[index].evidence for (name, where), totals in self._sums.items() if name != model and not where
+        )
+        cause = Cause.TRAFFIC if others >= DOUBT else Cause.MODEL
+        return Alarm(model=model, task=task, direction=direction, cause=cause)
 
     def _of(self, model: str, task: str | None) -> tuple[Total, Total]:
         if (found := self._sums.get((model, task))) is None:

@@ -13,7 +13,7 @@ from profiles.cell import Cell
 from profiles.chances.capability import Capability, Estimate, Tables
 from profiles.chances.drift import Alarm, Drift
 from profiles.chances.joint import MIN_DIVISOR, divided
-from profiles.chances.logistic import Floats
+from profiles.chances.logistic import Floats, Ints
 from profiles.chances.shares import Shares
 from profiles.chances.trust import Trust, Trusts
 
@@ -26,11 +26,13 @@ CELL_SCALES = (0.05, 2.0)
 # How much less likely a model is to be right after another's wrong answer, where no pair was measured: failures go
 # together more often than not, and how much is not known.
 AFTER_FAILURE_SHIFT, AFTER_FAILURE_SCALE = -0.7, 2.0
-# After an alarm the uncertainty of a model's deviations is this multiple of the initial one.
-ALARM_WIDENING = 4.0
+# Once a model is in doubt the uncertainty of its deviations is this multiple of the initial one.
+DOUBT_WIDENING = 6.0
 # One verdict moves no chance further than `MOST_MOVED` whose interval in the profile is no wider than `WELL_PROFILED`.
 # Others may have to be learned quickly.
 WELL_PROFILED, MOST_MOVED = 0.15, 0.05
+# Fewer keys than can be held against one another move chances for other tenants no further, in log-odds.
+MOST_ALONE = 0.5
 QUANTILE = 1.959964
 SURE = 1e-6
 # A table that has missed more verdicts than this is made anew.
@@ -128,6 +130,17 @@ class Learner:
             table.version = self._version
         return table.values
 
+    def bounded(self, chances: Floats, tenant: str, *, task: str, language: str, buckets: Ints) -> Floats:
+        """What a tenant goes by of these chances, one for each model at its bucket.
+
+        Too few keys to tell a liar move the chances of others by `MOST_ALONE` against the profile. A tenant that taught
+        most of it goes by all of it.
+        """
+        if not self._shares.is_of_others(tenant):
+            return chances
+        log_odds = self._table(task, language).log_odds[np.arange(len(buckets)), buckets]
+        return np.clip(chances, expit(log_odds - MOST_ALONE), expit(log_odds + MOST_ALONE))
+
     def draw(self, rng: np.random.Generator, *, task: str, language: str) -> Floats:
         """The same chances drawn from what is believed of them (Thompson sampling)."""
         table = self._table(task, language)
@@ -175,7 +188,7 @@ class Learner:
         trust = self._trusts.in_check(check, cell.language)
         if trust is None or not trust.says_something(correct):
             return []
-        weight = self._shares.weigh(tenant, model)
+        weight = self._shares.weigh(tenant, model, said=correct)
         if not weight:
             return []
         failed = tuple(failed)
@@ -188,18 +201,23 @@ class Learner:
         ]
         expected, probability, low, high = (divided(chance, divisor) for chance in (now, *offline))
         if is_after:
-            expected = float(expit(logit(expected) + self._after_failure.mean[row, 0]))
+            expected = float(expit(logit(expected) + min(0.0, self._after_failure.mean[row, 0])))
         bounded = now if offline[2] - offline[1] <= WELL_PROFILED else None
         self._step(table, row, bucket, expected, trust, correct, is_after=is_after, weight=weight, now=bounded)
-        alarms = (
-            []
-            if is_after or weight < 1
-            else self.drift.observe(
-                model=model, task=table.task, probability=probability, low=low, high=high, likelihood=trust.of[correct]
+        alarms: list[Alarm] = []
+        if weight == 1:
+            was_doubtful = self.drift.is_doubtful(model, table.task)
+            alarms = self.drift.observe(
+                model=model,
+                task=table.task,
+                probability=probability,
+                low=low,
+                high=high,
+                likelihood=trust.of[correct],
+                is_at_most=is_after,
             )
-        )
-        if alarms:
-            self._widen(row)
+            if self.drift.is_doubtful(model, table.task) and not was_doubtful:
+                self._widen(row)
         self._changed.append(row)
         self._version += 1
         return alarms
@@ -222,7 +240,9 @@ class Learner:
         The verdict counts for `weight`, and for less where it would move the chance too far from what it is `now`.
         """
         own = [(level, level.place(row, bucket)) for level in table.levels]
-        beside = [(self._after_failure, (row, 0))] if is_after else []
+        # others' failures make no right answer likelier: beyond that it is the model that is better than was believed
+        is_told = is_after and not (said and self._after_failure.mean[row, 0] >= 0)
+        beside = [(self._after_failure, (row, 0))] if is_told else []
         variances = [[level.forget(at, self._forgotten) for level, at in places] for places in (own, beside)]
         slope = expected * (1 - expected)
         surprise, information = 0.0, 0.0
@@ -252,7 +272,7 @@ class Learner:
             *self._by_language.values(),
             *self._by_cell.values(),
         ):
-            level.variance[row] = ALARM_WIDENING * level.prior[row]
+            level.variance[row] = DOUBT_WIDENING * level.prior[row]
 
     def _burden(self, model: str, failed: Iterable[str], task: str) -> float:
         known = list(dict.fromkeys(failed))

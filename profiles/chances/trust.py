@@ -38,6 +38,16 @@ EXACT = Trust(
         None: Likelihood(if_right=0.0, if_wrong=0.0),
     }
 )
+# Of a client's own word on an answer so much is taken to be wrong. It is assumed, and may be measured as a check is.
+FEEDBACK = "feedback"
+_FEEDBACK_ERRORS = 0.1
+_SAID_BY_A_CLIENT = Trust(
+    {
+        True: Likelihood(if_right=1 - _FEEDBACK_ERRORS, if_wrong=_FEEDBACK_ERRORS),
+        False: Likelihood(if_right=_FEEDBACK_ERRORS, if_wrong=1 - _FEEDBACK_ERRORS),
+        None: Likelihood(if_right=0.0, if_wrong=0.0),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,9 @@ class Trusts:
         if kind == _ONE_SIDED:
             return None
         found = self.measured.get((check, language)) or self.measured.get((check, None))
-        return found or (None if kind in _WITNESSES else EXACT)
+        if found is not None:
+            return found
+        return _SAID_BY_A_CLIENT if kind == FEEDBACK else None if kind in _WITNESSES else EXACT
 
 
 def _trust(right: VerdictTally, wrong: VerdictTally) -> Trust:

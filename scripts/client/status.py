@@ -22,7 +22,8 @@ def show_status(status: Mapping[str, Any]) -> None:
     )
     for alarm in status["alarms"]:
         where = f"on task {alarm['task']}" if alarm["task"] is not None else "on all tasks together"
-        print(f"drift: {alarm['model']} answers {alarm['direction']} than measured {where}", file=sys.stderr)
+        what = f"drift of {alarm['cause']}: {alarm['model']} answers {alarm['direction']} than measured {where}"
+        print(what, file=sys.stderr)
 
 
 def model_columns(models: list[Mapping[str, Any]]) -> list[Column]:

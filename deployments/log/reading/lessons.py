@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, select, union
 
 from deployments.contract.verdict import was_right
 from deployments.log.database.tables import attempts, changes, requests
+from profiles.chances.trust import FEEDBACK
 
 # The model of a request that leaves the choice to laar.
 AUTO = "auto"
@@ -91,7 +92,7 @@ class LoggedRequest:
         """What a new word on the answer teaches: nothing if it says what was taken to be so."""
         is_news = after is not None and after is not before
         if is_news and self.model == AUTO and self.answer_index in self.attempts:
-            yield self._lesson(self.answer_index, correct=after, check=None, replica=None)
+            yield self._lesson(self.answer_index, correct=after, check=FEEDBACK, replica=None)
 
     def _lesson(self, index: int, *, correct: bool | None, check: str | None, replica: str | None) -> Lesson:
         attempt = self.attempts[index]
@@ -126,7 +127,9 @@ class History:
         if asked is None or asked.position > change.position:
             return
         if change.correct is not None:
-            yield from self._news(asked, change.position)
+            # who takes back a word teaches nothing more, or one request could teach for ever
+            if not self._was_corrected(asked, change.position):
+                yield from self._news(asked, change.position)
             return
         yield from asked.verdicts()
         yield from asked.correction(asked.verdict, self._standing(asked, change.position))
@@ -136,6 +139,11 @@ class History:
 
     def _news(self, asked: LoggedRequest, position: int) -> Iterator[Lesson]:
         yield from asked.correction(self._standing(asked, position - 1), self._standing(asked, position))
+
+    def _was_corrected(self, asked: LoggedRequest, position: int) -> bool:
+        """Whether a client said before that the verdict was wrong, or said what there was no verdict on."""
+        earlier = (c for c in self.said if c.request_id == asked.request_id and c.position < position)
+        return any(c.correct is not asked.verdict for c in earlier)
 
     def _standing(self, asked: LoggedRequest, position: int) -> bool | None:
         """What the answer is taken to be once changes up to `position` are known.
@@ -234,14 +242,14 @@ def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, LoggedReques
 
 
 def _said(connection: Connection, ids: Iterable[str], position: int) -> list[Change]:
-    """The last word of each client up to the position."""
-    latest = (
-        select(func.max(changes.c.position))
-        .where(changes.c.request_id.in_(sorted(ids)), changes.c.correct.is_not(None), changes.c.position <= position)
-        .group_by(changes.c.request_id)
-    )
+    """The last word on each request up to the position, and the first of each kind."""
+    known = changes.c.request_id.in_(sorted(ids)), changes.c.correct.is_not(None), changes.c.position <= position
+    last = select(func.max(changes.c.position)).where(*known).group_by(changes.c.request_id)
+    first = select(func.min(changes.c.position)).where(*known).group_by(changes.c.request_id, changes.c.correct)
     rows = connection.execute(
-        select(changes.c.position, changes.c.request_id, changes.c.correct).where(changes.c.position.in_(latest))
+        select(changes.c.position, changes.c.request_id, changes.c.correct).where(
+            changes.c.position.in_(union(last, first))
+        )
     )
     return [Change(position=position, request_id=id_, correct=correct) for position, id_, correct in rows]
 

@@ -138,7 +138,7 @@ class CandidateBuilder:
         output, idle_s = demand.output_tokens, self._idle_s(demand, tries)
         chances = first_chances
         if chances is None:
-            chances = self._chances.probabilities(demand.task, demand.language, demand.buckets)
+            chances = self._chances.probabilities(demand.task, demand.language, demand.buckets, tenant=demand.tenant)
         budgets: list[int | None] = [None] * len(self._names)
         if thinking is not None:
             chances = np.where(thinking.is_known, thinking.probability, chances)

@@ -86,10 +86,12 @@ class Chances:
         self._burden = lru_cache(maxsize=_REMEMBERED)(self._added_burden)
         self._joint_after = lru_cache(maxsize=_REMEMBERED)(self._divided)
 
-    def probabilities(self, task: str, language: str, buckets: Buckets) -> Floats:
-        """Q of each model at a first attempt."""
+    def probabilities(self, task: str, language: str, buckets: Buckets, *, tenant: str | None = None) -> Floats:
+        """Q of each model at a first attempt, for a tenant as far as others may teach for it."""
         found: Floats = self._table(task, language)[self._rows, buckets]
-        return found
+        if self.learner is None or tenant is None:
+            return found
+        return self.learner.bounded(found, tenant, task=task, language=language, buckets=buckets)
 
     @property
     def source(self) -> Capability | Learner:

@@ -161,7 +161,7 @@ STATUS = _object(
             mean_latency_s="number?",
         )
     ),
-    alarms=_list(_object(model="string", task="string?", direction="string")),
+    alarms=_list(_object(model="string", task="string?", direction="string", cause="string")),
 )
 CAPABILITY = _object(
     task="string",

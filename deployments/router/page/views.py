@@ -114,7 +114,10 @@ class Views:
             "has_log": self._log is not None,
             "requests": self._recent.requests(),
             "models": [self._model(row, name, now_s) for row, name in enumerate(self._routing.models)],
-            "alarms": [{"model": a.model, "task": a.task, "direction": a.direction.value} for a in alarms],
+            "alarms": [
+                {"model": a.model, "task": a.task, "direction": a.direction.value, "cause": a.cause.value}
+                for a in alarms
+            ],
         }
 
     async def _capability(self, http: Request) -> Response:

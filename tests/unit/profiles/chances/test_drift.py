@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from profiles.chances.drift import Alarm, Direction, Drift
+from profiles.chances.drift import Alarm, Cause, Direction, Drift
 from profiles.chances.trust import EXACT
 
 
@@ -84,3 +84,27 @@ def test_long_alarm_ends_as_soon_as_a_short_one() -> None:
     for _ in range(100):
         observe(drift, 0.8, 0.9, correct=True)
     assert WORSE not in drift.alarms
+
+
+@pytest.mark.parametrize(
+    ("others", "cause"),
+    [
+        pytest.param(False, Cause.TRAFFIC, id="all-become-worse"),
+        pytest.param(True, Cause.MODEL, id="the-others-stay-as-they-were"),
+    ],
+)
+def test_alarm_says_whether_the_model_changed_or_the_traffic(others: bool, cause: Cause) -> None:
+    drift = Drift()
+    for _ in range(40):
+        for model, correct in (("n", others), ("m", False)):
+            drift.observe(model=model, task="t", probability=0.85, low=0.8, high=0.9, likelihood=EXACT.of[correct])
+    assert {alarm.cause for alarm in drift.alarms if alarm.model == "m"} == {cause}
+
+
+def test_doubt_comes_before_the_alarm() -> None:
+    drift = Drift()
+    stages = []
+    for _ in range(40):
+        observe(drift, 0.8, 0.9, correct=False)
+        stages.append((drift.is_doubtful("m", "t"), WORSE in drift.alarms))
+    assert list(dict.fromkeys(stages)) == [(False, False), (True, False), (True, True)]

@@ -3,6 +3,7 @@ import pytest
 
 from profiles.cell import Cell
 from profiles.chances.capability import Capability
+from profiles.chances.drift import Direction
 from profiles.chances.online import Learner
 from profiles.profile import CellCounts, PairCounts, Profile
 from tests.unit.profiles.chances.test_capability import profile
@@ -204,3 +205,32 @@ def test_what_one_key_teaches_is_learned_where_no_others_teach() -> None:
     for _ in range(300):
         found.observe("m", Cell("default", "en", 0), correct=False, tenant="only")
     assert chance(found) < 0.1
+
+
+def test_lone_key_moves_others_by_little_against_the_profile_and_itself_by_all_it_said() -> None:
+    found, first = learner(), np.zeros(2, dtype=np.intp)
+    for turn in range(1000):
+        found.observe("m", Cell("default", "en", 0), correct=turn % 10 == 0, tenant="liar")
+        found.observe("n", Cell("default", "en", 0), correct=turn % 10 != 0, tenant="liar")
+    where = {"task": "default", "language": "en"}
+    believed = found.table(**where)[:, 0]
+    for tenant in ("liar", "another"):
+        seen = found.bounded(believed, tenant, buckets=first, **where)
+        assert bool(seen[0] > seen[1]) is (tenant == "another")
+
+
+def test_feedback_teaches_less_than_a_check() -> None:
+    said, checked = learner(found=measured(tried=5)), learner(found=measured(tried=5))
+    said.observe("m", Cell("default", "en", 0), correct=False, check="feedback")
+    checked.observe("m", Cell("default", "en", 0), correct=False)
+    assert chance(checked) < chance(said) < chance(learner(found=measured(tried=5)))
+
+
+def test_right_answers_after_anothers_failures_show_that_a_model_became_better() -> None:
+    """Where no pair was measured a failure elsewhere may explain wrong answers, and never right ones."""
+    found = learner()
+    alarms = []
+    for _ in range(100):
+        alarms += found.observe("n", Cell("default", "en", 0), correct=True, failed=["m"])
+    assert {(alarm.model, alarm.direction) for alarm in alarms} == {("n", Direction.BETTER)}
+    assert chance(found, "n") > 0.8

@@ -34,14 +34,14 @@ def test_state_of_a_model_is_one_word_or_two(changes: dict[str, object], expecte
 
 def test_models_go_to_stdout_and_the_rest_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     requests = {"ended": 4, "with_check": 3, "verified": 2, "failed": 1, "ttca_p50_s": 2.0, "ttca_p95_s": None}
-    alarms = [{"model": "small", "task": None, "direction": "worse"}]
+    alarms = [{"model": "small", "task": None, "direction": "worse", "cause": "model"}]
     show_status({"models": [MODEL], "requests": {**requests, "ttca_p95_s": 3.0}, "alarms": alarms})
     told = capsys.readouterr()
     assert told.out.splitlines()[1].split()[:5] == ["small", "well", "1", "2", "9"]
     assert told.err.splitlines()[1:] == [
         "the latest 4 requests: 2 of 3 checked ones verified, 1 failed; time to a correct answer: half within 2.00 s,"
         " 95 % within 3.00 s",
-        "drift: small answers worse than measured on all tasks together",
+        "drift of model: small answers worse than measured on all tasks together",
     ]
 
 
