@@ -1,6 +1,7 @@
 """`laar bench chaos`: one fault after another under steady verified load, and what clients and the log make of it."""
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -41,6 +42,8 @@ def names() -> list[str]:
 def run(*, only: Sequence[str] = (), in_flight: int = IN_FLIGHT) -> Report:
     """Every fault, or some by their names, on an application of its own."""
     chosen = [fault for fault in faults() if not only or fault.name in only]
+    # or all that was started would outlive whoever is told to end
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with TemporaryDirectory(prefix="laar-chaos-") as name:
         return asyncio.run(_run(Path(name), chosen, in_flight, restarts_head=not only or HEAD in only))
 
@@ -138,10 +141,11 @@ async def _head(folder: Path, config: dict[str, Any], store: Store, in_flight: i
         async with traffic.clients(in_flight):
             await asyncio.sleep(QUIET_S + QUIET_S)
             broken_s = time.monotonic()
+            # what a dead raylet has started is nobody's child any more
+            before = application.all()
             application.kill(application.named("gcs_server"))
             await asyncio.sleep(HEAD_S)
-        left = application.all()
-        application.kill([*left, *application.all()])
+        application.kill([*before, *application.all()])
     answers = traffic.answers
     after = [a for a in answers if a.ended_s >= broken_s]
     began_s = time.monotonic()
