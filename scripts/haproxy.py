@@ -111,6 +111,8 @@ def _limits(front: Front) -> str:
         "    stick-table type ipv6 size 100k expire 5m store conn_cur",
         "    tcp-request connection track-sc0 src",
         f"    tcp-request connection reject if {{ sc0_conn_cur gt {front.connections_per_source} }}",
+        # Serve's log and laar's then have one id for a request
+        "    http-request set-header X-Request-ID %[uuid()] unless { req.hdr(X-Request-ID) -m found }",
         *(
             f"    http-response return status {status} default-errorfiles"
             f" if {{ status {status} }} !{{ res.hdr(content-type) -m sub json }}"

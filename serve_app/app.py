@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -66,6 +67,8 @@ def build_app(args: Mapping[str, Any]) -> Application:
             "auth.secrets_env and auth.secrets_file are unset: this build draws a secret of its own, and takes no retry"
             " of an answer, and with API keys no feedback, from before it"
         )
+    if config.router.tracing is not None and config.router.tracing.endpoint is not None:
+        _refuse_missing_exporter()
     models = _addresses(config)
     return _router(config).bind(
         llm_deployments=models,
@@ -193,6 +196,16 @@ def _warn_of_logs_apart(config: AppConfig, log: LogPlan | None) -> None:
             " log.url or log.url_env",
             config.router.num_replicas,
         )
+
+
+def _refuse_missing_exporter() -> None:
+    """A server of remote models may be installed without it."""
+    try:
+        found = find_spec("opentelemetry.exporter.otlp.proto.http")
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise ValueError("router.tracing.endpoint needs the package opentelemetry-exporter-otlp-proto-http")
 
 
 def _check_models(models: Sequence[ModelConfig]) -> None:

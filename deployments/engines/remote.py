@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from msgspec.structs import replace
 
+from deployments.contract.forwarded import FORWARDED
 from deployments.contract.reply import MAX_ANSWER_BYTES, Chunk, Reply
 from deployments.engines import remote_protocol as wire
 from deployments.engines.engine_configs import RemotePlan
@@ -156,7 +157,9 @@ class RemoteModel:
             place.in_flight += 1
             place.last_turn = next(self._turns)
             try:
-                async with self._http().post(place.url + PATHS[endpoint], data=body, allow_redirects=False) as response:
+                async with self._http().post(
+                    place.url + PATHS[endpoint], data=body, headers=FORWARDED.get(), allow_redirects=False
+                ) as response:
                     has_begun = True
                     self._note(place, response)
                     yield response

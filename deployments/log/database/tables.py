@@ -64,6 +64,7 @@ requests = Table(
     Column("prompt_text", Text),
     Column("policy", String(32)),
     Column("tried", JSON(none_as_null=True)),
+    Column("trace_id", String(32)),
     Index("ix_requests_arrived_at", "arrived_at"),
     Index("ix_requests_retry_of", "retry_of"),
     Index("ix_requests_api_key_hash_arrived_at", "api_key_hash", "arrived_at"),

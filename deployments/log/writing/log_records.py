@@ -43,6 +43,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     retry_of: str | None = None
     policy: str | None = None
     tried: tuple[str, ...] = ()
+    trace_id: str | None = None
     prompt_text: str | None = None
     attempts: tuple[LoggedAttempt, ...] = ()
 

@@ -28,6 +28,7 @@ from deployments.contract.errors import (
     OverloadedError,
     error_body,
 )
+from deployments.contract.forwarded import FORWARDED
 from deployments.contract.reply import MAX_ANSWER_BYTES, Chunk, Reply, reply_of
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, Verdict, wrong
 from deployments.router.attempt.beginnings import Beginning, PlainSpeakers
@@ -137,7 +138,10 @@ class Runner:
         decision = self._routing.decide(
             served.request, served.demand, served.log, turn=served.turn, now_s=began_s, may_explore=may_explore
         )
-        self._observer.decided(self._clock() - began_s)
+        took_s = self._clock() - began_s
+        self._observer.decided(took_s)
+        if served.trace is not None:
+            served.trace.decided(decision, took_s)
         if decision is None and served.log.is_only_guessed:
             # nobody said that the same request should go elsewhere
             served.log.earlier = NOTHING_EARLIER
@@ -295,15 +299,26 @@ class Runner:
         return self._backend.stream(chosen.model, request.endpoint.value, request.body, overrides)
 
     async def _verify(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
+        """The verdict, with what it took told to whoever observes."""
+        began_s, verdict = self._clock(), None
+        try:
+            verdict = await self._verdict(served, model, reply)
+            return verdict
+        finally:
+            took_s = self._clock() - began_s
+            self._observer.checked(served.check_type, took_s)
+            if served.trace is not None and verdict is not None:
+                served.trace.checked(served.check_type, verdict.outcome.value, took_s)
+
+    async def _verdict(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
         """The verdict. A verifier that breaks down is asked once more, and for a while no request waits long for it.
 
         Without a replica nothing would answer, or fail, before the deadline.
         """
         spec, evidence = served.request.verify, _evidence(served, model, reply)
-        began_s = self._clock()
         try:
             async with asyncio.timeout(self._time_left_s(served)):
-                if began_s >= self._verifier_away_until_s:
+                if self._clock() >= self._verifier_away_until_s:
                     with suppress(BackendError):
                         return await self._ask_verifier(spec, evidence)
                 with suppress(BackendError, TimeoutError):
@@ -311,8 +326,6 @@ class Runner:
                 return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.VERIFIER_FAILED)
         except TimeoutError:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
-        finally:
-            self._observer.checked(served.check_type, self._clock() - began_s)
 
     async def _ask_verifier(self, spec: Spec, evidence: Evidence) -> Verdict:
         try:
@@ -455,9 +468,13 @@ class Runner:
             request = served.request
             self._routing.load.failed(attempt.model, self._clock(), tenant=request.tenant.id, body=hash(request.body))
         self._observer.attempt_ended(served, attempt)
+        if served.trace is not None:
+            served.trace.attempt_ended(attempt)
 
     def _start(self, served: ServedRequest, chosen: Candidate) -> None:
-        """Count an attempt as under way."""
+        """Count an attempt as under way, and let its engine know whose it is."""
+        context = served.forwarded if served.trace is None else served.trace.attempt_began(chosen)
+        FORWARDED.set({"x-request-id": f"{served.request_id}-{len(served.log.attempts)}", **context})
         self._routing.load.start(chosen.model, chosen.prompt_tokens)
         if (thinking := self._routing.thinking) is not None:
             cell, tries = served.features.cell(chosen.bucket), served.log.counts.get(chosen.model, 0)

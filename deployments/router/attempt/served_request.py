@@ -1,10 +1,14 @@
 """One request on its way through the router."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Protocol
 
+from deployments.contract.forwarded import trace_id_in
 from deployments.router.attempt.tries import Attempt, Tries
 from deployments.router.choice.candidates import Demand
+from deployments.router.choice.policy import Candidate, Decision
 from deployments.router.http.request import RoutedRequest
 from deployments.router.text.features import Features
 
@@ -17,12 +21,31 @@ class DeliveryMode(StrEnum):
     STREAMED = "streamed"
 
 
+class Trace(Protocol):
+    """Is told what becomes of one request, and writes it down for OpenTelemetry."""
+
+    @property
+    def trace_id(self) -> str: ...
+
+    def decided(self, decision: Decision | None, seconds: float) -> None: ...
+
+    def attempt_began(self, chosen: Candidate) -> Mapping[str, str]:
+        """The headers with which the attempt is to be sent."""
+        ...
+
+    def attempt_ended(self, attempt: Attempt) -> None: ...
+
+    def checked(self, check: str, verdict: str, seconds: float) -> None: ...
+
+    def ended(self, served: "ServedRequest", status: int, code: str) -> None: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class ServedRequest:
     """A request, what is known of it, and what was tried; `bucket_label` is that of the first choice.
 
     `told_id` is its id as the client is told it, with what was tried so far, and `tried` are the models that have
-    answered.
+    answered. `forwarded` is the trace context that its client sent, `trace` is there where the router traces.
     """
 
     request_id: str
@@ -35,6 +58,8 @@ class ServedRequest:
     bucket_label: str = "unknown"
     told_id: str = ""
     tried: tuple[str, ...] = ()
+    forwarded: Mapping[str, str] = field(default_factory=dict)
+    trace: Trace | None = None
 
     def __post_init__(self) -> None:
         self.told_id = self.told_id or self.request_id
@@ -43,6 +68,11 @@ class ServedRequest:
     def first_s(self) -> float:
         """When the client first asked; a retry goes on with the time of the first request."""
         return self.arrived_s - self.log.earlier.since_s
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the trace that it is part of, its client's or the router's own."""
+        return trace_id_in(self.forwarded) if self.trace is None else self.trace.trace_id
 
     @property
     def check_type(self) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,11 +13,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Lifespan
 
 from deployments.contract.errors import LaarError, LogOffError, ModelsUnavailableError, SlowBodyError
+from deployments.contract.forwarded import trace_headers
 from deployments.contract.reply import Chunk, Reply
 from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.cost import cost_of
 from deployments.router.attempt.runner import Runner
-from deployments.router.attempt.served_request import ServedRequest
+from deployments.router.attempt.served_request import ServedRequest, Trace
 from deployments.router.attempt.tries import Attempt
 from deployments.router.choice.routing import Routing
 from deployments.router.dialects.dialects import DIALECTS
@@ -65,6 +66,12 @@ MAX_FEEDBACK_BYTES = 1024
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+class TraceSource(Protocol):
+    """Begins the trace of a request."""
+
+    def begin(self, served: ServedRequest, route: str) -> Trace: ...
+
+
 class Endpoints:
     """Chat, completions, the other dialects, models, `/v1/laar/explain` and `/v1/laar/feedback`."""
 
@@ -80,6 +87,7 @@ class Endpoints:
         log: ReplicaLog | None,
         versions: Mapping[str, str],
         keep_alive_s: float,
+        tracer: TraceSource | None = None,
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
@@ -87,7 +95,7 @@ class Endpoints:
         self._gate, self._endings, self._log = gate, endings, log
         self._clock, self._wall = clock, wall
         self._prices = {model.name: model.price for model in routing.models.values()}
-        self._versions, self._keep_alive_s = versions, keep_alive_s
+        self._versions, self._keep_alive_s, self._tracer = versions, keep_alive_s, tracer
 
     def app(
         self, lifespan: Lifespan[Starlette], more: Sequence[BaseRoute] = (), cors_origins: Sequence[str] = ()
@@ -151,6 +159,9 @@ class Endpoints:
                     arrived_s=arrived_s,
                     turn=self._routing.next_turn(),
                 )
+                served.forwarded = trace_headers(http.headers)
+                if self._tracer is not None:
+                    served.trace = self._tracer.begin(served, http.url.path)
                 guard.callback(self._charge, quota, end)
                 try:
                     if not request.stream:

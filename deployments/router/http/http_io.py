@@ -142,6 +142,8 @@ class Endings:
             if end.served is not None:
                 with suppress(LogUnavailableError):  # it has been counted
                     self._log.request_ended(end.served, end.status)
+                if end.served.trace is not None:
+                    end.served.trace.ended(end.served, end.status, end.code)
             self._metrics.request_ended(end.served, end.status, self._clock() - arrived_s, end.meter, end.code)
 
 

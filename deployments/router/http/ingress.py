@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import serve
 from starlette.applications import Starlette
@@ -30,7 +30,7 @@ from deployments.router.http.http_io import Endings
 from deployments.router.model import Model
 from deployments.router.page.recent import RecentWindow
 from deployments.router.page.views import Views
-from deployments.router.settings import Limits, RouterSettings
+from deployments.router.settings import Limits, RouterSettings, TracingSettings
 from deployments.router.tenants.gate import Gate
 from deployments.router.tenants.keys import ApiKeys, AuthPlan, read_key_file
 from deployments.router.text.language import FastTextDetector
@@ -44,6 +44,9 @@ from deployments.router.upkeep.taken_over import limits_in, profile_in, rest_on
 from deployments.router.upkeep.watched_file import WatchedFile, content_of
 from profiles.profile import Profile
 from profiles.strict import version_of
+
+if TYPE_CHECKING:
+    from deployments.router.upkeep.tracing import Tracer
 
 
 class Router:
@@ -123,6 +126,8 @@ class Router:
         self._log = (
             ReplicaLog(self._log_plan, replica=replica, metrics=self._metrics) if self._log_plan is not None else None
         )
+        tracing = self._settings.tracing
+        self._tracer = None if tracing is None else _tracer(tracing, replica)
         logger = self._logger(self._log, replica)
         gate = Gate(self._limits.doors, num_routers=self._settings.num_replicas, clock=self._clock)
         self._backend = ServeBackend(self._deployments, self._verifier, self._remote)
@@ -150,6 +155,7 @@ class Router:
             log=self._log,
             versions=self._versions,
             keep_alive_s=self._settings.keep_alive_s,
+            tracer=self._tracer,
             clock=self._clock,
             wall=time.time,
         )
@@ -179,6 +185,8 @@ class Router:
         async with AsyncExitStack() as stack:
             if self._log is not None:
                 stack.callback(self._log.close)
+            if self._tracer is not None:
+                stack.push_async_callback(asyncio.to_thread, self._tracer.close)
             for model in self._remote.values():
                 stack.push_async_callback(model.close)
             background = await stack.enter_async_context(self._background)
@@ -293,6 +301,13 @@ class Router:
         self._metrics.seen(running, self._routing.unavailable(self._clock()), len(asyncio.all_tasks()))
         self._metrics.drifting(running, self._routing.chances.drifting)
         self._metrics.latency_ratios(self._routing.builder.latency_ratios)
+
+
+def _tracer(tracing: TracingSettings, replica: str) -> "Tracer":
+    # a router that does not trace loads none of the SDK
+    from deployments.router.upkeep.tracing import Tracer
+
+    return Tracer(tracing, replica=replica)
 
 
 def secrets_of(auth: AuthPlan) -> Secrets:

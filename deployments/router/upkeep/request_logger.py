@@ -83,6 +83,7 @@ class RequestLogger:
             retry_of=(request.options.retry_of or "").partition(".")[0] or None,
             policy=(request.options.policy or self._policy) if request.model == AUTO else None,
             tried=served.log.earlier.judged_models,
+            trace_id=served.trace_id,
             prompt_text=storable(prompt) if self._stores_prompts else None,
             attempts=tuple(map(self._attempt, attempts)),
         )

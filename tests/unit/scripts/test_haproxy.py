@@ -37,6 +37,10 @@ def test_config_gets_limits_and_openai_errors_and_is_one_that_haproxy_takes(tmp_
     assert found.index("option http-buffer-request") < found.index("frontend prometheus")
     assert "tcp-request connection reject if { sc0_conn_cur gt 33 }" in found.split("frontend http_frontend")[1]
     assert "    retry-on conn-failure empty-response\n    retries 1\n" in found
+    assert (
+        "set-header X-Request-ID %[uuid()] unless { req.hdr(X-Request-ID) -m found }"
+        in found.split("frontend http_frontend")[1]
+    )
     assert "/tmp/500.http" not in found
     assert "text/plain lf-string" not in found
     assert found.count("    errorfile") == found.count("    http-response return") == len(ERRORS)

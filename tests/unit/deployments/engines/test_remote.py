@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from deployments.contract.forwarded import FORWARDED
 from deployments.contract.reply import Chunk, Reply
 from deployments.engines import remote
 from deployments.engines.engine_configs import RemotePlan, RemoteSettings
@@ -130,6 +131,13 @@ async def test_request_goes_on_under_the_servers_name_without_what_is_laars(stac
     assert (reply.status, reply.text, reply.prompt_tokens, reply.output_tokens) == (200, "I.", 7, 2)
     shown = {name: value for name, value in ANSWER.items() if name != "id"}
     assert json.loads(reply.body) == shown | {"model": "big"}
+
+
+async def test_request_goes_on_with_its_id_and_its_trace(stack: AsyncExitStack) -> None:
+    server = await serve(stack, says(ANSWER))
+    FORWARDED.set({"x-request-id": "laar-1-0", "traceparent": "00-a-b-01"})
+    await asks(stack, server.url).generate("chat", BODY, {})
+    assert [server.headers[0][name] for name in ("x-request-id", "traceparent")] == ["laar-1-0", "00-a-b-01"]
 
 
 async def test_completion_has_its_text(stack: AsyncExitStack) -> None:

@@ -162,8 +162,8 @@ def test_database_without_tables_is_named(tmp_path: Path) -> None:
 def test_tables_of_an_earlier_version_are_named_until_they_are_changed(url: str) -> None:
     store = Store(url)
     with store.engine.begin() as connection:
-        connection.exec_driver_sql("DROP INDEX ix_requests_api_key_hash_arrived_at")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
+        connection.exec_driver_sql("ALTER TABLE requests DROP COLUMN trace_id")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'")
     assert laar("list", "--url", url).stderr == NOT_MIGRATED
     store.migrate()
     assert laar("list", "--url", url).exit_code == 0

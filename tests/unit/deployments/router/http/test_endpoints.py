@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -11,6 +11,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from deployments.contract.forwarded import NOTHING
 from deployments.contract.reply import Reply
 from deployments.contract.secret import Secrets
 from deployments.contract.verdict import AskedJudge, Reason, Verdict, correct
@@ -78,8 +79,16 @@ class Service:
         )
         self.app = self.endpoints.app(_no_life)
 
-    async def ask(self, key: str | None = "key-a", *, path: str = CHAT, method: str = "POST", **body: Any) -> Any:
-        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+    async def ask(
+        self,
+        key: str | None = "key-a",
+        *,
+        path: str = CHAT,
+        method: str = "POST",
+        headers: Mapping[str, str] = NOTHING,
+        **body: Any,
+    ) -> Any:
+        headers = {**headers} if key is None else {"authorization": f"Bearer {key}", **headers}
         fields = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], **body}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://laar") as client:
             return await client.request(method, path, headers=headers, json=fields if method == "POST" else None)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,14 @@ def test_policy_that_chose_is_recorded(model: str, named: PolicyName | None, exp
     bench = Bench()
     bench.recorder.request_ended(served(model=model, policy=named), 503)
     assert [record.policy for record in bench.records] == [expected]
+
+
+def test_the_trace_that_a_request_is_part_of_is_recorded() -> None:
+    bench = Bench()
+    of_a_trace = replace(served(RIGHT), forwarded={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+    for each in (of_a_trace, replace(served(RIGHT), request_id="laar-2")):
+        bench.recorder.answer_ready(each, RIGHT)
+    assert [record.trace_id for record in bench.records] == ["a" * 32, None]
 
 
 def test_tokens_are_those_that_the_engine_counted_else_the_estimate() -> None:
