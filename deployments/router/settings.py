@@ -99,6 +99,10 @@ class Learning(Strict):
     sync_period_s: PositiveFloat = Field(
         default=2.0, description="How often a router replica reads from the log what the others and clients found."
     )
+    max_followed_per_s: PositiveInt = Field(
+        default=1000,
+        description="Of more verdicts a second in the log a router replica learns an even sample; clients' words all.",
+    )
     replay_days: float = Field(
         default=30.0, gt=0, le=MAX_DAYS, description="Older verdicts are not learned again at a start."
     )

@@ -27,6 +27,14 @@ def bench_decision(
     raise typer.Exit(finish(decision.run(rounds=rounds, seed=seed), json_path=json_path, check=check))
 
 
+@bench.command("following")
+def bench_following(json_path: JsonPath = None, check: Check = False) -> None:
+    """What sharing verdicts through the log costs a router: 1,000 and 5,000 a second, 1, 4 and 16 routers."""
+    from scripts.bench.cost import following
+
+    raise typer.Exit(finish(following.run(), json_path=json_path, check=check))
+
+
 @bench.command("checks")
 def bench_checks(
     json_path: JsonPath = None,

@@ -41,7 +41,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from deployments.log.database.patience import SILENCE_S, ImpatientConnection
 from deployments.log.database.tables import attempts, changes, feedback, requests
 from deployments.log.reading.attempts import Filter, list_attempts
-from deployments.log.reading.lessons import Batch, first_position, read_lessons
+from deployments.log.reading.lessons import Batch, first_position, last_position, read_lessons
 from deployments.log.settings import SQLITE, database_url
 from deployments.log.writing.log_records import FeedbackRecord, LogRecord, RequestRecord
 
@@ -133,10 +133,14 @@ class Store:
         with self.engine.connect() as connection:
             return first_position(connection, since=since, most=most)
 
-    def lessons(self, after: int, *, limit: int) -> Batch:
-        """What the next `limit` changes teach."""
+    def lessons(self, after: int, *, limit: int, every: int = 1) -> Batch:
+        """What the next `limit` changes teach; of verdicts one in `every`."""
         with self.engine.connect() as connection:
-            return read_lessons(connection, after=after, limit=limit)
+            return read_lessons(connection, after=after, limit=limit, every=every)
+
+    def last_position(self) -> int:
+        with self.engine.connect() as connection:
+            return last_position(connection)
 
     def close(self) -> None:
         self.engine.dispose()

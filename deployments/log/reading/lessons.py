@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select, union
+from sqlalchemy import Connection, and_, func, or_, select, union
 
 from deployments.contract.verdict import was_right
 from deployments.log.database.tables import attempts, changes, requests
@@ -177,11 +177,16 @@ def last_position(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.max(changes.c.position), 0))).scalar_one())
 
 
-def read_lessons(connection: Connection, *, after: int, limit: int) -> Batch:
-    """What at most `limit` changes past the position `after` teach."""
+def read_lessons(connection: Connection, *, after: int, limit: int, every: int = 1) -> Batch:
+    """What at most `limit` changes past the position `after` teach; of verdicts one in `every`, of clients all words.
+
+    Which ones are left out goes by their positions, so that all who read with the same `every` read the same.
+    """
+    upto = last_position(connection)
     rows = connection.execute(
         select(changes.c.position, changes.c.request_id, changes.c.correct)
-        .where(changes.c.position > after)
+        .where(changes.c.position > after, changes.c.position <= upto)
+        .where(or_(changes.c.position % every == 0, changes.c.correct.is_not(None)))
         .order_by(changes.c.position)
         .limit(limit)
     )
@@ -189,7 +194,7 @@ def read_lessons(connection: Connection, *, after: int, limit: int) -> Batch:
     history = _history(connection, found, after)
     return Batch(
         lessons=tuple(lesson for change in found for lesson in history.lessons(change)),
-        position=found[-1].position if found else after,
+        position=found[-1].position if len(found) == limit else max(after, upto),
         is_last=len(found) < limit,
     )
 

@@ -156,8 +156,12 @@ class LogHistory:
         since = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=self._replay_days)
         return self._store.first_position(since=since, most=most)
 
-    def lessons(self, after: int) -> Batch:
-        return self._store.lessons(after, limit=BATCH_CHANGES)
+    def last(self) -> int:
+        """The position of the latest change."""
+        return self._store.last_position()
+
+    def lessons(self, after: int, every: int) -> Batch:
+        return self._store.lessons(after, limit=BATCH_CHANGES, every=every)
 
 
 def _full() -> LogUnavailableError:

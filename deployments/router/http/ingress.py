@@ -286,6 +286,7 @@ class Router:
             replica=replica,
             buckets=self._routing.buckets,
             half_life_verdicts=learning.half_life_verdicts,
+            most=max(1, round(learning.max_followed_per_s * learning.sync_period_s)),
         )
 
     async def _num_remote(self) -> Mapping[str, int]:

@@ -24,7 +24,13 @@ class LessonLog(Protocol):
         """The position after which the latest changes begin, so many at most."""
         ...
 
-    def lessons(self, after: int) -> Batch: ...
+    def last(self) -> int:
+        """The position of the latest change."""
+        ...
+
+    def lessons(self, after: int, every: int) -> Batch:
+        """Of the verdicts one in `every`."""
+        ...
 
 
 class LessonLearner(Protocol):
@@ -46,20 +52,40 @@ class LessonLearner(Protocol):
 
 
 class Follower:
-    """Takes in the log's lessons once each, but for the verdicts of its own replica, which were learned at once."""
+    """Takes in the log's lessons once each, but for the verdicts of its own replica, which were learned at once.
+
+    Of more than `most` that wait it takes an even sample: what others learn must not fill the router's core.
+    """
 
     def __init__(
-        self, source: LessonLog, learner: LessonLearner, *, replica: str, buckets: Buckets, half_life_verdicts: float
+        self,
+        source: LessonLog,
+        learner: LessonLearner,
+        *,
+        replica: str,
+        buckets: Buckets,
+        half_life_verdicts: float,
+        most: int | None = None,
     ) -> None:
         self._source, self._learner, self._replica, self._buckets = source, learner, replica, buckets
-        self._most = most_replayed(len(learner.models), half_life_verdicts)
+        self._most = most
+        self._most_replayed = most_replayed(len(learner.models), half_life_verdicts)
         self._position: int | None = None
 
-    def read(self) -> Batch:
-        """The lessons after those taken in; the first call finds where to begin. Blocks on the database."""
+    def stride(self) -> int:
+        """One in how many of the verdicts that wait is to be learned. Blocks on the database."""
+        waiting = self._source.last() - self._began()
+        return 1 if self._most is None else max(1, -(-waiting // self._most))
+
+    def read(self, every: int = 1) -> Batch:
+        """The lessons after those taken in. Blocks on the database."""
+        return self._source.lessons(self._began(), every)
+
+    def _began(self) -> int:
+        """Up to where lessons are taken in; the first call finds where to begin."""
         if self._position is None:
-            self._position = self._source.begin(self._most)
-        return self._source.lessons(self._position)
+            self._position = self._source.begin(self._most_replayed)
+        return self._position
 
     def pass_over(self, batch: Batch) -> None:
         """Be done with a batch; before it is learned, so that no lesson can count twice."""
@@ -128,9 +154,10 @@ async def keep_following(follower: Follower, *, period_s: float) -> None:
 
 
 async def follow_once(follower: Follower) -> None:
-    """Take in all that is new, reading in a thread and learning where the learner lives."""
+    """Take in all that is new, or its sample, reading in a thread and learning where the learner lives."""
+    every = await asyncio.to_thread(follower.stride)
     while True:
-        batch = await asyncio.to_thread(follower.read)
+        batch = await asyncio.to_thread(follower.read, every)
         follower.pass_over(batch)
         for start in range(0, len(batch.lessons), SLICE):
             follower.learn(batch.lessons[start : start + SLICE])

@@ -199,10 +199,13 @@ class Away:
     def begin(self, most: int) -> int:
         return self.history.begin(most)
 
-    def lessons(self, after: int) -> Batch:
+    def last(self) -> int:
+        return self.history.last()
+
+    def lessons(self, after: int, every: int) -> Batch:
         if self.is_away:
             raise OperationalError("select", {}, Exception("away"))
-        return self.history.lessons(after)
+        return self.history.lessons(after, every)
 
 
 async def test_log_that_is_away_at_the_start_is_caught_up_with_and_own_verdicts_count_once(
@@ -229,3 +232,48 @@ async def test_tables_of_a_later_version_do_not_hold_up_the_start(
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     replay(Replica(store, "r1").follower, timeout_s=60, clock=lambda: 0.0)
     assert "verdicts could not be replayed" in caplog.text
+
+
+class Noted:
+    """Learns nothing, and notes of whom it should."""
+
+    models = MODELS
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, bool | None]] = []
+
+    def observe(self, model: str, cell: Cell, *, correct: bool | None, **_: object) -> None:
+        self.heard.append((model, correct))
+
+
+async def test_of_too_many_verdicts_all_routers_learn_the_same_even_sample_and_every_word_of_clients(
+    store: Store,
+) -> None:
+    noted = [Noted(), Noted()]
+    followers = [
+        Follower(
+            LogHistory(store, replay_days=36500),
+            each,
+            replica=f"r{number}",
+            buckets=PROFILE.buckets,
+            half_life_verdicts=1000,
+            most=50,
+        )
+        for number, each in enumerate(noted)
+    ]
+    for follower in followers:
+        follower.catch_up(timeout_s=10, clock=lambda: 0.0)
+    for start in (0, 600):
+        numbers = range(start, start + 500)
+        store.write(
+            [asked(n, tried("a", "unknown" if n % 100 == 7 else "correct"), replica="x", at_s=n) for n in numbers]
+        )
+        store.write([said(n, False, at_s=n) for n in numbers if n % 100 == 7])
+        for follower in followers:
+            await follow_once(follower)
+    assert noted[0].heard == noted[1].heard
+    counts = [sum(correct is right for _, correct in noted[0].heard) for right in (True, False)]
+    assert 80 <= counts[0] <= 100
+    assert counts[1] == 10
+    await follow_once(followers[0])
+    assert len(noted[0].heard) == sum(counts)
