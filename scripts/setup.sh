@@ -142,6 +142,14 @@ install_chromium() {
         env DEBIAN_FRONTEND=noninteractive sh -c "$install || { apt-get update -q && $install; }"
 }
 
+# Tests of alerts and dashboard ask Debian's Prometheus, which is only unpacked: installed, it would run for ever.
+has_prometheus() { [[ -x $venv/prometheus/usr/bin/promtool ]]; }
+unpack_prometheus() {
+    local unpack='cd "$1" && apt-get download -q prometheus && dpkg -x prometheus_*.deb prometheus && rm prometheus_*.deb'
+    step "unpacking Debian's Prometheus for tests" "tests of alerts and dashboard need it, and are skipped without" \
+        sh -c "$unpack" sh "$venv"
+}
+
 # A broken torchvision or a missing kernel shows here, not at the first request.
 imports='
 import torch, ray, ray.serve.llm
@@ -168,7 +176,7 @@ if ! flock -n 9; then
     wait "$child"
 fi
 
-makes_venv=0 installs_run=0 installs_project=0 installs_dev=0 installs_postgres=0 installs_chromium=0
+makes_venv=0 installs_run=0 installs_project=0 installs_dev=0 installs_postgres=0 installs_chromium=0 unpacks_prometheus=0
 is_sound || makes_venv=1
 is_stale run requirements/cpu.txt && installs_run=1
 is_stale project pyproject.toml && installs_project=1
@@ -183,9 +191,12 @@ fi
 if ((wants_dev)) && ! has_chromium && ((EUID == 0)) && command -v apt-get >/dev/null; then
     installs_chromium=1
 fi
+if ((wants_dev)) && ! has_prometheus && ((EUID == 0)) && command -v apt-get >/dev/null; then
+    unpacks_prometheus=1
+fi
 
 number=0
-steps=$((makes_venv + 2 * installs_run + installs_project + installs_dev + installs_postgres + installs_chromium))
+steps=$((makes_venv + 2 * installs_run + installs_project + installs_dev + installs_postgres + installs_chromium + unpacks_prometheus))
 ((installs_run)) || steps=$((steps + wants_models))
 
 python=$venv/bin/python
@@ -232,6 +243,7 @@ fi
 rm -f "$unfinished"
 ((!installs_postgres)) || install_postgres
 ((!installs_chromium)) || install_chromium
+((!unpacks_prometheus)) || unpack_prometheus
 if ((wants_models)); then
     step "preparing the embedded models" "" $prepare
 fi

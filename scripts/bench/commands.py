@@ -30,7 +30,7 @@ def bench_decision(
 @bench.command("following")
 def bench_following(json_path: JsonPath = None, check: Check = False) -> None:
     """What sharing verdicts through the log costs a router: 1,000 and 5,000 a second, 1, 4 and 16 routers."""
-    from scripts.bench.cost import following
+    from scripts.bench.estimates import following
 
     raise typer.Exit(finish(following.run(), json_path=json_path, check=check))
 

@@ -146,12 +146,17 @@ def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app_url(cluster: str, profile_path: str, keys_file: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def log_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="session")
+def app_url(cluster: str, profile_path: str, keys_file: Path, log_folder: Path) -> str:
     from ray import serve
 
     from serve_app.app import build_app
 
-    log = tmp_path_factory.mktemp("log")
+    log = log_folder
     config = {
         "profile": profile_path,
         "models": models(*MODELS),

@@ -1,18 +1,27 @@
 import re
+import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
 import ray
+from ray import serve
 
+from serve_app.app import build_app
+from tests.prometheus import Prometheus, needs_prometheus, promtool, queries, rules, running
 from tests.serve.conftest import AT_HOME, chat
-from tests.unit.test_manifests import queries
 
 pytestmark = pytest.mark.serve
 PATH = "/v1/chat/completions"
 # Ray collects once in 10 s by default
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def scraped(name: str) -> dict[str, float]:
@@ -45,22 +54,96 @@ def test_a_router_whose_models_run_is_healthy_and_ready(client: httpx.Client) ->
     assert [client.get(path).status_code for path in ("/health", "/ready")] == [200, 200]
 
 
-def test_alerts_and_dashboard_ask_for_names_that_ray_exports(client: httpx.Client) -> None:
+# has no series before something goes wrong, and none of it does here
+NEEDS_FAULT = {
+    "LaarFull",
+    "LaarVerifierFails",
+    "LaarLogLost",
+    "LaarFileRefused",
+    "Unknown verdicts a second, by check and reason A",
+}
+SHORTENED = {"LaarLogBehind": ("> 60", "> 3")}
+
+
+@pytest.fixture(scope="module")
+def prometheus(app_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Has the shipped alerts, which fire at once, and some of them sooner."""
+    found = [
+        rule | {"for": "0s", "expr": rule["expr"].replace(*SHORTENED.get(rule["alert"], ("", "")))} for rule in rules()
+    ]
+    targets = [f"127.0.0.1:{node['MetricsExportPort']}" for node in ray.nodes()]
+    with running(tmp_path_factory.mktemp("prometheus"), targets=targets, rules=found, port=9292) as started:
+        yield started
+
+
+def until(holds: Callable[[], Any], told: Callable[[], Any] = lambda: None) -> None:
+    due_s = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < due_s, told()
+        time.sleep(1)
+
+
+@needs_prometheus
+def test_every_query_of_alerts_and_dashboard_returns_series(client: httpx.Client, prometheus: Prometheus) -> None:
+    for body in (chat(), chat(stream=True, laar=AT_HOME), chat(model="simulated-broken")):
+        client.post(PATH, json=body)
+    # without what an alert compares with, which holds only when it fires
+    asked = {name: re.sub(r" [<>=]=? [0-9.]+$", "", query) for name, query in queries().items()}
+
+    def silent() -> set[str]:
+        return {name for name, query in asked.items() if not prometheus.ask(query)} - NEEDS_FAULT
+
+    until(lambda: not silent(), silent)
+
+
+@needs_prometheus
+def test_what_is_exported_is_as_prometheus_wants_it(client: httpx.Client, tmp_path: Path) -> None:
     client.post(PATH, json=chat(stream=True, laar=AT_HOME)).raise_for_status()
     (node,) = ray.nodes()
-    # these have no series before something goes wrong
-    rare = {
-        "ray_laar_file_reads_total",
-        "ray_laar_log_dropped_total",
-        "ray_laar_log_lag_seconds",
-        "ray_laar_log_spool_bytes",
+    until(lambda: scraped("laar_tpot_seconds_sum"))
+    text = httpx.get(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics", timeout=10).text
+    own = "".join(line for line in text.splitlines(keepends=True) if "ray_laar_" in line)
+    assert own.count("# TYPE") > 15
+    # Ray's own labels, such as WorkerId, are not as Prometheus wants them
+    promtool("check", "metrics", cwd=tmp_path, text=re.sub(r'\b[A-Z]\w+="[^"]*",?', "", own))
+
+
+@needs_prometheus
+def test_a_log_that_waits_for_its_database_fires_and_resolves(
+    client: httpx.Client, prometheus: Prometheus, log_folder: Path
+) -> None:
+    with closing(sqlite3.connect(log_folder / "attempts.sqlite", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        client.post(PATH, json=chat(laar=AT_HOME)).raise_for_status()
+        until(lambda: prometheus.is_firing("LaarLogBehind"))
+        connection.execute("ROLLBACK")
+    until(lambda: not prometheus.is_firing("LaarLogBehind"))
+
+
+@needs_prometheus
+def test_a_model_that_goes_away_fires_and_resolves(app_url: str, prometheus: Prometheus) -> None:
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    model = {
+        "engine": "remote",
+        "remote": {"model_id": "away", "urls": ["http://127.0.0.1:8237/v1"], "max_model_len": 64},
     }
-    asked = {name for query in queries().values() for name in re.findall(r"\bray_laar_[a-z_]+", query)} - rare
-    due_s = time.monotonic() + PATIENCE_S
-    while True:
-        text = httpx.get(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics", timeout=10).text
-        missing = asked - set(re.findall(r"^(ray_laar_\w+){", text, re.MULTILINE))
-        if not missing:
-            return
-        assert time.monotonic() < due_s, missing
-        time.sleep(1)
+    router = {"num_cpus": 0.1, "status_period_s": 0.5}
+    args = {"models": [model], "router": router, "log": {"enabled": False}, "verifier": {"num_cpus": 0.1}}
+    serve.run(build_app(args), name="away", route_prefix="/away")
+    try:
+        answer = httpx.post(f"{app_url}/away{PATH}", json=chat(), timeout=10)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        until(lambda: prometheus.is_firing("LaarModelDown", model="away"))
+        assert prometheus.is_firing("LaarModelUnprofiled", model="away")
+        with ThreadingHTTPServer(("127.0.0.1", 8237), Server) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            until(lambda: not prometheus.is_firing("LaarModelDown", model="away"))
+            server.shutdown()
+    finally:
+        serve.delete("away", _blocking=False)

@@ -18,6 +18,7 @@ from deployments.contract.errors import OverloadedError, QuotaError
 from profiles.profile import load_profile
 from serve_app.app import SHUTDOWN_MARGIN_S
 from serve_app.config import AppConfig, ModelAppConfig, VerifierAppConfig
+from tests.prometheus import queries
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "serve_app").glob("*.yaml"))
@@ -263,15 +264,6 @@ def test_every_gpu_pod_is_kept_to_the_card(card: str) -> None:
         (term,) = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
         assert {each["operator"] for each in term["matchExpressions"]} == {"Gt", "Lt"}
         assert pod["tolerations"]
-
-
-def queries() -> dict[str, str]:
-    """Of alerts and dashboard, by what they are called."""
-    folder = ROOT / "k8s/overlays/monitoring"
-    (group,) = yaml.safe_load((folder / "alerts.yaml").read_text())["spec"]["groups"]
-    panels = json.loads((folder / "laar.json").read_text())["panels"]
-    shown = {f"{panel['title']} {target['refId']}": target["expr"] for panel in panels for target in panel["targets"]}
-    return {rule["alert"]: rule["expr"] for rule in group["rules"]} | shown
 
 
 @pytest.mark.parametrize(("name", "query"), [pytest.param(n, q, id=n.replace(" ", "-")) for n, q in queries().items()])
