@@ -14,7 +14,7 @@ def what_is_wrong(error: ErrorDetails) -> str:
 def told_of(error: ValidationError, most: int = 5) -> str:
     """What is wrong with a document and where, in one line that shows none of its values."""
     found = error.errors(include_input=False, include_url=False)[:most]
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {what_is_wrong(one)}" for one in found)
+    return "; ".join(": ".join(filter(None, (".".join(map(str, one["loc"])), what_is_wrong(one)))) for one in found)
 
 
 def version_of(document: BaseModel) -> str:

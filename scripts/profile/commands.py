@@ -1,5 +1,6 @@
 """The options of `laar profile`."""
 
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -274,6 +275,8 @@ def compare_command(
     from scripts.tables import print_json
 
     one, other = _load(former), _load(new)
+    # drift that both come upon is no news
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     found = compare(attempts_since(log_url, since, command="laar profile compare"), one, other)
     print_json(found) if as_json else print("\n".join(lines(found)))
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from deployments.router.upkeep.taken_over import profile_in
 from profiles.profile import Profile
 
 
@@ -19,7 +20,7 @@ def save_profile(profile: Profile, path: Path) -> None:
 
 def use_profile(new: Path, at: Path) -> Path | None:
     """Put the bytes of `new` where routers read, in one step; the profile that was there, kept beside it."""
-    Profile.model_validate_json(content := new.read_bytes())
+    profile_in(content := new.read_bytes())
     at = at.resolve()
     former = _former(at) if at.exists() else None
     if former is not None:
@@ -33,7 +34,7 @@ def use_former(at: Path) -> Path:
     at = at.resolve()
     former = _former(at)
     content, present = former.read_bytes(), at.read_bytes()
-    Profile.model_validate_json(content)
+    profile_in(content)
     _replace(at, content)
     _replace(former, present)
     return former

@@ -48,9 +48,17 @@ def test_limits_that_cannot_be_are_refused_by_name(text: str, why: str) -> None:
         limits_in(text.encode(), CONFIGURED)
 
 
-def test_a_file_that_is_no_profile_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="models: Field required"):
-        profile_in(b'{"version": 1}')
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param(b'{"version": 1}', "models: Field required", id="no-profile"),
+        pytest.param(b"version: 1", "^Invalid JSON", id="no-json"),
+    ],
+)
+def test_a_file_that_is_no_profile_is_refused_in_one_line(content: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as refusal:
+        profile_in(content)
+    assert "\n" not in str(refusal.value)
 
 
 def routing(of: Profile) -> Routing:
