@@ -78,7 +78,7 @@ class Application:
 
     def _exported(self) -> str:
         """What Ray's agent of the node exports, on a port that the system gave it."""
-        for process in self.named("--metrics-export-port"):
+        for process in self.named("DashboardAgent"):
             ports = [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
             for port in ports:
                 with suppress(httpx.HTTPError):
