@@ -222,6 +222,9 @@ class SimulatedSettings(Strict):
         description="A profile that has this model: its latency, and accuracy by language and length, are taken.",
     )
     accuracy: float = Field(default=1.0, ge=0, le=1, description="Chance that a prompt is answered correctly.")
+    repair_accuracy: float | None = Field(
+        default=None, ge=0, le=1, description="The same where an earlier answer is in the prompt; else `accuracy`."
+    )
     error_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt ends in an engine error.")
     hang_rate: float = Field(default=0.0, ge=0, le=1, description="Chance that a prompt is never answered.")
     latency: Latency = Latency(overhead_s=0, prefill_s_per_token=0, decode_s_per_token=0)

@@ -135,7 +135,9 @@ class SimulatedEngine:
     ) -> AsyncGenerator[Any, None]:
         latency = self._latency
         await _sleep(latency.overhead_s + latency.prefill_s_per_token * prompt_tokens)
-        is_right = self._draw("answer", prompt) < self._accuracy(prompt, prompt_tokens)
+        accuracy = self._settings.repair_accuracy if _has_answer(request) else None
+        accuracy = self._accuracy(prompt, prompt_tokens) if accuracy is None else accuracy
+        is_right = self._draw("answer", prompt) < accuracy
         if _wants_call(request) and (called := _CALL.search(prompt)):
             words, call = self._arguments(called[2]), called[1] if is_right else "wrong_tool"
         else:
@@ -265,8 +267,17 @@ def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
     return {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "total_tokens": total}
 
 
+def _has_answer(request: Any) -> bool:
+    """Whether one of the messages is a model's."""
+    return any(_field_of(message, "role") == "assistant" for message in getattr(request, "messages", ()))
+
+
+def _field_of(message: Any, name: str) -> Any:
+    return message.get(name) if isinstance(message, dict) else getattr(message, name)
+
+
 def _content(message: Any) -> str:
-    content = message.get("content") if isinstance(message, dict) else message.content
+    content = _field_of(message, "content")
     if content is None or isinstance(content, str):
         return content or ""
     return "".join(part.get("text") or "" for part in content)

@@ -16,6 +16,7 @@ from pydantic import (
 from deployments.log.settings import MAX_DAYS
 from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S
 from deployments.router.choice.policy import PolicyName
+from deployments.router.choice.repair import RepairMode
 from deployments.router.tenants.gate import Doors
 from deployments.verifier.checks import NoVerify, VerifySpec
 from profiles.chances.online import DEFAULT_HALF_LIFE_VERDICTS
@@ -156,6 +157,11 @@ class RouterSettings(Strict):
     )
     verify: VerifySpec = Field(
         default=NoVerify(type="none"), description="The check of a request that names none, where it can be made."
+    )
+    repair: RepairMode = Field(
+        default="never",
+        description="Whether a model is given its wrong answer back once, to mend its form: `learned` where by the "
+        "repairs that were right so far it is expected to pay.",
     )
     keep_alive_s: PositiveFloat = Field(default=5.0, description="Pace of SSE comments while tokens are held.")
     status_period_s: PositiveFloat = Field(default=10.0, description="How often replica counts are read.")

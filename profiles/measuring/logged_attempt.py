@@ -8,7 +8,8 @@ from profiles.measuring.measurement import Record
 class LoggedAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the log keeps of an attempt; `prompt_tokens` are the engine's count, else the router's estimate.
 
-    `check` names the check that gave the verdict, where it is one that may err.
+    `check` names the check that gave the verdict, where it is one that may err. With `is_repair` the model was given
+    its own wrong answer.
     """
 
     model: str
@@ -21,6 +22,7 @@ class LoggedAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     output_tokens: int | None = None
     answer_text: str | None = None
     check: str | None = None
+    is_repair: bool | None = None
 
 
 class JudgedAttempt(LoggedAttempt, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ SECRET = b"s" * 32
 HEADERS = {"authorization": f"Bearer {KEY}"}
 MODELS: dict[str, dict[str, Any]] = {
     # by its profile the first choice for tasks without a name, and always wrong
-    "simulated-wrong": {"accuracy": 0.0},
+    "simulated-wrong": {"accuracy": 0.0, "repair_accuracy": 1.0},
     # with blanks in the JSON of its streams
     "simulated-right": {"accuracy": 1.0, "spaced_json": True},
     # first choices of the tasks "broken" and "hanging", the last ones of all others
@@ -167,6 +167,7 @@ def app_url(cluster: str, profile_path: str, keys_file: Path, log_folder: Path) 
             "status_period_s": 0.5,
             "learning": {"enabled": False},
             "names": {"auto-at-home": AT_HOME},
+            "repair": "always",
         },
         "thinking": {"period_s": 0.5, "window_s": 5},
         "verifier": {"num_cpus": 0.1, "custom_checks": {"short": "tests.serve.checks:is_short"}},

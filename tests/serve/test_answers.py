@@ -49,9 +49,43 @@ def test_wrong_answer_is_retried_to_a_verified_one(client: httpx.Client) -> None
 
 
 def test_auto_takes_its_check_from_the_response_format(client: httpx.Client) -> None:
-    body = chat(response_format={"type": "json_object"}, laar={"verify": {"type": "auto"}, "max_attempts": 1})
+    schema = {"type": "object", "required": ["place"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}}
+    body = chat(response_format=wanted, laar={"verify": {"type": "auto"}, "max_attempts": 1})
     answer = client.post(PATH, json=body).json()
-    assert {a["reason"] for a in answer["laar"]["attempts"]} == {"not_json"}
+    assert {a["reason"] for a in answer["laar"]["attempts"]} == {"schema_violation"}
+
+
+@pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="held")])
+@pytest.mark.parametrize(
+    ("verify", "fields"),
+    [
+        pytest.param(
+            {
+                "type": "json_schema",
+                "schema": {"required": ["[simulated]"], "additionalProperties": {"const": "at home"}},
+            },
+            {"response_format": {"type": "json_object"}},
+            id="json",
+        ),
+        pytest.param(
+            {"type": "tool_call", "calls": [{"name": "look"}]},
+            {
+                "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
+                "content": 'Where? <sim call="look">',
+            },
+            id="call",
+        ),
+        pytest.param({"type": "regex", "pattern": "at home$"}, {}, id="regex"),
+    ],
+)
+def test_model_gets_its_wrong_answer_back_once(
+    client: httpx.Client, verify: dict[str, Any], fields: dict[str, Any], stream: bool
+) -> None:
+    told = client.post(PATH, json=chat(stream=stream, laar={"verify": verify}, **fields)).raise_for_status().text
+    laar = json.loads(told if not stream else next(line[6:] for line in told.splitlines() if '"laar"' in line))["laar"]
+    seen = [(a["model"], a["verdict"], a.get("repair")) for a in laar["attempts"]]
+    assert seen == [("simulated-wrong", "wrong", None), ("simulated-wrong", "correct", True)]
 
 
 def test_words_where_a_call_is_expected_are_wrong(client: httpx.Client) -> None:

@@ -89,6 +89,7 @@ attempts = Table(
     Column("output_tokens", BigInteger),
     Column("answer_text", Text),
     Column("check", Text),
+    Column("is_repair", Boolean),
     Index("ix_attempts_arrived_at", "arrived_at"),
 )
 

@@ -85,18 +85,21 @@ class LoggedRequest:
             return
         for index, attempt in sorted(self.attempts.items()):
             said = was_right(attempt.verdict, attempt.reason)
-            if said is not None or attempt.check is not None:
+            if not attempt.is_repair and (said is not None or attempt.check is not None):
                 yield self._lesson(index, correct=said, check=attempt.check, replica=self.replica)
 
     def correction(self, before: bool | None, after: bool | None) -> Iterator[Lesson]:
         """What a new word on the answer teaches: nothing if it says what was taken to be so."""
         is_news = after is not None and after is not before
-        if is_news and self.model == AUTO and self.answer_index in self.attempts:
+        answer = self.attempts.get(self.answer_index) if self.answer_index is not None else None
+        if is_news and self.model == AUTO and answer is not None and not answer.is_repair:
+            assert self.answer_index is not None
             yield self._lesson(self.answer_index, correct=after, check=FEEDBACK, replica=None)
 
     def _lesson(self, index: int, *, correct: bool | None, check: str | None, replica: str | None) -> Lesson:
         attempt = self.attempts[index]
-        wrong = [tried.model for i, tried in sorted(self.attempts.items()) if i < index and tried.verdict == "wrong"]
+        before = [tried for i, tried in sorted(self.attempts.items()) if i < index and not tried.is_repair]
+        wrong = [tried.model for tried in before if tried.verdict == "wrong"]
         return Lesson(
             model=attempt.model,
             task=attempt.task,
@@ -238,6 +241,7 @@ def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, LoggedReques
         "verdict",
         "reason",
         "check",
+        "is_repair",
     )
     tried = select(*(shown[name] for name in names)).where(shown.request_id.in_(wanted))
     for row in connection.execute(tried):

@@ -162,7 +162,7 @@ class Retries:
 def _tried(log: Tries, answering: str | None) -> Earlier:
     """What the next request may be told to have been tried."""
     wrong, repeating = dict(log.earlier.wrong), set(log.earlier.repeating)
-    judged = {attempt.model for attempt in log.attempts if attempt.status is Status.WRONG}
+    judged = {attempt.model for attempt in log.attempts if attempt.is_failure}
     if answering is not None and not log.is_verified:
         judged.add(answering)
     for model, times in _answered(log.attempts, answering).items():
@@ -177,7 +177,7 @@ def _answered(attempts: Sequence[Attempt], answering: str | None) -> dict[str, i
     found: dict[str, int] = {}
     for attempt in attempts:
         if attempt.status not in FAULTS:
-            found[attempt.model] = found.get(attempt.model, 0) + (attempt.status is Status.WRONG)
+            found[attempt.model] = found.get(attempt.model, 0) + attempt.is_failure
     if answering is not None:
         found[answering] = max(1, found.get(answering, 0))
     return found

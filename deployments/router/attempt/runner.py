@@ -38,10 +38,11 @@ from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Spared, Status, StopReason, Tries
 from deployments.router.choice.budgets import overrides
 from deployments.router.choice.policy import Candidate, Decision, Exclusion
+from deployments.router.choice.repair import RepairShares, mending
 from deployments.router.choice.routing import Routing
 from deployments.router.http import sse
 from deployments.router.http.answers import laar_json
-from deployments.router.http.request import AUTO, Endpoint, RoutedRequest
+from deployments.router.http.request import AUTO, Endpoint, RoutedRequest, with_turns
 from deployments.router.latency.learning import Forecast
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.upkeep.request_logger import RequestLedger
@@ -106,6 +107,7 @@ class Runner:
         self._routing, self._backend, self._observer, self._ledger = routing, backend, observer, ledger
         self._retries, self._settings, self.limits, self._clock = retries, settings, limits, clock
         self._plain_speakers = PlainSpeakers()
+        self._repairs = RepairShares()
         self._held_bytes = 0
         self._verifier_away_until_s = -inf
 
@@ -189,12 +191,39 @@ class Runner:
             if decision.chance_left < self._settings.give_up_below and not served.log.is_only_guessed:
                 return StopReason.UNLIKELY
             self._book(served, await self._attempt(served, decision))
+            if (repair := self._repair(served)) is not None:
+                self._book(served, await self._attempt(served, *repair))
             if _is_invalid(served.log):
                 return StopReason.ANSWERED
         return stop
 
-    async def _attempt(self, served: ServedRequest, decision: Decision) -> Attempt:
-        chosen, sent_s, reply, watch = decision.chosen, self._clock(), None, self._watch(served, decision)
+    def _repair(self, served: ServedRequest) -> tuple[Decision, bytes] | None:
+        """To give the model its wrong answer back, and the body to do it with; None where it is not to be done."""
+        mode, log, request, now_s = self._settings.repair, served.log, served.request, self._clock()
+        if mode == "never" or request.endpoint is not Endpoint.CHAT:
+            return None
+        if log.stop_reason(now_s) is not None or not log.may_be_repaired():
+            return None
+        last = log.attempts[-1]
+        verdict = wrong(Reason(last.reason), last.read)
+        complaint, reply = request.verify.complaint(verdict), last.reply
+        turns = mending(reply, complaint) if reply is not None and complaint is not None else None
+        if turns is None:
+            return None
+        decision = self._routing.repair(
+            request,
+            served.demand,
+            log,
+            chance=self._repairs.of(request.tenant.id, last.model, served.check_type),
+            turn=served.turn,
+            now_s=now_s,
+            always=mode == "always",
+        )
+        return None if decision is None else (decision, with_turns(request, turns))
+
+    async def _attempt(self, served: ServedRequest, decision: Decision, repair: bytes | None = None) -> Attempt:
+        """One model asked once, with the request as it came or with a `repair` of it."""
+        chosen, sent_s, reply, watch = decision.chosen, self._clock(), None, self._watch(served, decision, repair)
         try:
             reply, fault = await self._ask(served, decision, watch)
             if reply is not None and reply.in_flight is not None:
@@ -202,7 +231,8 @@ class Runner:
             if reply is None or reply.status >= 400:
                 reason = _fault_reason(reply, fault)
                 return self._ended(chosen, sent_s, fault or Status.ERROR, reason, reply, watch)
-            self._learn_tokens(served, chosen, reply)
+            if repair is None:
+                self._learn_tokens(served, chosen, reply)
             self._learn_latency(served, watch, reply, self._clock() - sent_s)
             if not watch.is_refuted:
                 self._plain_speakers.heard(chosen.model, reply.text)
@@ -214,7 +244,11 @@ class Runner:
                 else await self._verify(served, chosen.model, reply)
             )
             check = served.request.verify.fallible_name if verdict.is_of_the_check else None
-            self._learn(served, chosen, verdict, check)
+            if repair is None:
+                self._learn(served, chosen, verdict, check)
+            elif verdict.was_right is not None:
+                whose = served.request.tenant.id, chosen.model, served.check_type
+                self._repairs.learn(*whose, is_right=verdict.was_right)
             status = FROM_OUTCOME[verdict.outcome]
             ended = self._ended(chosen, sent_s, status, verdict.reason.value, reply, watch)
             spared = self._spared(served, decision, watch, ended)
@@ -234,7 +268,7 @@ class Runner:
                 return await self._collect(served, decision, watch), None
             async with asyncio.timeout(self._attempt_time_s(served, decision, watch)):
                 overrides = self._overrides(request, chosen)
-                reply = await self._backend.generate(chosen.model, request.endpoint.value, request.body, overrides)
+                reply = await self._backend.generate(chosen.model, request.endpoint.value, watch.body, overrides)
                 watch.has_begun = True
                 return reply, None
         except TimeoutError:
@@ -254,7 +288,7 @@ class Runner:
         size_bytes = 0
         beginning = self._beginning(served, decision)
         try:
-            async with aclosing(self._stream(served, decision.chosen)) as upstream:
+            async with aclosing(self._stream(served, decision.chosen, watch.body)) as upstream:
                 while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
                     if isinstance(chunk, Reply):
                         return chunk
@@ -294,9 +328,9 @@ class Runner:
             reads_text=served.request.is_plain_text and self._plain_speakers.has(model),
         )
 
-    def _stream(self, served: ServedRequest, chosen: Candidate) -> AsyncGenerator[Chunk | Reply, None]:
+    def _stream(self, served: ServedRequest, chosen: Candidate, body: bytes) -> AsyncGenerator[Chunk | Reply, None]:
         request, overrides = served.request, self._overrides(served.request, chosen)
-        return self._backend.stream(chosen.model, request.endpoint.value, request.body, overrides)
+        return self._backend.stream(chosen.model, request.endpoint.value, body, overrides)
 
     async def _verify(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
         """The verdict, with what it took told to whoever observes."""
@@ -347,7 +381,7 @@ class Runner:
         self._retries.tell(served, chosen.model)
         self._start(served, chosen)
         try:
-            async with aclosing(self._stream(served, chosen)) as upstream:
+            async with aclosing(self._stream(served, chosen, watch.body)) as upstream:
                 while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
                     if last is None and not isinstance(chunk, Reply):
                         self._learn_first_token(watch, self._clock() - sent_s)
@@ -424,10 +458,12 @@ class Runner:
             tokens=max(0.0, expected - watch.refuted_tokens),
         )
 
-    def _watch(self, served: ServedRequest, decision: Decision) -> "_Watch":
+    def _watch(self, served: ServedRequest, decision: Decision, repair: bytes | None = None) -> "_Watch":
         builder, chosen = self._routing.builder, decision.chosen
         longest_s = builder.longest_s(served.demand, chosen)
         return _Watch(
+            body=served.request.body if repair is None else repair,
+            is_repair=repair is not None,
             patience_s=min(self.limits.attempt_timeout_s, PATIENCE * longest_s),
             expected_s=chosen.latency_s,
             expected_tokens=builder.output_tokens(served.demand, chosen.model) * served.request.num_sequences,
@@ -456,6 +492,7 @@ class Runner:
             bucket=self._routing.buckets.label(chosen.bucket),
             reply=reply,
             written_tokens=watch.written_tokens(latency_s),
+            is_repair=watch.is_repair,
         )
 
     def _book(self, served: ServedRequest, attempt: Attempt) -> None:
@@ -578,9 +615,11 @@ class _Watch:
     """What has come from a model during an attempt: anything at all, a beginning that refutes it.
 
     `patience_s` is how long it may be silent at first, `forecast` what it should take, `refuted_tokens` how many tokens
-    that beginning has. `num_tokens` have come as chunks.
+    that beginning has. `num_tokens` have come as chunks. `body` is what the model is asked with.
     """
 
+    body: bytes
+    is_repair: bool
     patience_s: float
     expected_s: float
     expected_tokens: float
@@ -607,9 +646,9 @@ def _too_large() -> Reply:
 
 
 def _is_invalid(log: Tries) -> bool:
-    """Whether the last attempt showed that no model would take the request."""
-    reply = log.attempts[-1].reply if log.attempts else None
-    return reply is not None and reply.invalid_request
+    """Whether the last attempt showed that no model would take the request as it came."""
+    last = log.attempts[-1] if log.attempts else None
+    return last is not None and not last.is_repair and last.reply is not None and last.reply.invalid_request
 
 
 def _fault_reason(reply: Reply | None, fault: Status | None) -> str:

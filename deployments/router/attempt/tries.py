@@ -64,8 +64,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     `is_silent` if nothing at all came from the model for longer than its longest answer should take;
     `thinking_budget` is what its thinking was held to, if anything; `prompt_tokens` as the router estimated them for
     this model, and the `bucket` that they fall into. `written_tokens` are those that came as chunks, or an estimate
-    where nothing has come yet. `read` is what the check took for the answer;
-    `check` names one that may err, and `judges` are the models that were asked for the verdict.
+    where nothing has come yet. `read` is what the check took for the answer; `check` names one that may err, and
+    `judges` are the models that were asked for the verdict. With `is_repair` the model was given its own wrong answer.
     """
 
     model: str
@@ -83,6 +83,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     check: str | None = None
     judges: tuple[AskedJudge, ...] = ()
     spared: Spared | None = None
+    is_repair: bool = False
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether its model was wrong on the request as it came; what it makes of its own answer tells less."""
+        return self.status is Status.WRONG and not self.is_repair
 
     @property
     def is_refuted(self) -> bool:
@@ -165,6 +171,12 @@ class Tries:
             return Exclusion.FAILED_REPEATEDLY
         return Exclusion.WAS_WRONG if was_wrong else Exclusion.TRIED
 
+    def may_be_repaired(self) -> bool:
+        """Whether the last attempt has a whole wrong answer, of a model that has had none back yet."""
+        last = self.attempts[-1]
+        is_new = not any(a.is_repair for a in self.attempts if a.model == last.model)
+        return is_new and last.status is Status.WRONG and last.has_answer
+
     @property
     def counts(self) -> Mapping[str, int]:
         """How often each model has been asked, of those that were."""
@@ -195,12 +207,12 @@ class Tries:
     @property
     def failed_models(self) -> tuple[str, ...]:
         """The model of each wrong answer to this request, for the conditional probability of what is asked next."""
-        return (*self.earlier.failed_models, *[a.model for a in self.attempts if a.status is Status.WRONG])
+        return (*self.earlier.failed_models, *[a.model for a in self.attempts if a.is_failure])
 
     @property
     def judged_models(self) -> tuple[str, ...]:
         """The same of the wrong answers that rest on a verdict, for what is learned of the next one."""
-        return (*self.earlier.judged_models, *[a.model for a in self.attempts if a.status is Status.WRONG])
+        return (*self.earlier.judged_models, *[a.model for a in self.attempts if a.is_failure])
 
     def best_answer(self) -> Attempt | None:
         """The verified answer, else the unverified one most worth showing, else None.

@@ -42,6 +42,7 @@ class ChoiceReason(StrEnum):
     NAMED = "named"
     LONGEST_CONTEXT = "longest_context"
     EXPLORATION = "exploration"
+    REPAIR = "repair"
 
 
 class Exclusion(StrEnum):

@@ -23,6 +23,7 @@ from deployments.router.choice.policy import (
     decide,
     rank,
 )
+from deployments.router.choice.repair import Asking, pays
 from deployments.router.http.request import AUTO, RoutedRequest
 from deployments.router.latency.load import LoadTracker
 from deployments.router.model import Model
@@ -162,6 +163,34 @@ class Routing:
         if request.model != AUTO:
             return replace(decision, reason=ChoiceReason.NAMED, has_alternative=False)
         return decision if drawn is None else replace(decision, reason=ChoiceReason.EXPLORATION)
+
+    def repair(
+        self,
+        request: RoutedRequest,
+        demand: Demand,
+        tries: Tries,
+        *,
+        chance: float,
+        turn: int,
+        now_s: float,
+        always: bool,
+    ) -> Decision | None:
+        """To ask the model of the last attempt once more, with its answer; None where that does not pay.
+
+        `chance` is how likely it is right then.
+        """
+        candidates = self.builder.candidates(demand, tries, now_s)
+        model = tries.attempts[-1].model
+        chosen = replace(next(c for c in candidates if c.model == model), probability=chance, exclusion=None)
+        order = self.rank(request, demand, tries, candidates, turn=turn, now_s=now_s)
+        others = [c for c in order if c.exclusion in (None, Exclusion.WAS_WRONG)]
+        if not always:
+            objective = self._situation(request, demand, tries, now_s).objective
+            mended = Asking(latency_s=chosen.latency_s, probability=chance)
+            left = [Asking(latency_s=c.latency_s, probability=c.probability) for c in others]
+            if not pays(mended, left, objective):
+                return None
+        return Decision(chosen=chosen, reason=ChoiceReason.REPAIR, has_alternative=bool(others))
 
     def rank(
         self,

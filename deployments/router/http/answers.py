@@ -118,6 +118,7 @@ def _attempt_object(attempt: Attempt) -> dict[str, Any]:
         "verdict": attempt.status.value,
         "reason": attempt.reason,
     }
+    told |= {"repair": True} if attempt.is_repair else {}
     optional: dict[str, Any] = {"read": attempt.read, "thinking_budget": attempt.thinking_budget}
     if (spared := attempt.spared) is not None:
         optional |= {"spared": {"seconds": round(spared.seconds, 6), "tokens": round(spared.tokens)}}

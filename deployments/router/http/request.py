@@ -309,6 +309,14 @@ def parse_request(
     return _with_check(request, fields, scalars, default_verify)
 
 
+def with_turns(request: RoutedRequest, turns: Sequence[Mapping[str, Any]]) -> bytes:
+    """The body of a chat with further messages behind its own."""
+    fields = _BODY.read(request.body)
+    messages = bytes(fields["messages"]).rstrip()[:-1]
+    fields["messages"] = msgspec.Raw(messages + b"," + msgspec.json.encode(turns)[1:])
+    return msgspec.json.encode(fields)
+
+
 def with_retry_header(request: RoutedRequest, header: str | None) -> RoutedRequest:
     """The request as a retry of the one that the header names, unless its body names one."""
     if header is None or request.options.retry_of is not None:

@@ -100,6 +100,7 @@ class RequestLogger:
             prompt_tokens=reply.prompt_tokens or attempt.prompt_tokens,
             output_tokens=reply.output_tokens,
             check=attempt.check,
+            is_repair=attempt.is_repair or None,
             answer_text=storable(reply.text) if self._stores_prompts and attempt.reply else None,
         )
 

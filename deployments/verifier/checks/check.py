@@ -7,12 +7,13 @@ from enum import StrEnum
 from functools import cached_property
 from inspect import isabstract
 from secrets import token_hex
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from deployments.contract.reply import Reply
-from deployments.contract.verdict import Evidence, Verdict
+from deployments.contract.verdict import Evidence, Outcome, Reason, Verdict
 from deployments.verifier.checks.answer import read_answer
 from deployments.verifier.settings import JudgeSettings
 from deployments.verifier.text.judgement import WORDS, Words
@@ -118,6 +119,8 @@ class Spec(BaseModel):
     reads_cut: ClassVar[bool] = False
     # whether it looks at tool calls; else an answer that is nothing else is unknown
     reads_calls: ClassVar[bool] = False
+    # what to tell a model of a wrong answer that it may mend: of its form alone, and nothing that a client wrote
+    complaints: ClassVar[Mapping[Reason, str]] = MappingProxyType({})
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -139,6 +142,10 @@ class Spec(BaseModel):
         """The check that this one stands for, given what the request says, or None; most stand for themselves."""
         del asked
         return self
+
+    def complaint(self, verdict: Verdict) -> str | None:
+        """What to tell the model of its wrong answer, so that it may mend it; None where form is not what is wrong."""
+        return self.complaints.get(verdict.reason) if verdict.outcome is Outcome.WRONG else None
 
     def refusal(self, catalogue: Catalogue) -> Refusal | None:
         """Why the application cannot make this check, naming what it could; None if it can."""

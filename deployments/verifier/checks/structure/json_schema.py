@@ -1,6 +1,7 @@
 """`json_schema`: the answer is JSON of a given shape."""
 
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -19,6 +20,13 @@ INLINE_JSON_CHARS = 8_000
 
 class JsonSchema(Check):
     """The answer is JSON that meets a schema (draft 2020-12, local references only, formats asserted)."""
+
+    complaints = MappingProxyType(
+        {
+            Reason.NOT_JSON: "Your answer is not valid JSON. Answer again with the JSON that was asked for.",
+            Reason.SCHEMA_VIOLATION: "Your JSON has not the form that was asked for. Answer again with JSON that has.",
+        }
+    )
 
     type: Literal["json_schema"]
     schema_: dict[str, Any] = Field(alias="schema")

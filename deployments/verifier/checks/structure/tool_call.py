@@ -1,6 +1,7 @@
 """`tool_call`: the answer calls the tools that it should, with the arguments that it should."""
 
 from functools import cached_property
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
@@ -47,6 +48,14 @@ class ToolCalls(Check):
     """
 
     reads_calls = True
+    complaints = MappingProxyType(
+        {
+            Reason.NO_CALL: "You called no tool. Answer again with the calls that the task needs.",
+            Reason.OTHER_CALL: "These are not the calls that the task needs. Make those that it needs.",
+            Reason.ARGUMENTS_DIFFER: "The arguments are not those that the task needs. Call again with those.",
+            Reason.NOT_JSON: "The arguments are not valid JSON. Call again with arguments that are.",
+        }
+    )
 
     type: Literal["tool_call"]
     calls: Annotated[tuple[ExpectedCall, ...], Field(min_length=1, max_length=MAX_CALLS, fail_fast=True)]

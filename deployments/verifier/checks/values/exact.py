@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
@@ -18,6 +19,8 @@ _PLAIN_BEGINNING = re.compile(r"[A-Za-z0-9 \n,.;:!?'\"()\[\]{}/%=+*_#>-]*")
 class Exact(WithValues):
     """The normalised answer equals one of the values."""
 
+    complaints = MappingProxyType({Reason.DIFFERS: "Your answer has other words around it. Give the answer alone."})
+
     type: Literal["exact"]
 
     def check(self, evidence: Evidence) -> Verdict:
@@ -29,6 +32,11 @@ class Exact(WithValues):
         if equal or self._is_near(said, wanted, evidence):
             return unknown(Reason.UNCLEAR)
         return wrong(Reason.DIFFERS)
+
+    def complaint(self, verdict: Verdict) -> str | None:
+        """By the number of words alone: whether they hold the value must not show in what a model is told."""
+        most = max(len(value.split()) for value in self.values)
+        return super().complaint(verdict) if len((verdict.read or "").split()) > most else None
 
     def is_refuted(self, begun: Evidence) -> bool:
         """By letters and digits alone, of a beginning in ASCII."""

@@ -1,6 +1,7 @@
 """`regex`: a pattern stands in the answer."""
 
 from functools import cached_property
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints, ValidationInfo, field_validator
@@ -21,6 +22,9 @@ class Regex(Check):
     """A pattern of RE2's syntax, with Unicode's classes, is found in the answer, or with `full_match` is all of it."""
 
     reads_cut = True
+    complaints = MappingProxyType(
+        {Reason.DIFFERS: "Your answer has not the form that was asked for. Answer again in that form."}
+    )
 
     type: Literal["regex"]
     # before the pattern, which is checked as it will be compiled: ignoring case can make it five times larger

@@ -213,3 +213,10 @@ def test_a_clients_word_counts_beside_that_of_a_check_that_may_err(store: Store)
     judged = asked(1, tried("a", "correct", check="judge"))
     assert verdicts(store, judged, said(1, True)) == [("a", True, True), ("a", True, False)]
     assert [lesson.check for lesson in lessons(store)] == ["judge", "feedback"]
+
+
+def test_what_a_model_made_of_its_own_wrong_answer_teaches_nothing(store: Store) -> None:
+    mended = (tried("a", "wrong"), tried("a", "wrong", is_repair=True), tried("b"))
+    store.write([asked(1, *mended), asked(2, tried("a", "wrong"), tried("a", is_repair=True)), said(2, False)])
+    found = [(lesson.model, lesson.correct, lesson.failed) for lesson in lessons(store)]
+    assert found == [("a", False, ()), ("b", True, ("a",)), ("a", False, ())]

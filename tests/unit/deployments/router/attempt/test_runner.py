@@ -100,6 +100,7 @@ class FakeBackend:
     behaviours: Mapping[str, Behaviour]
     asked: list[str] = field(default_factory=list)
     overrides: list[dict[str, Any]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     open: int = 0
     verifier_breaks: int = 0
     verifier_is_gone: bool = False
@@ -108,6 +109,7 @@ class FakeBackend:
     async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         self.asked.append(model)
         self.overrides.append(dict(overrides))
+        self.bodies.append(body)
         self.open += 1
         try:
             result = self.behaviours[model]()
@@ -202,6 +204,7 @@ class Bench:
         limits: Limits | None = None,
         latency_s: float = 1.0,
         give_up_below: float = 0.0,
+        repair: str = "never",
         regenerate_s: float = 0.0,
         learns: bool = True,
         **behaviours: Behaviour,
@@ -228,7 +231,12 @@ class Bench:
                 wall=lambda: now() + EPOCH_S,
             ),
             settings=RouterSettings.model_validate(
-                {"unverified": unverified, "give_up_below": give_up_below, "learning": {"enabled": learns}}
+                {
+                    "unverified": unverified,
+                    "give_up_below": give_up_below,
+                    "repair": repair,
+                    "learning": {"enabled": learns},
+                }
             ),
             limits=limits or Limits(),
             clock=now,
@@ -976,6 +984,74 @@ async def test_verdict_on_a_beginning_teaches_like_one_on_an_answer() -> None:
     before = bench.routing.chances.source.estimate("a", bench.served().features.cell(0)).probability
     await bench.runner.answer(bench.served(EXACT, stream=True))
     assert bench.routing.chances.source.estimate("a", bench.served().features.cell(0)).probability < before
+
+
+# -- repairs ----------------------------------------------------------------------------------------------------------
+
+DIGITS = {"verify": {"type": "regex", "pattern": "[0-9]+"}}
+
+
+def in_turn(*replies: Behaviour) -> Behaviour:
+    left = iter(replies)
+    return lambda: next(left)()  # noqa: PLW0108 - the next one each time
+
+
+@pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="held")])
+async def test_wrong_answer_goes_back_to_its_model_once(stream: bool) -> None:
+    bench = Bench(repair="always", a=in_turn(says("no"), says("nor this")), b=says("7"))
+    served = bench.served(DIGITS, stream=stream)
+    await bench.runner.answer(served)
+    assert outcome(served) == [("a", "wrong"), ("a", "wrong"), ("b", "correct")]
+    assert [a.is_repair for a in served.log.attempts] == [False, True, False]
+    first, mended, last = map(json.loads, bench.backend.bodies)
+    assert [m["role"] for m in mended["messages"]] == ["user", "assistant", "user"]
+    assert (mended["messages"][1]["content"], last) == ("no", first)
+    assert served.log.failed_models == ("a",)
+    bench.assert_nothing_left()
+
+
+async def test_repair_that_is_right_ends_the_request_and_teaches_nothing_of_first_answers() -> None:
+    bench, plain = (Bench(repair=mode, a=in_turn(says("no"), says("7")), b=says("7")) for mode in ("always", "never"))
+    for one in (bench, plain):
+        await one.runner.answer(one.served(DIGITS))
+    assert bench.backend.asked == ["a", "a"]
+    cell = bench.served().features.cell(0)
+    assert bench.routing.chances.source.estimate("a", cell) == plain.routing.chances.source.estimate("a", cell)
+
+
+@pytest.mark.parametrize(
+    ("laar", "repair", "asked"),
+    [
+        pytest.param(DIGITS, "never", "ab", id="off"),
+        pytest.param(DIGITS | {"max_attempts": 1}, "always", "a", id="no-attempt-left"),
+        pytest.param(DIGITS | {"max_attempts": 2}, "always", "aa", id="counts-as-an-attempt"),
+        pytest.param(RIGHT, "always", "ab", id="check-of-another-kind"),
+    ],
+)
+async def test_repair_is_one_of_the_attempts_and_for_checks_of_form(
+    laar: dict[str, Any], repair: str, asked: str
+) -> None:
+    bench = Bench(a=says("no"), b=says("7 right"), repair=repair)
+    await bench.runner.answer(bench.served(laar))
+    assert "".join(bench.backend.asked) == asked
+
+
+async def test_repairs_that_were_never_right_are_given_up() -> None:
+    bench = Bench(repair="learned", a=lambda: Slow(1.0, "no"), b=lambda: Slow(1.0, "7"))
+    bench.routing.chances.learner = None
+    for _ in range(20):
+        await bench.runner.answer(bench.served(DIGITS, key="one"))
+    asked = "".join(bench.backend.asked)
+    assert (asked[:3], asked[-4:]) == ("aab", "abab")
+    # what one tenant's answers teach is not what is expected of another's
+    await bench.runner.answer(bench.served(DIGITS, key="two"))
+    assert "".join(bench.backend.asked).removeprefix(asked) == "aab"
+
+
+async def test_engine_that_refuses_a_repair_does_not_end_the_request() -> None:
+    bench = Bench(repair="always", a=in_turn(says("no"), refuses(400, invalid=True)), b=says("7"))
+    answer = await bench.runner.answer(bench.served(DIGITS))
+    assert (answer.model, bench.backend.asked) == ("b", ["a", "a", "b"])
 
 
 async def test_check_that_follows_from_the_request_is_the_one_that_a_verdict_is_weighed_by() -> None:
