@@ -27,7 +27,13 @@ def config(path: str, *served: dict[str, Any], **sections: Any) -> dict[str, Any
     return {
         "profile": path,
         "models": list(served),
-        "router": {"num_cpus": 0.1, "keep_alive_s": 0.2, "status_period_s": 0.5, "learning": {"enabled": False}},
+        "router": {
+            "num_cpus": 0.1,
+            "keep_alive_s": 0.2,
+            "status_period_s": 0.5,
+            "learning": {"enabled": False},
+            "verify": {"type": "auto"},
+        },
         "auth": {"api_keys_env": "LAAR_TEST_KEYS"},
         "log": {"enabled": False},
         "verifier": {"num_cpus": 0.1},
@@ -94,6 +100,26 @@ def test_answer_from_elsewhere_has_our_name_for_the_model(all_remote: httpx.Clie
     assert "at home" in answer["choices"][0]["message"]["content"]
     assert answer["usage"]["completion_tokens"] > 0
     assert attempts(answer) == [("judge", "unverified")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({"response_format": {"type": "json_object"}}, (True, "matched"), id="check-that-follows"),
+        pytest.param({}, (None, "not_requested"), id="no-check-follows"),
+        pytest.param(
+            {"response_format": {"type": "json_object"}, "laar": {"verify": {"type": "none"}}},
+            (None, "not_requested"),
+            id="request-wants-none",
+        ),
+        pytest.param({"laar": AT_HOME}, (True, "matched"), id="check-of-its-own"),
+    ],
+)
+def test_operators_check_is_made_where_the_request_names_none(
+    all_remote: httpx.Client, fields: dict[str, Any], expected: tuple[bool | None, str]
+) -> None:
+    laar = all_remote.post(PATH, json=chat(model=RIGHT, **fields)).raise_for_status().json()["laar"]
+    assert (laar["verified"], laar["attempts"][0]["reason"]) == expected
 
 
 def test_completions_too(all_remote: httpx.Client) -> None:

@@ -36,7 +36,14 @@ FROM_OUTCOME = {
 
 # Verdicts that the answer of another model would not change.
 FUTILE = frozenset(
-    {Reason.NO_JUDGE, Reason.NO_CHECK, Reason.PROMPT_TOO_LONG, Reason.VERIFIER_FAILED, Reason.NOTHING_TO_CHECK}
+    {
+        Reason.NO_JUDGE,
+        Reason.NO_CHECK,
+        Reason.PROMPT_TOO_LONG,
+        Reason.VERIFIER_FAILED,
+        Reason.NOTHING_TO_CHECK,
+        Reason.SPEC_REFUSED,
+    }
 )
 
 

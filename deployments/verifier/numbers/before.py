@@ -29,7 +29,7 @@ _UNCLEAR: Final = re.compile(
 _PERCENT: Final = re.compile(r"百分之\s?$")
 _APPROXIMATE: Final = re.compile(r"(?:约|約|大约|大約|およそ|대략|약|ประมาณ|ราว|左右|[~≈])\s?$")
 _COMPARED: Final = re.compile(
-    r"(?:[×÷^≠<≤≥±/]|(?<![-−=])>|[!/<>~]=|~~|分の|분의|(?<!百)分之)\s?$|[?†‡§¶]$|(?<=\S) ?\*\s?$"
+    r"(?:[×÷^≠<≤≥±/⁻₋]|\bmod|(?<![-−=])>|[!/<>~]=|~~|分の|분의|(?<!百)分之)\s?$|[?†‡§¶]$|(?<=\S) ?\*\s?$"
 )
 # a number that the sentence only supposes, as in `Suppose x = 5`
 _SUPPOSED: Final = re.compile(

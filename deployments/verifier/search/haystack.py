@@ -14,6 +14,7 @@ MAX_CLOSE_LOOKS = 40
 MAX_READINGS = 4  # numbers that are read with the words around them; more are unclear
 NEAR_CHARS = 40  # how far the words beside a place matter
 _DIGIT = re.compile(r"\d")
+_EMOJI = re.compile("[\u2640\u2642\u2695-\u27bf\U0001f1e6-\U0001faff]")
 _WORD_START, _WORD_END = re.compile(r"^\S+(?=\s)"), re.compile(r"(?<=\s)\S+$")
 
 
@@ -87,6 +88,8 @@ class Haystack:
             return number_edges.right(self._text, start, end)
         if word_edges.is_word_char(needle[-1]):
             return word_edges.right(self._text, start, end, self._language)
+        if _EMOJI.match(needle[-1]) and _EMOJI.match(self._text, end):
+            return Fit.UNCLEAR  # signs that are joined to one, as those of a family or of a colour of skin
         return Fit.PART if self._text[end : end + 1] == needle[-1] and needle[-1] in "+#" else Fit.WHOLE
 
 

@@ -73,6 +73,8 @@ hindi ko alam|di ko alam|hindi ako sigurado|hindi ko masasagot|paumanhin|pasensy
 չգիտեմ|չեմ կարող|ներեցեք|არ ვიცი|ვერ გიპასუხებ|ბოდიში|мэдэхгүй|хариулж чадахгүй|уучлаарай
 ez dakit|ezin dut|barkatu|no ho sé|no puc|ho sento|non o sei|síntoo|ní fhios agam|níl a fhios|tá brón orm
 wn i ddim|ddim yn gwybod|mae'n ddrwg|veit ekki|veit það ekki|get ekki svarað|fyrirgefðu
+en voi auttaa|en pysty|prepáčte|nemôžem pomôcť|nemohu pomoci|atsiprašau|negaliu su tuo|negaliu padėti|atvainojiet
+es nevaru|vabandust|ei saa sellega aidata|ei saa aidata|því miður|më vjen keq|nuk mund|ne morem pomagati|ne mogu pomoći
 ma nafx|ma nistax|jiddispjaċini|mi ò mọ̀|emi kò mọ̀|angazi|angikwazi|uxolo|ek weet nie|kan nie antwoord|አላውቅም
 መልስ መስጠት አልችልም|ይቅርታ|አይታወቅም
 """

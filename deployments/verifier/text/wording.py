@@ -89,7 +89,8 @@ _DENIES = (
     # words that deny what follows them
     "not|never|neither|nor|none|no|without|cannot|cant|isnt|dont|\\w+n't|rules? out|ruled out|ruling out"
     "|eliminat(?:e|es|ed|ing)|exclud(?:e|es|ed|ing)|except|reject|discard|wrong|incorrect|false|hardly"
-    "|anything but|all but|other than|instead of|rather than|nicht|kein(?:e[srnm]?)?|niemals|weder|noch|falsch"
+    "|(?:any|every)(?:thing|one|body) but|all but|other than|instead of|rather than|nicht"
+    "|kein(?:e[srnm]?)?|niemals|weder|noch|falsch"
     "|ausgeschlossen|außer|statt|pas|ni|aucune?|jamais|sauf|exclus|élimine|ninguna?|nunca|excepto|salvo|descarto"
     "|não|nem|nenhuma?|exceto|non|né|nessuna?|mai|tranne|escludo|не|ни|нет|никогда|кроме|исключаем|исключить"
     "|неверно|ні|ані|крім|нито|освен|nie|ani|żadna|oprócz|nikdy|žádná|ne|nijedan|nu|nici|sem|kivéve|ei|eikä|mitte"
@@ -170,7 +171,8 @@ _WRONGED = re.compile(rf"(?:[\W_]|{words(_COPULAS)})*+{words(_WRONG, _WRONG_UNSP
 _NEGATORS = (
     # words that deny the value right behind them, and hardly ever say something else
     "not|never|neither|nor|\\w+n't|instead of|rather than|except|without|unlike|false|wrong|nicht"
-    "|kein(?:e[srnm]?)?|weder|noch|statt|pas|jamais|sauf|no (?:es|era|está en)|não|nem|exceto|non|né|tranne|не|ни"
+    "|(?:any|every)(?:thing|one|body|where) but|all but|kein(?:e[srnm]?)?|weder|noch|statt|pas|jamais"
+    "|sauf|no (?:es|era|está en)|não|nem|exceto|non|né|tranne|не|ни"
     "|ні|нет|кроме|крім|nie|ani|není|nije|niti|nėra|nav|nu|sem|ei|eikä|değil|niet|geen|behalve|inte|varken|ikke"
     "|hverken|không phải|không|bukan|tidak|δεν|όχι|ούτε|εκτός|לא|אינה|אינו|ليس|ليست|ليسا|لا|نه|नहीं"
 )
@@ -187,9 +189,11 @@ _NOT_BEHIND = words(
     "|ಅಲ್ಲ|അല്ല|નથી|ਨਹੀਂ|නොවේ|չէ|емес|биш|emas|deyil|ناهي|አይደለም|ez da",
     "မဟုတ်",
 )
+_NO = words("no|nope|nein|non|nej|nee|nie|нет|ні|não|hayır|όχι|לא|لا|नहीं|không|tidak", "不是|いいえ|아니")
 _DENIED_RIGHT_AFTER = re.compile(
     rf"(?:では|じゃ|で)(?:な[いく]|ありません|あらず)|(?:이|가|은|는)? ?(?:아니|아닙|아닌)"
-    rf"|\s?{_NOT_BEHIND}"
+    rf"|\s?{_NOT_BEHIND}|\s?\?\s?{_NO}",
+    re.IGNORECASE,
 )
 _DENIED_BEYOND = re.compile(
     rf"[\W_]*{words('not|nicht|pas|no|não|non|не|nie|niet|inte|ikke|không phải')}[\W_]*$", re.IGNORECASE

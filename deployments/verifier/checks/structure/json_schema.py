@@ -47,10 +47,16 @@ class JsonSchema(Check):
     @field_validator("schema_")
     @classmethod
     def _is_usable(cls, schema: dict[str, Any]) -> dict[str, Any]:
-        Schema(schema)
+        found = Schema(schema)
+        if found.is_quick:
+            found.prepare()
         return schema
 
     def check(self, evidence: Evidence) -> Verdict:
+        try:
+            self.compiled.prepare()
+        except ValueError as error:
+            return unknown(Reason.SPEC_REFUSED, str(error))
         try:
             is_right = self.compiled.allows(read_json(evidence.answer, self.extract))
         except ValueError:
@@ -73,6 +79,6 @@ class JsonSchema(Check):
             return False
 
     def place(self, evidence: Evidence) -> Place:
-        is_short = len(evidence.answer) <= INLINE_JSON_CHARS and self.extract == "whole"
+        is_short = len(evidence.answer) <= INLINE_JSON_CHARS and self.extract == "whole" and self.compiled.is_quick
         is_quick = is_short and self.compiled.steps * len(evidence.answer) < INLINE_STEPS
         return Place.INLINE if is_quick else Place.PROCESS

@@ -6,6 +6,7 @@ value, also through recursive references, while a list of errors can grow withou
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -37,6 +38,10 @@ _SAYS_NOTHING = frozenset({"$ref", "title", "description", "default", "examples"
 # its patterns are those of another engine, so that a value that it allows might be called wrong
 _UNSUPPORTED_FORMATS = frozenset({"regex"})
 _STEPS_PER_PATTERN_CHAR = 4
+# compiled in less than 1 ms, as measured for properties, references and patterns
+QUICK_STEPS = 400
+# a counted repetition or a class of Unicode's, each of which can hide any number of states
+_HIDES_STATES = re.compile(r"\{|\\[pP]")
 _PATTERN_HINT = f"; no look-around or back-references, and at most {MAX_PATTERN_BYTES} bytes compiled"
 
 
@@ -44,11 +49,22 @@ class Schema:
     """A schema that was found fit for use; raises ValueError with the reason if it is not.
 
     `steps` bounds how many keywords are applied to one value, references followed: infinite where they recurse.
+    What takes long to compile is compiled when it is first applied; only then a fault that the compiler alone finds is
+    a ValueError.
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self._json = json.dumps(schema)
-        self._validator, self.steps = _compile(self._json)
+        self.steps = _steps_of(self._json)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is compiled in about a millisecond."""
+        return self.steps <= QUICK_STEPS
+
+    def prepare(self) -> None:
+        """Compile it; raises ValueError with the reason if that cannot be done."""
+        _compile(self._json)
 
     def __reduce__(self) -> "tuple[type[Schema], tuple[dict[str, Any]]]":
         """A validator does not go through pickle."""
@@ -56,29 +72,41 @@ class Schema:
 
     def allows(self, value: Any) -> bool:
         """Whether a value, with Decimal for its fractions, meets the schema; raises ValueError for a lone surrogate."""
-        return self._validator.is_valid(value)
+        return _compile(self._json).is_valid(value)
 
 
 @lru_cache(maxsize=256)
-def _compile(schema_json: str) -> "tuple[Draft202012Validator, float]":
-    """A validator within bounds; kept, since compiling takes longer than applying."""
-    import jsonschema_rs
+def _steps_of(schema_json: str) -> float:
+    """The steps of a schema that is within bounds and asks for nothing that is not supported."""
+    dialect, schemas = _read(schema_json)
+    if dialect not in (DIALECT, DRAFT_7):
+        raise ValueError(f"schema: $schema is '{dialect[:80]}'; only '{DIALECT}' and '{DRAFT_7}#' are allowed")
+    _refuse_unusable(schemas)
+    if dialect == DRAFT_7:
+        _refuse_another_meaning(schemas)
+    return _steps(schemas)
 
+
+def _read(schema_json: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The dialect, and every schema in it by its pointer."""
     if len(schema_json) > MAX_SCHEMA_BYTES:
         raise ValueError(f"schema has {len(schema_json)} bytes; at most {MAX_SCHEMA_BYTES} are allowed")
     # fractions as they are written: 0.01 has no binary float
     schema = json.loads(schema_json, parse_float=Decimal, parse_constant=_refuse_constant)
     _refuse_large(schema)
     dialect = str(schema.pop("$schema", DIALECT)).removesuffix("#")
-    if dialect not in (DIALECT, DRAFT_7):
-        raise ValueError(f"schema: $schema is '{dialect[:80]}'; only '{DIALECT}' and '{DRAFT_7}#' are allowed")
-    schemas = dict(_subschemas(schema))
-    _refuse_unusable(schemas)
-    if dialect == DRAFT_7:
-        _refuse_another_meaning(schemas)
+    return dialect, dict(_subschemas(schema))
+
+
+@lru_cache(maxsize=256)
+def _compile(schema_json: str) -> "Draft202012Validator":
+    """A validator within bounds; kept, since compiling takes longer than applying."""
+    import jsonschema_rs
+
+    _, schemas = _read(schema_json)
     try:
-        validator = jsonschema_rs.Draft202012Validator(
-            schema,
+        return jsonschema_rs.Draft202012Validator(
+            schemas["#"],
             validate_formats=True,
             ignore_unknown_formats=False,
             offline=True,
@@ -91,11 +119,20 @@ def _compile(schema_json: str) -> "tuple[Draft202012Validator, float]":
         raise ValueError(f"schema: not of draft 2020-12 at {path[:200]}: {error.message[:200]}{hint}") from None
     except UnicodeEncodeError:
         raise ValueError("schema holds a lone surrogate; only valid Unicode is allowed") from None
-    return validator, _steps(schemas)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"schema holds the number {name}; only finite numbers are allowed")
+
+
+def num_nodes(values: Any, most: int) -> int:
+    """How many values there are in nested ones; once there are more than `most`, the rest is not counted."""
+    nodes, stack = 0, [values]
+    while stack and nodes <= most:
+        node = stack.pop()
+        nodes += 1
+        stack += node.values() if isinstance(node, dict) else node if isinstance(node, list | tuple) else ()
+    return nodes
 
 
 def _refuse_large(schema: Any) -> None:
@@ -211,9 +248,9 @@ def _steps(schemas: Mapping[str, dict[str, Any]]) -> float:
 
 
 def _own_steps(node: dict[str, Any]) -> float:
-    """For its keywords and what they list; a counted repetition in a pattern can hide any number of states."""
+    """For its keywords and what they list, and for its patterns."""
     patterns = _patterns(node)
-    if any("{" in pattern for pattern in patterns):
+    if any(map(_HIDES_STATES.search, patterns)):
         return math.inf
     listed = sum(len(value) for value in node.values() if isinstance(value, list | dict))
     return len(node) + listed + _STEPS_PER_PATTERN_CHAR * sum(map(len, patterns))

@@ -4,15 +4,17 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from deployments.contract.verdict import Evidence, Reason, ToolCall, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import SPEC_CONFIG, Catalogue, Check, Place, Refusal
 from deployments.verifier.checks.structure.json_schema import INLINE_JSON_CHARS, INLINE_STEPS
 from deployments.verifier.checks.structure.json_text import UnreadableError, read_json
-from deployments.verifier.checks.structure.schema import Schema
+from deployments.verifier.checks.structure.schema import QUICK_STEPS, Schema, num_nodes
 
 MAX_CALLS = 64
+# of all calls together: their arguments and schemas
+MAX_CALL_NODES = 2_000
 # how models write calls that no parser of their engine has taken out of the text
 _UNPARSED = ("<tool_call", "<function", "[TOOL_CALLS]", "<|python_tag|>", "<|tool_call")
 
@@ -62,6 +64,29 @@ class ToolCalls(Check):
     mode: Literal["all", "any"] = "all"
     required: bool = True
 
+    @field_validator("calls", mode="before")
+    @classmethod
+    def _is_bounded(cls, calls: Any) -> Any:
+        is_list = isinstance(calls, list | tuple) and len(calls) <= MAX_CALLS
+        if is_list and num_nodes(calls, MAX_CALL_NODES) > MAX_CALL_NODES:
+            raise ValueError(f"more than {MAX_CALL_NODES} values in all arguments and schemas are not allowed")
+        return calls
+
+    @model_validator(mode="after")
+    def _is_usable(self) -> "ToolCalls":
+        if self.steps <= QUICK_STEPS:
+            self.prepare_schemas()
+        return self
+
+    @property
+    def steps(self) -> float:
+        return sum(schema.steps for call in self.calls for schema in call.schemas)
+
+    def prepare_schemas(self) -> None:
+        for call in self.calls:
+            for schema in call.schemas:
+                schema.prepare()
+
     def refusal(self, catalogue: Catalogue) -> Refusal | None:
         return None if catalogue.has_tools else Refusal(field="calls", message="the request has no 'tools' to call")
 
@@ -72,6 +97,10 @@ class ToolCalls(Check):
             return wrong(Reason.NO_CALL) if is_told else unknown(Reason.NO_CALL)
         if not self._names_fit([call.name for call in evidence.tool_calls]):
             return wrong(Reason.OTHER_CALL, said)
+        try:
+            self.prepare_schemas()
+        except ValueError as error:
+            return unknown(Reason.SPEC_REFUSED, str(error))
         try:
             calls = [_Call(call) for call in evidence.tool_calls]
             fits = self._fits(calls)
@@ -87,9 +116,9 @@ class ToolCalls(Check):
         return any(not any(name.startswith(call.name) for name in expected) for call in begun.tool_calls)
 
     def place(self, evidence: Evidence) -> Place:
-        steps = sum(schema.steps for call in self.calls for schema in call.schemas)
+        steps = self.steps
         size_chars = len(evidence.answer) + sum(len(call.arguments) for call in evidence.tool_calls)
-        is_quick = size_chars <= INLINE_JSON_CHARS and steps * size_chars < INLINE_STEPS
+        is_quick = size_chars <= INLINE_JSON_CHARS and steps <= QUICK_STEPS and steps * size_chars < INLINE_STEPS
         return Place.INLINE if is_quick else Place.PROCESS
 
     def _names_fit(self, names: list[str]) -> bool:

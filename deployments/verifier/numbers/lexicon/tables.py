@@ -139,6 +139,8 @@ DISPUTED_SCALES: Final[dict[str, dict[str, int]]] = {
     "trilioni": {},
     "trilion": {},
     "tn": {},
+    **{word: {} for word in "дюжин tuziny tuzinów dussin dussinet cr cr. ሺህ ሺ izinkulungwane".split()},
+    **{word: {} for word in "pi π doubled tripled halved".split()},
     "dozen": {},
     "dozens": {},
     "score": {},
@@ -212,7 +214,7 @@ PER_MILLE_AFTER: Final = _words(
 
 MINUS_BEFORE: Final = _words(
     "minus negative moins négatif menos negativo meno negativ negatief минус  мінус mínusz miinus mínus mīnus "
-    "minusas "
+    "minusas 음수 उणे માઈનસ ඍණ አሉታዊ எதிர்ம எதிர்மறை "
     "سالب ناقص منفی منهای מינוס μείον ลบ  ລົບ ដក 负 負 マイナス 마이너스 영하 零下 氷点下 माइनस ऋण ऋणात्मक "
     "মাইনাস ঋণাত্মক "
     "மைனஸ் கழித்தல் మైనస్ మైనస ಮೈನಸ್ മൈനസ് માઇનસ ਮਾਇਨਸ ਮਨਫ਼ੀ eksi âm trừ negatif hasi kutoa menys  მინუს "

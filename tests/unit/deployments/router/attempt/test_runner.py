@@ -37,7 +37,7 @@ from deployments.router.model import Model
 from deployments.router.settings import Limits, RouterSettings
 from deployments.router.tenants.tenant import Tenant
 from deployments.router.text.language import Detection
-from deployments.verifier.checks import Evidence, Verdict, check
+from deployments.verifier.checks import SPEC, Evidence, Verdict, check
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile
 
 pytestmark = pytest.mark.virtual_time
@@ -245,10 +245,13 @@ class Bench:
     def served(self, laar: Mapping[str, object] | None = None, *, key: str = "", **fields: object) -> ServedRequest:
         # no two of them are the same request, if it is not said that they are
         self._number += 1
+        default = SPEC.validate_python(fields.pop("default_verify", {"type": "none"}))
         body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0}
         body |= {"laar": laar or {}, "user": str(self._number), **fields}
         raw = json.dumps(body).encode()
-        request = parse_request(raw, endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=100_000))
+        request = parse_request(
+            raw, endpoint=Endpoint.CHAT, limits=Limits(max_body_bytes=100_000), default_verify=default
+        )
         now_s = asyncio.get_running_loop().time()
         request = msgspec.structs.replace(request, tenant=Tenant(id=key, name="t"))
         return self.runner.open(request, request_id=ID, arrived_s=now_s)
@@ -1061,6 +1064,20 @@ async def test_check_that_follows_from_the_request_is_the_one_that_a_verdict_is_
     await bench.runner.answer(served)
     assert served.log.attempts[-1].reason == "agrees"
     assert served.log.attempts[-1].check == served.request.verify.fallible_name is not None
+
+
+@pytest.mark.parametrize("asks", [pytest.param({}, id="default"), pytest.param(RIGHT, id="of-the-request")])
+async def test_verdict_of_the_operators_check_is_weighed_by_that_check(asks: dict[str, Any]) -> None:
+    bench = Bench(a=says("right"), b=says("right"))
+    cell, agreement = bench.served().features.cell(0), {"type": "agreement"}
+    before = bench.routing.chances.source.estimate("a", cell).probability
+    for _ in range(3):
+        served = bench.served(asks, key="one", default_verify=agreement)
+        await bench.runner.answer(served)
+    moved = bench.routing.chances.source.estimate("a", cell).probability != before
+    assert served.log.attempts[-1].check == (None if asks else "agreement:text")
+    # an agreement that nobody has measured teaches nothing, whatever key it came with
+    assert moved is bool(asks)
 
 
 async def test_streams_that_are_held_are_bounded_in_all_and_leave_nothing_behind() -> None:

@@ -1,11 +1,16 @@
 import math
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from deployments.contract.verdict import Reason, ToolCall
+from deployments.verifier.checks import SPEC, Place, check
 from deployments.verifier.checks.structure.schema import Schema
+from tests.unit.deployments.verifier.asked import evidence
 
 
 def nested(levels: int) -> Any:
@@ -168,7 +173,7 @@ def test_a_format_is_asserted(name: str, good: str, bad: str) -> None:
 )
 def test_a_schema_out_of_bounds_is_refused(schema: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Schema(schema)
+        Schema(schema).prepare()
 
 
 @pytest.mark.parametrize(
@@ -215,3 +220,45 @@ def test_a_value_is_told_in_time_in_proportion_to_its_size(schema: dict[str, Any
     begun_s = time.process_time()
     compiled.allows(value)
     assert time.process_time() - begun_s < 0.5
+
+
+SLOW_PATTERN = {"pattern": r"[\u0100-\uffff]{1,60}"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_compiled"),
+    [
+        pytest.param({"properties": {"a": {"type": "integer"}, "b": {"pattern": "^x"}}}, True, id="small"),
+        pytest.param(SLOW_PATTERN, False, id="counted-repetition"),
+        pytest.param({"pattern": r"\p{L}"}, False, id="class-of-unicode"),
+        pytest.param({"properties": {f"k{n}": {"type": "string"} for n in range(300)}}, False, id="many-properties"),
+    ],
+)
+def test_request_compiles_only_what_is_quick(
+    schema: dict[str, Any], is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    monkeypatch.setattr("deployments.verifier.checks.structure.schema._compile", compiled.append)
+    call = {"type": "tool_call", "calls": [{"name": "f", "schema": schema}]}
+    for spec in ({"type": "json_schema", "schema": schema}, call):
+        compiled.clear()
+        found: Any = SPEC.validate_python(spec)
+        assert bool(compiled) is is_compiled
+        assert found.place(evidence("1")) is (Place.INLINE if is_compiled else Place.PROCESS)
+
+
+def test_fault_that_compiling_alone_shows_is_an_unknown_verdict() -> None:
+    broken = {"properties": {"a": SLOW_PATTERN, "b": {"type": "nothing"}}}
+    for spec in (
+        {"type": "json_schema", "schema": broken},
+        {"type": "tool_call", "calls": [{"name": "f", "schema": broken}]},
+    ):
+        found: Any = SPEC.validate_python(spec)
+        asked = replace(evidence("{}"), tool_calls=(ToolCall(name="f", arguments="{}"),))
+        assert check(found, asked).reason is Reason.SPEC_REFUSED
+
+
+def test_calls_have_a_bounded_number_of_values_in_all() -> None:
+    calls = [{"name": "f", "arguments": {"a": [1] * 900}} for _ in range(3)]
+    with pytest.raises(ValidationError, match="more than 2000 values"):
+        SPEC.validate_python({"type": "tool_call", "calls": calls})
