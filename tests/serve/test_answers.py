@@ -68,14 +68,6 @@ def test_auto_takes_its_check_from_the_response_format(client: httpx.Client) -> 
             {"response_format": {"type": "json_object"}},
             id="json",
         ),
-        pytest.param(
-            {"type": "tool_call", "calls": [{"name": "look"}]},
-            {
-                "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
-                "content": 'Where? <sim call="look">',
-            },
-            id="call",
-        ),
         pytest.param({"type": "regex", "pattern": "at home$"}, {}, id="regex"),
     ],
 )
