@@ -49,6 +49,10 @@ def agreement(is_right: bool, others: Sequence[str], rng: np.random.Generator) -
     return SAID[verdict.outcome], spec.fallible_name if verdict.is_of_the_check else None
 
 
+def mixed(is_right: bool, others: Sequence[str], rng: np.random.Generator) -> Verdict:
+    return (exact, judge, agreement)[rng.integers(3)](is_right, others, rng)
+
+
 def answer(is_right: bool, rng: np.random.Generator) -> str:
     return "Paris" if is_right else str(rng.choice(["Lyon", "Nice", "Lille"]))
 
@@ -82,7 +86,13 @@ def known(profiled: dict[str, float], tried: int) -> Profile:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
-    "give", [pytest.param(exact, id="exact"), pytest.param(judge, id="judge"), pytest.param(agreement, id="agreement")]
+    "give",
+    [
+        pytest.param(exact, id="exact"),
+        pytest.param(judge, id="judge"),
+        pytest.param(agreement, id="agreement"),
+        pytest.param(mixed, id="mixed"),
+    ],
 )
 def test_beliefs_that_are_right_stay_so(give: GiveVerdict, seed: int) -> None:
     assert believed(TRUTH, give, tried=300, seed=seed) == pytest.approx(TRUTH, abs=0.05)
