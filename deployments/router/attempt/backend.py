@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
-from ray.exceptions import TaskCancelledError
+from ray.exceptions import RayActorError, TaskCancelledError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from deployments.contract.reply import Chunk, Reply, unpacked
@@ -14,7 +14,7 @@ from deployments.contract.verdict import Evidence, Verdict
 from deployments.engines.openai_answers import EngineError
 from deployments.engines.remote import RemoteModel
 from deployments.engines.serve_status import Address, handle_of
-from deployments.router.attempt.runner import BackendError
+from deployments.router.attempt.runner import BackendError, VerifierGoneError
 from deployments.verifier.checks import Check, Place, Spec, check
 
 # When a client leaves, Ray cancels the calls of its request first, and its task some turns of the loop later.
@@ -83,7 +83,12 @@ class ServeBackend:
         spec_json = spec.model_dump_json(by_alias=True).encode()
         async with _failure_of("the verifier"):
             handle = await self._handle(self._verifier, "check")
-        verdict: Verdict = await _finish(handle.remote(spec_json, evidence), "the verifier")
+        try:
+            verdict: Verdict = await _finish(handle.remote(spec_json, evidence), "the verifier")
+        except BackendError as error:
+            if isinstance(error.__cause__, RayActorError):
+                raise VerifierGoneError(str(error)) from error.__cause__
+            raise
         return verdict
 
     async def in_flight(self, model: str) -> float | None:

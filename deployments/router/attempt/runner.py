@@ -61,6 +61,10 @@ class BackendError(Exception):
     """A deployment could not be reached or broke down; says nothing about the request."""
 
 
+class VerifierGoneError(BackendError):
+    """The verifier's process died; no check of any tenant can bring that about by failing."""
+
+
 class Backend(Protocol):
     """The way to the models and the verifier. Cancelling a call cancels the work behind it."""
 
@@ -345,9 +349,10 @@ class Runner:
                 served.trace.checked(served.check_type, verdict.outcome.value, took_s)
 
     async def _verdict(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
-        """The verdict. A verifier that breaks down is asked once more, and for a while no request waits long for it.
+        """The verdict. A check that breaks down is made once more.
 
-        Without a replica nothing would answer, or fail, before the deadline.
+        A verifier that has died is started anew, and until then no request waits long for it: without a replica nothing
+        would answer, or fail, before the deadline.
         """
         spec, evidence = served.request.verify, _evidence(served, model, reply)
         try:
@@ -355,21 +360,22 @@ class Runner:
                 if self._clock() >= self._verifier_away_until_s:
                     with suppress(BackendError):
                         return await self._ask_verifier(spec, evidence)
-                with suppress(BackendError, TimeoutError):
-                    return await asyncio.wait_for(self._ask_verifier(spec, evidence), VERIFIER_PATIENCE_S)
+                is_away = self._clock() < self._verifier_away_until_s
+                with suppress(BackendError, TimeoutError) if is_away else suppress(BackendError):
+                    asked = self._ask_verifier(spec, evidence)
+                    return await asyncio.wait_for(asked, VERIFIER_PATIENCE_S if is_away else None)
                 return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.VERIFIER_FAILED)
         except TimeoutError:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
 
     async def _ask_verifier(self, spec: Spec, evidence: Evidence) -> Verdict:
         try:
-            verdict = await self._backend.verify(spec, evidence)
-        except BackendError:
-            self._verifier_away_until_s = self._clock() + VERIFIER_AWAY_S
+            return await self._backend.verify(spec, evidence)
+        except BackendError as error:
+            if isinstance(error, VerifierGoneError):
+                self._verifier_away_until_s = self._clock() + VERIFIER_AWAY_S
             logger.warning("verifier failed", exc_info=True)
             raise
-        self._verifier_away_until_s = -inf
-        return verdict
 
     async def _flow(self, served: ServedRequest, decision: Decision) -> AsyncGenerator[Chunk, None]:
         """The chunks of one attempt as they come; none at all if it fails before the first.

@@ -27,7 +27,13 @@ from deployments.contract.secret import Secrets
 from deployments.engines.openai_answers import DONE_EVENT, StreamReader, failure, unchanged
 from deployments.router.attempt.beginnings import PLAIN_ANSWERS
 from deployments.router.attempt.retries import RecentRequests, Retries, Seal
-from deployments.router.attempt.runner import VERIFIER_AWAY_S, VERIFIER_PATIENCE_S, BackendError, Runner
+from deployments.router.attempt.runner import (
+    VERIFIER_AWAY_S,
+    VERIFIER_PATIENCE_S,
+    BackendError,
+    Runner,
+    VerifierGoneError,
+)
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.choice.budgets import BudgetEffect
@@ -104,6 +110,7 @@ class FakeBackend:
     open: int = 0
     verifier_breaks: int = 0
     verifier_is_gone: bool = False
+    verify_s: float = 0.0
     pause_s: float = 0.0
 
     async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
@@ -153,9 +160,10 @@ class FakeBackend:
     async def verify(self, spec: Any, evidence: Evidence) -> Verdict:
         if self.verifier_breaks:
             self.verifier_breaks -= 1
-            raise BackendError("verifier died")
+            raise VerifierGoneError("verifier died") if self.verifier_is_gone else BackendError("check broke down")
         if self.verifier_is_gone:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.verify_s)
         return check(spec, evidence)
 
 
@@ -653,6 +661,15 @@ async def test_verifier_that_is_gone_holds_nobody_up_until_the_deadline() -> Non
         assert (answer.status, answer.reason) == (Status.UNKNOWN, "verifier_failed")
         assert now() - began_s == pytest.approx(VERIFIER_PATIENCE_S)
     bench.backend.verifier_is_gone = False
+    assert (await bench.runner.answer(bench.served(RIGHT))).status is Status.CORRECT
+
+
+async def test_check_that_breaks_down_takes_no_time_from_others() -> None:
+    """One tenant's check can raise; the judge of another may still take longer than a dead verifier would get."""
+    bench = Bench(a=says("right"))
+    bench.backend.verifier_breaks = 2
+    assert (await bench.runner.answer(bench.served(RIGHT))).reason == "verifier_failed"
+    bench.backend.verify_s = 2 * VERIFIER_PATIENCE_S
     assert (await bench.runner.answer(bench.served(RIGHT))).status is Status.CORRECT
 
 
