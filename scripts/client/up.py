@@ -173,6 +173,8 @@ def _model(
 
 def _is_sound(parsed: ConfigFile) -> bool:
     """Whether it can be started; what stands against it, and what should be known, is printed."""
+    # checks of one's own may stand in the current folder
+    sys.path.insert(0, os.getcwd())
     table = check_config(parsed, os.environ)
     for finding in table.findings:
         print(f"{finding.level}: {finding}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,8 @@ ANSWERS = {
     "Schweden": "Stockholm",
 }
 WRONG = "It is a beautiful city."
+# the better model is the slower one, as the real one is
+LATENCY_S = {"gemma-3-270m": 0.12, "smollm2-135m": 0.05}
 
 
 @contextmanager
@@ -56,6 +59,7 @@ def _handler(model: str) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            time.sleep(LATENCY_S[model])
             text = _answer(model, asked["messages"][-1]["content"])
             base = {"id": "a", "created": 0, "model": model}
             usage = {"prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29}

@@ -1,4 +1,5 @@
 import json
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from scripts import commands
 from scripts.client import up as starting
+from scripts.client.check import ConfigFile
 from scripts.client.servers import ServedModel, ServerError
 from scripts.client.up import UpError, remote_config, with_path
 from scripts.demo import run
@@ -141,3 +143,16 @@ def test_broken_config_is_not_started(tmp_path: Path) -> None:
 def test_version_is_told() -> None:
     result = CliRunner().invoke(commands.app, ["--version"])
     assert result.stdout.startswith("laar 0.")
+
+
+def test_check_of_the_current_folder_is_found_before_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own_check_of_here.py").write_text("def is_short(evidence):\n    return True\n")
+    monkeypatch.chdir(tmp_path)
+    # put back what the command puts in
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    remote = {"model_id": "a", "urls": ["http://127.0.0.1:9/v1"], "max_model_len": 9}
+    checks = {"custom_checks": {"short": "own_check_of_here:is_short"}}
+    args = {"models": [{"engine": "remote", "remote": remote}], "verifier": checks}
+    assert starting._is_sound(ConfigFile(args=args)), capsys.readouterr().err
