@@ -188,7 +188,7 @@ class Learner:
         trust = self._trusts.in_check(check, cell.language)
         if trust is None or not trust.says_something(correct):
             return []
-        weight = self._shares.weigh(tenant, model, said=correct)
+        weight = self._shares.weigh(tenant, model)
         if not weight:
             return []
         failed = tuple(failed)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 LEAST_OTHERS = 3
 # Verdicts that a key may give of a model before others have said anything of it.
 FREE_VERDICTS = 5.0
-# So many verdicts of one kind in a row may a key give. More come of a check that says the same of everything.
-MOST_ALIKE = 50
 MOST_KEYS = 1024
 FORGOTTEN_BELOW = 0.01
 
@@ -23,29 +21,23 @@ class Shares:
     # those of each model once more, in ascending order
     _sorted: dict[str, list[float]] = field(default_factory=dict)
     _scale: dict[str, float] = field(default_factory=dict)
-    # each key's latest verdict, and how many there were like it in a row
-    _alike: dict[str, tuple[bool | None, int]] = field(default_factory=dict)
 
-    def weigh(self, key: str, model: str, *, said: bool | None) -> float:
+    def weigh(self, key: str, model: str) -> float:
         """What one more verdict of this key on the model counts for, 0 to 1; it is counted with this.
 
         Where enough other keys teach as well, a key may have said of a model what the median of the others has said of
-        it, and `FREE_VERDICTS` more. What it says always counts for nothing beyond `MOST_ALIKE` times.
+        it, and `FREE_VERDICTS` more. What the verdict says plays no part, or honest verdicts of the commoner kind would
+        count for less than those of the rarer one.
         """
-        before, count = self._alike.get(key, (said, 0))
-        count = count + 1 if before is said else 1
-        self._alike[key] = said, count
         mine = self._by_key.setdefault(key, {})
         self._by_key.move_to_end(key)
         if len(self._by_key) > MOST_KEYS:
-            forgotten, its_sums = self._by_key.popitem(last=False)
-            self._alike.pop(forgotten, None)
-            self._forget(its_sums)
+            self._forget(self._by_key.popitem(last=False)[1])
         scale = self._scale.get(model, 1.0)
-        weight = 1.0 if count <= MOST_ALIKE else 0.0
+        weight = 1.0
         if len(self._by_key) > LEAST_OTHERS:
             allowed = FREE_VERDICTS + self._median_of_others(mine, model) / scale
-            weight = min(weight, max(0.0, allowed - mine.get(model, 0.0) / scale))
+            weight = min(1.0, max(0.0, allowed - mine.get(model, 0.0) / scale))
         if weight:
             self._count(mine, model, weight, scale)
         return weight

@@ -128,3 +128,17 @@ def test_answers_to_what_others_failed_on_are_no_fair_sample() -> None:
 def test_no_alarm_in_many_verdicts_where_nothing_changed(chance: float) -> None:
     # the worst case: the interval is a point, so that chance alone leaves it half of the time
     assert verdicts_until_alarm(Drift(), low=chance, high=chance, chance=chance, seed=1, most=20_000) is None
+
+
+@pytest.mark.parametrize("num_keys", [1, 4, 8])
+@pytest.mark.parametrize("truth", [0.01, 0.99])
+def test_long_runs_of_equal_verdicts_count_as_much_as_rare_ones(truth: float, num_keys: int) -> None:
+    chances = Chances(known({"a": truth}, 1000), ("a",), Learning())
+    assert chances.learner is not None
+    # every hundredth verdict is of the rarer kind, so that chance moves nothing
+    for number in range(5000):
+        is_rare = number % 100 == 50
+        correct = is_rare if truth < 0.5 else not is_rare
+        chances.learner.observe("a", CELL, correct=correct, tenant=f"key {number % 97 % num_keys}")
+    assert chances.learner.estimate("a", CELL).probability == pytest.approx(truth, abs=0.01)
+    assert not chances.drifting

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from profiles.chances.shares import FREE_VERDICTS, LEAST_OTHERS, MOST_ALIKE, Shares
+from profiles.chances.shares import FREE_VERDICTS, LEAST_OTHERS, Shares
 
 KEPT = 0.9
 
@@ -23,7 +23,7 @@ def test_a_key_may_say_what_the_median_of_the_others_has_said_and_a_little_more(
         expected = 1.0
         if len(others) >= LEAST_OTHERS:
             expected = min(1.0, max(0.0, FREE_VERDICTS + median(others) - said[key, model]))
-        found = shares.weigh(key, model, said=bool(rng.random() < 0.5))
+        found = shares.weigh(key, model)
         assert found == pytest.approx(expected, abs=1e-9)
         if found:
             for other in seen:
@@ -42,9 +42,9 @@ def test_a_key_that_teaches_costs_no_look_at_all_others() -> None:
     shares = Shares(kept=1.0)
     for number in range(200):
         shares._by_key[f"k{number}"] = Keys()
-        shares.weigh(f"k{number}", "m", said=True)
+        shares.weigh(f"k{number}", "m")
     Keys.num_read = 0
-    shares.weigh("k7", "m", said=True)
+    shares.weigh("k7", "m")
     assert Keys.num_read < 5
 
 
@@ -52,16 +52,8 @@ def test_keys_beyond_the_most_are_forgotten_with_what_they_said(monkeypatch: pyt
     monkeypatch.setattr("profiles.chances.shares.MOST_KEYS", 4)
     shares = Shares(kept=1.0)
     for number in range(8):
-        assert shares.weigh(f"k{number}", "m", said=True) == 1.0
-    assert sum(shares.weigh("k7", "m", said=True) for _ in range(20)) == pytest.approx(5.0)
-
-
-def test_a_check_that_says_the_same_of_everything_soon_teaches_nothing() -> None:
-    shares = Shares(kept=1.0)
-    weights = [shares.weigh("k", "ab"[turn % 2], said=True) for turn in range(200)]
-    assert sum(weights) == MOST_ALIKE
-    assert shares.weigh("k", "a", said=False) == 1.0
-    assert shares.weigh("k", "a", said=True) == 1.0
+        assert shares.weigh(f"k{number}", "m") == 1.0
+    assert sum(shares.weigh("k7", "m") for _ in range(20)) == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +68,6 @@ def test_a_check_that_says_the_same_of_everything_soon_teaches_nothing() -> None
 def test_few_keys_teach_for_others_only_within_bounds(said: dict[str, int], of_others: set[str]) -> None:
     shares = Shares(kept=1.0)
     for key, count in said.items():
-        for turn in range(count):
-            shares.weigh(key, "m", said=turn % 2 == 0)
+        for _ in range(count):
+            shares.weigh(key, "m")
     assert {key for key in ("a", "b", "new") if shares.is_of_others(key)} == of_others
