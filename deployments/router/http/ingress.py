@@ -38,7 +38,7 @@ from deployments.router.upkeep.background import Background
 from deployments.router.upkeep.learn_from_log import Follower, keep_following, replay
 from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
-from deployments.router.upkeep.replicas import count_once, keep_counting, keep_reading_load
+from deployments.router.upkeep.replicas import count_each, count_once, keep_counting, keep_reading_load
 from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
 from deployments.router.upkeep.taken_over import limits_in, profile_in, rest_on
 from deployments.router.upkeep.watched_file import WatchedFile, content_of
@@ -202,7 +202,8 @@ class Router:
             if self._deployments:
                 counts.append(("models", lambda: num_running(self._deployments)))
             if self._remote:
-                counts.append(("remote models", self._num_remote))
+                probes = {name: model.num_running for name, model in self._remote.items()}
+                counts.append(("remote models", lambda: count_each(probes)))
             for kind, count in counts:
                 # before the first request, which would else wait for models that do not run
                 await count_once(count, self._see)
@@ -288,11 +289,6 @@ class Router:
             half_life_verdicts=learning.half_life_verdicts,
             most=max(1, round(learning.max_followed_per_s * learning.sync_period_s)),
         )
-
-    async def _num_remote(self) -> Mapping[str, int]:
-        """How many servers of each remote model answer."""
-        up = await asyncio.gather(*(model.num_running() for model in self._remote.values()))
-        return dict(zip(self._remote, up, strict=True))
 
     def _see(self, running: Mapping[str, int]) -> None:
         """Book how many of each model run, and tell who drifts."""

@@ -4,11 +4,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
+from deployments.engines.remote import CONNECT_TIMEOUT_S
+
 logger = logging.getLogger("ray.serve")
 
 STARTING_PERIOD_S = 1.0
-# What takes longer to be read says nothing of what is there now.
-MAX_AGE_S = 5.0
+# What takes longer to be read says nothing of what is there now. A server that is silent ends its own probe before.
+MAX_AGE_S = CONNECT_TIMEOUT_S + 1.0
+# All models together; each has ended by itself before.
+COUNT_TIMEOUT_S = MAX_AGE_S + 1.0
 Counts = Mapping[str, int]
 
 
@@ -29,13 +33,27 @@ async def keep_counting(
 async def count_once(count: Callable[[], Awaitable[Counts]], see: Callable[[Counts], None]) -> Counts | None:
     """The numbers, which are told; None where they could not be read in time."""
     try:
-        async with asyncio.timeout(MAX_AGE_S):
+        async with asyncio.timeout(COUNT_TIMEOUT_S):
             running = await count()
         see(running)
     except Exception:
         logger.warning("replica counts could not be read", exc_info=True)
         return None
     return running
+
+
+async def count_each(models: Mapping[str, Callable[[], Awaitable[int]]]) -> Counts:
+    """How many run of each model, each counted by itself: one that cannot be counted in time has none."""
+
+    async def once(model: str) -> int:
+        try:
+            async with asyncio.timeout(MAX_AGE_S):
+                return await models[model]()
+        except Exception:
+            logger.warning("the servers of model '%s' could not be counted", model, exc_info=True)
+            return 0
+
+    return dict(zip(models, await asyncio.gather(*map(once, models)), strict=True))
 
 
 async def keep_reading_load(

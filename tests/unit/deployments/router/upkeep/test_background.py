@@ -3,8 +3,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from deployments.engines.remote import CONNECT_TIMEOUT_S
 from deployments.router.upkeep.background import Background
-from deployments.router.upkeep.replicas import keep_counting
+from deployments.router.upkeep.replicas import count_each, count_once, keep_counting
 
 pytestmark = pytest.mark.virtual_time
 
@@ -56,3 +57,27 @@ async def test_counts_are_asked_for_oftener_until_every_model_runs() -> None:
         background.check_health()
     assert [round(at_s - began_s) for at_s in asked] == [0, 1, 2, 12, 13, 23]
     assert seen[:3] == [{"a": 1, "b": 0}, {"a": 1, "b": 2}, {"a": 0, "b": 2}]
+
+
+@pytest.mark.parametrize(
+    ("takes_s", "found"),
+    [
+        # its other servers have answered, and its own probe ends only then
+        pytest.param(CONNECT_TIMEOUT_S, 1, id="one-silent-server"),
+        pytest.param(10 * CONNECT_TIMEOUT_S, 0, id="never-done"),
+    ],
+)
+async def test_model_that_is_long_to_count_leaves_the_numbers_of_others_told(takes_s: float, found: int) -> None:
+    async def slow() -> int:
+        await asyncio.sleep(takes_s)
+        return 1
+
+    async def breaks() -> int:
+        raise RuntimeError("no session")
+
+    async def quick() -> int:
+        return 2
+
+    seen: list[Mapping[str, int]] = []
+    await count_once(lambda: count_each({"slow": slow, "broken": breaks, "quick": quick}), seen.append)
+    assert seen == [{"slow": found, "broken": 0, "quick": 2}]
