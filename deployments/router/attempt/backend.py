@@ -75,9 +75,9 @@ class ServeBackend:
 
     async def verify(self, spec: Spec, evidence: Evidence) -> Verdict:
         """By the verifier, unless the check is over before the way there and back would be."""
-        if isinstance(spec, Check) and spec.place(evidence) is Place.INLINE:
+        if (own := _made_here(spec, evidence)) is not None:
             try:
-                return check(spec, evidence)
+                return check(own, evidence)
             except Exception as error:
                 raise BackendError(f"a check: {type(error).__name__}") from error
         spec_json = spec.model_dump_json(by_alias=True).encode()
@@ -90,6 +90,9 @@ class ServeBackend:
                 raise VerifierGoneError(str(error)) from error.__cause__
             raise
         return verdict
+
+    def needs_verifier(self, spec: Spec, evidence: Evidence) -> bool:
+        return _made_here(spec, evidence) is None
 
     async def in_flight(self, model: str) -> float | None:
         """Requests that a replica of the model has under way, whoever sent them; None where engines do not tell."""
@@ -105,6 +108,11 @@ class ServeBackend:
             handle = await handle_of(address)
             found = self._handles[address, method] = handle.options(method_name=method, stream=stream, **_PLAIN)
         return found
+
+
+def _made_here(spec: Spec, evidence: Evidence) -> Check | None:
+    """The check, where the router makes it itself."""
+    return spec if isinstance(spec, Check) and spec.place(evidence) is Place.INLINE else None
 
 
 async def _finish(response: DeploymentResponse, whose: str) -> Any:

@@ -82,6 +82,10 @@ class Backend(Protocol):
         """The verdict on one answer; raises BackendError, may wait for ever."""
         ...
 
+    def needs_verifier(self, spec: Spec, evidence: Evidence) -> bool:
+        """Whether `verify` asks the verifier's process for it; the router makes quick checks itself."""
+        ...
+
 
 class Observer(Protocol):
     """Is told of every attempt that has ended, and what choosing and checking took."""
@@ -351,8 +355,8 @@ class Runner:
     async def _verdict(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
         """The verdict. A check that breaks down is made once more.
 
-        A verifier that has died is started anew, and until then no request waits long for it: without a replica nothing
-        would answer, or fail, before the deadline.
+        A verifier that has died is started anew. Until it has made a check again no request waits long for it: without
+        a replica nothing would answer, or fail, before the deadline.
         """
         spec, evidence = served.request.verify, _evidence(served, model, reply)
         try:
@@ -370,12 +374,15 @@ class Runner:
 
     async def _ask_verifier(self, spec: Spec, evidence: Evidence) -> Verdict:
         try:
-            return await self._backend.verify(spec, evidence)
+            verdict = await self._backend.verify(spec, evidence)
         except BackendError as error:
             if isinstance(error, VerifierGoneError):
                 self._verifier_away_until_s = self._clock() + VERIFIER_AWAY_S
             logger.warning("verifier failed", exc_info=True)
             raise
+        if self._verifier_away_until_s > -inf and self._backend.needs_verifier(spec, evidence):
+            self._verifier_away_until_s = -inf
+        return verdict
 
     async def _flow(self, served: ServedRequest, decision: Decision) -> AsyncGenerator[Chunk, None]:
         """The chunks of one attempt as they come; none at all if it fails before the first.

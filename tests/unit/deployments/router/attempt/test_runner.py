@@ -110,6 +110,7 @@ class FakeBackend:
     open: int = 0
     verifier_breaks: int = 0
     verifier_is_gone: bool = False
+    verifier_is_needed: bool = True
     verify_s: float = 0.0
     pause_s: float = 0.0
 
@@ -165,6 +166,9 @@ class FakeBackend:
             await asyncio.Event().wait()
         await asyncio.sleep(self.verify_s)
         return check(spec, evidence)
+
+    def needs_verifier(self, spec: Any, evidence: Evidence) -> bool:
+        return self.verifier_is_needed
 
 
 def _chunk(text: str, finish: str) -> bytes:
@@ -680,6 +684,20 @@ async def test_verifier_that_is_back_may_take_its_time() -> None:
     await asyncio.sleep(VERIFIER_AWAY_S)
     served = bench.served({**RIGHT, "deadline_s": 30})
     assert (await bench.runner.answer(served)).reason == "timed_out"
+
+
+@pytest.mark.parametrize(
+    ("by_the_verifier", "status"),
+    [pytest.param(True, Status.CORRECT, id="verifier"), pytest.param(False, Status.UNKNOWN, id="router")],
+)
+async def test_verifier_may_take_its_time_once_it_has_made_a_check_again(by_the_verifier: bool, status: Status) -> None:
+    bench = Bench(a=says("right"))
+    bench.backend.verifier_breaks, bench.backend.verifier_is_gone = 1, True
+    await bench.runner.answer(bench.served(RIGHT))
+    bench.backend.verifier_is_gone, bench.backend.verifier_is_needed = False, by_the_verifier
+    assert (await bench.runner.answer(bench.served(RIGHT))).status is Status.CORRECT
+    bench.backend.verify_s, bench.backend.verifier_is_needed = 2 * VERIFIER_PATIENCE_S, True
+    assert (await bench.runner.answer(bench.served(RIGHT))).status is status
 
 
 async def test_agreement_needs_a_second_model_and_then_holds() -> None:
