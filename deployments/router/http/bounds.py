@@ -4,15 +4,14 @@ Decoding takes time by the number of things in a body, not by its bytes: four me
 milliseconds, four megabytes of empty lists take a third of a second, in which the router does nothing else.
 """
 
-import re
 from collections.abc import Mapping
-from itertools import islice
 
 import msgspec
+import numpy as np
 
 from deployments.contract.errors import ClientError
 
-# Objects with a key in `messages`: the messages, their parts, the calls of tools.
+# Objects in `messages`: the messages, their parts, the calls of tools.
 MAX_OBJECTS = 16_384
 # Long texts may stand in these; they are bounded by the body alone.
 _LONG = frozenset({"messages", "prompt", "suffix", "documents", "input", "instructions", "system"})
@@ -24,8 +23,6 @@ MAX_BYTES = {
     "structured_outputs": 32 * 1024,
     "tools": 256 * 1024,
 }
-# a quote within a text has a backslash before it, so this begins an object and never stands in a text
-_OBJECT = re.compile(rb'\{\s*+"')
 _IDS = b"[], \t\r\n0123456789"
 
 
@@ -39,8 +36,17 @@ def refuse_large_fields(fields: Mapping[str, msgspec.Raw]) -> None:
 
 def refuse_many_objects(raw: msgspec.Raw, field: str) -> None:
     """Raise a ClientError for a field that holds more objects than it may."""
-    if next(islice(_OBJECT.finditer(raw), MAX_OBJECTS, None), None) is not None:
+    data = bytes(raw)
+    if data.count(b"{") > MAX_OBJECTS and _num_objects(data) > MAX_OBJECTS:
         raise ClientError(f"{field}: more than the {MAX_OBJECTS} objects allowed, parts and calls counted", param=field)
+
+
+def _num_objects(data: bytes) -> int:
+    """How many objects JSON holds, empty ones too; a brace in a text is none. The time is that of its bytes alone."""
+    without_escapes = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    signs = np.frombuffer(without_escapes, np.uint8)
+    is_in_text = np.bitwise_xor.accumulate(signs == ord('"'))
+    return int(np.count_nonzero((signs == ord("{")) & ~is_in_text))
 
 
 def num_ids(raw: msgspec.Raw) -> int | None:

@@ -231,7 +231,18 @@ class Fields:
 
     def read(self, body: bytes) -> dict[str, msgspec.Raw]:
         found = decode(self._decoder, body)
-        return {name: raw for name, raw in zip(self.names, astuple(found), strict=True) if raw is not msgspec.UNSET}
+        fields = {name: raw for name, raw in zip(self.names, astuple(found), strict=True) if raw is not msgspec.UNSET}
+        for name, raw in fields.items():
+            _refuse_no_utf8(raw, name)
+        return fields
+
+
+def _refuse_no_utf8(raw: msgspec.Raw, name: str) -> None:
+    """msgspec leaves the bytes of a text unread until something decodes them."""
+    try:
+        str(memoryview(raw), "utf-8")
+    except UnicodeDecodeError as error:
+        raise ClientError(f"{name}: not valid JSON: {error}", param=name) from None
 
 
 _BODY = Fields({"laar"}.union(*OPEN_FIELDS.values(), IGNORED_FIELDS, REFUSED_FIELDS, CLOSED_FIELDS))
@@ -411,8 +422,8 @@ def _numbers_of_verify(raw: msgspec.Raw) -> dict[str, str]:
     try:
         verify = _keys(raw).get("verify")
         return {} if verify is None else numbers_as_written(bytes(verify))
-    except (msgspec.ValidationError, UnicodeDecodeError):
-        return {}  # no text: pydantic says what is wrong with it
+    except msgspec.ValidationError:
+        return {}  # pydantic says what is wrong with it
 
 
 def _refuse_many_keys(raw: msgspec.Raw) -> None:
@@ -425,8 +436,8 @@ def _refuse_many_keys(raw: msgspec.Raw) -> None:
 def _keys(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw]:
     try:
         return {} if raw is None else _FIELDS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}  # no object, or no text: pydantic says what is wrong with it
+    except msgspec.DecodeError:
+        return {}  # no object: pydantic says what is wrong with it
 
 
 def parse_feedback(body: bytes) -> Feedback:

@@ -42,6 +42,7 @@ def verified(**spec: Any) -> dict[str, Any]:
         pytest.param(
             {"messages": [{"role": "user", "content": [{"type": "text"}] * 120_000}]}, "16384 objects", id="parts"
         ),
+        pytest.param({"messages": [{}] * 16_385}, "16384 objects", id="empty"),
         pytest.param({"logit_bias": {str(i): 1 for i in range(250_000)}}, r"^logit_bias: \d+ bytes", id="bias"),
         pytest.param({"metadata": [[]] * 900_000}, r"^metadata: \d+ bytes; at most 65536", id="metadata"),
         pytest.param({"prompt": ["a"] * 800_000}, "^prompt: 1600000 texts; at most 16384", id="texts"),
@@ -77,7 +78,8 @@ def test_prompts_of_every_form_are_counted(prompt: object, tokens: int, sequence
 
 
 def test_long_text_full_of_json_is_no_object() -> None:
-    assert ask(messages=[{"role": "user", "content": '{"a": 1}' * 50_000}]).num_sequences == 1
+    for text in ('{"a": 1}', "{}", '\\"{', '"\\{', "{\n"):
+        assert ask(messages=[{"role": "user", "content": text * 20_000}] * 2).num_sequences == 1
 
 
 @pytest.mark.parametrize(

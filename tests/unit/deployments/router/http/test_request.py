@@ -103,7 +103,7 @@ def test_prompt_that_cannot_be_routed_is_refused_with_a_way_out() -> None:
 
 
 def test_check_that_is_no_text_is_refused_by_name() -> None:
-    with pytest.raises(ClientError, match=r"^laar: Invalid JSON"):
+    with pytest.raises(ClientError, match=r"^laar: not valid JSON: .utf-8"):
         parse(chat(b',"laar":{"verify":{"type":"exact","value":"\xed\xa0\x80"}}'))
 
 
