@@ -29,7 +29,10 @@ def _is_said(value: object) -> bool:
 
 
 class Messages:
-    """The messages so far. What an assistant thought, said and called in a row is one message of chat."""
+    """The messages so far. What an assistant thought, said and called in a row is one message of chat.
+
+    Chat wants a tool's result behind the message that calls the tool.
+    """
 
     def __init__(self) -> None:
         self.all: list[dict[str, Any]] = []
@@ -38,10 +41,10 @@ class Messages:
         self.all.append({"role": role, "content": content, **more})
 
     def thought(self, text: str) -> None:
-        self._assistant("reasoning", "content", "tool_calls")["reasoning"] = text
+        self._write("reasoning", text)
 
     def said(self, text: str) -> None:
-        self._assistant("content", "tool_calls")["content"] = text
+        self._write("content", text)
 
     def called(self, id_: str, name: str, arguments: str) -> None:
         call = {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
@@ -51,10 +54,12 @@ class Messages:
         """A tool has answered a call."""
         self.add("tool", content, tool_call_id=id_)
 
-    def _assistant(self, *taken: str) -> dict[str, Any]:
-        """The assistant's last message, or a new one where it has any of these keys already."""
-        last = self.all[-1] if self.all else {}
-        if last.get("role") != "assistant" or not last.keys().isdisjoint(taken):
-            last = {"role": "assistant"}
-            self.all.append(last)
-        return last
+    def _write(self, key: str, text: str) -> None:
+        message = self._assistant()
+        message[key] = message.get(key, "") + text
+
+    def _assistant(self) -> dict[str, Any]:
+        """The assistant's message if that is the last one, else a new one."""
+        if not self.all or self.all[-1]["role"] != "assistant":
+            self.all.append({"role": "assistant"})
+        return self.all[-1]

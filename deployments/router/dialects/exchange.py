@@ -34,7 +34,7 @@ class _Function(msgspec.Struct):
 
 class _Call(msgspec.Struct):
     index: int | None = None
-    id: str | None = None
+    id: Any = None
     function: _Function | None = None
 
 
@@ -69,15 +69,23 @@ class _Choice(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """A whole answer of OpenAI's chat, or a chunk of one. Servers differ in what stands beside the choices."""
+    """A whole answer of OpenAI's chat, or a chunk of one. Servers differ in what stands beside the choices.
 
-    id: str = ""
+    It takes every answer that `openai_answers` takes.
+    """
+
+    id: Any = None
     created: Any = 0
     model: Any = ""
-    choices: list[_Choice] = []
+    choices: list[_Choice] | None = None
     usage: Any = None
-    laar: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    laar: Any = None
+    error: Any = None
+
+    @property
+    def first(self) -> list[_Choice]:
+        """The first choice, if there is one."""
+        return (self.choices or [])[:1]
 
 
 @dataclass(slots=True)
@@ -166,9 +174,10 @@ class Translation(Exchange, ABC):
         if data == b"[DONE]":
             return [*self._begin(), *self._finish(), *self._end()]
         heard = _ANSWER.decode(data)
-        if heard.error is not None:
+        if heard.error:
             self._has_ended = True
-            return [*self._begin(), *self._failure(heard.error)]
+            error = heard.error if isinstance(heard.error, dict) else {"message": str(heard.error)}
+            return [*self._begin(), *self._failure(error)]
         self._note(heard)
         return [*self._begin(), *self._spoken(heard)]
 
@@ -179,27 +188,27 @@ class Translation(Exchange, ABC):
     def _note(self, heard: _Answer) -> None:
         """Keep what is said beside the answer itself."""
         told = self._told
-        told.id, told.model = told.id or heard.id, told.model or heard.model
+        told.id, told.model = told.id or _text(heard.id), told.model or heard.model
         told.created = told.created or heard.created
         told.usage = heard.usage if isinstance(heard.usage, dict) else told.usage
-        if heard.laar is not None:
+        if isinstance(heard.laar, dict):
             told.laar = heard.laar
             if ignored := sorted({*heard.laar.get("ignored", ()), *self._ignored}):
                 told.laar["ignored"] = ignored
-        for choice in heard.choices[:1]:
+        for choice in heard.first:
             told.finish_reason = choice.finish_reason or told.finish_reason
             told.stop_reason = choice.stop_reason or told.stop_reason
 
     def _spoken(self, heard: _Answer) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
-        for choice in heard.choices[:1]:
+        for choice in heard.first:
             said = choice.delta or choice.message or _Said()
             for part, text in said.parts:
                 events += self._say(part, text)
             for index, call in enumerate(said.tool_calls or ()):
                 known = self._told.calls.setdefault(index if call.index is None else call.index, ToldCall())
                 function = call.function or _Function()
-                known.id = known.id or call.id or ""
+                known.id = known.id or _text(call.id)
                 known.name += function.name or ""
                 known.arguments += function.written_arguments
         return events
@@ -273,6 +282,11 @@ def renamed(error: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any
             param = own
             break
     return {**error, "param": param, "message": message}
+
+
+def _text(id_: Any) -> str:
+    """An id as text, also where a server counts its ids."""
+    return "" if id_ is None else str(id_)
 
 
 def _event(fields: Mapping[str, Any]) -> bytes:

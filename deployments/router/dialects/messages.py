@@ -148,6 +148,7 @@ def open_messages(body: bytes) -> Exchange:
             raise ClientError(f"{name}: this field is needed", param=name)
     ignored = {"cache_control"} & fields.keys()
     messages = Messages()
+    refuse_many_objects(fields.get("system", NULL), "system")
     if system := _content(decode(_SYSTEM, fields.get("system", NULL), "system") or "", ignored):
         messages.add("system", system)
     refuse_many_objects(fields["messages"], "messages")
@@ -177,7 +178,10 @@ def open_messages(body: bytes) -> Exchange:
 
 def _read_message(message: _Message, messages: Messages, ignored: set[str]) -> None:
     if isinstance(message.content, str):
-        messages.add(message.role, message.content)
+        if message.role == "assistant":
+            messages.said(message.content)
+        else:
+            messages.add(message.role, message.content)
         return
     ignored |= _marks(message.content)
     said: list[_Text | _Image] = []
@@ -192,6 +196,8 @@ def _read_message(message: _Message, messages: Messages, ignored: set[str]) -> N
                 messages.thought(block.thinking)
             case _Text() if message.role == "assistant":
                 messages.said(block.text)
+            case _ if message.role == "assistant":
+                raise ClientError("messages: an image in an assistant's message has no place in chat", param="messages")
             case _:
                 said.append(block)
     if said:

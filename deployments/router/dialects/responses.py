@@ -44,6 +44,12 @@ _NAMES = {
     "reasoning_effort": "reasoning.effort",
     "response_format": "text.format",
 }
+# a response tells them again
+_ECHOED = frozenset(
+    """
+    instructions metadata temperature top_p max_output_tokens parallel_tool_calls tool_choice tools text reasoning
+    """.split()
+)
 _ENDS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -71,8 +77,13 @@ class _InputImage(_Strict, tag="input_image"):
     file_id: None = None
 
 
+class _Audio(_Strict):
+    data: str
+    format: str
+
+
 class _InputAudio(_Strict, tag="input_audio"):
-    input_audio: dict[str, str]
+    input_audio: _Audio
 
 
 _Content = str | list[_InputText | _OutputText | _Refusal | _InputImage | _InputAudio]
@@ -269,7 +280,8 @@ def _tool_choice(raw: msgspec.Raw) -> Any:
 class _Response(Translation):
     def __init__(self, body: bytes, fields: Mapping[str, msgspec.Raw]) -> None:
         super().__init__(body)
-        self._fields = fields
+        # copies: the fields are views that would keep the whole body
+        self._echoed = {name: fields[name].copy() for name in _ECHOED & fields.keys()}
         self._items: list[dict[str, Any]] = []
         self._num_events = 0
 
@@ -361,7 +373,7 @@ class _Response(Translation):
         return told | ({} if self._told.laar is None else {"laar": self._told.laar})
 
     def _response(self, status: str) -> dict[str, Any]:
-        asked, told = self._fields.get, self._told
+        asked, told = self._echoed.get, self._told
         return {
             "id": told.id,
             "object": "response",

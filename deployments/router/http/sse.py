@@ -10,7 +10,7 @@ KEEP_ALIVE = Chunk(b": laar is still verifying\n\n")
 DONE = Chunk(b"data: [DONE]\n\n", is_last=True)
 _END = b"}\n\n"
 # the beginning of an object, with the id that engines put first; an error has none
-_OBJECT = rb'\{\s*(?:"id"\s*:\s*(?:"[^"\\]*"|null)\s*,\s*)?(?="(?!error"))'
+_OBJECT = rb'\{\s*(?:"id"\s*:\s*(?:"[^"\\]*"|null|\d+)\s*,\s*)?(?="(?!error"))'
 _BODY, _EVENTS = re.compile(rb"\s*" + _OBJECT), re.compile(rb"^data: " + _OBJECT, re.MULTILINE)
 
 

@@ -1,6 +1,7 @@
 """Requests of other APIs as chat requests, and chat answers in the words of those APIs."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ SCHEMA = {"type": "object"}
 WEATHER = {"name": "weather", "description": "d", "parameters": SCHEMA}
 TOOL = {"type": "function", "function": WEATHER}
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Wien"}'}}
+SPACED_CALL = CALL | {"function": {"name": "weather", "arguments": '{"city": "Wien"}'}}
+AUDIO = {"data": "AA", "format": "wav"}
 USER = {"role": "user", "content": "Hi"}
 IMAGE_URL = "data:image/png;base64,AA"
 IMAGE = {"type": "image_url", "image_url": {"url": IMAGE_URL}}
@@ -72,6 +75,64 @@ def call_item(**more: Any) -> dict[str, Any]:
                 ]
             },
             id="conversation",
+        ),
+        pytest.param(
+            RESPONSES,
+            {
+                "input": [
+                    {"role": "user", "content": "Hi"},
+                    call_item(),
+                    {"type": "message", "role": "assistant", "content": "I look."},
+                    {"type": "reasoning", "summary": [{"type": "t", "text": "hm"}]},
+                    {"type": "function_call_output", "call_id": "c1", "output": "rain"},
+                ]
+            },
+            {
+                "messages": [
+                    USER,
+                    {"role": "assistant", "tool_calls": [CALL], "content": "I look.", "reasoning": "hm"},
+                    {"role": "tool", "content": "rain", "tool_call_id": "c1"},
+                ]
+            },
+            id="result follows the message with its call",
+        ),
+        pytest.param(
+            RESPONSES,
+            {"input": [{"role": "user", "content": [{"type": "input_audio", "input_audio": AUDIO}]}]},
+            {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": AUDIO}]}]},
+            id="audio",
+        ),
+        pytest.param(
+            MESSAGES,
+            {
+                "messages": [
+                    USER,
+                    {"role": "assistant", "content": "Well, "},
+                    {
+                        "role": "assistant",
+                        "content": [
+                            {"type": "text", "text": "I "},
+                            {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Wien"}},
+                            {"type": "text", "text": "look."},
+                            {"type": "tool_use", "id": "c2", "name": "weather", "input": {"city": "Wien"}},
+                        ],
+                    },
+                    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "rain"}]},
+                ]
+            },
+            {
+                "messages": [
+                    USER,
+                    {
+                        "role": "assistant",
+                        "content": "Well, I look.",
+                        "tool_calls": [SPACED_CALL, SPACED_CALL | {"id": "c2"}],
+                    },
+                    {"role": "tool", "content": "rain", "tool_call_id": "c1"},
+                ],
+                "max_tokens": 9,
+            },
+            id="blocks of one turn are one message",
         ),
         pytest.param(
             RESPONSES,
@@ -144,7 +205,7 @@ def call_item(**more: Any) -> dict[str, Any]:
                         "role": "assistant",
                         "reasoning": "hm",
                         "content": "So",
-                        "tool_calls": [CALL | {"function": {"name": "weather", "arguments": '{"city": "Wien"}'}}],
+                        "tool_calls": [SPACED_CALL],
                     },
                     {"role": "tool", "content": "rain", "tool_call_id": "c1"},
                     {"role": "user", "content": [IMAGE]},
@@ -179,8 +240,12 @@ def test_request_becomes_the_chat_request_that_asks_for_the_same(
 ) -> None:
     body = opened(path, **fields).body
     assert json.loads(body) == {"model": "auto", **chat}
-    # chat takes it; an image needs a model that reads it
-    if IMAGE_URL not in json.dumps(fields) and "image" not in json.dumps(fields):
+    # chat takes it; an image or audio needs a model that reads it
+    if (
+        IMAGE_URL not in json.dumps(fields)
+        and "image" not in json.dumps(fields)
+        and AUDIO["format"] not in json.dumps(fields)
+    ):
         admit(body, Endpoint.CHAT, OFFER)
 
 
@@ -197,6 +262,12 @@ def test_request_becomes_the_chat_request_that_asks_for_the_same(
             {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "x"}]}]},
             "input[0].content[0].type",
             id="file",
+        ),
+        pytest.param(
+            RESPONSES,
+            {"input": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {**AUDIO, "x": "y"}}]}]},
+            "input[0].content[0].input_audio.x",
+            id="field of audio",
         ),
         pytest.param(RESPONSES, {"input": [{"role": "x", "content": ""}]}, "input[0].role", id="role"),
         pytest.param(RESPONSES, {"reasoning": {"summary": "auto"}}, "reasoning.summary", id="summary"),
@@ -221,6 +292,16 @@ def test_request_becomes_the_chat_request_that_asks_for_the_same(
             "messages[0].content[0].x",
             id="field of a block",
         ),
+        pytest.param(
+            MESSAGES,
+            {
+                "messages": [
+                    {"role": "assistant", "content": [{"type": "image", "source": {"type": "url", "url": "x"}}]},
+                ]
+            },
+            "messages",
+            id="image of an assistant",
+        ),
         pytest.param(MESSAGES, {"max_tokens": None}, None, id="null tokens are the operator's"),
         pytest.param(MESSAGES, {"n": 2}, "n", id="unknown"),
         pytest.param(MESSAGES, {"thinking": {"type": "enabled"}}, "thinking.budget_tokens", id="budget"),
@@ -240,6 +321,60 @@ def test_field_that_cannot_be_honoured_is_named_as_the_client_knows_it(
     assert str(told["error"]["param"]).startswith(param)
     assert told["error"]["message"].startswith(param)
     assert path == RESPONSES or (told["type"], told["error"]["type"]) == ("error", "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        pytest.param(RESPONSES, {"input": [{}] * 16_385}, id="items"),
+        pytest.param(MESSAGES, {"messages": [{}] * 16_385}, id="messages"),
+        pytest.param(MESSAGES, {"messages": [{"role": "user", "content": [{}] * 16_385}]}, id="parts"),
+        pytest.param(MESSAGES, {"system": [{"text": ""}] * 16_385}, id="system"),
+    ],
+)
+def test_objects_are_counted_before_they_are_decoded_and_empty_ones_too(path: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match=f"^{next(iter(fields))}: more than the 16384 objects"):
+        opened(path, **fields)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        pytest.param(
+            MESSAGES,
+            {
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "content": [{"type": "tool_use", "id": "c", "name": "n", "input": {"x": "BAD"}}],
+                    }
+                ]
+            },
+            id="input of a call",
+        ),
+        pytest.param(MESSAGES, {"tools": [{"name": "n", "input_schema": {"title": "BAD"}}]}, id="tool of messages"),
+        pytest.param(RESPONSES, {"tools": [{"type": "function", "name": "n", "parameters": {"x": "BAD"}}]}, id="tool"),
+    ],
+)
+def test_bytes_that_are_no_text_are_the_clients_error(path: str, fields: dict[str, Any]) -> None:
+    least = {"input": "Hi"} if path == RESPONSES else {"messages": [USER], "max_tokens": 9}
+    body = json.dumps({"model": "auto", **least, **fields}).encode().replace(b"BAD", b"\xff")
+    name = next(iter(fields))
+    with pytest.raises(ClientError, match=f"^{name}: not valid JSON: 'utf-8'") as refused:
+        DIALECTS[path].open(body)
+    told = json.loads(in_dialect(path, refused.value.body(), refused.value.http_status, "laar-1"))
+    assert (told["error"]["type"], refused.value.http_status) == ("invalid_request_error", 400)
+    assert path == RESPONSES or told["type"] == "error"
+
+
+def test_exchange_does_not_keep_the_clients_body() -> None:
+    fields = {"model": "auto", "input": "Hi", "temperature": 0, "tools": [{"type": "function", "name": "n"}]}
+    body = json.dumps(fields).encode()
+    num_before = sys.getrefcount(body)
+    exchange = DIALECTS[RESPONSES].open(body)
+    assert sys.getrefcount(body) == num_before
+    told = json.loads(exchange.answer(json.dumps(WHOLE).encode()))
+    assert (told["temperature"], told["tools"]) == (0, fields["tools"])
 
 
 def chunk(**fields: Any) -> bytes:
@@ -401,11 +536,16 @@ def test_end_of_an_answer(choice: dict[str, Any], status: str, reason: str) -> N
 
 @pytest.mark.parametrize("path", [RESPONSES, MESSAGES])
 def test_answer_of_an_odd_server_is_an_answer(path: str) -> None:
-    call = {"function": {"name": "weather", "arguments": {"city": "Wien"}}}
+    call = {"id": 7, "function": {"name": "weather", "arguments": {"city": "Wien"}}}
     message = {"content": [{"type": "text", "text": "So"}], "tool_calls": [call]}
     odd = {"created": 1.5, "model": None, "usage": {"prompt_tokens": None, "prompt_tokens_details": "x"}, "service": 1}
-    body = json.dumps({"id": "laar-1", **odd, "choices": [{"finish_reason": "stop", "message": message}]}).encode()
-    told = json.dumps(json.loads(opened(path).answer(body)))
+    body = json.dumps(
+        {"id": 5, "laar": "x", "error": "", **odd, "choices": [{"finish_reason": "stop", "message": message}]}
+    ).encode()
+    whole = json.loads(opened(path).answer(body))
+    assert whole["id"] == "5"
+    assert [i.get("call_id", i["id"]) for i in whole.get("output") or whole["content"][1:]][-1] == "7"
+    told = json.dumps(whole)
     assert "So" in told
     assert "Wien" in told
 
@@ -414,10 +554,12 @@ def test_answer_of_an_odd_server_is_an_answer(path: str) -> None:
     ("path", "last"), [(RESPONSES, "response.failed"), (MESSAGES, "error")], ids=["responses", "messages"]
 )
 def test_error_in_a_stream_ends_it(path: str, last: str) -> None:
-    error = b'data: {"error":{"message":"broke","type":"x","param":null,"code":"y"}}\n\ndata: [DONE]\n\n'
-    events = events_of(opened(path, stream=True), [delta(content="W"), error])
-    assert events[-1]["type"] == last
-    assert "broke" in json.dumps(events[-1])
+    empty = chunk(choices=None, error={})
+    for error in (b'{"message":"broke","type":"x","param":null,"code":"y"}', b'"broke"'):
+        ending = b'data: {"error":%b}\n\ndata: [DONE]\n\n' % error
+        events = events_of(opened(path, stream=True), [delta(content="W"), empty, ending])
+        assert events[-1]["type"] == last
+        assert "broke" in json.dumps(events[-1])
 
 
 def test_error_of_another_path_stays_as_it_is() -> None:

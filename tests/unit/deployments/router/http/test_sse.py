@@ -22,7 +22,7 @@ def test_chunk_that_closes_nothing_stays_as_it_is() -> None:
 
 
 def test_laar_is_appended_to_a_json_object() -> None:
-    for body in (b'{"id":"x","a":1}\n', b' { "id" : "x" , "a":1}', b'{"id":null,"a":1}', b'{"a":1}'):
+    for body in (b'{"id":"x","a":1}\n', b' { "id" : "x" , "a":1}', b'{"id":7,"a":1}', b'{"id":null,"a":1}', b'{"a":1}'):
         found = sse.json_with_laar(body, b'{"verified":null}', "laar-1")
         assert found == b'{"id":"laar-1","a":1,"laar":{"verified":null}}'
 
