@@ -9,8 +9,9 @@ from profiles.profile import CheckCounts, VerdictTally
 LEAST_OF_LANGUAGE = 50
 # Checks of which nothing is learned until they were measured: they rest on what someone else says.
 _WITNESSES = frozenset({"judge", "grounded"})
-# Nor ever of this one: whether it says yes depends on who else answered, and it never says no.
-_ONE_SIDED = "agreement"
+# Nor ever of these: whether agreement says yes depends on who else answered, and it never says no; a trivial check, of
+# whatever type, says yes to every answer.
+_NEVER = frozenset({"agreement", "trivial"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class Trusts:
         if check is None:
             return EXACT
         kind = check.partition(":")[0]
-        if kind == _ONE_SIDED:
+        if kind in _NEVER:
             return None
         found = self.measured.get((check, language)) or self.measured.get((check, None))
         if found is not None:

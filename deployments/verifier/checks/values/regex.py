@@ -1,6 +1,7 @@
 """`regex`: a pattern stands in the answer."""
 
 from functools import cached_property
+from string import ascii_letters, digits, punctuation
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -16,6 +17,8 @@ from deployments.verifier.text.thinking import before_marks
 INLINE_WORK = 100_000
 # a pattern of more steps takes longer to compile with Unicode's classes
 INLINE_UNICODE_STEPS = 50
+# a small pattern that all of these meet asks for nothing
+_ANY_ANSWERS = ("a", "Z", "7", "!", "<", "a\n7", f"{ascii_letters}\n{digits}\n{punctuation}" * 2)
 
 
 class Regex(Check):
@@ -35,6 +38,13 @@ class Regex(Check):
     @cached_property
     def compiled(self) -> Pattern:
         return Pattern(self.pattern, self.ignore_case)
+
+    @cached_property
+    def fallible_name(self) -> str | None:
+        """Most patterns are exact; nothing is learned from one that every answer meets."""
+        is_small = self.compiled.size * len(_ANY_ANSWERS[-1]) < INLINE_WORK
+        is_met = is_small and all(self.compiled.found(answer, full=self.full_match) for answer in _ANY_ANSWERS)
+        return f"trivial:{self.type}" if is_met else None
 
     @field_validator("pattern")
     @classmethod

@@ -18,7 +18,7 @@ def test_a_check_that_nobody_measured_is_exact_unless_it_rests_on_a_witness(chec
     assert Trusts().in_check(check, "en") is EXACT
 
 
-@pytest.mark.parametrize("check", ["judge", "judge:gemma", "grounded", "agreement:text"])
+@pytest.mark.parametrize("check", ["judge", "judge:gemma", "grounded", "agreement:text", "trivial:regex"])
 def test_an_unmeasured_witness_teaches_nothing(check: str) -> None:
     assert Trusts().in_check(check, "en") is None
 

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from deployments.contract.verdict import Outcome
+from deployments.verifier.checks import SPEC
 from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
 
 
@@ -20,3 +21,22 @@ from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
 )
 def test_regex(spec: dict[str, Any], answer: str, expected: tuple[Outcome, str]) -> None:
     assert outcome({"type": "regex", **spec}, evidence(answer)) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_trivial"),
+    [
+        pytest.param({"pattern": ".*"}, True, id="anything"),
+        pytest.param({"pattern": "x?"}, True, id="perhaps-nothing"),
+        pytest.param({"pattern": "\\S"}, True, id="something-visible"),
+        pytest.param({"pattern": "(?s).+", "full_match": True}, True, id="all-of-anything"),
+        pytest.param({"pattern": "(?s).{1,60}", "full_match": True}, False, id="short"),
+        pytest.param({"pattern": "(?s).{1,900}", "full_match": True}, False, id="not-too-long"),
+        pytest.param({"pattern": ".+", "full_match": True}, False, id="one-line"),
+        pytest.param({"pattern": "[^<]*", "full_match": True}, False, id="no-markup"),
+        pytest.param({"pattern": "\\w"}, False, id="a-word"),
+        pytest.param({"pattern": "x|Paris"}, False, id="a-value"),
+    ],
+)
+def test_a_pattern_that_every_answer_meets_is_told_from_others(spec: dict[str, Any], is_trivial: bool) -> None:
+    assert SPEC.validate_python({"type": "regex", **spec}).fallible_name == ("trivial:regex" if is_trivial else None)
