@@ -172,9 +172,7 @@ def _edge(reading: Reading, plain: str, before: str) -> None:
     elif char == "%" and not ahead[-1:].isalnum():
         reading.start -= 1
         reading.as_percent()
-    elif (char in ("\\", "@", "&", "%", "·", "{", "∛", "∜") and not (char == "·" and not ahead.strip())) or (
-        char == "!" and not ahead
-    ):
+    elif char in ("\\", "@", "&", "%", "·", "{", "∛", "∜") or (char == "!" and not ahead):
         reading.spoil()
 
 

@@ -309,7 +309,8 @@ def _remark(reading: Reading, rest: str, language: str) -> None:
     forms = {*words, *(word.rstrip(".") for word in words)}
     if forms & tables.APPROXIMATE_BEFORE:
         reading.is_exact = False
-    if remark.re is _REMARK and (forms & _DOUBTS or denies_last(said)):
+    doubts = _DOUBTS | tables.BOUNDS_IN.get(language, frozenset())
+    if remark.re is _REMARK and (forms & doubts or denies_last(said)):
         reading.spoil()
 
 

@@ -79,7 +79,7 @@ def read_written(plain: str, found: re.Match[str], language: str) -> Reading:
         _cjk(reading, plain, found[0])
     elif "가" <= first <= "힣":
         value = read_hangul(found[0]) if set(found[0]) & set("십백천만억") else None
-        reading.values = () if value is None else (Fraction(value),)
+        reading.values, reading.is_word = () if value is None else (Fraction(value),), True
     elif unicodedata.name(first, "").startswith("VULGAR FRACTION"):
         reading.values = (_vulgar(first),)
     return reading
@@ -279,7 +279,7 @@ def _cjk(reading: Reading, plain: str, numeral: str) -> None:
     if len(numeral) == 1 and not _stands_alone(numeral, before, after):
         reading.is_aside = True
         return
-    value = read_cjk(numeral)
+    value, reading.is_word = read_cjk(numeral), True
     reading.values = () if value is None else (Fraction(value),)
 
 
@@ -287,7 +287,7 @@ def _stands_alone(numeral: str, before: str, after: str) -> bool:
     if numeral in "一万千百十零两兩" and (after or before.strip()):
         return False
     ends = not _is_han(after) or after in CJK_COUNTERS
-    return ends and (not _is_han(before) or before in "是为為约約有共得即答等")
+    return ends and (not _is_han(before) or before in "是为為约約有共得即答等负負")
 
 
 def _is_han(char: str) -> bool:

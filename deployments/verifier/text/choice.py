@@ -44,8 +44,8 @@ NEAR_CHARS = 120  # what is said of a letter stands this near to it
 # A letter of these scripts, or a digit, makes one word with a Latin letter beside it.
 _WORD_CHARS = "0-9A-Za-z_\u00aa-\u052f\u0531-\u058f\u10a0-\u10ff\u1e00-\u1fff\u0300-\u036f"
 _LETTER = re.compile(
-    rf"(?<![{_WORD_CHARS}°])(?<![{_WORD_CHARS}]['’.-])(?<![=+^<>])(?<!\d )([A-Ja-j])"
-    rf"(?![{_WORD_CHARS}+#=^<>]|['’-](?![dt][iıuü]r\b)[{_WORD_CHARS}]|\.[A-Za-z](?![A-Za-z])| = )"
+    rf"(?<![{_WORD_CHARS}°])(?<![{_WORD_CHARS}]['’.-])(?<![=+^<>])(?<!\d )(?:(?<=['‘’])|(?!.['’](?!\w)))([A-Ja-j])"
+    rf"(?![{_WORD_CHARS}+#=^<>−′]|-\s*+(?:$|[.,;)])|['’-](?![dt][iıuü]r\b)[{_WORD_CHARS}]|\.[A-Za-z](?![A-Za-z])| = )"
 )
 _OF_OPTIONS = (
     "is|was|isn't|cannot|can|must|would|seems|looks|ist|kann|est|n'est|es|é|è|jest|to|je|on|er|är|là|são|wrong|correct|right|incorrect"
@@ -85,6 +85,8 @@ _ABBREVIATED = re.compile(
     r"coli|elegans|subtilis|sapiens|melanogaster|thaliana|difficile|albicans|botulinum|cereus|anthracis|pylori|influenzae"
     r"|diphtheriae|pertussis|fragilis|faecalis|gondii|g\b|e\b|[A-Za-z]\."
 )
+# `1. A 2. B`: a list of letters, by number
+_NUMBERED = re.compile(r"(?<!\w)\d{1,2}[.):] *([A-J])(?=[.,;]?\s*(?:$|\d{1,2}[.):]))")
 _OPTION = re.compile(r"(?<![^\W_])\(?([A-J])[).:]\s*+([^\n]{1,200}?)\s*(?=$|\n|[(\s][A-J][).:]\s)", re.MULTILINE)
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\}){1,200})\}")
 
@@ -116,6 +118,8 @@ def find_choice(answer: str, options: Mapping[str, str] | None = None) -> str | 
     boxed = set(_BOXED.findall(text))
     text = _MARKUP.sub("", boxed.pop() if len(boxed) == 1 else text)
     if len(_LETTER.findall(text)) > MAX_LETTERS:
+        return None
+    if len(set(_NUMBERED.findall(text))) > 1:
         return None
     reading = _Reading()
     for sentence in _sentences(text):
@@ -170,7 +174,7 @@ def _read_sentence(reading: _Reading, sentence: str, options: Mapping[str, str])
         is_said_of = mark == ":" or _SAYS_OF_LABEL.match(text) is not None
         if mark == "." and not _is_label(letter, text.strip(), options):
             sentence = text
-        elif not is_said_of or not denies_last(text):
+        elif not ((is_said_of or text.startswith("(")) and denies_last(text)):
             reading = replace(reading, labels=reading.labels | {letter, *_INNER_LABEL.findall(text)})
             sentence = sentence if is_said_of else text
     is_question = sentence.rstrip(_CLOSING).endswith(("?", "؟", "？"))
