@@ -66,17 +66,17 @@ class Flusher:
             self._store.migrate()
             self._is_ready = True
         for segment in self._journal.waiting():
-            self._move(segment)
+            self._move(segment, may_be_torn=False)
             self._journal.drained(segment)
         for segment in self._journal.orphans():
             try:
-                self._move(segment)
+                self._move(segment, may_be_torn=True)
             except BaseException:
                 segment.release()
                 raise
             segment.remove()
 
-    def _move(self, segment: Segment) -> None:
+    def _move(self, segment: Segment, *, may_be_torn: bool) -> None:
         frames = read_frames(segment.read())
         batch = self._settings.batch_requests
         for start in range(0, len(frames.records), batch):
@@ -85,7 +85,9 @@ class Flusher:
             if len(records) > num_refused:
                 self._metrics.log_written(len(records) - num_refused)
             self._lose(num_refused, "refused_by_database")
-        self._lose(frames.num_unreadable, "unreadable")
+        # a living process reads whole frames: where one is torn the disk is at fault, and at least one record is lost
+        is_lost = frames.torn_bytes > 0 and not may_be_torn
+        self._lose(frames.num_unreadable + is_lost, "unreadable")
         if frames.torn_bytes:
             # a process was killed as it wrote them, before it told anybody; if not, the disk is at fault
             logger.warning("a journal of the attempt log ends in half a record", extra={"bytes": frames.torn_bytes})

@@ -28,7 +28,8 @@ class Segment:
     def __init__(self, path: Path, fd: int, begun_s: float) -> None:
         self.path, self._fd, self.begun_s = path, fd, begun_s
         self.size_bytes = os.fstat(fd).st_size
-        self._read_bytes = 0
+        # what lies before the first is drained, what lies before the second has been read
+        self._begin_bytes = self._read_bytes = 0
 
     def append(self, data: bytes) -> None:
         """Write all of `data` or nothing: what follows half a frame could not be read."""
@@ -44,16 +45,22 @@ class Segment:
         self.size_bytes += written
 
     def read(self) -> bytes:
-        found = self.path.read_bytes()
-        self._read_bytes = len(found)
-        return found
+        """All that waits, in whole frames: `size_bytes` grows only after a frame is written. Opens no file."""
+        self._read_bytes = self.size_bytes
+        with open(self._fd, "rb", closefd=False) as file:
+            file.seek(self._begin_bytes)
+            return file.read(self._read_bytes - self._begin_bytes)
 
     def drop_read(self) -> None:
-        """Keep only what was appended since it was read. A process that is killed meanwhile leaves records twice."""
-        rest = os.pread(self._fd, self.size_bytes - self._read_bytes, self._read_bytes)
-        os.pwrite(self._fd, rest, 0)
-        os.ftruncate(self._fd, len(rest))
-        self.size_bytes, self._read_bytes = len(rest), 0
+        """Keep only what was appended since it was read. A process that is killed meanwhile leaves records twice.
+
+        The rest moves to the front only where it fits there without touching itself: a failed write loses nothing.
+        """
+        self._begin_bytes = self._read_bytes
+        rest = os.pread(self._fd, self.size_bytes - self._begin_bytes, self._begin_bytes)
+        if len(rest) <= self._begin_bytes and os.pwrite(self._fd, rest, 0) == len(rest):
+            os.ftruncate(self._fd, len(rest))
+            self.size_bytes, self._begin_bytes, self._read_bytes = len(rest), 0, 0
 
     def remove(self) -> None:
         """Delete the file, then unlock it, so that no replica takes over what is done."""
@@ -111,20 +118,18 @@ class Journal:
         Where the disk has no room for another file, it is drained as it is: that makes room.
         """
         if not self._closed and self._current.size_bytes:
-            try:
+            with suppress(OSError):
                 fresh = self._create()
-            except OSError:
-                return [self._current]
-            with self._lock:
-                self._close_current(fresh)
+                with self._lock:
+                    self._close_current(fresh)
         with self._lock:
-            return list(self._closed)
+            return list(self._closed) if self._closed or not self._current.size_bytes else [self._current]
 
     def drained(self, segment: Segment) -> None:
-        """Forget an own file whose records the database has, as far as it was read."""
+        """Forget an own file whose records the database has, as far as it was read; it may have grown since."""
         with self._lock:
-            if segment is self._current:
-                segment.drop_read()
+            segment.drop_read()
+            if segment is self._current or segment.size_bytes:
                 return
         segment.remove()
         with self._lock:

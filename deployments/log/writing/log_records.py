@@ -63,7 +63,7 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frames:
-    """The records of a journal; `num_unreadable` are whole frames that hold no record this version knows."""
+    """The records of a journal; `num_unreadable` are frames that are damaged or hold no record this version knows."""
 
     records: tuple[LogRecord, ...]
     num_unreadable: int
@@ -76,11 +76,11 @@ def frame(record: LogRecord) -> bytes:
 
 
 def read_frames(data: bytes) -> Frames:
-    """All records up to the first frame that is cut short or damaged, which ends a journal."""
+    """All records up to the first frame that is cut short, which ends a journal; a damaged one is passed over."""
     records: list[LogRecord] = []
     num_unreadable = num_bytes = 0
-    for payload in _payloads(data):
-        num_bytes += HEADER_BYTES + len(payload)
+    for frame_bytes, payload in _payloads(data):
+        num_bytes += frame_bytes
         try:
             records.append(_RECORD.decode(payload))
         except msgspec.MsgspecError:
@@ -93,12 +93,13 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
-def _payloads(data: bytes) -> Iterator[bytes]:
+def _payloads(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The size of each whole frame and what it holds: nothing where that is damaged."""
     start = 0
     while start + HEADER_BYTES <= len(data):
         length, checksum = _HEADER.unpack_from(data, start)
         payload = data[start + HEADER_BYTES : start + HEADER_BYTES + length]
-        if len(payload) < length or crc32(payload) != checksum:
+        if len(payload) < length:
             return
-        yield payload
+        yield HEADER_BYTES + length, payload if crc32(payload) == checksum else b""
         start += HEADER_BYTES + length

@@ -116,6 +116,15 @@ def test_half_a_record_of_a_killed_process_is_passed_over(bench: Bench, caplog: 
     assert ours == ["a journal of the attempt log ends in half a record"]
 
 
+def test_record_that_the_disk_damages_is_counted_as_lost(bench: Bench) -> None:
+    damaged, cut_short = bytearray(frame(asked(1))), frame(asked(3))[:-3]
+    damaged[-1] ^= 1
+    bench.journal.append(bytes(damaged) + frame(asked(2)) + cut_short)
+    bench.flusher.flush()
+    assert bench.rows() == (1, 1)
+    assert bench.told.dropped == {"unreadable": 2}
+
+
 @pytest.mark.parametrize("is_orphan", [pytest.param(False, id="own"), pytest.param(True, id="of-the-dead")])
 def test_records_wait_while_the_database_is_away_and_go_when_it_is_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, is_orphan: bool

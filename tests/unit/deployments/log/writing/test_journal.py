@@ -2,9 +2,12 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import resource
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from zlib import crc32
@@ -62,6 +65,29 @@ def texts(segments: Iterator[Segment] | list[Segment]) -> list[bytes]:
     return found
 
 
+@contextmanager
+def no_new_file() -> Iterator[None]:
+    """Any file that is opened meanwhile is one too many for this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest_free := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def drain(journal: Journal, segments: list[Segment] | None = None) -> list[LogRecord]:
+    """What a flusher would hand to the database."""
+    found: list[LogRecord] = []
+    for segment in journal.waiting() if segments is None else segments:
+        frames = read_frames(segment.read())
+        assert (frames.num_unreadable, frames.torn_bytes) == (0, 0)
+        found += frames.records
+        journal.drained(segment)
+    return found
+
+
 def test_records_come_back_as_they_were() -> None:
     assert read_frames(FRAMES).records == tuple(RECORDS)
 
@@ -73,10 +99,11 @@ def test_torn_last_frame_is_left_out(cut: int) -> None:
     assert found.torn_bytes == len(frame(RECORDS[2])) - cut
 
 
-def test_damaged_frame_ends_the_journal() -> None:
+def test_damaged_frame_is_counted_and_passed_over() -> None:
     damaged = bytearray(FRAMES)
     damaged[len(frame(RECORDS[0])) + HEADER_BYTES] ^= 1
-    assert read_frames(bytes(damaged)).records == tuple(RECORDS[:1])
+    found = read_frames(bytes(damaged))
+    assert (found.records, found.num_unreadable, found.torn_bytes) == ((RECORDS[0], RECORDS[2]), 1, 0)
 
 
 def test_frame_of_another_version_is_counted_and_passed_over() -> None:
@@ -128,6 +155,103 @@ def test_full_disk_is_emptied_though_it_takes_no_new_file(journals: Journals, mo
     journal.drained(segment)
     journal.append(b"three")
     assert [s.read() for s in journal.waiting()] == [b"three"]
+
+
+def test_process_that_may_open_no_file_still_drains(journals: Journals) -> None:
+    journal = journals.open()
+    journal.append(FRAMES)
+    with no_new_file():
+        assert drain(journal) == RECORDS
+    assert journal.size_bytes == 0
+
+
+def test_frame_that_is_being_written_is_read_later(journals: Journals, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, write = journals.open(), os.pwrite
+    journal.append(frame(RECORDS[0]))
+    with no_new_file():
+        (segment,) = journal.waiting()
+    seen = b""
+
+    def read_halfway(fd: int, data: bytes, at: int) -> int:
+        nonlocal seen
+        half = len(data) // 2
+        write(fd, data[:half], at)
+        seen = segment.read()
+        return half + write(fd, data[half:], at + half)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", read_halfway)
+        journal.append(frame(RECORDS[1]))
+    journal.append(frame(RECORDS[2]))
+    journal.drained(segment)
+    assert seen == frame(RECORDS[0])
+    assert drain(journal) == RECORDS[1:]
+
+
+def test_file_that_is_closed_after_it_was_read_keeps_what_came_since(
+    journals: Journals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEGMENT_BYTES", len(FRAMES))
+    journal = journals.open()
+    journal.append(frame(RECORDS[0]))
+    with no_new_file():
+        (segment,) = journal.waiting()
+    assert segment.read() == frame(RECORDS[0])
+    for record in RECORDS[1:]:
+        journal.append(frame(record))
+    assert len(journals.files()) == 2
+    journal.drained(segment)
+    assert drain(journal) == RECORDS[1:]
+    assert (journal.size_bytes, len(journals.files())) == (0, 1)
+
+
+@pytest.mark.parametrize("written_bytes", [pytest.param(5, id="in-part"), pytest.param(None, id="refused")])
+def test_rest_that_cannot_be_moved_to_the_front_stays(
+    journals: Journals, monkeypatch: pytest.MonkeyPatch, written_bytes: int | None
+) -> None:
+    def fail(fd: int, data: bytes, at: int) -> int:
+        if written_bytes is None:
+            raise OSError(errno.EIO, "input/output error")
+        return write(fd, data[:written_bytes], at)
+
+    journal, write = journals.open(), os.pwrite
+    journal.append(FRAMES)
+    with no_new_file():
+        (segment,) = journal.waiting()
+    segment.read()
+    journal.append(frame(asked(3)))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", fail)
+        with suppress(OSError):
+            journal.drained(segment)
+    assert drain(journal) == [asked(3)]
+
+
+def test_all_that_is_appended_while_another_thread_drains_arrives_once(
+    journals: Journals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEGMENT_BYTES", 1_000)
+    journal = journals.open()
+    # ten more records for each round, so that rounds and records meet
+    turns = threading.Semaphore(0)
+    sent = [FeedbackRecord(request_id=request_id(number), correct=True, at_s=0.0) for number in range(3_000)]
+
+    def append_all() -> None:
+        for record in sent:
+            turns.acquire()
+            journal.append(frame(record))
+
+    found: list[LogRecord] = []
+    appender = threading.Thread(target=append_all, daemon=True)
+    appender.start()
+    while appender.is_alive():
+        with no_new_file():
+            segments = journal.waiting()
+        turns.release(10)
+        found += drain(journal, segments)
+    while left := drain(journal):
+        found += left
+    assert found == sent
 
 
 def test_long_file_is_closed(journals: Journals, monkeypatch: pytest.MonkeyPatch) -> None:
