@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from typer.testing import CliRunner, Result
 
 from deployments.log.database.store import Store
@@ -161,9 +163,11 @@ def test_database_without_tables_is_named(tmp_path: Path) -> None:
 
 def test_tables_of_an_earlier_version_are_named_until_they_are_changed(url: str) -> None:
     store = Store(url)
+    config = Config()
+    config.set_main_option("script_location", "deployments.log.database:migrations")
     with store.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE requests DROP COLUMN trace_id")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'")
+        config.attributes["connection"] = connection
+        command.downgrade(config, "-1")
     assert laar("list", "--url", url).stderr == NOT_MIGRATED
     store.migrate()
     assert laar("list", "--url", url).exit_code == 0
