@@ -16,7 +16,6 @@ from deployments.router.choice.policy import Candidate, Exclusion
 from deployments.router.latency.expected import (
     Floats,
     Speeds,
-    external_s,
     idle_latency_s,
     loaded_latency_s,
     others_s,
@@ -148,7 +147,8 @@ class CandidateBuilder:
         if tries is not None:
             chances = self._chances.after_failures(chances, demand.task, tries.failed_models)
         latency_s = self._loaded_s(idle_s, output)
-        externals_s = external_s(idle_s, latency_s - load.starting_s).tolist()
+        # requests that share an engine delay each other alike
+        externals_s = (latency_s - load.starting_s - idle_s).tolist()
         probability, latencies_s, idles_s = chances.tolist(), latency_s.tolist(), idle_s.tolist()
         tokens, buckets = demand.prompt_tokens.astype(np.int64).tolist(), demand.buckets.tolist()
         in_flight = np.rint(load.in_flight).astype(np.int64).tolist()

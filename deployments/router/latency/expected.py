@@ -11,10 +11,6 @@ from numpy.typing import NDArray
 from profiles.arrays import Floats as Floats
 from profiles.profile import Latency
 
-# An engine's share of busy time, up to which what others wait for an attempt rises.
-MOST_BUSY = 0.9
-
-
 @dataclass(frozen=True, kw_only=True)
 class Speeds:
     """The latency coefficients of `m` models, shape (m,); what they mean stands at `Latency`."""
@@ -112,18 +108,4 @@ def loaded_latency_s(
     """
     reads_s, waits_s, slows_s = others
     found: Floats = idle_s + load.starting_s + factor * (reads_s + (waits_s + slows_s) * output_tokens)
-    return found
-
-
-def external_s(idle_s: Floats, loaded_s: Floats) -> Floats:
-    """Seconds that others wait longer for an attempt of this latency, shape (m,): its external cost.
-
-    Requests that share an engine cost each other the same, so those that are there wait as long as they make this one
-    wait. What they wait keeps them there for those that come later, and so on: for a queue with Poisson arrivals all of
-    it together is that time times rho / (1 - rho), with rho the share of the time that the engine works. (By the value
-    function of M/M/1, as in Ott and Krishnan, "Separable routing", 1992.) The stretch of the attempt itself stands for
-    that factor, at most as with MOST_BUSY.
-    """
-    waits_s = np.maximum(loaded_s - idle_s, 0.0)
-    found: Floats = waits_s * np.minimum(waits_s / np.maximum(idle_s, 1e-9), MOST_BUSY / (1 - MOST_BUSY))
     return found

@@ -6,7 +6,6 @@ import pytest
 from deployments.router.latency.expected import (
     Load,
     Speeds,
-    external_s,
     idle_latency_s,
     loaded_latency_s,
     others_s,
@@ -69,9 +68,3 @@ def test_prompt_that_a_model_has_answered_is_not_read_again() -> None:
     left = unread_tokens(np.full(3, 1000.0), has_answered=np.array([False, True, True]), load=load)
     # of four replicas one has it
     assert left.tolist() == [1000.0, 0.0, 750.0]
-
-
-def test_others_wait_nothing_on_idle_engines_and_more_than_in_proportion_on_busy_ones() -> None:
-    idle_s = np.ones(5)
-    # as long as this one waits, times its own stretch, which counts as nine at most
-    assert external_s(idle_s, np.array([1.0, 1.5, 2.0, 3.0, 101.0])).tolist() == pytest.approx([0, 0.25, 1, 4, 900])
