@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from profiles.arrays import Floats as Floats
 from profiles.profile import Latency
 
+
 @dataclass(frozen=True, kw_only=True)
 class Speeds:
     """The latency coefficients of `m` models, shape (m,); what they mean stands at `Latency`."""
