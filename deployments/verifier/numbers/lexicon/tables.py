@@ -171,7 +171,7 @@ DISPUTED_SCALES: Final[dict[str, dict[str, int]]] = {
     "tens": {},
 }
 # words that multiply in one language, and say something else in others
-SCALES_IN: Final = {"az": {"min": 3}, "so": {"kun": 3}}
+SCALES_IN: Final = {"az": {"min": 3}, "so": {"kun": 3}, "cs": {"set": 2}, "pl": {"set": 2}}
 # glued to the digits: 5k; a capital may as well be a unit (kelvin, byte), so these only ever raise a doubt
 GLUED_SCALES: Final = {
     "k": 3,
