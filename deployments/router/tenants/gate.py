@@ -70,8 +70,11 @@ class Gate:
         self._running = 0
 
     def take(self, doors: Doors) -> None:
-        """Be this wide from now on; what is under way stays."""
+        """Be this wide from now on; what is under way stays, and what waits takes no more than the whole of it."""
         self._doors = doors
+        for account in self._awaiting():
+            for waiter in account.waiting:
+                waiter.weight = min(waiter.weight, doors.most)
         self._admit()
 
     @contextmanager
@@ -96,13 +99,14 @@ class Gate:
         if self._has_room(weight) and not self._is_awaited():
             self._take(account, weight)
         else:
-            await self._turn(account, weight)
+            weight = await self._turn(account, weight)
         try:
             yield account.quota
         finally:
             self._give_back(account, weight)
 
-    async def _turn(self, account: _Account, weight: int) -> None:
+    async def _turn(self, account: _Account, weight: int) -> int:
+        """The room that it has then taken."""
         if len(account.waiting) >= self._doors.most_waiting:
             raise OverloadedError(f"{self._doors.most} requests are under way, and the queue is full", retry_after_s=1)
         waiter = _Waiter(asyncio.get_running_loop().create_future(), weight)
@@ -111,10 +115,11 @@ class Gate:
         try:
             async with asyncio.timeout(self._doors.wait_s):
                 await waiter.turn
+            return waiter.weight
         except BaseException as error:
             if waiter.turn.done() and not waiter.turn.cancelled():
                 # let in at the very moment when it gave up
-                self._give_back(account, weight)
+                self._give_back(account, waiter.weight)
             else:
                 if waiter in account.waiting:
                     account.waiting.remove(waiter)

@@ -162,3 +162,17 @@ async def test_waiting_requests_count_for_the_tenants_own_limit() -> None:
         await asyncio.sleep(0)
         with pytest.raises(QuotaError, match="has 1 requests under way or waiting"):
             await works(found, limited, done)
+
+
+async def test_request_that_waits_when_the_gate_narrows_still_fits_and_gives_back_what_it_took() -> None:
+    found, done = gate(most=8), list[str]()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(works(found, GREEDY, done))
+        await asyncio.sleep(0)
+        group.create_task(works(found, MODEST, done, sequences=8))
+        await asyncio.sleep(0)
+        found.take(Doors(most=4, most_waiting=2, wait_s=10.0, most_reading=2))
+        group.create_task(works(found, GREEDY, done, sequences=4))
+        group.create_task(works(found, MODEST, done, sequences=4))
+    began_s = float(done[0].split()[1])
+    assert [float(line.split()[1]) - began_s for line in done] == pytest.approx([0, 1, 2, 3])
