@@ -241,7 +241,7 @@ class Runner:
                 return self._ended(chosen, sent_s, fault or Status.ERROR, reason, reply, watch)
             if repair is None:
                 self._learn_tokens(served, chosen, reply)
-            self._learn_latency(served, watch, reply, self._clock() - sent_s)
+                self._learn_latency(served, watch, reply, self._clock() - sent_s)
             if not watch.is_refuted:
                 self._plain_speakers.heard(chosen.model, reply.text)
             if not served.request.wants_verification:

@@ -12,7 +12,7 @@ from deployments.router.attempt.tries import Tries
 from deployments.router.choice.budgets import BudgetEffect, Thinking
 from deployments.router.choice.chances import Chances
 from deployments.router.choice.objective import CANNOT_SHARE
-from deployments.router.choice.policy import Candidate, Exclusion
+from deployments.router.choice.policy import ANSWERED, Candidate, Exclusion
 from deployments.router.latency.expected import (
     Floats,
     Speeds,
@@ -128,9 +128,18 @@ class CandidateBuilder:
         )
 
     def candidates(
-        self, demand: Demand, tries: Tries | None, now_s: float, *, first_chances: Floats | None = None
+        self,
+        demand: Demand,
+        tries: Tries | None,
+        now_s: float,
+        *,
+        first_chances: Floats | None = None,
+        mended: str | None = None,
     ) -> list[Candidate]:
-        """Every model the request may go to; `first_chances` take the place of what is believed of a first attempt."""
+        """Every model the request may go to; `first_chances` take the place of what is believed of a first attempt.
+
+        The model `mended` is to get its answer back, so that it has answered does not speak against it.
+        """
         load, thinking = self._tracker.load, demand.thinking
         deadline_at_s = inf if tries is None else tries.deadline_at_s
         tries = tries if tries is not None and not tries.is_first else None
@@ -155,7 +164,7 @@ class CandidateBuilder:
         slow = (latency_s > (deadline_at_s - now_s) / CANNOT_SHARE).nonzero()[0].tolist()
         exclusions: list[Exclusion | None] = [None] * len(self._names)
         counts = [0] * len(self._names)
-        for row, exclusion in self._exclusions(demand, tries, now_s, slow).items():
+        for row, exclusion in self._exclusions(demand, tries, now_s, slow, mended).items():
             exclusions[row] = exclusion
         for model, times in tries.counts.items() if tries is not None else ():
             counts[self._rows[model]] = times
@@ -241,13 +250,16 @@ class CandidateBuilder:
         return unread_tokens(demand.prompt_tokens, has_answered=has_answered, load=self._tracker.load)
 
     def _exclusions(
-        self, demand: Demand, tries: Tries | None, now_s: float, slow: Sequence[int]
+        self, demand: Demand, tries: Tries | None, now_s: float, slow: Sequence[int], mended: str | None
     ) -> dict[int, Exclusion | None]:
         """What speaks against models, by row; of several the weightiest. `slow` ones can hardly answer in time."""
         found: dict[int, Exclusion | None] = dict.fromkeys(slow, Exclusion.TOO_SLOW)
         found |= dict.fromkeys(self._tracker.unhealthy(now_s, demand.tenant), Exclusion.UNHEALTHY)
         if tries is not None:
-            found |= {self._rows[model]: tries.exclusion(model) for model in tries.counts}
+            said = {model: tries.exclusion(model) for model in tries.counts}
+            if mended is not None and said[mended] in ANSWERED:
+                del said[mended]
+            found |= {self._rows[model]: exclusion for model, exclusion in said.items()}
         # whoever waited for one of these would wait for ever
         found |= dict.fromkeys(self._tracker.not_running, Exclusion.NOT_RUNNING)
         return found | dict.fromkeys(demand.too_long, Exclusion.CONTEXT_EXCEEDED)

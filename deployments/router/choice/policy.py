@@ -60,6 +60,10 @@ class Exclusion(StrEnum):
     FAILED_REPEATEDLY = "failed_repeatedly"
 
 
+# That a model has answered the request, and what it would answer to it again.
+ANSWERED = frozenset({Exclusion.TRIED, Exclusion.WAS_WRONG, Exclusion.SAME_ANSWER_EXPECTED})
+
+
 class Candidate(msgspec.Struct, frozen=True):
     """A model as one request sees it now.
 

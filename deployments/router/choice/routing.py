@@ -175,13 +175,16 @@ class Routing:
         now_s: float,
         always: bool,
     ) -> Decision | None:
-        """To ask the model of the last attempt once more, with its answer; None where that does not pay.
+        """To ask the model of the last attempt once more, with its answer; None where that does not pay or cannot be.
 
         `chance` is how likely it is right then.
         """
-        candidates = self.builder.candidates(demand, tries, now_s)
         model = tries.attempts[-1].model
-        chosen = replace(next(c for c in candidates if c.model == model), probability=chance, exclusion=None)
+        found = self.builder.candidates(demand, tries, now_s, mended=model)
+        chosen = replace(next(c for c in found if c.model == model), probability=chance)
+        if chosen.exclusion is not None:
+            return None
+        candidates = self.builder.candidates(demand, tries, now_s)
         order = self.rank(request, demand, tries, candidates, turn=turn, now_s=now_s)
         others = [c for c in order if c.exclusion in (None, Exclusion.WAS_WRONG)]
         if not always:

@@ -1057,6 +1057,19 @@ async def test_repair_that_is_right_ends_the_request_and_teaches_nothing_of_firs
     assert bench.routing.chances.source.estimate("a", cell) == plain.routing.chances.source.estimate("a", cell)
 
 
+async def test_repair_teaches_nothing_of_lengths_and_times() -> None:
+    def answers(text: str, tokens: int) -> Behaviour:
+        return lambda: Reply(200, b"{}", text=text, output_tokens=tokens)
+
+    learned = []
+    for mode in ("always", "never"):
+        bench = Bench(repair=mode, a=in_turn(answers("no", 10), answers("7", 500)), b=says("7"))
+        await bench.runner.answer(bench.served(DIGITS))
+        builder = bench.routing.builder
+        learned.append((builder.output_tokens(bench.served().demand, "a"), builder.latency_ratios["a"]))
+    assert learned[0] == learned[1]
+
+
 @pytest.mark.parametrize(
     ("laar", "repair", "asked"),
     [

@@ -1,5 +1,7 @@
 """The numbers behind a choice, with models whose prompt takes time to read."""
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
@@ -259,3 +261,33 @@ def test_only_models_that_read_all_of_a_request_are_candidates(
     asked = replace(request(), media=frozenset(media), tenant=who)
     demand = found.demand(asked, found.features(asked))
     assert [c.model for c in found.builder.candidates(demand, log(), 0.0)] == expected
+
+
+@pytest.mark.parametrize(
+    ("bar", "is_asked"),
+    [
+        pytest.param("", True, id="its-answer-alone"),
+        pytest.param("repeatable", True, id="would-say-the-same"),
+        pytest.param("not_running", False, id="not-running"),
+        pytest.param("unhealthy", False, id="unhealthy"),
+        pytest.param("too_long", False, id="context-exceeded"),
+        pytest.param("full", False, id="was-full"),
+    ],
+)
+def test_repair_lifts_only_what_its_own_answer_says_against_a_model(bar: str, is_asked: bool) -> None:
+    found, asked, tries = routing(correct={"a": 50, "b": 50}), request(), log("a")
+    tries.is_repeatable = bar == "repeatable"
+    demand = found.demand(asked, found.features(asked))
+    if bar == "not_running":
+        found.load.set_replicas("a", 0)
+    if bar == "unhealthy":
+        for _ in range(20):
+            found.load.failed("a", 0.0)
+    if bar == "too_long":
+        demand = dataclasses.replace(demand, too_long=[0])
+    if bar == "full":
+        full = Attempt(model="a", status=Status.ERROR, reason="", latency_s=0.0, probability=0.5, reply=Reply(429, b""))
+        tries.attempts.insert(0, full)
+    made = found.repair(asked, demand, tries, chance=0.9, turn=0, now_s=0.0, always=True)
+    assert (made is not None) == is_asked
+    assert made is None or (made.chosen.model, made.chosen.probability) == ("a", 0.9)
