@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 NUM_SLICES = 32
 # Requests added to the count of each kind: one that did not come yet may come next.
@@ -23,6 +24,18 @@ def counted(totals: Sequence[int], *, seconds: float, scale: float = 1.0) -> Arr
     return Arrivals(per_s=scale * sum(totals) / seconds, shares=shares)
 
 
+Number = TypeVar("Number", int, float)
+
+
+def summed(values: Sequence[Number], kinds: Sequence[int | None], num_kinds: int) -> list[Number]:
+    """What comes together in each of `num_kinds` kinds, where `kinds` has the one of each value, if any."""
+    found: list[Number] = [0] * num_kinds
+    for value, kind in zip(values, kinds, strict=True):
+        if kind is not None:
+            found[kind] += value
+    return found
+
+
 class Window:
     """Counts by kind over the last `window_s` seconds, in a ring of slices: constant memory, O(1) to observe."""
 
@@ -36,6 +49,12 @@ class Window:
     def observe(self, kind: int, now_s: float) -> None:
         row = self._row(int(now_s / self._slice_s))
         row[kind] += 1
+
+    def take_over(self, former: "Window", kinds: Sequence[int | None]) -> None:
+        """Hold what another window of the same length does; `kinds` has the kind here, if any, of each kind there."""
+        self._began_s, self._held = former._began_s, list(former._held)
+        for row, counts in zip(self._counts, former._counts, strict=True):
+            row[:] = summed(counts, kinds, len(row))
 
     def arrivals(self, now_s: float, *, scale: float = 1.0) -> Arrivals:
         """What the window holds; every request counts for `scale` of them."""

@@ -1,14 +1,14 @@
 """Budgets by traffic: planned again at intervals for the recent traffic, and changed only if the gain is worth it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 
-from deployments.budgets.arrivals import Arrivals, Window
+from deployments.budgets.arrivals import Arrivals, Window, summed
 from deployments.budgets.curves import Curves
 from deployments.budgets.problem import Problem, UnstableError
 from deployments.budgets.settings import ThinkingSettings
@@ -132,6 +132,23 @@ class Controller:
         before = {name: known.budgets for name, known in self.plan.items()}
         self.plan = plan
         return before != {name: known.budgets for name, known in plan.items()}
+
+    def carry_over(self, former: "Controller") -> None:
+        """Go on with the plan and the arrivals of a controller with other curves, until there is a plan for these.
+
+        A new curve gets the budget that its requests had; where they had none, the least. Its share may be 0.
+        """
+        plan: dict[str, ModelPlan] = {}
+        for name in self._watched.keys() & former._watched.keys():
+            new, old = self._watched[name], former._watched[name]
+            kinds = [new.curves.nearest(curve.key) for curve in old.curves.all]
+            new.window.take_over(old.window, kinds)
+            if (known := former.plan.get(name)) is not None:
+                at = [old.curves.nearest(curve.key) for curve in new.curves.all]
+                budgets = tuple(self._settings.min_tokens if i is None else known.budgets[i] for i in at)
+                shares = tuple(summed(known.arrivals.shares, kinds, len(at)))
+                plan[name] = replace(known, budgets=budgets, arrivals=replace(known.arrivals, shares=shares))
+        self.plan = MappingProxyType(plan)
 
     def _solve(self, model: ThinkingModel, arrivals: Arrivals) -> ModelPlan:
         present = self.plan.get(model.name)

@@ -29,8 +29,12 @@ class Curves:
             cell.bucket if cell.bucket in self._buckets else None,
         )
         if key not in self._found:
-            self._found[key] = next((self._index[k] for k in _wider(key) if k in self._index), None)
+            self._found[key] = self.nearest(key)
         return self._found[key]
+
+    def nearest(self, key: Key) -> int | None:
+        """The index of the curve with this key, else of the most specific one that is wider, or None."""
+        return next((self._index[k] for k in _wider(key) if k in self._index), None)
 
 
 def _wider(key: Key) -> list[Key]:

@@ -44,6 +44,8 @@ def profile_in(content: bytes) -> Profile:
 async def rest_on(routing: Routing, profile: Profile, thinking: Callable[[], Thinking | None]) -> None:
     """Let a routing rest on another profile, with all verdicts it has learned; requests under way go on.
 
+    Thinking keeps its budgets until they are planned anew.
+
     ValueError where the profile cuts lengths into other buckets, by which requests under way and the log are kept.
     """
     if profile.bucket_edges != routing.profile.bucket_edges:
@@ -55,4 +57,6 @@ async def rest_on(routing: Routing, profile: Profile, thinking: Callable[[], Thi
     chances = await asyncio.to_thread(Chances, profile, tuple(routing.models), routing.learning)
     while not chances.learn_again(routing.chances, SLICE):  # noqa: ASYNC110 - it is work, and no waiting
         await asyncio.sleep(0)  # requests have their turn
+    if planned is not None and routing.thinking is not None:
+        planned.controller.carry_over(routing.thinking.controller)
     routing.rest_on(profile, chances, planned)

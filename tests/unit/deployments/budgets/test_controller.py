@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from deployments.budgets.arrivals import Window
-from deployments.budgets.controller import Controller, PlanStatus, ThinkingModel, problem_of
+from deployments.budgets.arrivals import Arrivals, Window
+from deployments.budgets.controller import Controller, ModelPlan, PlanStatus, ThinkingModel, problem_of
 from deployments.budgets.curves import Curves
 from deployments.budgets.problem import Problem
 from deployments.budgets.settings import ThinkingSettings
@@ -245,3 +245,32 @@ def test_first_request_is_no_rush() -> None:
     window = Window(1, window_s=31.0, now_s=0.0)
     window.observe(0, 0.001)
     assert window.arrivals(0.002).per_s == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("curves", "budgets", "shares"),
+    [
+        pytest.param((curve("sums"), curve("proofs")), (20, 15), (0.75, 0.25), id="same"),
+        pytest.param((curve("proofs"), curve("sums")), (15, 20), (0.25, 0.75), id="other-order"),
+        pytest.param((curve("sums"), curve("sums", "de"), curve("poems")), (20, 20, 7), (0.75, 0, 0), id="more"),
+    ],
+)
+def test_plan_and_arrivals_are_carried_over_to_other_curves(
+    curves: tuple[ThinkingCurve, ...], budgets: tuple[int, ...], shares: tuple[float, ...]
+) -> None:
+    former, new = Bench(curve("sums"), curve("proofs")), Bench(*curves, min_tokens=7)
+    former.arrive(3.0, seconds=60)
+    arrivals = Arrivals(per_s=4.0, shares=(0.75, 0.25))
+    former.controller.adopt({"m": ModelPlan(budgets=(20, 15), arrivals=arrivals, outcome=PlanStatus.KEPT)})
+    new.controller.carry_over(former.controller)
+    carried = new.controller.plan["m"]
+    assert (carried.budgets, carried.arrivals.shares, carried.outcome) == (budgets, shares, PlanStatus.KEPT)
+    (before, after) = (one.controller.arrivals(former.now_s, {})["m"] for one in (former, new))
+    assert after.per_s == before.per_s > 0
+    assert after.shares[curves.index(curve("sums"))] == max(after.shares)
+
+
+def test_without_a_plan_before_none_is_carried_over() -> None:
+    new = Bench()
+    new.controller.carry_over(Bench().controller)
+    assert new.budget() is None

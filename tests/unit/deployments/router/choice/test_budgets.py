@@ -25,6 +25,7 @@ from deployments.router.settings import Limits, RouterSettings
 from deployments.router.text.language import Detection
 from deployments.router.upkeep.planning import keep_planning, plan_once
 from deployments.router.upkeep.request_logger import NoRequestLog
+from deployments.router.upkeep.taken_over import rest_on
 from profiles.cell import Cell
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile, ThinkingCurve
 from tests.unit.deployments.router.attempt.test_runner import FakeBackend, says
@@ -364,3 +365,13 @@ def test_engine_that_batches_does_more_in_a_second() -> None:
     assert Serving.of(slots=8, growth=0.1, max_attempts=1).capacity == pytest.approx(4.706, abs=0.001)
     # one that is slower together than one after the other is taken to be as slow
     assert Serving.of(slots=8, growth=3.0, max_attempts=1).capacity == pytest.approx(1)
+
+
+async def test_another_profile_keeps_the_budgets_until_they_are_planned_anew() -> None:
+    bench = Bench()
+    await plan_once(bench.routing, observer=bench.seen, clock=lambda: 0.0)
+    profile, models = bench.routing.profile, list(bench.routing.models.values())
+    again = thinking_of(models, profile, settings=bench.settings, num_routers=1, now_s=1.0)
+    await rest_on(bench.routing, profile.model_copy(), lambda: again)
+    assert bench.routing.thinking is again
+    assert bench.candidate(ask()).thinking_budget == 45
