@@ -136,7 +136,8 @@ class Controller:
     def carry_over(self, former: "Controller") -> None:
         """Go on with the plan and the arrivals of a controller with other curves, until there is a plan for these.
 
-        A new curve gets the budget that its requests had; where they had none, the least. Its share may be 0.
+        A new curve gets the budget that its requests had, up to what it was measured with; where they had none, the
+        least. Its share may be 0.
         """
         plan: dict[str, ModelPlan] = {}
         for name in self._watched.keys() & former._watched.keys():
@@ -145,7 +146,11 @@ class Controller:
             new.window.take_over(old.window, kinds)
             if (known := former.plan.get(name)) is not None:
                 at = [old.curves.nearest(curve.key) for curve in new.curves.all]
-                budgets = tuple(self._settings.min_tokens if i is None else known.budgets[i] for i in at)
+                least = self._settings.min_tokens
+                budgets = tuple(
+                    least if i is None else max(least, min(known.budgets[i], int(curve.max_tokens)))
+                    for i, curve in zip(at, new.curves.all, strict=True)
+                )
                 shares = tuple(summed(known.arrivals.shares, kinds, len(at)))
                 plan[name] = replace(known, budgets=budgets, arrivals=replace(known.arrivals, shares=shares))
         self.plan = MappingProxyType(plan)

@@ -373,6 +373,7 @@ class Runner:
             return Verdict(outcome=Outcome.UNKNOWN, reason=Reason.TIMED_OUT)
 
     async def _ask_verifier(self, spec: Spec, evidence: Evidence) -> Verdict:
+        began_s = self._clock()
         try:
             verdict = await self._backend.verify(spec, evidence)
         except BackendError as error:
@@ -380,7 +381,8 @@ class Runner:
                 self._verifier_away_until_s = self._clock() + VERIFIER_AWAY_S
             logger.warning("verifier failed", exc_info=True)
             raise
-        if self._verifier_away_until_s > -inf and self._backend.needs_verifier(spec, evidence):
+        went_away_s = self._verifier_away_until_s - VERIFIER_AWAY_S
+        if -inf < went_away_s <= began_s and self._backend.needs_verifier(spec, evidence):
             self._verifier_away_until_s = -inf
         return verdict
 

@@ -35,10 +35,18 @@ class Messages:
     """
 
     def __init__(self) -> None:
-        self.all: list[dict[str, Any]] = []
+        self._all: list[dict[str, Any]] = []
+        # of the assistant's message that is being written, by field
+        self._pieces: dict[str, list[str]] = {}
+
+    def done(self) -> list[dict[str, Any]]:
+        """All of them; none may be added after that."""
+        self._end_turn()
+        return self._all
 
     def add(self, role: str, content: Any, **more: Any) -> None:
-        self.all.append({"role": role, "content": content, **more})
+        self._end_turn()
+        self._all.append({"role": role, "content": content, **more})
 
     def thought(self, text: str) -> None:
         self._write("reasoning", text)
@@ -55,11 +63,17 @@ class Messages:
         self.add("tool", content, tool_call_id=id_)
 
     def _write(self, key: str, text: str) -> None:
-        message = self._assistant()
-        message[key] = message.get(key, "") + text
+        self._assistant()
+        self._pieces.setdefault(key, []).append(text)
 
     def _assistant(self) -> dict[str, Any]:
         """The assistant's message if that is the last one, else a new one."""
-        if not self.all or self.all[-1]["role"] != "assistant":
-            self.all.append({"role": "assistant"})
-        return self.all[-1]
+        if not self._all or self._all[-1]["role"] != "assistant":
+            self._all.append({"role": "assistant"})
+        return self._all[-1]
+
+    def _end_turn(self) -> None:
+        """Join what the assistant said once: piece by piece it would take the square of its length."""
+        for key, pieces in self._pieces.items():
+            self._all[-1][key] = "".join(pieces)
+        self._pieces = {}

@@ -193,7 +193,8 @@ class Translation(Exchange, ABC):
         told.usage = heard.usage if isinstance(heard.usage, dict) else told.usage
         if isinstance(heard.laar, dict):
             told.laar = heard.laar
-            if ignored := sorted({*heard.laar.get("ignored", ()), *self._ignored}):
+            known = heard.laar.get("ignored")
+            if ignored := sorted({*map(str, known if isinstance(known, list) else ()), *self._ignored}):
                 told.laar["ignored"] = ignored
         for choice in heard.first:
             told.finish_reason = choice.finish_reason or told.finish_reason

@@ -161,7 +161,7 @@ def open_messages(body: bytes) -> Exchange:
     output = decode(_OUTPUT_CONFIG, fields.get("output_config", NULL), "output_config") or _OutputConfig()
     chat: dict[str, Any] = {name: fields[name] for name in sorted(fields.keys() & _SAME)}
     more = {
-        "messages": messages.all,
+        "messages": messages.done(),
         "stop": decode(_STOP, fields.get("stop_sequences", NULL), "stop_sequences"),
         "tools": [function_tool(t.name, t.description, t.input_schema, t.strict) for t in tools] or None,
         "tool_choice": _tool_choice(chosen),

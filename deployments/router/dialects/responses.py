@@ -200,7 +200,7 @@ def open_responses(body: bytes) -> Exchange:
     text = decode(_TEXT, fields.get("text", NULL), "text") or _Text()
     chat: dict[str, Any] = {name: fields[name] for name in sorted(fields.keys() & _SAME)}
     more = {
-        "messages": messages.all,
+        "messages": messages.done(),
         "max_completion_tokens": fields.get("max_output_tokens"),
         "reasoning_effort": (decode(_EFFORT, fields.get("reasoning", NULL), "reasoning") or _Effort()).effort,
         "response_format": _response_format(text.format),

@@ -34,11 +34,6 @@ class _Account:
     passed: int = 0
 
     @property
-    def lateness(self) -> int:
-        """Of its first waiter: from 0 on, others have had as much room as it needs."""
-        return self.passed - self.waiting[0].weight
-
-    @property
     def wanted(self) -> int:
         """Sequences under way or waiting for their turn."""
         return self.running + sum(waiter.weight for waiter in self.waiting)
@@ -72,9 +67,6 @@ class Gate:
     def take(self, doors: Doors) -> None:
         """Be this wide from now on; what is under way stays, and what waits takes no more than the whole of it."""
         self._doors = doors
-        for account in self._awaiting():
-            for waiter in account.waiting:
-                waiter.weight = min(waiter.weight, doors.most)
         self._admit()
 
     @contextmanager
@@ -134,11 +126,12 @@ class Gate:
     def _admit(self) -> None:
         """Let in those whose turn it is."""
         while account := self._next():
-            waiter = account.waiting.popleft()
+            weight, waiter = self._first(account), account.waiting.popleft()
+            waiter.weight = weight
             for other in self._awaiting():
-                if other is not account and not self._has_room(other.waiting[0].weight):
-                    other.passed += waiter.weight
-            self._take(account, waiter.weight)
+                if other is not account and not self._has_room(self._first(other)):
+                    other.passed += weight
+            self._take(account, weight)
             waiter.turn.set_result(None)
 
     def _next(self) -> _Account | None:
@@ -151,11 +144,16 @@ class Gate:
             while account.waiting and account.waiting[0].turn.done():
                 account.waiting.popleft()
         heads = list(self._awaiting())
-        late = max(heads, key=lambda account: account.lateness, default=None)
-        if late is not None and late.lateness >= 0:
+        # others have had as much room as its first waiter needs
+        late = max(heads, key=lambda account: account.passed - self._first(account), default=None)
+        if late is not None and late.passed >= self._first(late):
             heads = [late]
-        fitting = (account for account in heads if self._has_room(account.waiting[0].weight))
-        return min(fitting, key=lambda account: account.running + account.waiting[0].weight, default=None)
+        fitting = (account for account in heads if self._has_room(self._first(account)))
+        return min(fitting, key=lambda account: account.running + self._first(account), default=None)
+
+    def _first(self, account: _Account) -> int:
+        """The room that its first waiter takes: no more than the whole gate, which may have been narrowed since."""
+        return min(account.waiting[0].weight, self._doors.most)
 
     def _take(self, account: _Account, weight: int) -> None:
         account.running += weight

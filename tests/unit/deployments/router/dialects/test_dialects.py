@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deployments.contract.errors import ClientError
+from deployments.router.dialects.chat_message import Messages
 from deployments.router.dialects.dialects import DIALECTS, in_dialect
 from deployments.router.dialects.exchange import Exchange
 from deployments.router.http.admission import Offer, admit
@@ -565,3 +566,27 @@ def test_error_in_a_stream_ends_it(path: str, last: str) -> None:
 def test_error_of_another_path_stays_as_it_is() -> None:
     assert in_dialect("/v1/chat/completions", b"x", 400, "laar-1") == b"x"
     assert json.loads(in_dialect("/v1/messages/x", b"no json", 404, "laar-1"))["error"]["type"] == "not_found_error"
+
+
+class Unaddable(str):
+    """Text that can be joined, but not added piece by piece, which takes the square of a turn's length."""
+
+    __slots__ = ()
+
+    def __add__(self, other: object) -> str:
+        raise AssertionError("added")
+
+    __radd__ = __add__
+
+
+def test_a_turn_of_many_pieces_is_joined_once() -> None:
+    messages = Messages()
+    for _ in range(3):
+        messages.said(Unaddable("a"))
+        messages.thought(Unaddable("b"))
+    messages.called("c1", "weather", "{}")
+    messages.answered("c1", "sunny")
+    messages.said("c")
+    first, tool, last = messages.done()
+    assert (first["content"], first["reasoning"], len(first["tool_calls"])) == ("aaa", "bbb", 1)
+    assert (tool["content"], last) == ("sunny", {"role": "assistant", "content": "c"})

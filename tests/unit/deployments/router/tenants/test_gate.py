@@ -176,3 +176,18 @@ async def test_request_that_waits_when_the_gate_narrows_still_fits_and_gives_bac
         group.create_task(works(found, MODEST, done, sequences=4))
     began_s = float(done[0].split()[1])
     assert [float(line.split()[1]) - began_s for line in done] == pytest.approx([0, 1, 2, 3])
+
+
+async def test_request_that_waits_while_the_gate_is_narrow_takes_all_that_it_needs_of_a_wider_one() -> None:
+    found, done = gate(most=8), list[str]()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(works(found, GREEDY, done))
+        await asyncio.sleep(0)
+        group.create_task(works(found, MODEST, done, sequences=8))
+        await asyncio.sleep(0)
+        for most in (2, 8):
+            found.take(Doors(most=most, most_waiting=2, wait_s=10.0, most_reading=2))
+        group.create_task(works(found, GREEDY, done, sequences=2))
+    began_s = float(done[0].split()[1])
+    # the two pass it while it does not fit; then it runs alone, as eight
+    assert [float(line.split()[1]) - began_s for line in done] == pytest.approx([0, 0, 1])
