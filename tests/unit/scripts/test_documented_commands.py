@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from deployments.verifier.checks import SPEC
 from profiles.workloads.own import load_prompts
 from scripts.commands import app
 from scripts.demo.run import CONFIG
+from serve_app.config import AppConfig
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(
@@ -98,6 +101,15 @@ def test_prompts_on_the_pages_can_be_measured(name: str, tmp_path: Path) -> None
     [lines] = re.findall(r"```json title=\"own.jsonl\"\n(.*?)```", text, re.DOTALL)
     (tmp_path / "own.jsonl").write_text(lines)
     assert len(load_prompts(tmp_path / "own.jsonl", check_verify=SPEC.validate_python)) == len(lines.split("\n")) - 1
+
+
+@pytest.mark.parametrize("page", [pytest.param(path, id=path.name) for path in sorted(ROOT.glob("docs/howto/*.md"))])
+def test_keys_on_a_page_stand_where_a_serve_config_has_them(page: Path) -> None:
+    for block in re.findall(r"^( *)```yaml[^\n]*\n(.*?)^\1```", page.read_text(), re.DOTALL | re.MULTILINE):
+        config = yaml.safe_load(textwrap.dedent(block[1]))
+        assert config.keys() <= {"applications", "http_options", "logging_config"}
+        for application in config.get("applications", ()):
+            assert application["args"].keys() <= AppConfig.model_fields.keys()
 
 
 def test_config_of_the_tutorial_names_its_profile_once() -> None:

@@ -1,5 +1,6 @@
 from typing import Any
 
+import pytest
 import yaml
 
 from scripts.docs.hooks import ROOT, decisions, linked_files, with_site_links
@@ -17,6 +18,12 @@ def test_link_out_of_docs_leads_to_a_file_that_the_site_takes_along() -> None:
 def test_link_of_a_page_in_a_folder_climbs_to_the_site() -> None:
     text = "[a](../../serve_app/remote.yaml) and [b](../api.md)"
     assert with_site_links("howto/x.md", text) == "[a](../repository/serve_app/remote.yaml) and [b](../api.md)"
+
+
+@pytest.mark.parametrize(("name", "folder"), [("README.md", "docs/howto/"), ("docs/index.md", "howto/")])
+def test_start_page_links_every_how_to(name: str, folder: str) -> None:
+    text = (ROOT / name).read_text()
+    assert [path.name for path in (ROOT / "docs/howto").glob("*.md") if f"]({folder}{path.name})" not in text] == []
 
 
 def test_every_page_stands_in_the_nav() -> None:
