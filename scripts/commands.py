@@ -32,7 +32,8 @@ def main_options(
 ) -> None:
     """Accuracy-aware LLM serving on Ray Serve.
 
-    Exit status of every command: 0 for success, 1 for what went wrong, 2 for wrong options, 130 after Ctrl-C.
+    Exit status: 0 for success, 1 for what went wrong, 2 for wrong options or data that cannot be read,
+    3 for `laar ask` without a verified answer and `laar bench ttca` that is not done, 130 after Ctrl-C.
     """
     if is_version:
         print(f"laar {version('laar')}")
@@ -44,7 +45,7 @@ def main_options(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the table.")] = False,
     json_path: JsonPath = None,
-    port: int = 8000,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8000,
 ) -> None:
     """Start the embedded models, ask the demo questions and print who answered them."""
     from scripts.demo.run import run_demo

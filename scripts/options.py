@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 LOG_URL_ENV = "LAAR_LOG_URL"
+SEED_HELP = "Seed of the random numbers."
 
 
 def file_to_write(path: Path | None) -> Path | None:

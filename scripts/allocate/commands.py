@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts.options import LOG_URL_ENV, JsonPath, png_to_write
+from scripts.options import LOG_URL_ENV, SEED_HELP, JsonPath, png_to_write
 
 if TYPE_CHECKING:
     from scripts.allocate.thinking_types import ThinkingTypes
@@ -18,7 +18,7 @@ Loads = tuple[float, ...]
 def allocate(
     types: Annotated[Path | None, typer.Argument(help="YAML file of task types, traffic and server.")] = None,
     profile: Annotated[
-        str | None, typer.Option(help="Instead: a profile, whose thinking curves are the types; a path or a name.")
+        str | None, typer.Option(help="Instead of TYPES: a profile, path or name, whose thinking curves are the types.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="With --profile: the model to plan for, if several have curves.")
@@ -42,7 +42,8 @@ def allocate(
         int | None, typer.Option(help="With --profile: tries of a request on the model; 1 by default.")
     ] = None,
     slots: Annotated[
-        int | None, typer.Option(help="With --profile: requests that the engine serves at once; 1: in turn.")
+        int | None,
+        typer.Option(help="With --profile: requests that the engine serves at once; 1 means one after another."),
     ] = None,
     arrivals: Annotated[
         str | None, typer.Option(help="Comma-separated arrivals/s; with --profile the log is not read.")
@@ -53,7 +54,7 @@ def allocate(
     ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Check the mean time by simulation.")] = False,
     requests: Annotated[int, typer.Option(min=1000, max=50_000_000, help="Requests to simulate per load.")] = 400_000,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help=SEED_HELP)] = 0,
 ) -> None:
     """Thinking-token budgets by task type: the most correct answers for the least waiting."""
     from rich.console import Console

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from scripts.options import JsonPath, png_to_write, refuse_given
+from scripts.options import SEED_HELP, JsonPath, png_to_write, refuse_given
 from scripts.report import finish
 
 bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
 
 Check = Annotated[bool, typer.Option("--check", help="Exit with 1 if a bar falls short.")]
+Seed = Annotated[int, typer.Option(help=SEED_HELP)]
 
 
 @bench.command("decision")
@@ -19,7 +20,7 @@ def bench_decision(
     json_path: JsonPath = None,
     check: Check = False,
     rounds: Annotated[int, typer.Option(min=20, help="Times each case is measured.")] = 200,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:
     """Features and decision per request: prompts of 100 to 64K tokens, 6 languages, 5 and 50 models."""
     from scripts.bench.cost import decision
@@ -91,7 +92,7 @@ def bench_allocate(
         Path | None,
         typer.Option(callback=png_to_write, help="Draw J by load, beside simpler budgets, into this PNG file."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help=SEED_HELP)] = 0,
 ) -> None:
     """Thinking budgets: the optimum against a search by coordinates, a swing, time, simulated queues and retries."""
     from scripts.bench.budgets import allocate
@@ -170,7 +171,7 @@ def bench_drift(
     check: Check = False,
     runs: Annotated[int, typer.Option(min=1, help="Worlds of two models that are swapped.")] = 40,
     quiet_verdicts: Annotated[int, typer.Option(min=1000, help="Verdicts without any change.")] = 100_000,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:
     """Two models swapped behind their names: verdicts until routing is right again, and until the alarm."""
     from scripts.bench.estimates import drift
@@ -203,7 +204,7 @@ def bench_simulate(
     write: Annotated[
         bool, typer.Option("--write", help="Only fit engines to the run, and write what --from then compares.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help=SEED_HELP)] = 0,
 ) -> None:
     """The simulator: a million requests on a thousand replicas, conservation, queueing formulas, a real run.
 
@@ -253,7 +254,7 @@ def bench_retries(
     json_path: JsonPath = None,
     check: Check = False,
     prompts: Annotated[int, typer.Option(min=6, help="Prompts that both ways get.")] = 60,
-    seed: int = 7,
+    seed: Seed = 7,
 ) -> None:
     """A client that checks answers itself and sends them back, beside the router's own loop, on two embedded models."""
     from scripts.bench.ttca import retries

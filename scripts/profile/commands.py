@@ -32,7 +32,8 @@ class DefaultCommand(TyperGroup):
 profile = typer.Typer(
     cls=DefaultCommand,
     no_args_is_help=True,
-    help="Measure models, and merge or show what was measured. Without a command: run.",
+    help="Measure models, and merge or show what was measured. `laar profile --out FILE` is short for "
+    "`laar profile run --out FILE`; options: `laar profile run --help`.",
 )
 
 
@@ -66,7 +67,9 @@ def run_command(
     adaptive: Annotated[
         bool, typer.Option("--adaptive/--grid", help="Ask on where the choice of a model is least certain.")
     ] = False,
-    budget: Annotated[int | None, typer.Option(min=1, help="With --adaptive: prompts to spend, all models.")] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="With --adaptive: most answers to ask for, of all models together.")
+    ] = None,
     budgets: Annotated[
         str, typer.Option(help="Comma-separated thinking-token budgets to ask models that reason with.")
     ] = "",
@@ -83,7 +86,7 @@ def run_command(
     log: Annotated[
         Path | None, typer.Option(help=f"With --config: where the application logs, by default {DEFAULT_LOG}.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the workloads: another seed makes other prompts.")] = 1,
     api_key_env: Annotated[
         str, typer.Option(help="Environment variable with the API key to send; unset means none.")
     ] = "LAAR_API_KEY",
@@ -241,7 +244,7 @@ def use_command(
     new: Annotated[
         Path | None, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The profile.")
     ] = None,
-    back: Annotated[bool, typer.Option("--back", help="Instead, change places with the one before.")] = False,
+    back: Annotated[bool, typer.Option("--back", help="Instead of FILE: swap with the profile before it.")] = False,
 ) -> None:
     """Let running routers take another profile, in one step; the one before stays beside it, as FILE.before."""
     from profiles.strict import version_of

@@ -25,11 +25,13 @@ def replay(
     judge: Annotated[
         Path | None,
         typer.Option(
-            exists=True, file_okay=False, help="Those that are judged; without it the first are cut into two halves."
+            exists=True,
+            file_okay=False,
+            help="Recorded outcomes to judge on; without it, those of --fit are cut into two halves.",
         ),
     ] = None,
     log_url: Annotated[
-        str | None, typer.Option("--log", help="Instead, the database of an attempt log, without a password.")
+        str | None, typer.Option("--log", help="Instead of --fit: the database of an attempt log, without a password.")
     ] = None,
     since: Annotated[
         str, typer.Option(help="Requests of the log from then on: an age such as 7d, or an ISO date.")
@@ -52,7 +54,10 @@ def replay(
     ] = False,
     picks: Annotated[
         bool,
-        typer.Option("--picks", help="Also how often the model of highest chance is right, by few prompts."),
+        typer.Option(
+            "--picks",
+            help="Also report how often the model with the highest chance is right, after a fit to few prompts.",
+        ),
     ] = False,
     price: Annotated[
         float | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts.options import JsonPath
+from scripts.options import SEED_HELP, JsonPath
 
 if TYPE_CHECKING:
     from profiles.profile import Profile
@@ -38,11 +38,16 @@ Replicas = Annotated[
     typer.Option(metavar="MODEL=N", help="Replicas of a model, repeated; models not named are left out."),
 ]
 Rate = Annotated[float | None, typer.Option(help="Poisson arrivals per second.")]
-Clients = Annotated[int | None, typer.Option(min=1, help="Instead: clients that wait for their answers.")]
-Trace = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Instead: arrival times, one a line.")]
+Clients = Annotated[int | None, typer.Option(min=1, help="Instead of --rate: clients that each wait for an answer.")]
+Trace = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="Instead of --rate: a file of arrival times in seconds, one a line."
+    ),
+]
 Requests = Annotated[int | None, typer.Option(min=1, help="Requests to simulate; a trace is simulated whole.")]
 Cap = Annotated[int | None, typer.Option(min=1, help="Most attempts of a request.")]
-Seed = Annotated[int | None, typer.Option(min=0)]
+Seed = Annotated[int | None, typer.Option(min=0, help=SEED_HELP)]
 # A plan simulates dozens of clusters.
 _PLAN_REQUESTS = 5000
 _MOST_COST = 1e9
@@ -64,7 +69,7 @@ def _share(value: float | None) -> float | None:
 @simulate.command("run")
 def simulate_run(
     config: Config = None,
-    setting: Annotated[Setting | None, typer.Option(help="Instead: settings that ship with laar.")] = None,
+    setting: Annotated[Setting | None, typer.Option(help="Instead of --config: settings that ship with laar.")] = None,
     profile: ProfileName = None,
     replicas: Replicas = None,
     policy: Annotated[list[str] | None, typer.Option(help="A policy to simulate, repeated; else several.")] = None,
@@ -119,7 +124,7 @@ def simulate_plan(
     ] = None,
     max_replicas: Annotated[int, typer.Option(min=1, max=1000, help="Most replicas of a model.")] = 64,
     config: Config = None,
-    setting: Annotated[Setting | None, typer.Option(help="Instead: settings that ship with laar.")] = None,
+    setting: Annotated[Setting | None, typer.Option(help="Instead of --config: settings that ship with laar.")] = None,
     profile: ProfileName = None,
     policy: Annotated[str | None, typer.Option(help="The policy to plan for; else the file's first, or laar.")] = None,
     rate: Rate = None,

@@ -1,6 +1,6 @@
 import pytest
 
-from scripts.docs.reference import FOLDER, pages
+from scripts.docs.reference import FOLDER, commands, pages
 
 
 @pytest.mark.parametrize("name", ["config.md", "cli.md", "api.md"])
@@ -11,6 +11,11 @@ def test_reference_is_as_the_code_says(name: str) -> None:
 def test_key_has_its_bounds_default_and_meaning() -> None:
     rows = pages()["config.md"].splitlines()
     assert "| `max_sequences` | integer > 0 | `64` | Most prompts times `n` of one request. |" in rows
+
+
+def test_every_option_says_what_it_is_for() -> None:
+    options = [(name, option) for name, command in commands() for option in command.params]
+    assert [f"{name} {option.name}" for name, option in options if not option.help] == []
 
 
 def test_option_has_its_default_and_meaning() -> None:
