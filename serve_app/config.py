@@ -71,7 +71,7 @@ class ModelConfig(Discreet):
     def _consistent(self) -> Self:
         engine = self.engine_config
         if not engine.name:
-            raise ValueError("llm_config.model_loading_config.model_id is missing; every model needs a name")
+            raise ValueError("llm_config.model_loading_config.model_id: missing; write model_id: NAME")
         if engine.name == AUTO:
             raise ValueError(f"model_id '{AUTO}' is taken: it stands for laar's own choice")
         if engine.fault is not None:

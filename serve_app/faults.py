@@ -18,7 +18,16 @@ _MOST_SHOWN_CHARS = 120
 _QUOTED = re.compile(r"(?<!\w)'([^']+)'")
 # how a rule between several keys begins its message
 _OF_KEY = re.compile(r"([a-z_]+(?:\.[a-z_0-9]+)+):? ")
-_WITHOUT_INPUT = frozenset({"missing", "value_error", "extra_forbidden"})
+_WITHOUT_INPUT = frozenset({"missing", "value_error", "extra_forbidden", "too_short"})
+# what is wanted where pydantic speaks of its own types
+_WANTED = {
+    **dict.fromkeys(("float_parsing", "float_type"), "a number"),
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "mapping_type"), "a mapping"),
+    **dict.fromkeys(("tuple_type", "list_type", "frozen_set_type", "set_type"), "a list"),
+    "string_type": "text",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,21 @@ def findings_in(error: ValidationError, root: type[BaseModel] | None = None) -> 
     # a misspelt key makes the right one missing
     meant = {(*e["loc"][:-1], nearest) for e, _ in found if (nearest := _meant_key(e, root)) is not None}
     return [finding for e, finding in found if e["type"] != "missing" or e["loc"] not in meant]
+
+
+def unknown_keys(
+    document: Any, root: type[BaseModel], place: tuple[int | str, ...] = ()
+) -> Iterator[tuple[tuple[int | str, ...], set[str]]]:
+    """Keys that the model does not have, however lenient it is: the place of each, and the keys that it has there."""
+    if isinstance(document, list):
+        for index, value in enumerate(document):
+            yield from unknown_keys(value, root, (*place, index))
+    elif isinstance(document, Mapping) and (known := _keys_at(root, place)):
+        for key, value in document.items():
+            if key in known:
+                yield from unknown_keys(value, root, (*place, key))
+            else:
+                yield (*place, key), known
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -105,14 +129,19 @@ def _finding(error: ErrorDetails, root: type[BaseModel] | None) -> Finding:
         known = _keys_at(root, loc[:-1])
         mend = did_you_mean(str(loc[-1]), known) if known else None
     elif kind == "missing":
-        message, mend = "this key is missing", _described(root, loc)
+        message, mend = "missing", f"write {loc[-1]}: ...{_described(root, loc)}"
     elif kind == "literal_error":
         mend = did_you_mean(str(error["input"]), _QUOTED.findall(error["ctx"]["expected"]))
         message = f"not one of {error['ctx']['expected']}"
     elif kind == "url_parsing" and "relative URL" in message:
         message, mend = "a URL needs its scheme", _write("http://{}", error["input"])
-    elif kind == "tuple_type" and isinstance(error["input"], str):
-        message, mend = "a list is wanted", _write("[{}]", error["input"])
+    elif kind == "too_short":
+        least = error["ctx"]["min_length"]
+        message = "at least one is needed" if least == 1 else f"at least {least} are needed"
+    elif kind in _WANTED:
+        message = f"{_WANTED[kind]} is wanted"
+        if kind == "tuple_type" and isinstance(error["input"], str):
+            mend = _write("[{}]", error["input"])
     elif kind == "value_error":
         mend = nearest_in(message)
         if (named := _OF_KEY.match(message)) is not None:
@@ -135,11 +164,11 @@ def _meant_key(error: ErrorDetails, root: type[BaseModel] | None) -> str | None:
     return nearest(str(error["loc"][-1]), _keys_at(root, error["loc"][:-1]))
 
 
-def _described(root: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str | None:
+def _described(root: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
     for model in _models_at(root, loc[:-1]):
         if (field := model.model_fields.get(str(loc[-1]))) is not None and field.description:
-            return f"add it: {field.description}"
-    return "add it" if root is not None else None
+            return f" ({field.description.rstrip('.')})"
+    return ""
 
 
 def _keys_at(root: type[BaseModel] | None, loc: tuple[int | str, ...]) -> set[str]:

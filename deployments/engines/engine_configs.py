@@ -74,6 +74,16 @@ _LONE_CONNECTORS = (
 )
 
 
+# Numbers of the engine that laar reckons with, each with what is wanted.
+_NUMBERS: Mapping[str, tuple[Callable[[Any], float], str]] = {
+    "max_model_len": (int, "a whole number of tokens"),
+    "max_num_seqs": (int, "a whole number"),
+    "tensor_parallel_size": (int, "a whole number"),
+    "pipeline_parallel_size": (int, "a whole number"),
+    "gpu_memory_utilization": (float, "a number"),
+}
+
+
 def refusals(llm_config: Mapping[str, Any]) -> Iterator[str]:
     """What in an LLMConfig laar cannot pass on to Ray Serve LLM: the key, and what to do."""
     sections: dict[str, Mapping[str, Any]] = {"llm_config": llm_config}
@@ -82,6 +92,10 @@ def refusals(llm_config: Mapping[str, Any]) -> Iterator[str]:
     for (section, key), (neutral, what_to_do) in REFUSED.items():
         if (value := sections[section].get(key)) not in neutral:
             yield f"{section}.{key}: {_shown(value)} is not supported: {what_to_do}"
+    for key, (number, wanted) in _NUMBERS.items():
+        given = sections["llm_config.engine_kwargs"].get(key)
+        if given is not None and not _is_above_0(given, number):
+            yield f"llm_config.engine_kwargs.{key}: {wanted} above 0 is wanted, {_shown(given)} given"
     for section, known in PASSED_ON.items():
         refused = [key for place, key in REFUSED if place == section]
         for key in sections[section]:
@@ -110,6 +124,13 @@ def _cooperating(deployment: Mapping[str, Any], engine: Mapping[str, Any]) -> It
             "llm_config.engine_kwargs.kv_transfer_config: laar does not part prefill from decode; allowed: kv_role"
             f" 'kv_both' with a kv_connector of {', '.join(_LONE_CONNECTORS)}, {_ELSEWHERE}"
         )
+
+
+def _is_above_0(value: Any, number: Callable[[Any], float]) -> bool:
+    try:
+        return number(value) > 0
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _shown(value: Any) -> str:
@@ -210,7 +231,7 @@ class VllmConfig(EngineConfig):
     def _own_fault(self) -> str | None:
         if self.context_tokens > 0:
             return None
-        return f"'{self.name}': llm_config.engine_kwargs.max_model_len must be set (tokens)"
+        return "llm_config.engine_kwargs.max_model_len: missing; write max_model_len: TOKENS"
 
 
 class SimulatedSettings(Strict):

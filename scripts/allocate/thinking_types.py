@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
-import yaml
 from pydantic import (
     Field,
     NonNegativeFloat,
@@ -18,6 +17,7 @@ from deployments.budgets.problem import LARGEST, Problem
 from deployments.budgets.servers import MAX_SLOTS, Batching, Server, SingleServer
 from profiles.arrays import Floats
 from profiles.strict import Strict
+from profiles.yaml_text import read_yaml
 from serve_app.faults import in_words
 
 
@@ -93,12 +93,11 @@ class ThinkingTypes(Strict):
 def read_types(path: Path) -> ThinkingTypes:
     """Read task types from a YAML file; raises TypesError."""
     try:
-        stated = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as err:
+        stated = read_yaml(path.read_bytes())
+    except OSError as err:
         raise TypesError(f"cannot be read: {err}") from err
-    # PyYAML lets through what int(), float() and date() say, and lists in lists without end
-    except (yaml.YAMLError, ValueError, RecursionError) as err:
-        raise TypesError(f"is no YAML: {err}") from err
+    except ValueError as err:
+        raise TypesError(str(err)) from err
     return types_of(stated)
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from deployments.contract.secret import read_secrets
 from deployments.engines.embedded import EMBEDDED_MODELS, default_cache_dir
@@ -20,6 +19,7 @@ from deployments.router.tenants.keys import read_key_file
 from deployments.router.upkeep.taken_over import limits_in
 from deployments.verifier.checks.witnesses.custom import load_custom_checks
 from profiles.profile import Profile, load_profile
+from profiles.yaml_text import read_yaml
 from serve_app.config import (
     AppConfig,
     ModelAppConfig,
@@ -29,10 +29,15 @@ from serve_app.config import (
     remote_plans,
     secrets_in,
 )
-from serve_app.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown
+from serve_app.faults import Finding, did_you_mean, findings_in, nearest, nearest_in, shown, unknown_keys
 
 IMPORT_PATH = "serve_app.app:build_app"
 MODEL_PATH, VERIFIER_PATH = "serve_app.app:build_model", "serve_app.app:build_verifier"
+ARGS: Mapping[str, type[BaseModel]] = {
+    IMPORT_PATH: AppConfig,
+    MODEL_PATH: ModelAppConfig,
+    VERIFIER_PATH: VerifierAppConfig,
+}
 EMBEDDED = "embedded:"
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 # vLLM's own
@@ -91,28 +96,30 @@ class ConfigFile:
 
 
 class ConfigFileError(ValueError):
-    """A file that holds no laar application; the finding says why."""
+    """A file that holds no laar application, or more than is read of it; the findings say why."""
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(str(finding))
-        self.finding = finding
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__("\n".join(map(str, findings)))
+        self.findings = findings
 
 
 def read_config_file(path: Path) -> ConfigFile:
     """A Serve config with one laar application, or its `args` alone; raises ConfigFileError."""
     try:
-        document: Any = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise _no_config(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        raise _no_config(str(path), f"is no YAML: {' '.join(str(error).split())}") from error
+        document = read_yaml(path.read_bytes())
+    except OSError as error:
+        raise _no_config(str(path), f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise _no_config(str(path), str(error)) from error
     if not isinstance(document, dict):
         raise _no_config(str(path), "holds no mapping", "start from serve_app/remote.yaml or serve_app/embedded.yaml")
     if "applications" not in document:
         if "models" in document:
             return ConfigFile(args=document)
-        mend = f"did you mean '{found}'?" if (found := _meant(document, "applications")) else "add it"
-        raise _no_config("applications", "this key is missing", mend)
+        mend = (
+            f"did you mean '{found}'?" if (found := _meant(document, "applications")) else "write applications: [...]"
+        )
+        raise _no_config("applications", "missing", mend)
     return _of_serve(document)
 
 
@@ -158,8 +165,10 @@ def _of_serve(document: Mapping[str, Any]) -> ConfigFile:
             )
         )
     ((index, app),) = ours
+    if misplaced := tuple(_misplaced(document, index)):
+        raise ConfigFileError(*misplaced)
     if not isinstance(app.get("args"), dict):
-        raise _no_config(f"applications.{index}.args", "this key is missing", "add it: at least `models`")
+        raise _no_config(f"applications.{index}.args", "missing", "write args: {models: [...]}")
     http = document.get("http_options") or {}
     port = http.get("port", DEFAULT_PORT) if isinstance(http, dict) else None
     if not isinstance(port, int) or not 0 < port < 65536:
@@ -170,6 +179,23 @@ def _of_serve(document: Mapping[str, Any]) -> ConfigFile:
         if isinstance(other, dict) and i != index
     }
     return ConfigFile(args=app["args"], host=str(http.get("host", DEFAULT_HOST)), port=port, others=others)
+
+
+def _misplaced(document: Mapping[str, Any], ours: int) -> Iterator[Finding]:
+    """Keys that Ray Serve does not know; it would pass over them in silence, and with them over what they protect."""
+    # not at the top, because Ray takes a while to import
+    from ray.serve.schema import ServeDeploySchema
+
+    for place, known in unknown_keys(document, ServeDeploySchema):
+        *above, key = place
+        index = above[1] if above[:1] == ["applications"] and len(above) == 2 else None if above else ours
+        args = ARGS.get(str(document["applications"][index].get("import_path"))) if index is not None else None
+        is_of_args = args is not None and key in args.model_fields
+        yield Finding(
+            key=".".join(map(str, place)),
+            message=f"belongs under applications.{index}.args" if is_of_args else "Ray Serve knows no such key",
+            mend=None if is_of_args else did_you_mean(str(key), known),
+        )
 
 
 def _meant(document: Mapping[str, Any], key: str) -> str | None:
@@ -289,8 +315,8 @@ def _other_findings(app: AppConfig, name: str, other: OtherApplication) -> Itera
     else:
         for index, model in enumerate(config.models):
             if model.remote is None and model.application is None:
-                message = "this key is missing: a judge of another application is reached by its name"
-                yield Finding(key=f"models.{index}.application", message=message, mend="add it")
+                message = "missing: a judge of another application is reached by its name"
+                yield Finding(key=f"models.{index}.application", message=message, mend="write application: NAME")
         missing = sorted(app.verifier.custom_checks.keys() - config.verifier.custom_checks.keys())
         if app.verifier.application == name and missing:
             message = f"the verifier's own application has not the check '{missing[0]}' of the routers"

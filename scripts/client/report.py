@@ -19,7 +19,7 @@ def check_file(path: Path, environ: Mapping[str, str], *, asks_servers: bool) ->
     try:
         config = read_config_file(path)
     except ConfigFileError as error:
-        return CheckTable(listens=None, profile=None, log=None, findings=(error.finding,))
+        return CheckTable(listens=None, profile=None, log=None, findings=error.findings)
     table = check_config(config, environ)
     if not table.is_sound:
         return table

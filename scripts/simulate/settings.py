@@ -5,7 +5,6 @@ from math import sqrt
 from pathlib import Path
 from typing import Self
 
-import yaml
 from pydantic import (
     Field,
     NonNegativeFloat,
@@ -19,6 +18,7 @@ from pydantic import (
 from deployments.router.choice.policy import POLICIES
 from profiles.profile import DEFAULT_TASK, Profile
 from profiles.strict import Strict
+from profiles.yaml_text import read_yaml
 from scripts.simulate.core.cluster import MAX_REPLICAS
 from scripts.simulate.core.router import Loop
 from serve_app.faults import in_words
@@ -157,8 +157,8 @@ def load_settings(
 ) -> SimulationSettings:
     """The settings in a file, with those changed that are not None; raises SettingsError."""
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        content = read_yaml(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: a mapping is wanted, {type(content).__name__} found")

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
-import yaml
+
+from profiles.yaml_text import read_yaml
 
 logger = logging.getLogger("ray.serve")
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_YAML_BYTES = 8 * 1024 * 1024
-# a reader of YAML goes one call deeper for each
-MAX_YAML_DEPTH = 100
 
 T = TypeVar("T")
 
@@ -90,17 +89,7 @@ def yaml_as_json(content: bytes) -> bytes:
     """A document of YAML or JSON as JSON; ValueError says what is wrong with it, without showing what it holds."""
     if len(content) > MAX_YAML_BYTES:
         raise ValueError(f"has {len(content)} bytes; at most {MAX_YAML_BYTES} are read")
-    try:
-        text = content.decode()
-        refusal = _refusal_of(text)
-        found = None if refusal else yaml.load(text, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"no YAML{f', line {mark.line + 1}' if mark is not None else ''}") from None
-    except (ValueError, OverflowError, RecursionError):
-        raise ValueError("holds a value that YAML cannot read") from None
-    if refusal:
-        raise ValueError(refusal)
+    found = read_yaml(content, is_secret=True, takes_aliases=False)
     try:
         # dates are taken in YAML's form too
         return msgspec.json.encode(found)
@@ -108,18 +97,6 @@ def yaml_as_json(content: bytes) -> bytes:
         raise ValueError(
             "holds what JSON has no form for: a key that is no text, or a value that holds itself"
         ) from None
-
-
-def _refusal_of(text: str) -> str:
-    """Why a document is not taken that YAML can read: what it stands for may be without end, or end the process."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            return "holds an alias (*); write out what it stands for"
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_YAML_DEPTH:
-            return f"holds values within values, more than {MAX_YAML_DEPTH} deep"
-    return ""
 
 
 def content_of(path: Path) -> bytes:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import yaml
 from pydantic import (
     Field,
     NonNegativeInt,
@@ -20,6 +19,7 @@ from pydantic import (
 from deployments.router.choice.policy import PolicyName
 from profiles.strict import Strict
 from profiles.workloads import Prompt, workload
+from profiles.yaml_text import read_yaml
 from serve_app.faults import in_words
 
 Mode = Literal["closed", "poisson", "trace"]
@@ -114,11 +114,11 @@ class SendingMode:
 def read_plan(path: Path) -> TtcaPlan:
     """Raises ValueError, with the key that is wrong, and OSError."""
     try:
-        return TtcaPlan.model_validate(yaml.safe_load(path.read_text()))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from error
+        return TtcaPlan.model_validate(read_yaml(path.read_bytes()))
     except ValidationError as error:
         raise ValueError(f"{path}: {in_words(error)}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def prompts_of(plan: TtcaPlan) -> list[Prompt]:

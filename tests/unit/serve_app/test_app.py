@@ -198,7 +198,9 @@ def test_replay_from_before_the_calendar_is_refused() -> None:
 
 def test_context_left_empty_is_named_as_missing() -> None:
     llm_config = {"model_loading_config": {"model_id": "a"}, "engine_kwargs": {"max_model_len": None}}
-    with pytest.raises(ValueError, match=r"'a': llm_config.engine_kwargs.max_model_len must be set"):
+    with pytest.raises(
+        ValueError, match=r"llm_config.engine_kwargs.max_model_len: missing; write max_model_len: TOKENS"
+    ):
         ModelConfig(llm_config=llm_config)
 
 
@@ -430,8 +432,8 @@ def test_names_of_the_operators_are_checked(name: str, verify: dict[str, Any], m
             r"^router\.polcy: there is no such key; did you mean 'policy'\?$",
             id="routers",
         ),
-        pytest.param(app.build_model, {}, r"^model: this key is missing; add it$", id="model"),
-        pytest.param(app.build_verifier, {"models": []}, r"^models: Tuple should have at least 1 item", id="verifier"),
+        pytest.param(app.build_model, {}, r"^model: missing; write model: \.\.\.$", id="model"),
+        pytest.param(app.build_verifier, {"models": []}, r"^models: at least one is needed$", id="verifier"),
     ],
 )
 def test_wrong_arguments_are_told_in_the_words_of_laar_check(build: Any, args: dict[str, Any], told: str) -> None:

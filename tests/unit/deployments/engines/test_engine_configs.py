@@ -64,7 +64,7 @@ def test_router_is_told_of_a_model_by_its_engine(engine: EngineConfig, expected:
     [
         pytest.param(
             VllmConfig({"model_loading_config": {"model_id": "a"}}),
-            "'a': llm_config.engine_kwargs.max_model_len must be set (tokens)",
+            "llm_config.engine_kwargs.max_model_len: missing; write max_model_len: TOKENS",
             id="no-context",
         ),
         pytest.param(

@@ -18,6 +18,10 @@ SIMULATED = {
 }
 
 
+# with something at the top and something in the application
+SERVE = "{}\napplications: [{{import_path: 'serve_app.app:build_app', args: {{models: []}}{}}}]"
+
+
 def remote(**changes: Any) -> dict[str, Any]:
     settings = {name: value for name, value in {**REMOTE, **changes}.items() if value is not None}
     return {"models": [{"engine": "remote", "remote": settings}]}
@@ -88,7 +92,11 @@ def checked(args: Any) -> CheckTable:
         ),
         pytest.param(
             remote(max_model_len=None),
-            *("error", "models.0.remote.max_model_len", None, "this key is missing", "add it: Tokens of its context."),
+            "error",
+            "models.0.remote.max_model_len",
+            None,
+            "missing",
+            "write max_model_len: ... (Tokens of its context)",
             id="context-missing",
         ),
         pytest.param(
@@ -139,6 +147,45 @@ def checked(args: Any) -> CheckTable:
             "did you mean 'smollm2-135m'?",
             id="misspelt-embedded-model",
         ),
+        pytest.param({"models": []}, *("error", "models", None, "at least one is needed", None), id="no-model"),
+        pytest.param(
+            {**remote(), "limits": {"deadline_s": "soon"}},
+            *("error", "limits.deadline_s", "'soon'", "a number is wanted", None),
+            id="text-for-a-number",
+        ),
+        pytest.param(
+            {"models": [{"llm_config": {"engine_kwargs": {"max_model_len": 8}}}]},
+            *(
+                "error",
+                "models.0.llm_config.model_loading_config.model_id",
+                None,
+                "missing; write model_id: NAME",
+                None,
+            ),
+            id="no-name",
+        ),
+        pytest.param(
+            {"models": [{"llm_config": {"model_loading_config": {"model_id": "a"}}}]},
+            *("error", "models.0.llm_config.engine_kwargs.max_model_len", None, "write max_model_len: TOKENS", None),
+            id="no-context",
+        ),
+        *(
+            pytest.param(
+                {"models": [{"llm_config": {"model_loading_config": {"model_id": "a"}, "engine_kwargs": given}}]},
+                "error",
+                f"models.0.llm_config.engine_kwargs.{next(iter(given))}",
+                None,
+                told,
+                None,
+                id=f"engine-{next(iter(given))}",
+            )
+            for given, told in (
+                ({"max_model_len": "many"}, "a whole number of tokens above 0 is wanted, 'many' given"),
+                ({"max_num_seqs": "all", "max_model_len": 8}, "a whole number above 0 is wanted, 'all' given"),
+                ({"tensor_parallel_size": [2], "max_model_len": 8}, "a whole number above 0 is wanted, a list given"),
+                ({"gpu_memory_utilization": "90%", "max_model_len": 8}, "a number above 0 is wanted, '90%' given"),
+            )
+        ),
     ],
 )
 def test_broken_config_is_told_with_key_value_and_mend(
@@ -153,9 +200,9 @@ def test_broken_config_is_told_with_key_value_and_mend(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("[1, 2", "c.yaml: is no YAML: ", id="no YAML"),
+        pytest.param("[1, 2", "c.yaml: no YAML: line 2, column 1: did not find expected ',' or ']'", id="no YAML"),
         pytest.param("just text", "c.yaml: holds no mapping; start from ", id="text"),
-        pytest.param("aplications: []", "applications: this key is missing; did you mean 'aplications'?", id="typo"),
+        pytest.param("aplications: []", "applications: missing; did you mean 'aplications'?", id="typo"),
         pytest.param(
             "applications: [{import_path: 'serve_app:app'}]",
             "0 applications have import_path 'serve_app.app:build_app'; 1 is wanted",
@@ -163,13 +210,53 @@ def test_broken_config_is_told_with_key_value_and_mend(
         ),
         pytest.param(
             "applications: [{import_path: 'serve_app.app:build_app'}]",
-            "applications.0.args: this key is missing; add it",
+            "applications.0.args: missing; write args: {models: [...]}",
             id="no-args",
         ),
         pytest.param(
             "http_options: {port: 99999}\napplications: [{import_path: 'serve_app.app:build_app', args: {}}]",
             "http_options.port: a port from 1 to 65535 is wanted",
             id="no-port",
+        ),
+        pytest.param(
+            SERVE.format("auth: {keys_file: /run/keys}", ""),
+            "auth: belongs under applications.0.args",
+            id="keys-at-the-top",
+        ),
+        pytest.param(
+            SERVE.format("verifier: {}\nlimits: {}", ""),
+            "verifier: belongs under applications.0.args\nlimits: belongs under applications.0.args",
+            id="all-that-is-at-the-top",
+        ),
+        pytest.param(
+            SERVE.format("http_option: {port: 9}", ""),
+            "http_option: Ray Serve knows no such key; did you mean 'http_options'?",
+            id="misspelt-at-the-top",
+        ),
+        pytest.param(
+            SERVE.format("http_options: {prot: 9}", ""),
+            "http_options.prot: Ray Serve knows no such key; did you mean 'port'?",
+            id="misspelt-below-the-top",
+        ),
+        pytest.param(
+            SERVE.format("", ", auth: {keys_file: /run/keys}"),
+            "applications.0.auth: belongs under applications.0.args",
+            id="keys-beside-the-args",
+        ),
+        pytest.param(
+            SERVE.format("", "}, {import_path: 'serve_app.app:build_model', deadline_s: 3"),
+            "applications.1.deadline_s: belongs under applications.1.args",
+            id="beside-the-args-of-a-model",
+        ),
+        pytest.param(
+            SERVE.format("", ", route_prefx: /"),
+            "applications.0.route_prefx: Ray Serve knows no such key; did you mean 'route_prefix'?",
+            id="misspelt-in-an-application",
+        ),
+        pytest.param(
+            "models: []\nauth: {api_keys_env: KEYS}\nauth: {}",
+            "c.yaml: line 3: key 'auth' stands in line 2 already; remove one of the two",
+            id="key-twice",
         ),
     ],
 )

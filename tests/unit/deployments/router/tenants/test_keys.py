@@ -8,7 +8,8 @@ from deployments.contract.errors import AuthenticationError, PermissionDeniedErr
 from deployments.contract.secret import Secrets
 from deployments.router.tenants.keys import ApiKeys, key_digest, read_key_file
 from deployments.router.tenants.tenant import ANYBODY, Role
-from deployments.router.upkeep.watched_file import MAX_YAML_BYTES, MAX_YAML_DEPTH
+from deployments.router.upkeep.watched_file import MAX_YAML_BYTES
+from profiles.yaml_text import MAX_YAML_DEPTH
 
 SECRET = Secrets(b"of the operator")
 NOON_S = 1_800_000_000.0  # 2027-01-15T08:00:00Z
@@ -159,6 +160,12 @@ def test_what_is_logged_of_a_tenant_says_nothing_without_the_secret() -> None:
     ("text", "told"),
     [
         pytest.param("keys: [", "^no YAML, line ", id="no-yaml"),
+        pytest.param("keys: []\nkeys: []", "^line 2: key 'keys' stands in line 1 already; remove", id="key-twice"),
+        pytest.param(
+            "keys:\n- name: a\n  sk-Secret1: 1\n  sk-Secret1: 2",
+            "^line 4: a key stands in line 3 already; remove one of the two$",
+            id="secret-twice",
+        ),
         pytest.param("[]", "object", id="a-list"),
         pytest.param("keys: []\nmore: 1", "more", id="unknown-key"),
         pytest.param("keys: [{name: a}]", "hash", id="no-hash"),

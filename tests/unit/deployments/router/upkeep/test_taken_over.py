@@ -36,6 +36,7 @@ def test_a_file_of_limits_changes_those_that_it_names(text: str, expected: Limit
     ("text", "why"),
     [
         pytest.param("max_attempts: [", "^no YAML, line ", id="no-yaml"),
+        pytest.param("max_attempts: 3\nmax_attempts: 9", "^line 2: key 'max_attempts' stands in line 1", id="twice"),
         pytest.param("- 1", "is no mapping", id="list"),
         pytest.param("max_atempts: 2", "max_atempts: Extra inputs", id="unknown-name"),
         pytest.param("max_attempts: 0", "max_attempts: Input should be greater than 0", id="bound"),
