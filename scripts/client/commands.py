@@ -50,13 +50,17 @@ def up(
         typer.Option(help="A server with OpenAI's protocol, as http://host:8001/v1; may be given several times."),
     ] = None,
     remote_key_env: Annotated[
-        str | None, typer.Option(help="Environment variable with the key of these servers.")
+        str | None, typer.Option(help="With --remote: environment variable with the key of these servers.")
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Serve only these of the servers' models.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="With --remote: serve only these of the servers' models.")
+    ] = None,
     max_model_len: Annotated[
-        int | None, typer.Option(min=1, help="Context in tokens, for servers that do not say it.")
+        int | None, typer.Option(min=1, help="With --remote: context in tokens, for servers that do not say it.")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="A profile of the servers' models.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="A profile of the models; it takes the place of the config's.")
+    ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port on 127.0.0.1, by default 8000.")] = None,
     show: Annotated[bool, typer.Option("--print", help="Print the config and start nothing.")] = False,
     log_file: Annotated[Path, typer.Option(help="Where Ray and the models log to.")] = Path("laar-up.log"),

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 import yaml
 
+from profiles.yaml_text import read_yaml
 from scripts.client.check import IMPORT_PATH, ConfigFile, ConfigFileError, check_config, read_config_file
 from scripts.client.servers import ServedModel, ServerError, served_models
 from scripts.demo.run import (
@@ -48,6 +49,10 @@ def start(
     """The exit status."""
     if config is not None and remote:
         raise typer.BadParameter("--config and --remote exclude each other", param_hint="--remote")
+    of_servers = {"--remote-key-env": remote_key_env, "--only": only, "--max-model-len": max_model_len}
+    for option, value in of_servers.items():
+        if value and not remote:
+            raise typer.BadParameter("it is about the servers of --remote, and there is none", param_hint=option)
     with TemporaryDirectory(prefix="laar-") as folder:
         try:
             path = config or CONFIG
@@ -63,7 +68,10 @@ def start(
                 )
                 path = Path(folder) / "remote.yaml"
                 path.write_text(yaml.safe_dump(document, sort_keys=False))
-            elif port is not None:
+            parsed = read_config_file(path)
+            if profile is not None and not remote:
+                path = _with_profile(path, profile, Path(folder))
+            if port is not None and not remote:
                 path = on_port(path, port, Path(folder))
             parsed = read_config_file(path)
         except (UpError, ConfigFileError, OSError) as error:
@@ -106,6 +114,19 @@ def remote_config(
         "http_options": {"host": "127.0.0.1", "port": port},
         "applications": [{"name": "laar", "route_prefix": "/", "import_path": IMPORT_PATH, "args": args}],
     }
+
+
+def _with_profile(config: Path, profile: str, folder: Path) -> Path:
+    """A copy of the config in the folder, with this profile; the config itself stays as it is."""
+    document = read_yaml(config.read_bytes())
+    if "applications" not in document:
+        document["profile"] = profile
+    for application in document.get("applications", ()):
+        if isinstance(application, dict) and application.get("import_path") == IMPORT_PATH:
+            application["args"] = {**application["args"], "profile": profile}
+    copy = folder / "with-profile.yaml"
+    copy.write_text(yaml.safe_dump(document, sort_keys=False))
+    return copy
 
 
 def with_path(url: str) -> str:

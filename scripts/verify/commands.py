@@ -35,13 +35,15 @@ def verify(file: File, json_path: JsonPath = None) -> None:
     except RowError as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from error
     found = verdicts(rows)
+    # recorded replies had no judge to be asked
+    told = [{"outcome": one.outcome, "reason": one.reason, "read": one.read} for one in found]
     if json_path is not None:
-        json_path.write_bytes(msgspec.json.encode({"verdicts": found}) + b"\n")
+        json_path.write_bytes(msgspec.json.encode({"verdicts": told}) + b"\n")
     if counted := tallies(rows, found):
         print("\n".join(lines(counted)))
     elif json_path is not None:
         said = Counter(verdict.outcome for verdict in found)
         print(", ".join(f"{said[outcome]} {outcome.value}" for outcome in Outcome))
     else:
-        for verdict in found:
+        for verdict in told:
             print(msgspec.json.encode(verdict).decode())

@@ -124,6 +124,47 @@ def test_another_port_leaves_the_config_as_it_is(tmp_path: Path, http_options: s
     assert (tmp_path / "laar-up.yaml").read_text() == text
 
 
+def test_profile_takes_the_place_of_the_configs_own(tmp_path: Path) -> None:
+    arguments = ["up", "--profile", "mine.json", "--port", "9000", "--print", "--log-file", str(tmp_path / "up.log")]
+    result = CliRunner().invoke(commands.app, arguments)
+    assert result.exit_code == 0, result.output
+    document = yaml.safe_load(result.stdout)
+    assert document["applications"][0]["args"]["profile"] == "mine.json"
+    assert document["http_options"]["port"] == 9000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--only", "qwen"], id="only"),
+        pytest.param(["--max-model-len", "512"], id="max-model-len"),
+        pytest.param(["--remote-key-env", "KEY"], id="remote-key-env"),
+    ],
+)
+def test_what_is_about_servers_is_refused_without_them(arguments: list[str]) -> None:
+    result = CliRunner().invoke(commands.app, ["up", "--print", *arguments])
+    assert result.exit_code == 2
+    assert arguments[0] in result.stderr
+    assert "--remote" in result.stderr.replace(arguments[0], "")
+
+
+@pytest.mark.parametrize("more", [pytest.param([], id="as-it-is"), pytest.param(["--port", "9000"], id="changed")])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("auth: {}\n", "auth: belongs under applications.0.args", id="at-the-top"),
+        pytest.param("proxy_location: Disabled\nproxy_location: HeadOnly\n", "line 2: key 'proxy_loc", id="twice"),
+    ],
+)
+def test_config_with_what_would_not_count_is_not_started(tmp_path: Path, text: str, told: str, more: list[str]) -> None:
+    (tmp_path / "c.yaml").write_text(
+        f"{text}applications: [{{import_path: 'serve_app.app:build_app', args: {{models: []}}}}]"
+    )
+    result = CliRunner().invoke(commands.app, ["up", "--config", str(tmp_path / "c.yaml"), "--print", *more])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert told in result.stderr
+
+
 def test_config_can_be_printed_and_nothing_started(tmp_path: Path) -> None:
     arguments = ["up", "--remote", ONE, "--print", "--port", "8123", "--log-file", str(tmp_path / "up.log")]
     result = CliRunner().invoke(commands.app, arguments)
