@@ -21,7 +21,11 @@ _CURRENCY: Final = re.compile(
 _OPENING_BRACKET: Final = re.compile(r"[\[【〔]\^?$")
 _CLOSING_BRACKET: Final = re.compile(r"[\]】〕]")
 # scripts that set these words right before the number
-_NEGATIVE: Final = re.compile(r"(?:负|負|零下|マイナス|氷点下|마이너스 ?|영하 ?|ติดลบ ?|ลบ ?|ລົບ ?|ដក ?)$")
+_NEGATIVE: Final = re.compile(r"(?:零下|マイナス|氷点下|마이너스 ?|영하 ?|ติดลบ ?|ลบ ?|ລົບ ?|ដក ?)$")
+# 负 is a minus at the beginning of a clause or behind `is`; elsewhere it counts losses, and 正负 is plus or minus
+_HAN_NEGATIVE: Final = re.compile(r"[负負] ?$")
+_HAN_MINUS: Final = re.compile(r"(?:^|[\W_]|是|为|為|等于|等於|得)$")
+_SCORED: Final = re.compile(r"[胜勝赢贏]\W?[^\W负負]{0,6}\W?$|正\W{1,2}$")
 _UNCLEAR: Final = re.compile(
     r"(?:第|不是|并非|不等于|没有|超过|超過|至少|至多|少于|多于|最多|最少|大于|小于|近|不足|不到|可能是?|或者?|从|自|数|初|约等于|"
     r"อย่างน้อย|มากกว่า|น้อยกว่า|ระหว่าง|ไม่ใช่|មិនមែន|ບໍ່ແມ່ນ|ไม่ถึง|เกือบ|ที่|ข้อ|最高|最低|平均每|最大|少なくとも|高达|高達|ไม่เกิน|สูงสุด)\s?$"
@@ -58,7 +62,12 @@ _ABBREVIATED: Final = re.compile(rf"{LETTER}+\. ?$")
 def look_before(reading: Reading, plain: str, language: str) -> None:
     """Take the sign, the currency and a word such as `minus` into the number; spoil it where words say so."""
     before = plain[max(0, reading.start - CONTEXT_CHARS) : reading.start]
-    if found := _NEGATIVE.search(before[-5:]):
+    if found := _HAN_NEGATIVE.search(before[-2:]):
+        _take(reading, len(found[0]), is_negative=True)
+        before = before[: -len(found[0])]
+        if not _HAN_MINUS.search(before) or _SCORED.search(before):
+            reading.spoil()
+    elif found := _NEGATIVE.search(before[-5:]):
         _take(reading, len(found[0]), is_negative=True)
         before = before[: -len(found[0])]
     elif _is_in_word(before):

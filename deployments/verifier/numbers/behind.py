@@ -58,9 +58,26 @@ _SCALE_LIKE: Final = re.compile(
     "tausend|duizend|duisend|thousand|tusen|tusind|tisíc|tisuć|tysi|tūkst|tuhan|tuhat|millier|centain|dozen|douzain|docen|dutzend|"
     "миллион|миллиард|мильйон|мільйон|мільён|мянга|ሚሊዮን|ቢሊዮን|мільярд|милион|милиард|милијард|триллион|трильйон|тысяч|тисяч|хиляд|"
     "εκατομμ|δισεκ|τρισεκ|χιλιάδ|ملي|مليا|ملاي|آلاف|میلی[وا]|هزار|מיליו|מיליא|אלפי|लाख|करोड़|हज़ार|हजार|লাখ|লক্ষ|কোটি|হাজার|"
+    "hundr|hundert|honderd|centinai|centena(?:s|r|res|rs|rio)?(?![^\\W\\d_])|miglia[io]|dozzin|decena|dezen|dizain|vingtain|"
+    "stovk|stovek|stoviek|setk|setek|stotin(?!k|ov)|stotka|desítk|desítek|desiatk|desiatok|desiatky|dziesiąt|desetak|tuct|tucat|tuzin|"
+    "tisoč|hiljad|dúzi|düzin|duzin|dussin|dusin|tosin|dosyn|dosena|šimt|dešimt|"
+    "сотн|сотен|сотень|соцен|стотин(?!к)|стотиц|стотк|десятк|десяток|дзясятк|десетк|десетак|дюжин|дюжын|дузин|туцет|тузін|хиљад|илјад|"
+    "εκατοντάδ|εκατό(?!ν?ταβ)|δεκάδ|δωδεκάδ|ντουζίν|χίλι|مئات|مائ(?:ة|ات)|مئة|مئتا|"
+    "सैकड़|सैंकड़|सयौं|दर्जन|डझन|शतक|শতক|ডজন|ડઝન|ਦਰਜਨ|டஜன்|நூற|நூறு|డజన్|వంద|నూర|నూట|ಡಜನ್|ನೂರ|ഡസൻ|നൂറ|දුසිම|සියය|සිය|"
+    "հարյուր|տասնյակ|հազար|ასეულ|ათეულ|ათას|"
     "miliwn|mhíle|mhilli|миң|müň|elef(?!a)|දහස|hezar|زره|லட்ச|கோடி|ஆயிர|లక్ష|కోట|వేల|ಲಕ್ಷ|ಕೋಟಿ|ಸಾವಿರ|ലക്ഷ|കോടി|ആയിര|લાખ|કરોડ|હજાર|ਲੱਖ|ਕਰੋੜ|ਹਜ਼ਾਰ"
 )
 _UNSPACED: Final = re.compile(r"[ \u00a0]?(?=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af])")
+_SPACES: Final = re.compile(r"[^\S\n]{1,3}(?=\S)")
+_ONE_SPACE: Final = frozenset({" ", "\u00a0"})
+# scale signs of scripts that join them to the noun: `5 千人`, `5 천 명`, `5  พันบาท`; not 5 千克, 5 백신
+_SCALE_SIGN: Final = re.compile(
+    r"[百千](?!分|克|米|卡|瓦|赫|焦|帕|伏|字|科|合)|[拾佰仟廿卅万萬亿億兆]|十(?!字|[一二]?月)"
+    r"|(?:십(?!자)|백(?!분|신|조|과|인종)|천(?!사|체|장|재|막)|만(?!족|점|화|두)|억(?!제)|수[십백천만억]|다스|조(?![각건합사항치직상언명선]))"
+    r"|สิบ|ร้อย(?!ละ)|พัน(?!ธ)|หมื่น|แสน|ล้าน|โหล|ສິບ|ຮ້ອຍ(?!ລະ)|ພັນ(?!ທ)|ໝື່ນ|ແສນ|ລ້ານ|ដប់|រយ(?!ៈ)|ពាន់|ម៉ឺន|សែន|លាន|"
+    r"ဆယ်|ရာ(?!ခိုင်|သီ|ထူး)|ထောင်|သောင်း|သိန်း|သန်း|ကုဋေ|ဒါဇင်|ダース|打(?!席|数|点|者)"
+)
+_MORE_SIGNS: Final = re.compile(r" ?[\d一二三四五六七八九十百千万萬亿億십백천만억조]")
 _PART_OF: Final = re.compile(r"\s?(?:分の|분의|分之)|\.\(\d|\.[ºª°]|[个個名人只点]?[多余半]")
 # 5点30分, and a third in Turkish: 3'te 1
 _JOINED: Final = re.compile(r"[点時시] ?\d|'[dt][ea] \d(?!\d)")
@@ -92,6 +109,8 @@ def look_behind(reading: Reading, plain: str, language: str) -> None:
         reading.is_exact = False  # 3.14...
         if not reading.values or reading.values[0].denominator == 1:
             reading.spoil()
+    if _is_spaced_scale(after, language):
+        reading.spoil()
     price = _PRICE_DASH.match(after)
     position = _unit(reading, plain, after, price.end() if price else 0, language)
     rest = after[position:]
@@ -100,6 +119,33 @@ def look_behind(reading: Reading, plain: str, language: str) -> None:
     reading.end += position
     _dotted(reading, rest, language)
     _phrase(reading, rest, language)
+
+
+def _is_spaced_scale(after: str, language: str) -> bool:
+    """Whether a scale word stands behind a space, or several, that is not read as what it multiplies by."""
+    spaces = _SPACES.match(after)
+    if spaces is None:
+        return False
+    behind, is_one = after[spaces.end() :], spaces[0] in _ONE_SPACE
+    if sign := _SCALE_SIGN.match(behind):
+        sizes = (size for size in range(12, 0, -1) if behind[:size] in tables.SCALES)
+        size = next(sizes, 0) if is_one else 0
+        return size < len(sign[0]) or _MORE_SIGNS.match(behind, size) is not None
+    found = _NEXT.match(behind)
+    if found is None:
+        return False
+    word = found[1].casefold()
+    forms = {word, word.rstrip(".")}
+    if forms & tables.UNREAD_SCALES_IN.get(language, frozenset()):
+        return True
+    return not is_one and (
+        found[1] in _DOUBTFUL_LETTERS
+        or word in _AMOUNT_LETTERS - {"m", "t", "mm"}
+        or not forms.isdisjoint({*tables.SCALES_IN.get(language, {}), *tables.DISPUTED_SCALES})
+        or not forms.isdisjoint(tables.SCALES)
+        or _SCALE_LIKE.match(word) is not None
+        or _is_suffixed_scale(word.rstrip("."), language)
+    )
 
 
 def _unit(reading: Reading, plain: str, after: str, position: int, language: str) -> int:

@@ -241,7 +241,7 @@ _ARTICLES: Final = frozenset(
     "една едно jedan един یک سه ده نه دو ni ti set sei năm không một der tre hat bin yüz "
     "een in kuus და ი หนึ่ง ໜຶ່ງ មួយ մեկ ер жар дал ная".split()
 )
-_UNSPACED_BEHIND_DIGIT: Final = re.compile(r"\d[ \u00a0](?=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])")
+_UNSPACED_BEHIND_DIGIT: Final = re.compile(r"\d[^\S\n]{1,3}(?=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]$)")
 _WORD: Final = re.compile(rf"{LETTER}+(?:['-]{LETTER}+){{0,6}}")
 
 
@@ -267,7 +267,8 @@ def find_words(plain: str, language: str) -> Iterator[Word]:
     for found in _WORD.finditer(plain):
         word = found[0].casefold()
         # a script without spaces may go on with the noun: `5 สองร้อยคน`
-        number = pattern.match(word) if _UNSPACED_BEHIND_DIGIT.match(plain, max(0, found.start() - 2)) else None
+        ahead = plain[max(0, found.start() - 4) : found.start() + 1]
+        number = pattern.match(word) if _UNSPACED_BEHIND_DIGIT.search(ahead) else None
         if len(word) <= _MAX_WORD_CHARS and word not in _ARTICLES and (number or pattern.fullmatch(word)):
             yield Word(found.start(), found.end(), None)
 

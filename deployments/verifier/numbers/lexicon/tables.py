@@ -171,7 +171,68 @@ DISPUTED_SCALES: Final[dict[str, dict[str, int]]] = {
     "tens": {},
 }
 # words that multiply in one language, and say something else in others
-SCALES_IN: Final = {"az": {"min": 3}, "so": {"kun": 3}, "cs": {"set": 2}, "pl": {"set": 2}}
+SCALES_IN: Final = {"az": {"min": 3}, "so": {"kun": 3}}
+# tens, dozens, hundreds and thousands that are seen and not read, of words that say something else in other languages
+UNREAD_SCALES_IN: Final = {
+    language: frozenset(words)
+    for language, words in by_language("""
+fr: cent cents
+ca: cent cents centes miler milers desena desenes dotzena dotzenes parell parells
+es: ciento cientos cientas miles
+gl: centos ducia ducias miles
+pt: cem centos centas milheiro milheiros
+it: ventina ventine decina decine
+pl: set sto kop kopa kopy
+cs: set sto sta stech stům kop kopa kopy
+sk: sto sta stá stám kôp
+sl: sto ducat ducata ducatov
+hr: sto tucet tuceta
+fi: sata sataa sadan sadat satoja satojen sadoilla kymmenen kymmentä kymmeniä
+et: sada sadu sadat sajad sadade kümme kümmet kümneid kümned tosin tosinat
+lv: simt simts simti simtu simtiem desmit desmiti desmitu duci duči duču ducis
+hu: száz százak tucat tucatnyi ezren ezret tíz
+ro: sută sute sutelor zeci mie
+vi: trăm chục vạn tá
+id: ratus ratusan puluh puluhan ribuan lusin belas jutaan kodi
+ms: ratus ratusan puluh puluhan ribuan dozen belas
+jv: atus ewu èwu puluh
+tl: daan daang dosena
+fil: daan daang dosena sampu
+sw: mia dazeni
+so: boqol boqollaal toban darsin
+ha: ɗari dari dubu dozin
+tr: onlarca deste
+az: yüzlərlə onlarla düjün
+uz: yuz yuzlab o'nlab
+kk: жүз жүздеген ондаған дюжина
+ky: жүз жүздөгөн
+mn: зуу зуун арав арван
+sq: qind qindra dhjetëra
+is: tug tugir tylft tylftir
+da: snes tyve
+sv: tiotal tjog
+no: tjue snes
+nl: tiental tientallen
+de: zehner
+eu: ehun ehunka dozena
+ga: céad gcéad chéad scór dosaen
+cy: cant gant chant dwsin
+mt: mija mitt mitejn tużżana
+eo: cent centoj dekoj dekduo dekduoj
+ar: عشرات عشرة دزينة دزينات دستة
+fa: صد صدها ده‌ها دوجین ده
+he: מאה מאות עשרות תריסר תריסרים
+ur: سو سینکڑوں سینکڑے درجن
+ne: सय
+mr: शे शंभर शतके
+gu: સો
+pa: ਸੌ
+bn: শ
+am: መቶ መቶዎች አስር አሥር ደርዘን
+ka: ასი ასეული ასეულები ათი ათეული ათეულები
+my: ရာ ဆယ်
+""").items()
+}
 # glued to the digits: 5k; a capital may as well be a unit (kelvin, byte), so these only ever raise a doubt
 GLUED_SCALES: Final = {
     "k": 3,
