@@ -55,6 +55,7 @@ _IGNORED = rf"(?:[\W_]|{words(FILLS, FILLS_UNSPACED)})*+"
 _FLAGS = re.IGNORECASE
 _CONCLUSION = words(CONCLUDES, CONCLUDES_UNSPACED)
 _ANNOUNCED = re.compile(rf"(?:{_CONCLUSION}|^[^:\n]{{1,40}}:){_IGNORED}$", _FLAGS)
+_WORDED = re.compile(_CONCLUSION, _FLAGS)
 _CONFIRMED = re.compile(rf"{_IGNORED}{_CONCLUSION}", _FLAGS)
 _JOINED = re.compile(rf"(?:[\W_]|{words(JOINS, JOINS_UNSPACED)}|{words('option|answer|choice')})*+$", _FLAGS)
 _TURN = re.compile(rf"[;；]|(?<!thing )(?<!one )(?<!body )(?<!all ){words(TURNS, TURNS_UNSPACED)}", _FLAGS)
@@ -85,8 +86,32 @@ _ABBREVIATED = re.compile(
     r"coli|elegans|subtilis|sapiens|melanogaster|thaliana|difficile|albicans|botulinum|cereus|anthracis|pylori|influenzae"
     r"|diphtheriae|pertussis|fragilis|faecalis|gondii|g\b|e\b|[A-Za-z]\."
 )
+# `A'`, `A−` and `A'B` are no option A: the complement of a set, a charge or a mark
+_QUOTED = re.compile(r"(?<![^\s(\[:,\"“-])['‘]([^'’‘\n]{1,40})['’](?!\w)")
+_MARKED = re.compile(
+    rf"(?<![{_WORD_CHARS}°])(?<![{_WORD_CHARS}]['’.-])(?!E['’] ?(?:la|il|l['’]|una?|corrett|giust|quindi|ver[ao]))"
+    r"(?![FGH]['’′]\([a-z]\))(?:[A-J]\)?|(?<=[(\[])[a-j][)\]])"
+    r"(?:['’′´ʼ](?:(?!\w)|[A-J](?!\w))|[″‴]|[−⁻](?!\w)|\^(?:[cC]\b|(?!\w))|-[^\S\n]*+(?:$|[\n.,;:)/!?+])"
+    rf"|-\s+(?:{words(_OF_OPTIONS)}|{words(JOINS, JOINS_UNSPACED)}))"
+)
+# `(A) (wrong)`, `B (this is not right)`
+_REMARK = re.compile(
+    r"\s*[(\[]\s*(?:(?:this|that|it|which|das|dies|es|ceci|cela|ce|c|esto|eso|isso|isto|questo|dit|dat|to|это|bu|bunun)\b"
+    r"(?: (?:one|option|answer|choice|letter)\b)?(?:['’]s\b|['’])?)?",
+    _FLAGS,
+)
+_UPHELD = re.compile(
+    r"\s*\((?:no other (?:option|answer|choice) (?:fits|works|is (?:possible|right|correct|true))"
+    r"|not possible otherwise|(?:not|never) (?:wrong|incorrect|false))\)[\s.!]*$",
+    _FLAGS,
+)
 # `1. A 2. B`: a list of letters, by number
-_NUMBERED = re.compile(r"(?<!\w)\d{1,2}[.):] *([A-J])(?=[.,;]?\s*(?:$|\d{1,2}[.):]))")
+_NUMBER = r"(?<![\w.,])(?:(?:[Qq] ?)?\d{1,3}|[ivxIVX]{1,4}|(?-i:[a-h])(?=\)))\s?[.):=-]"
+_NUMBERED = re.compile(
+    rf"{_NUMBER}\s{{0,3}}[(\[]?([A-Ja-j])(?=\s*(?:$|[^\w\s'’-]|\d|{_NUMBER}|\w{{1,20}}\.?\s\d)|\s+{words(BECAUSE)}|\s*\n)",
+    _FLAGS,
+)
+_LINE_END = re.compile(r"\n|[.!?](?=\s)")
 _OPTION = re.compile(r"(?<![^\W_])\(?([A-J])[).:]\s*+([^\n]{1,200}?)\s*(?=$|\n|[(\s][A-J][).:]\s)", re.MULTILINE)
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\}){1,200})\}")
 
@@ -119,16 +144,30 @@ def find_choice(answer: str, options: Mapping[str, str] | None = None) -> str | 
     text = _MARKUP.sub("", boxed.pop() if len(boxed) == 1 else text)
     if len(_LETTER.findall(text)) > MAX_LETTERS:
         return None
-    if len(set(_NUMBERED.findall(text))) > 1:
+    if _MARKED.search(_QUOTED.sub(r"\1", text)):
         return None
-    reading = _Reading()
-    for sentence in _sentences(text):
-        reading = _read_sentence(reading, sentence, options or {})
+    reading = _read(text, options or {})
+    numbered = list(_NUMBERED.finditer(text))
+    if len({each[1].upper() for each in numbered}) > 1:
+        # a list of letters is no choice, unless what stands around it concludes in words
+        line_end = _LINE_END.search(text, numbered[-1].end() + text.startswith(".", numbered[-1].end()))
+        around = f"{text[: numbered[0].start()]}\n{text[line_end.end() :] if line_end else ''}"
+        beside = _read(around, options or {})
+        if not _WORDED.search(around) or beside.concluded != reading.concluded:
+            return None
+        reading = replace(reading, labels=frozenset())
     letters = reading.concluded or reading.labels
     letter = next(iter(letters)) if len(letters) == 1 else None
     if letter is None or not options:
         return letter
     return letter if letter in options and not _names_another(text, letter, options) else None
+
+
+def _read(text: str, options: Mapping[str, str]) -> _Reading:
+    reading = _Reading()
+    for sentence in _sentences(text):
+        reading = _read_sentence(reading, sentence, options)
+    return reading
 
 
 def _names_another(text: str, letter: str, options: Mapping[str, str]) -> bool:
@@ -174,7 +213,7 @@ def _read_sentence(reading: _Reading, sentence: str, options: Mapping[str, str])
         is_said_of = mark == ":" or _SAYS_OF_LABEL.match(text) is not None
         if mark == "." and not _is_label(letter, text.strip(), options):
             sentence = text
-        elif not ((is_said_of or text.startswith("(")) and denies_last(text)):
+        elif not ((is_said_of and denies_last(text)) or _is_denied_in_brackets(text)):
             reading = replace(reading, labels=reading.labels | {letter, *_INNER_LABEL.findall(text)})
             sentence = sentence if is_said_of else text
     is_question = sentence.rstrip(_CLOSING).endswith(("?", "؟", "？"))
@@ -183,6 +222,12 @@ def _read_sentence(reading: _Reading, sentence: str, options: Mapping[str, str])
     for clause in _TURN.split(sentence):
         reading = _read_clause(reading, clause, is_question=is_question)
     return reading if reading.concluded == before.concluded else replace(reading, said=sentence[-MAX_SAID_CHARS:])
+
+
+def _is_denied_in_brackets(text: str) -> bool:
+    """Whether brackets behind a label deny it: `(wrong)`, `(this is not right)`."""
+    remark = None if _UPHELD.match(text) else _REMARK.match(text)
+    return remark is not None and (denies_last(text.lstrip()) or denies_last(text[remark.end() :]))
 
 
 def _is_label(letter: str, text: str, options: Mapping[str, str]) -> bool:
