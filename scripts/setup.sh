@@ -145,6 +145,7 @@ install_chromium() {
 # Tests of alerts and dashboard ask Debian's Prometheus, which is only unpacked: installed, it would run for ever.
 has_prometheus() { [[ -x $venv/prometheus/usr/bin/promtool ]]; }
 unpack_prometheus() {
+    # shellcheck disable=SC2016 # the inner shell expands it
     local unpack='cd "$1" && apt-get download -q prometheus && dpkg -x prometheus_*.deb prometheus && rm prometheus_*.deb'
     step "unpacking Debian's Prometheus for tests" "tests of alerts and dashboard need it, and are skipped without" \
         sh -c "$unpack" sh "$venv"
@@ -160,11 +161,13 @@ torch.ops._C.silu_and_mul
 '
 
 # Preparing the models takes one core, and so has the other one tried the packages meanwhile.
-prepare="$venv/bin/python -m deployments.engines.embedded"
+prepare=("$venv/bin/python" -m deployments.engines.embedded)
 import_and_prepare() {
+    # shellcheck disable=SC2016 # the inner shell expands it
     step "importing torch, ray and vllm, and preparing the embedded models" \
         "a broken torchvision in .venv spoils this; removing .venv starts over" \
-        bash -c '"$1" -c "$2" & imports=$!; $3; prepared=$?; wait "$imports" && exit "$prepared"' _ "$venv/bin/python" "$imports" "$prepare"
+        bash -c '"$1" -c "$2" & imports=$!; shift 2; "$@"; prepared=$?; wait "$imports" && exit "$prepared"' \
+        _ "$venv/bin/python" "$imports" "${prepare[@]}"
 }
 
 # one set-up at a time for this checkout; the lock goes with the last process that holds it
@@ -245,5 +248,5 @@ rm -f "$unfinished"
 ((!installs_chromium)) || install_chromium
 ((!unpacks_prometheus)) || unpack_prometheus
 if ((wants_models)); then
-    step "preparing the embedded models" "" $prepare
+    step "preparing the embedded models" "" "${prepare[@]}"
 fi

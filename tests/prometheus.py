@@ -71,7 +71,7 @@ def running(folder: Path, *, targets: list[str], rules: list[dict[str, Any]], po
     config = {"global": every, "rule_files": ["rules.yaml"], "scrape_configs": [scraped]}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     address = f"127.0.0.1:{port}"
-    command = [BIN / "prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]
+    command = [str(BIN / "prometheus"), "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]
     process = subprocess.Popen([*command, f"--web.listen-address={address}"], cwd=folder)
     try:
         with httpx.Client(base_url=f"http://{address}", timeout=10) as http:
