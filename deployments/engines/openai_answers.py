@@ -39,6 +39,7 @@ class _Part(msgspec.Struct):
 
 class _Call(msgspec.Struct):
     index: int | None = None
+    id: Any = None
     function: _Function | None = None
 
 
@@ -64,6 +65,7 @@ class AnswerChoice(msgspec.Struct):
     delta: _Message | None = None
     text: str | None = None
     finish_reason: str | None = None
+    stop_reason: Any = None
     index: int = 0
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from deployments.contract.errors import UnknownFieldError
+from deployments.engines.openai_answers import Answer, AnswerChoice
 
 NULL = msgspec.Raw(b"null")
 
@@ -21,69 +22,16 @@ class Passage(StrEnum):
     REFUSAL = "refusal"
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | dict[str, Any] | None = None
-
-    @property
-    def written_arguments(self) -> str:
-        """The arguments as text, also where a server sends them as an object."""
-        given = self.arguments
-        return msgspec.json.encode(given).decode() if isinstance(given, dict) else given or ""
-
-
-class _Call(msgspec.Struct):
-    index: int | None = None
-    id: Any = None
-    function: _Function | None = None
-
-
-class _TextPart(msgspec.Struct):
-    text: str | None = None
-
-
-class _Said(msgspec.Struct):
-    content: str | list[str | _TextPart] | None = None
-    reasoning: str | None = None
-    reasoning_content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_Call] | None = None
-
-    @property
-    def parts(self) -> list[tuple[Passage, str]]:
-        parts = self.content if isinstance(self.content, list) else [self.content or ""]
-        text = "".join(part if isinstance(part, str) else part.text or "" for part in parts)
-        found = [
-            (Passage.REASONING, self.reasoning or self.reasoning_content or ""),
-            (Passage.TEXT, text),
-            (Passage.REFUSAL, self.refusal or ""),
-        ]
-        return [(part, said) for part, said in found if said]
-
-
-class _Choice(msgspec.Struct):
-    message: _Said | None = None
-    delta: _Said | None = None
-    finish_reason: str | None = None
-    stop_reason: Any = None
-
-
-class _Answer(msgspec.Struct):
-    """A whole answer of OpenAI's chat, or a chunk of one. Servers differ in what stands beside the choices.
-
-    It takes every answer that `openai_answers` takes.
-    """
+class _Answer(Answer):
+    """A whole answer of OpenAI's chat, or a chunk of one, with what stands beside the choices."""
 
     id: Any = None
     created: Any = 0
     model: Any = ""
-    choices: list[_Choice] | None = None
-    usage: Any = None
     laar: Any = None
-    error: Any = None
 
     @property
-    def first(self) -> list[_Choice]:
+    def first(self) -> list[AnswerChoice]:
         """The first choice, if there is one."""
         return (self.choices or [])[:1]
 
@@ -203,15 +151,21 @@ class Translation(Exchange, ABC):
     def _spoken(self, heard: _Answer) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
         for choice in heard.first:
-            said = choice.delta or choice.message or _Said()
-            for part, text in said.parts:
-                events += self._say(part, text)
+            said = choice.said
+            passages = (
+                (Passage.REASONING, said.reasoning or said.reasoning_content),
+                (Passage.TEXT, said.text),
+                (Passage.REFUSAL, said.refusal),
+            )
+            for part, text in passages:
+                if text:
+                    events += self._say(part, text)
             for index, call in enumerate(said.tool_calls or ()):
                 known = self._told.calls.setdefault(index if call.index is None else call.index, ToldCall())
-                function = call.function or _Function()
                 known.id = known.id or _text(call.id)
-                known.name += function.name or ""
-                known.arguments += function.written_arguments
+                if call.function is not None:
+                    known.name += call.function.name or ""
+                    known.arguments += call.function.written_arguments
         return events
 
     def _say(self, part: Passage, text: str) -> list[dict[str, Any]]:
