@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv/prometheus/usr/bin"
 MONITORING = ROOT / "k8s/overlays/monitoring"
-needs_prometheus = pytest.mark.skipif(not BIN.exists(), reason="scripts/setup.sh unpacks Prometheus")
+needs_prometheus = pytest.mark.skipif(not BIN.exists(), reason="scripts/setup.sh unpacks Prometheus where apt has it")
 
 
 def rules() -> list[dict[str, Any]]:

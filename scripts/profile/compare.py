@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from deployments.router.choice.chances import HeardVerdict
 from deployments.router.choice.objective import Objective
 from deployments.router.choice.policy import POLICIES, Candidate, PolicyName, Situation, decide
 from deployments.router.choice.routing import Routing
@@ -91,7 +92,7 @@ def _learn(routing: Routing, tried: Sequence[JudgedAttempt]) -> None:
         if attempt.correct is not None or attempt.check is not None:
             bucket = routing.buckets.labelled(attempt.bucket, num_tokens=attempt.prompt_tokens)
             cell = Cell(attempt.task, attempt.language, bucket)
-            routing.observe(attempt.model, cell, correct=attempt.correct, check=attempt.check, failed=failed)
+            routing.observe(HeardVerdict(attempt.model, cell, attempt.correct, attempt.check, tuple(failed)))
         failed += [attempt.model] if attempt.correct is False else []
 
 

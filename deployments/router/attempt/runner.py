@@ -37,6 +37,7 @@ from deployments.router.attempt.retries import Retries
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Spared, Status, StopReason, Tries
 from deployments.router.choice.budgets import overrides
+from deployments.router.choice.chances import HeardVerdict
 from deployments.router.choice.policy import Candidate, Decision, Exclusion
 from deployments.router.choice.repair import RepairShares, mending
 from deployments.router.choice.routing import Routing
@@ -575,7 +576,7 @@ class Runner:
             return
         correct, cell = verdict.was_right, served.features.cell(chosen.bucket)
         failed, tenant = served.log.judged_models, served.request.tenant.id
-        self._routing.observe(chosen.model, cell, correct=correct, check=check, failed=failed, tenant=tenant)
+        self._routing.observe(HeardVerdict(chosen.model, cell, correct, check, failed, tenant))
 
     def _settle(self, served: ServedRequest, stop: StopReason) -> Attempt:
         best = served.log.best_answer()

@@ -43,15 +43,15 @@ def most_replayed(num_models: int, half_life_verdicts: float) -> int:
     return int(min(MAX_REPLAYED, REPLAYED_HALF_LIVES * half_life_verdicts * num_models))
 
 
-class _Heard(NamedTuple):
-    """A verdict as it was learned, as in `Learner.observe`."""
+class HeardVerdict(NamedTuple):
+    """A verdict to be learned; its fields are as in `Learner.observe`."""
 
     model: str
     cell: Cell
     correct: bool | None
-    check: str | None
-    failed: tuple[str, ...]
-    tenant: str
+    check: str | None = None
+    failed: tuple[str, ...] = ()
+    tenant: str = ""
 
 
 class Chances:
@@ -78,7 +78,7 @@ class Chances:
             else None
         )
         # the latest verdicts, and how many there were in all
-        self._heard: deque[_Heard] = deque(maxlen=most_replayed(len(models), learning.half_life_verdicts))
+        self._heard: deque[HeardVerdict] = deque(maxlen=most_replayed(len(models), learning.half_life_verdicts))
         self._num_heard = 0
         self._tables: dict[tuple[str, str], Floats] = {}
         self._joints: dict[str, Joint] = {}
@@ -98,18 +98,9 @@ class Chances:
         """What is believed now of each model in each cell."""
         return self.learner or self.capability
 
-    def observe(
-        self,
-        model: str,
-        cell: Cell,
-        *,
-        correct: bool | None,
-        check: str | None = None,
-        failed: Sequence[str] = (),
-        tenant: str = "",
-    ) -> None:
-        """Let a verdict change what is believed, as `Learner.observe` does; models that begin to drift are logged."""
-        for alarm in self._learn(_Heard(model, cell, correct, check, tuple(failed), tenant)):
+    def observe(self, heard: HeardVerdict) -> None:
+        """Let a verdict change what is believed; models that begin to drift are logged."""
+        for alarm in self._learn(heard):
             logger.warning("model answers otherwise than profiled", extra=asdict(alarm))
 
     def learn_again(self, former: "Chances", most: int) -> bool:
@@ -123,7 +114,7 @@ class Chances:
             self._learn(former._heard[-ago])
         return self._num_heard == former._num_heard
 
-    def _learn(self, heard: _Heard) -> list[Alarm]:
+    def _learn(self, heard: HeardVerdict) -> list[Alarm]:
         if self.learner is None:
             return []
         self._heard.append(heard)

@@ -9,7 +9,7 @@ from deployments.budgets.tasks import TaskRules
 from deployments.router.attempt.tries import Tries
 from deployments.router.choice.budgets import Thinking
 from deployments.router.choice.candidates import CandidateBuilder, Demand, profiles_of
-from deployments.router.choice.chances import Chances, Exploration
+from deployments.router.choice.chances import Chances, Exploration, HeardVerdict
 from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S, Objective, chance_left
 from deployments.router.choice.policy import (
     POLICIES,
@@ -31,7 +31,6 @@ from deployments.router.settings import Learning
 from deployments.router.text.features import Features, extract
 from deployments.router.text.language import LanguageDetector
 from deployments.router.text.tokens import TokenEstimator
-from profiles.cell import Cell
 from profiles.profile import DEFAULT_TASK, Profile
 
 # Where no model seems to have room for a prompt, one is asked all the same if the estimate is at most this many times
@@ -85,18 +84,9 @@ class Routing:
         self.builder = CandidateBuilder(models, profile, chances=chances, load=self.load, thinking=thinking)
         self._exploration = Exploration(chances.learner, self.learning)
 
-    def observe(
-        self,
-        model: str,
-        cell: Cell,
-        *,
-        correct: bool | None,
-        check: str | None = None,
-        failed: Sequence[str] = (),
-        tenant: str = "",
-    ) -> None:
-        """Let a verdict change what is believed of the model."""
-        self.chances.observe(model, cell, correct=correct, check=check, failed=failed, tenant=tenant)
+    def observe(self, heard: HeardVerdict) -> None:
+        """Let a verdict change what is believed of its model."""
+        self.chances.observe(heard)
 
     def features(self, request: RoutedRequest) -> Features:
         options = request.options

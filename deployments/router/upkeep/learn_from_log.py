@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.log.reading.lessons import Batch, Lesson
-from deployments.router.choice.chances import most_replayed
+from deployments.router.choice.chances import HeardVerdict, most_replayed
 from profiles.cell import Buckets, Cell
 
 logger = logging.getLogger("ray.serve")
@@ -39,16 +39,7 @@ class LessonLearner(Protocol):
     @property
     def models(self) -> Collection[str]: ...
 
-    def observe(
-        self,
-        model: str,
-        cell: Cell,
-        *,
-        correct: bool | None,
-        check: str | None = None,
-        failed: Sequence[str] = (),
-        tenant: str = "",
-    ) -> object: ...
+    def observe(self, heard: HeardVerdict) -> object: ...
 
 
 class Follower:
@@ -117,9 +108,9 @@ class Follower:
             return
         bucket = self._buckets.labelled(lesson.bucket, num_tokens=lesson.prompt_tokens)
         cell = Cell(lesson.task, lesson.language, bucket)
-        failed = [model for model in lesson.failed if model in known]
+        failed = tuple(model for model in lesson.failed if model in known)
         self._learner.observe(
-            lesson.model, cell, correct=lesson.correct, check=lesson.check, failed=failed, tenant=lesson.tenant
+            HeardVerdict(lesson.model, cell, lesson.correct, check=lesson.check, failed=failed, tenant=lesson.tenant)
         )
 
 

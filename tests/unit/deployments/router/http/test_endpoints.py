@@ -233,14 +233,14 @@ async def test_tenant_beyond_its_rate_is_told_when_to_come_again() -> None:
     assert (await service.ask("key-a")).status_code == 200
 
 
-async def test_tokens_of_judges_are_charged() -> None:
+async def test_tokens_of_judges_are_charged(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service(a=says("fine"))
     judges: tuple[AskedJudge, ...] = (AskedJudge("b", 5000, 1),)
 
     async def judged(*_: Any) -> Verdict:
         return replace(correct(Reason.JUDGED_CORRECT), judges=judges)
 
-    service.bench.backend.verify = judged  # type: ignore[assignment]
+    monkeypatch.setattr(service.bench.backend, "verify", judged)
     laar = {"verify": {"type": "exact", "value": "fine"}}
     assert [(await service.ask("key-poor", laar=laar)).status_code for _ in range(2)] == [200, 429]
     judges = ()

@@ -10,7 +10,7 @@ from deployments.log.database.store import Store
 from deployments.log.reading.lessons import Batch
 from deployments.log.writing.log_records import LogRecord
 from deployments.log.writing.replica_log import LogHistory
-from deployments.router.choice.chances import Chances
+from deployments.router.choice.chances import Chances, HeardVerdict
 from deployments.router.settings import Learning
 from deployments.router.upkeep.learn_from_log import Follower, follow_once, replay
 from profiles.cell import Cell
@@ -242,8 +242,8 @@ class Noted:
     def __init__(self) -> None:
         self.heard: list[tuple[str, bool | None]] = []
 
-    def observe(self, model: str, cell: Cell, *, correct: bool | None, **_: object) -> None:
-        self.heard.append((model, correct))
+    def observe(self, heard: HeardVerdict) -> None:
+        self.heard.append((heard.model, heard.correct))
 
 
 async def test_of_too_many_verdicts_all_routers_learn_the_same_even_sample_and_every_word_of_clients(

@@ -5,6 +5,7 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
+from deployments.router.choice.chances import Chances, HeardVerdict
 from deployments.router.choice.routing import Routing
 from deployments.router.model import Model
 from deployments.router.settings import Limits
@@ -70,7 +71,7 @@ def routing(of: Profile) -> Routing:
 def teach(student: Routing, count: int, seed: int = 1) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(count):
-        student.observe(str(rng.choice(["a", "b"])), CELL, correct=bool(rng.random() < 0.6))
+        student.observe(HeardVerdict(str(rng.choice(["a", "b"])), CELL, bool(rng.random() < 0.6)))
 
 
 async def test_another_profile_counts_with_every_verdict_learned_before() -> None:
@@ -85,20 +86,17 @@ async def test_another_profile_counts_with_every_verdict_learned_before() -> Non
     assert changed.profile is SECOND
 
 
-async def test_verdicts_that_come_meanwhile_are_learned_once() -> None:
+async def test_verdicts_that_come_meanwhile_are_learned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     changed, fresh = routing(FIRST), routing(SECOND)
     teach(changed, 60)
-    learn_again, late = type(changed.chances).learn_again, iter([7, 3])
+    learn_again, late = Chances.learn_again, iter([7, 3])
 
-    def with_late_ones(self: object, former: object, most: int) -> bool:
+    def with_late_ones(self: Chances, former: Chances, most: int) -> bool:
         teach(changed, next(late, 0), seed=2)
-        return learn_again(self, former, most)  # type: ignore[arg-type]
+        return learn_again(self, former, most)
 
-    type(changed.chances).learn_again = with_late_ones  # type: ignore[method-assign]
-    try:
-        await rest_on(changed, SECOND, lambda: None)
-    finally:
-        type(changed.chances).learn_again = learn_again  # type: ignore[method-assign]
+    monkeypatch.setattr(Chances, "learn_again", with_late_ones)
+    await rest_on(changed, SECOND, lambda: None)
     teach(fresh, 60)
     teach(fresh, 7, seed=2)
     teach(fresh, 3, seed=2)
@@ -111,7 +109,7 @@ async def test_only_the_latest_verdicts_are_kept_to_be_learned_again(monkeypatch
     teach(changed, 30)
     for _ in range(10):
         for student in (changed, fresh):
-            student.observe("a", CELL, correct=False)
+            student.observe(HeardVerdict("a", CELL, False))
     await rest_on(changed, SECOND, lambda: None)
     assert changed.chances.source.estimate("a", CELL) == fresh.chances.source.estimate("a", CELL)
 
