@@ -158,7 +158,13 @@ def test_changes_lose_no_request_and_restart_no_engine(
                 asked.append(pool.submit(ask, chat(laar=AT_HOME)))
                 time.sleep(0.5)
 
+        def all_may_be_asked() -> bool:
+            explained = ask(chat(), "laar/explain").json()
+            return all(candidate["exclusion"] is None for candidate in explained["candidates"])
+
         deploy(applications(KEPT, REMOVED, files=files, policy="laar", deadline_s=3 * LONG_S))
+        # routers know of a model within a second after it runs, and refuse until then what only it could answer
+        until(all_may_be_asked)
         before, first = engine_pids(), versions()
         ask_for(2)
         # what routers follow
