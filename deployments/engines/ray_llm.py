@@ -6,7 +6,7 @@ the answer goes back as bytes. That spares every request a second validation and
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,6 +45,22 @@ class ModelServer(LLMServer):  # type: ignore[misc]
     async def in_flight(self) -> int:
         """How many requests this replica has under way, whoever sent them."""
         return self._in_flight
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
+        """The prompt tokens of each text as a user's only message; None where the engine does not tell."""
+        if not hasattr(self.engine, "tokenize"):
+            return None
+        # vLLM's own type, which Ray has no public name for
+        from vllm.entrypoints.serve.tokenize.protocol import TokenizeChatRequest
+
+        found = []
+        for text in texts:
+            request = TokenizeChatRequest.model_validate({"messages": [{"role": "user", "content": text}]})
+            async for answer in await self.tokenize(request):
+                if not hasattr(answer, "count"):
+                    return None
+                found.append(int(answer.count))
+        return found
 
     async def _generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         request = self._parse(endpoint, body, {**overrides, "stream": False, "stream_options": None})

@@ -1,9 +1,10 @@
 """Models behind an OpenAI server that runs elsewhere: asked over HTTP as a model deployment is over its handle."""
 
 import asyncio
+import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -117,6 +118,24 @@ class RemoteModel:
         known = [number for number in told if number is not None]
         return sum(known) / len(known) if known and len(known) == len(told) else None
 
+    async def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
+        """The prompt tokens of each text as a user's only message; None where the first server does not tell.
+
+        EngineError where it cannot be reached.
+        """
+        url, found = self._places[0].url.removesuffix("/v1") + "/tokenize", []
+        try:
+            for text in texts:
+                body = {"model": self._served_model, "messages": [{"role": "user", "content": text}]}
+                async with self._http().post(url, data=json.dumps(body), allow_redirects=False) as response:
+                    count = wire.token_count(await _read(response, MAX_METRICS_BYTES), response.status)
+                if count is None:
+                    return None
+                found.append(count)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise EngineError(f"{url}: {type(error).__name__}") from error
+        return found
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
@@ -143,7 +162,7 @@ class RemoteModel:
             async with asyncio.timeout(CONNECT_TIMEOUT_S), self._http().get(url, allow_redirects=False) as response:
                 if response.status == 200:
                     metrics = await _read(response, MAX_METRICS_BYTES)
-                    found = wire.in_flight(metrics, self._plan.settings.served_model or self._plan.name)
+                    found = wire.in_flight(metrics, self._served_model)
         if found is None:
             place.silent_until_s = time.monotonic() + SILENT_S
         return found
@@ -191,8 +210,11 @@ class RemoteModel:
         return self._session
 
     def _request(self, body: bytes, overrides: Mapping[str, Any], *, stream: bool) -> bytes:
-        model = self._plan.settings.served_model or self._plan.name
-        return wire.request(body, overrides, model=model, stream=stream)
+        return wire.request(body, overrides, model=self._served_model, stream=stream)
+
+    @property
+    def _served_model(self) -> str:
+        return self._plan.settings.served_model or self._plan.name
 
     def _wait_s(self) -> float:
         """For how long all servers have said that they take nothing."""

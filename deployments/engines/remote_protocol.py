@@ -93,6 +93,15 @@ def in_flight(metrics: bytes, model: str) -> float | None:
     return sum(found) if found else None
 
 
+def token_count(answer: bytes, status: int) -> int | None:
+    """How many tokens a text has by vLLM's `/tokenize`; None where the answer is none of that."""
+    try:
+        found = msgspec.json.decode(answer, type=dict[str, Any]).get("count") if status == 200 else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if isinstance(found, int) and found > 0 else None
+
+
 def _written(answer: bytes, found: Answer, model: str) -> bytes:
     """With laar's name of the model; its `laar` object is not the server's to give."""
     fields = _FIELDS.decode(answer)

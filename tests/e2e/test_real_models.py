@@ -176,6 +176,20 @@ def test_explain_uses_the_measured_profile(app_url: str) -> None:
     assert told["order"][0] == told["chosen"]
 
 
+def test_tokens_are_known_before_any_attempt_by_the_models_own_tokenizers(client: openai.OpenAI, app_url: str) -> None:
+    """In languages that the profile lacks, of which one is written in no Latin letters."""
+    ratios = {}
+    for language in ("fr", "ja"):
+        (prompt,) = workload("prose", languages=[language], target_tokens=[128], prompts_per_cell=1, seed=3)
+        body = {"model": "auto", "messages": [{"role": "user", "content": prompt.text}]}
+        told = httpx.post(f"{app_url}/v1/laar/explain", json=body).json()
+        estimates = {c["model"]: c["prompt_tokens"] for c in told["candidates"]}
+        for model in MODELS:
+            counted = ask(client, prompt.text, model=model, max_tokens=1).usage.prompt_tokens
+            ratios[language, model] = estimates[model] / counted
+    assert ratios == {case: pytest.approx(1, abs=0.15) for case in ratios}
+
+
 def test_policies_are_compared_published_and_recomputed(app_url: str, tmp_path: Path) -> None:
     parts = [
         {"workload": "lookup", "languages": ["en", "zh"], "tokens": [90], "prompts": 2},

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -246,6 +247,22 @@ def test_server_of_ray_keeps_its_config_where_the_model_server_looks() -> None:
     )
     server = Server.sync_init(config, engine_cls=object)
     assert server._llm_config.model_id == "m"
+
+
+async def test_server_counts_tokens_where_its_engine_can() -> None:
+    error = ErrorResponse.model_validate({"error": {"message": "no", "type": "BadRequestError", "code": 400}})
+
+    class Engine:
+        async def tokenize(self, request: Any, _raw: Any = None) -> Any:
+            texts = [message["content"] for message in request.messages]
+            yield error if texts == ["refused"] else SimpleNamespace(count=len(texts[0]))
+
+    server = Server()
+    server.engine = object()
+    assert await server.count_tokens(["Who?"]) is None
+    server.engine = Engine()
+    assert await server.count_tokens(["Who?", "Where?"]) == [4, 6]
+    assert await server.count_tokens(["Who?", "refused"]) is None
 
 
 async def test_server_tells_what_it_has_under_way() -> None:

@@ -1,7 +1,7 @@
 """The router's way to models and verifier: Ray Serve handles and HTTP behind the runner's `Backend`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from types import MappingProxyType
 from typing import Any
@@ -102,6 +102,15 @@ class ServeBackend:
             handle = await self._handle(self._models[model], "in_flight")
         number: int = await _finish(handle.remote(), f"model '{model}'")
         return float(number)
+
+    async def count_tokens(self, model: str, texts: Sequence[str]) -> list[int] | None:
+        """The prompt tokens that the model's tokenizer makes of each text; None where engines do not tell."""
+        if (remote := self._remote.get(model)) is not None:
+            return await remote.count_tokens(texts)
+        async with _failure_of(f"model '{model}'"):
+            handle = await self._handle(self._models[model], "count_tokens")
+        counts: list[int] | None = await _finish(handle.remote(texts), f"model '{model}'")
+        return counts
 
     async def _handle(self, address: Address, method: str, *, stream: bool = False) -> DeploymentHandle:
         if (found := self._handles.get((address, method))) is None:

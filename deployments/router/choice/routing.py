@@ -30,7 +30,7 @@ from deployments.router.model import Model
 from deployments.router.settings import Learning
 from deployments.router.text.features import Features, extract
 from deployments.router.text.language import LanguageDetector
-from deployments.router.text.tokens import TokenEstimator
+from deployments.router.text.tokens import TokenEstimator, TokenRates
 from profiles.profile import DEFAULT_TASK, Profile
 
 # Where no model seems to have room for a prompt, one is asked all the same if the estimate is at most this many times
@@ -65,6 +65,8 @@ class Routing:
             cold_start_s={model.name: model.cold_start_s for model in models if model.cold_start_s is not None},
         )
         self.learning = learning
+        # by model, what its own tokenizer has shown
+        self._counted: dict[str, TokenRates] = {}
         self.rest_on(profile, Chances(profile, names, learning), thinking)
         self._policies = {name: make(names) for name, make in POLICIES.items()}
         self._policy = policy
@@ -80,9 +82,17 @@ class Routing:
         models = list(self.models.values())
         self.profile, self.buckets = profile, profile.buckets
         self.chances, self.thinking = chances, thinking
-        self.tokens = TokenEstimator(list(self.models), profiles_of(models, profile))
+        self.tokens = TokenEstimator(list(self.models), profiles_of(models, profile), self._counted)
         self.builder = CandidateBuilder(models, profile, chances=chances, load=self.load, thinking=thinking)
         self._exploration = Exploration(chances.learner, self.learning)
+
+    def take_rates(self, model: str, rates: TokenRates) -> None:
+        """Estimate a model's tokens by what its own tokenizer has shown; what requests taught of them begins anew."""
+        if rates != self._counted.get(model):
+            self._counted[model] = rates
+            self.tokens = TokenEstimator(
+                list(self.models), profiles_of(list(self.models.values()), self.profile), self._counted
+            )
 
     def observe(self, heard: HeardVerdict) -> None:
         """Let a verdict change what is believed of its model."""

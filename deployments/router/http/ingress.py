@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -33,12 +33,19 @@ from deployments.router.page.views import Views
 from deployments.router.settings import Limits, RouterSettings, TracingSettings
 from deployments.router.tenants.gate import Gate
 from deployments.router.tenants.keys import ApiKeys, AuthPlan, read_key_file
+from deployments.router.text.counted import sample_texts
 from deployments.router.text.language import FastTextDetector
 from deployments.router.upkeep.background import Background
 from deployments.router.upkeep.learn_from_log import Follower, keep_following, replay
 from deployments.router.upkeep.metrics import RouterMetrics
 from deployments.router.upkeep.planning import keep_planning
-from deployments.router.upkeep.replicas import count_each, count_once, keep_counting, keep_reading_load
+from deployments.router.upkeep.replicas import (
+    count_each,
+    count_once,
+    keep_counting,
+    keep_counting_tokens,
+    keep_reading_load,
+)
 from deployments.router.upkeep.request_logger import NoRequestLog, RequestLogger
 from deployments.router.upkeep.taken_over import limits_in, profile_in, rest_on
 from deployments.router.upkeep.watched_file import WatchedFile, content_of
@@ -216,6 +223,13 @@ class Router:
                 period_s=self._settings.load_period_s,
             )
             background.start("follows the load of the engines", reading)
+            counting_tokens = keep_counting_tokens(
+                self._routing.models,
+                self._count_tokens,
+                self._routing.take_rates,
+                period_s=self._settings.status_period_s,
+            )
+            background.start("follows the tokenizers of the models", counting_tokens)
             if self._routing.thinking is not None:
                 planning = keep_planning(
                     self._routing,
@@ -225,6 +239,12 @@ class Router:
                 )
                 background.start("plans thinking budgets", planning)
             yield
+
+    async def _count_tokens(self, model: str) -> Sequence[int] | None:
+        """What the model's tokenizer makes of the samples; a model that does not run is not started for it."""
+        if not self._routing.load.running(model):
+            raise LookupError("it does not run")
+        return await self._backend.count_tokens(model, sample_texts())
 
     def _watched(self) -> dict[str, WatchedFile[Any]]:
         """The files that the operator names, by what is in them."""

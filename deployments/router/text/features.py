@@ -22,17 +22,23 @@ _SIGN = r"[^\w\s\u0300-\u036f\u0590-\u1bff\u200b-\u200f\ufe00-\ufe0f]|_"
 # One match a run; its group is empty where it is words. Letters and digits mix in ASCII words only: Chinese and
 # Japanese put digits between words without a space.
 _SYMBOLS = re.compile(rf"((?:[A-Za-z]*+\d[A-Za-z\d]*+|{_SIGN})++)|[A-Za-z]++(?:\s++[A-Za-z]++(?!\d))*+")
+# Letters that are not Latin, with the vowel signs and joiners above.
+_OTHER = re.compile(r"(?:[^\W\d_\x00-\u036f\u1e00-\u1eff]|(?!\d)[\u0590-\u1bff\u200b-\u200f\ufe00-\ufe0f])++")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """`symbol_share` in [0, 1]: digits, punctuation and words that mix in digits, among sampled characters."""
+    """`symbol_share` in [0, 1]: digits, punctuation and words that mix in digits, among sampled characters.
+
+    `other_share`: letters that are not Latin. The rest are Latin letters and blanks.
+    """
 
     language: str
     language_confidence: float
     num_chars: int
     symbol_share: float
     task: str
+    other_share: float = 0.0
 
     def cell(self, bucket: int) -> Cell:
         """The cell of such a request on a model for which its length falls into `bucket`."""
@@ -55,11 +61,14 @@ def extract(
         _detect(texts, user_texts, detector) if language is None else Detection(language=language, confidence=1.0)
     )
     num_chars = sum(map(len, texts))
+    pieces = _samples(texts, num_chars)
+    sampled, num_sampled = "\n".join(pieces), max(1, sum(map(len, pieces)))
     return Features(
         language=detection.language,
         language_confidence=detection.confidence,
         num_chars=num_chars,
-        symbol_share=_symbol_share(_samples(texts, num_chars)),
+        symbol_share=_num_in_runs(_SYMBOLS, sampled) / num_sampled,
+        other_share=0.0 if sampled.isascii() else _num_in_runs(_OTHER, sampled) / num_sampled,
         task=task,
     )
 
@@ -89,7 +98,6 @@ def _samples(texts: Sequence[str], num_chars: int) -> Sequence[str]:
     return pieces
 
 
-def _symbol_share(pieces: Sequence[str]) -> float:
-    # no run goes over the end of a line
-    num_symbols = len("".join(_SYMBOLS.findall("\n".join(pieces))))
-    return num_symbols / max(1, sum(map(len, pieces)))
+def _num_in_runs(kind: re.Pattern[str], sampled: str) -> int:
+    """Characters in runs of this kind; no run goes over the end of a line."""
+    return len("".join(kind.findall(sampled)))

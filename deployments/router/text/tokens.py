@@ -1,8 +1,11 @@
 """How many tokens a prompt has for each model, from its characters; corrected by what tokenizers counted."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
+from types import MappingProxyType
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -23,7 +26,7 @@ _SCRIPTS = {
     "devanagari": "hi mr ne sa bh mai new gom",
 }
 # Stands for every language that is named nowhere.
-_LATIN = "latin"
+LATIN = "latin"
 _SCRIPT_OF = {language: script for script, languages in _SCRIPTS.items() for language in languages.split()}
 # Each has a script of its own, and so do texts of no language.
 _ALONE = frozenset(
@@ -31,32 +34,73 @@ _ALONE = frozenset(
 )
 
 
+class ProseRate(NamedTuple):
+    """Characters per token of a language's prose: where letters are Latin, and in other scripts."""
+
+    latin: float
+    other: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRates:
+    """Characters per token of one model, by language and in symbols, and the tokens of its template.
+
+    `prose` has a rate for `UNKNOWN_LANGUAGE`; a language that it lacks has that of the middle one of its script there.
+    """
+
+    prose: Mapping[str, ProseRate]
+    symbols: float
+    template: float
+
+    @classmethod
+    def of_profile(cls, known: ModelProfile) -> Self:
+        """A profile does not tell the scripts in a text apart."""
+        prose = {language: ProseRate(rate, rate) for language, rate in known.chars_per_token.items()}
+        return cls(prose=prose, symbols=known.chars_per_symbol_token, template=known.template_tokens)
+
+    def of(self, language: str) -> ProseRate:
+        if language in self.prose or language in _ALONE:
+            return self.prose.get(language, self.prose[UNKNOWN_LANGUAGE])
+        alike = [
+            rate
+            for other, rate in self.prose.items()
+            if other not in _ALONE and script_of(other) == script_of(language)
+        ]
+        return ProseRate(*map(median, zip(*alike, strict=True))) if alike else self.prose[UNKNOWN_LANGUAGE]
+
+
 class TokenEstimator:
     """Estimates for the models of these profiles, in their order; each tenant's prompts correct its own alone.
 
-    A language that a model's profile lacks has as many characters per token as the middle one of its script there.
+    Rates that a model's own tokenizer has shown, `counted`, take the place of those of its profile.
     """
 
-    def __init__(self, models: Sequence[str], profiles: Sequence[ModelProfile]) -> None:
+    def __init__(
+        self,
+        models: Sequence[str],
+        profiles: Sequence[ModelProfile],
+        counted: Mapping[str, TokenRates] = MappingProxyType({}),
+    ) -> None:
         self._rows = {model: row for row, model in enumerate(models)}
-        self._chars_per_symbol_token = np.array([known.chars_per_symbol_token for known in profiles])
-        self._template_tokens = np.array([known.template_tokens for known in profiles])
-        languages = {*_SCRIPT_OF, *_ALONE, _LATIN} | {
-            language for known in profiles for language in known.chars_per_token
-        }
-        self._chars_per_token = {language: _chars_per_token(profiles, language) for language in languages}
+        rates = [
+            counted.get(model) or TokenRates.of_profile(known) for model, known in zip(models, profiles, strict=True)
+        ]
+        self._symbols = np.array([of.symbols for of in rates])
+        self._template = np.array([of.template for of in rates])
+        languages = {*_SCRIPT_OF, *_ALONE, LATIN}.union(*(of.prose for of in rates))
+        # rows: in Latin letters, in others
+        self._prose = {language: np.array([of.of(language) for of in rates]).T for language in languages}
         # tokens counted over tokens estimated, by tenant and language; those used last are kept
         self._corrections: OrderedDict[tuple[str, str], Floats] = OrderedDict()
         self._uncorrected = np.ones(len(profiles))
 
     def estimate(self, features: Features, tenant: str = "") -> Floats:
         """Prompt tokens of each model, whole numbers from 1 up, shape (m,)."""
-        language = self._known(features.language)
+        latin, others = self._prose[self._known(features.language)]
         corrections = self._corrections.get((tenant, features.language), self._uncorrected)
-        symbols = features.num_chars * features.symbol_share
-        prose = features.num_chars - symbols
-        raw = prose / self._chars_per_token[language] + symbols / self._chars_per_symbol_token
-        tokens: Floats = np.rint((raw + self._template_tokens) * corrections)
+        symbols, other = features.num_chars * features.symbol_share, features.num_chars * features.other_share
+        raw = (features.num_chars - symbols - other) / latin + other / others + symbols / self._symbols
+        tokens: Floats = np.rint((raw + self._template) * corrections)
         return np.maximum(tokens, 1.0)
 
     def learn(self, model: str, language: str, *, estimated: int, counted: int, tenant: str = "") -> None:
@@ -72,23 +116,12 @@ class TokenEstimator:
         corrections[row] = _clamp(current + _STEP * (observed - current), _RANGE)
 
     def _known(self, language: str) -> str:
-        return language if language in self._chars_per_token else _LATIN
+        return language if language in self._prose else LATIN
 
 
-def _chars_per_token(profiles: Sequence[ModelProfile], language: str) -> Floats:
-    return np.array([_rate(known, language) for known in profiles])
-
-
-def _rate(known: ModelProfile, language: str) -> float:
-    rates = known.chars_per_token
-    if language in rates or language in _ALONE:
-        return rates.get(language, rates[UNKNOWN_LANGUAGE])
-    alike = [rate for other, rate in rates.items() if other not in _ALONE and _script(other) == _script(language)]
-    return median(alike) if alike else rates[UNKNOWN_LANGUAGE]
-
-
-def _script(language: str) -> str:
-    return _SCRIPT_OF.get(language, _LATIN)
+def script_of(language: str) -> str:
+    """Of a language that shares its script with others; those that do not are named by themselves."""
+    return language if language in _ALONE else _SCRIPT_OF.get(language, LATIN)
 
 
 def _clamp(value: float, bounds: tuple[float, float]) -> float:

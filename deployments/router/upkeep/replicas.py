@@ -1,10 +1,12 @@
-"""The loops that follow how many replicas of each model run, and what they have under way."""
+"""The loops that follow how many replicas of each model run, what they have under way, and how they cut texts."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from deployments.engines.remote import CONNECT_TIMEOUT_S
+from deployments.router.text.counted import counted_rates
+from deployments.router.text.tokens import TokenRates
 
 logger = logging.getLogger("ray.serve")
 
@@ -13,6 +15,10 @@ STARTING_PERIOD_S = 1.0
 MAX_AGE_S = CONNECT_TIMEOUT_S + 1.0
 # All models together; each has ended by itself before.
 COUNT_TIMEOUT_S = MAX_AGE_S + 1.0
+# All samples of one model together.
+TOKENS_TIMEOUT_S = 30.0
+# A server may be given another model under the same name.
+RECOUNT_S = 3600.0
 Counts = Mapping[str, int]
 
 
@@ -77,3 +83,31 @@ async def keep_reading_load(
     while True:
         await asyncio.gather(*map(once, models))
         await asyncio.sleep(period_s)
+
+
+async def keep_counting_tokens(
+    models: Collection[str],
+    count: Callable[[str], Awaitable[Sequence[int] | None]],
+    take: Callable[[str, TokenRates], None],
+    *,
+    period_s: float,
+) -> None:
+    """Take over, for ever, what each model's tokenizer makes of the samples; one that cannot be asked soon again."""
+
+    async def once(model: str) -> bool:
+        try:
+            async with asyncio.timeout(TOKENS_TIMEOUT_S):
+                told = await count(model)
+            if told is not None:
+                take(model, counted_rates(told))
+        except Exception as error:
+            logger.debug("the tokens of model '%s' could not be counted: %s", model, type(error).__name__)
+            return False
+        return True
+
+    left = list(models)
+    while True:
+        heard = await asyncio.gather(*map(once, left))
+        left = [model for model, is_heard in zip(left, heard, strict=True) if not is_heard]
+        await asyncio.sleep(period_s if left else RECOUNT_S)
+        left = left or list(models)

@@ -40,12 +40,14 @@ class Server:
         self.models_status, self.probes = 200, 0
         self.metrics: str | None = None
         self.metrics_reads = 0
+        self.count: Any = None
         self._chat = chat
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._post)
         app.router.add_post("/v1/completions", self._post)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_post("/tokenize", self._tokenize)
         self.http = TestServer(app)
 
     @property
@@ -62,6 +64,10 @@ class Server:
     async def _models(self, _: web.Request) -> web.Response:
         self.probes += 1
         return web.Response(status=self.models_status, headers={"location": "/v1/models"})
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        self.bodies.append(await request.json())
+        return web.json_response({"count": self.count}, status=404 if self.count is None else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         self.metrics_reads += 1
@@ -437,3 +443,27 @@ async def test_load_of_others_is_read_and_a_silent_server_is_left_alone(stack: A
     # half of the load would pass for all of it
     assert [await both.in_flight() for _ in range(2)] == [None, None]
     assert (tells.metrics_reads, silent.metrics_reads) == (3, 1)
+
+
+async def test_tokens_of_texts_are_asked_for_in_the_servers_words(stack: AsyncExitStack) -> None:
+    server = await serve(stack, MagicMock())
+    server.count = 7
+    assert await asks(stack, server.url, served_model="org/big").count_tokens(["Who?", "Où ?"]) == [7, 7]
+    told = [(body["model"], body["messages"]) for body in server.bodies]
+    assert told == [("org/big", [{"role": "user", "content": text}]) for text in ("Who?", "Où ?")]
+
+
+@pytest.mark.parametrize(
+    "count",
+    [pytest.param(None, id="has no tokenizer"), pytest.param("7", id="no number"), pytest.param(0, id="no tokens")],
+)
+async def test_server_that_does_not_tell_tokens_is_asked_once(stack: AsyncExitStack, count: Any) -> None:
+    server = await serve(stack, MagicMock())
+    server.count = count
+    assert await asks(stack, server.url).count_tokens(["Who?", "Where?"]) is None
+    assert len(server.bodies) == 1
+
+
+async def test_server_that_is_away_tells_no_tokens(stack: AsyncExitStack) -> None:
+    with pytest.raises(EngineError, match="/tokenize: ClientConnectorError"):
+        await asks(stack, f"http://127.0.0.1:{unused_port()}/v1").count_tokens(["Who?"])

@@ -1,11 +1,13 @@
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from deployments.engines.remote import CONNECT_TIMEOUT_S
+from deployments.router.text.counted import sample_texts
+from deployments.router.text.tokens import TokenRates
 from deployments.router.upkeep.background import Background
-from deployments.router.upkeep.replicas import count_each, count_once, keep_counting
+from deployments.router.upkeep.replicas import RECOUNT_S, count_each, count_once, keep_counting, keep_counting_tokens
 
 pytestmark = pytest.mark.virtual_time
 
@@ -81,3 +83,24 @@ async def test_model_that_is_long_to_count_leaves_the_numbers_of_others_told(tak
     seen: list[Mapping[str, int]] = []
     await count_once(lambda: count_each({"slow": slow, "broken": breaks, "quick": quick}), seen.append)
     assert seen == [{"slow": found, "broken": 0, "quick": 2}]
+
+
+async def test_tokens_are_counted_of_each_model_and_of_one_that_is_away_until_it_tells() -> None:
+    now_s, asked = asyncio.get_running_loop().time, []
+    taken: dict[str, TokenRates] = {}
+
+    async def count(model: str) -> Sequence[int] | None:
+        asked.append((model, round(now_s() - began_s)))
+        if model == "away" and len(asked) < 5:
+            raise RuntimeError("no session")
+        return None if model == "silent" else [len(text) for text in sample_texts()]
+
+    began_s = now_s()
+    async with Background() as background:
+        counting = keep_counting_tokens(["told", "silent", "away"], count, taken.__setitem__, period_s=10.0)
+        background.start("counts", counting)
+        await asyncio.sleep(25)
+        assert asked == [("told", 0), ("silent", 0), ("away", 0), ("away", 10), ("away", 20)]
+        assert taken.keys() == {"told", "away"}
+        await asyncio.sleep(RECOUNT_S)
+        assert [model for model, _ in asked[5:]] == ["told", "silent", "away"]

@@ -9,6 +9,8 @@ from deployments.router.choice.chances import Chances, HeardVerdict
 from deployments.router.choice.routing import Routing
 from deployments.router.model import Model
 from deployments.router.settings import Limits
+from deployments.router.text.counted import counted_rates, sample_texts
+from deployments.router.text.features import extract
 from deployments.router.upkeep.taken_over import limits_in, profile_in, rest_on
 from profiles.cell import Cell
 from profiles.chances.capability import Capability
@@ -119,3 +121,17 @@ async def test_a_profile_of_other_lengths_is_refused_and_changes_nothing() -> No
     with pytest.raises(ValueError, match=r"bucket_edges: \[64\]; a running router keeps \[128, 512\]"):
         await rest_on(kept, SECOND.model_copy(update={"bucket_edges": (64,)}), lambda: None)
     assert kept.profile is FIRST
+
+
+async def test_another_profile_leaves_what_the_models_own_tokenizers_have_shown() -> None:
+    found = routing(FIRST)
+    features = extract(["Wie lange dauert es? " * 20], detector=MagicMock(), language="de")
+    rates = counted_rates([3 * len(text) for text in sample_texts()])
+    found.take_rates("a", rates)
+    shown = found.tokens.estimate(features)
+    found.tokens.learn("a", "de", estimated=1000, counted=1500)
+    found.take_rates("a", rates)
+    assert found.tokens.estimate(features)[0] > shown[0], "the same again undoes nothing that requests taught"
+    await rest_on(found, SECOND, lambda: None)
+    assert found.tokens.estimate(features).tolist() == shown.tolist()
+    assert shown[0] > 2 * shown[1]
