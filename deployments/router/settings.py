@@ -17,7 +17,7 @@ from deployments.log.settings import MAX_DAYS
 from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S
 from deployments.router.choice.policy import PolicyName
 from deployments.router.choice.repair import RepairMode
-from deployments.router.tenants.gate import Doors
+from deployments.router.tenants.fair_queue import Doors
 from deployments.verifier.checks import NoVerify, VerifySpec
 from profiles.chances.online import DEFAULT_HALF_LIFE_VERDICTS
 from profiles.measures.goodput import Reader
@@ -47,9 +47,12 @@ class Limits(Strict):
         default=1000, description="Requests under way at one router replica; further ones get a 429."
     )
     max_queued_per_key: NonNegativeInt = Field(
-        default=16, description="Requests of one key that wait for their turn; further ones get a 429 at once."
+        default=16, description="Requests of one key that wait beyond its share; further ones get a 429 at once."
     )
-    queue_timeout_s: PositiveFloat = Field(default=1.0, description="Longest wait for a turn; then it gets a 429.")
+    queue_timeout_s: PositiveFloat = Field(
+        default=1.0,
+        description="Beyond its share a key's requests wait only if their turn is expected in this time; else a 429.",
+    )
     max_bodies_per_key: PositiveInt = Field(
         default=128, description="Bodies of one key that are not all here yet; further requests get a 429."
     )
@@ -72,6 +75,7 @@ class Limits(Strict):
             most_waiting=self.max_queued_per_key,
             wait_s=self.queue_timeout_s,
             most_reading=self.max_bodies_per_key,
+            patience_s=self.deadline_s,
         )
 
     @model_validator(mode="after")

@@ -152,7 +152,10 @@ class Endpoints:
                 exchange = open_(await self._body(http, tenant))
                 request = admit(exchange.body, endpoint, self._offer, tenant)
                 request = with_retry_header(request, http.headers.get(RETRY_HEADER))
-                quota = await guard.enter_async_context(self._gate.entered(tenant, request.num_sequences))
+                most_s = self._offer.limits.deadline_s
+                patience_s = arrived_s + min(request.options.deadline_s or most_s, most_s) - self._clock()
+                entered = self._gate.entered(tenant, request.num_sequences, patience_s=patience_s)
+                quota = await guard.enter_async_context(entered)
                 served = end.served = self._runner.open(
                     request,
                     request_id=request_id_of(http),
