@@ -95,6 +95,11 @@ def bars(found: Mapping[str, Mapping[str, Any]], windows: Sequence[FaultWindow])
         yield Bar(name=f"{name}: succeeded", value=share, limit=LEAST_SUCCESS, kind="min")
         if not window.stops_checks:
             yield Bar(name=f"{name}: unverified", value=of["unverified"], limit=0, kind="max")
+        yield from log_bars(name, of)
+        if window.fills_the_disk:
+            uncounted = of["answers_lost"] - window.lost
+            yield Bar(name=f"{name}: lost, not counted", value=uncounted, limit=0, kind="max")
+            yield Bar(name=f"{name}: records counted as lost", value=window.lost, limit=1, kind="min")
 
 
 def missing(answers: Sequence[ToldAnswer], rows: Told) -> list[ToldAnswer]:
@@ -102,13 +107,21 @@ def missing(answers: Sequence[ToldAnswer], rows: Told) -> list[ToldAnswer]:
     return [a for a in answers if a.attempts and tuple(rows.get(a.request_id, ())) != a.attempts]
 
 
-def log_bars(answers: Sequence[ToldAnswer], rows: Told, windows: Sequence[FaultWindow]) -> Iterator[Bar]:
-    """The log has what clients were told; only a full disk may lose some, and then it is counted."""
-    full = [window for window in windows if window.fills_the_disk]
-    absent = missing(answers, rows)
-    lost = [a for a in absent if any(w.broken_s <= a.ended_s and a.begun_s <= w.ended_s for w in full)]
-    yield Bar(name="answers not in the log as told", value=len(absent) - len(lost), limit=0, kind="max")
-    if full:
-        counted = sum(window.lost for window in full)
-        yield Bar(name="the disk full: lost, not counted", value=len(lost) - counted, limit=0, kind="max")
-        yield Bar(name="the disk full: records counted as lost", value=counted, limit=1, kind="min")
+def compared(answers: Sequence[ToldAnswer], rows: Told, window: FaultWindow | None = None) -> dict[str, Any]:
+    """What clients were told of attempts, and what the log has of them; only a full disk may lose some meanwhile."""
+    told = [a for a in answers if a.attempts]
+    absent = missing(told, rows)
+    lost = during(absent, window) if window is not None and window.fills_the_disk else []
+    return {
+        "answers_compared": len(told),
+        "attempts_told": sum(len(a.attempts) for a in told),
+        "attempts_logged": sum(len(rows.get(a.request_id, ())) for a in told),
+        "answers_not_in_the_log": len(absent) - len(lost),
+        "answers_lost": len(lost),
+    }
+
+
+def log_bars(name: str, of: Mapping[str, Any]) -> Iterator[Bar]:
+    """The log has what clients were told; to have compared nothing shows nothing."""
+    yield Bar(name=f"{name}: answers compared with the log", value=of["answers_compared"], limit=1, kind="min")
+    yield Bar(name=f"{name}: answers not in the log as told", value=of["answers_not_in_the_log"], limit=0, kind="max")

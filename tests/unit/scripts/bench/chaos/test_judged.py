@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scripts.bench.chaos import judged, overload, soak
-from scripts.bench.chaos.judged import FaultWindow, bars, ends_rightly, figures, log_bars
+from scripts.bench.chaos.judged import FaultWindow, bars, compared, ends_rightly, figures
 from scripts.bench.chaos.traffic import ToldAnswer, read_answer
 
 TRIED = (("first", "wrong"), ("second", "correct"))
@@ -75,21 +75,46 @@ def test_disturbance_ends_with_the_last_slow_or_unverified_answer() -> None:
     ],
 )
 def test_bars_of_a_fault(last: ToldAnswer, falls_short: list[str]) -> None:
-    found = {"f": figures([answer(5), answer(10.1), last], window(), 10)}
+    answers = [answer(5), answer(10.1), last]
+    found = {"f": figures(answers, window(), 10) | compared(answers, {"r": TRIED})}
     assert [bar.name for bar in bars(found, [window()]) if not bar.ok] == falls_short
 
 
-def test_log_may_lose_only_what_a_full_disk_lost_and_was_counted() -> None:
-    answers = [answer(5, request_id="kept"), answer(11, request_id="lost")]
-    rows = {"kept": list(TRIED)}
-    assert [bar.ok for bar in log_bars(answers, rows, [window()])] == [False]
-    assert [bar.ok for bar in log_bars(answers, rows, [window(fills_the_disk=True, lost=1)])] == [True] * 3
-    assert [bar.ok for bar in log_bars(answers, rows, [window(fills_the_disk=True)])] == [
-        True,
-        False,
-        False,
-    ]
-    assert judged.missing(answers, rows | {"lost": [TRIED[0]]}) == [answers[1]]
+ALL_LOGGED: dict[str, tuple[tuple[str, str], ...]] = {"early": TRIED, "late": TRIED}
+
+
+@pytest.mark.parametrize(
+    ("rows", "of_window", "falls_short"),
+    [
+        pytest.param(ALL_LOGGED, {}, [], id="all is in the log"),
+        pytest.param({"early": TRIED}, {}, ["answers not in the log as told"], id="a request is not"),
+        pytest.param(ALL_LOGGED | {"late": TRIED[:1]}, {}, ["answers not in the log as told"], id="an attempt is not"),
+        pytest.param(ALL_LOGGED | {"late": TRIED[::-1]}, {}, ["answers not in the log as told"], id="order"),
+        pytest.param({"early": TRIED}, {"fills_the_disk": True, "lost": 1}, [], id="lost and counted"),
+        pytest.param(
+            {"early": TRIED},
+            {"fills_the_disk": True},
+            ["lost, not counted", "records counted as lost"],
+            id="lost and not counted",
+        ),
+        pytest.param(
+            {"late": TRIED},
+            {"fills_the_disk": True, "lost": 1},
+            ["answers not in the log as told"],
+            id="lost before the disk was full",
+        ),
+    ],
+)
+def test_log_has_what_clients_were_told_except_what_a_full_disk_lost_and_was_counted(
+    rows: Any, of_window: dict[str, Any], falls_short: list[str]
+) -> None:
+    answers, fault = [answer(5, request_id="early"), answer(11, request_id="late")], window(**of_window)
+    found = {"f": figures(answers, fault, 10) | compared(answers, rows, fault)}
+    assert [bar.name for bar in bars(found, [fault]) if not bar.ok] == [f"f: {name}" for name in falls_short]
+
+
+def test_log_that_was_compared_with_nothing_shows_nothing() -> None:
+    assert [bar.ok for bar in judged.log_bars("f", compared([error(11)], {}))] == [False, True]
 
 
 LAAR: dict[str, Any] = {"request_id": "laar-1.x", "verified": True, "attempts": [{"model": "m", "verdict": "correct"}]}
