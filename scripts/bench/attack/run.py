@@ -1,12 +1,16 @@
-"""`laar bench attack`: one key attacks a running laar, and what another key's requests and the router notice of it."""
+"""`laar bench attack`: one key attacks a running laar, and what another key's requests and the router notice of it.
+
+Who attacks is a process of its own: in that of the watched client, making the attack's bodies would count as waiting.
+"""
 
 import asyncio
 import json
+import multiprocessing
 import os
 import re
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -26,6 +30,9 @@ ROUTER = re.compile(rb"ray::ServeReplica:[^:]*:Router\b")
 PROC, PAGE_BYTES = Path("/proc"), os.sysconf("SC_PAGE_SIZE")
 CONNECTIONS, CALLS = 400, 8
 TIMEOUT_S = 30.0
+START_TIMEOUT_S = 30.0
+# what as many callers as those of an attack do to the other key when they ask for nothing unusual
+ORDINARY = "ordinary requests"
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 EXPLAIN, FEEDBACK = "/v1/laar/explain", "/v1/laar/feedback"
 
@@ -45,7 +52,9 @@ class Target:
         return f"http://{self.host}:{self.port}"
 
 
-Attack = Callable[[Target], Awaitable[object]]
+# is told of each call or connection that it begins
+Attack = Callable[[Target, Callable[[], object]], Coroutine[Any, Any, None]]
+_SPAWNED = multiprocessing.get_context("spawn")
 
 
 def target(url: str, *, model: str, attacker: str, victim: str) -> Target:
@@ -99,12 +108,13 @@ def _schema(schema: dict[str, Any]) -> dict[str, Any]:
 def _calls(call: Callable[[httpx.AsyncClient, Target], Awaitable[object]]) -> Attack:
     """The same call again and again, several at once."""
 
-    async def attack(at: Target) -> None:
+    async def attack(at: Target, begun: Callable[[], object]) -> None:
         headers = {"authorization": f"Bearer {at.attacker}"}
         async with httpx.AsyncClient(base_url=at.url, headers=headers, timeout=TIMEOUT_S) as client:
 
             async def again() -> None:
                 while True:
+                    begun()
                     with suppress(httpx.HTTPError):
                         await call(client, at)
                     await asyncio.sleep(0.05)
@@ -141,11 +151,12 @@ async def _call_wrong(client: httpx.AsyncClient, at: Target) -> None:
 def _half(text: Callable[[Target], str]) -> Attack:
     """Connections on which the rest never comes."""
 
-    async def attack(at: Target) -> None:
+    async def attack(at: Target, begun: Callable[[], object]) -> None:
         data = text(at).encode()
 
         async def hold() -> None:
             while True:
+                begun()
                 with suppress(OSError):
                     reader, writer = await asyncio.open_connection(at.host, at.port)
                     writer.write(data)
@@ -163,6 +174,11 @@ def _stopped(path: str, at: Target, *, sent: int = 1) -> str:
     """A request whose body stops one byte before its announced end."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {at.attacker}\r\n"
     return f"{head}Content-Length: {sent + 1}\r\n\r\n" + "{" * sent
+
+
+def everything(at: Target) -> Mapping[str, Attack]:
+    """All attacks by their names, and ordinary requests."""
+    return {ORDINARY: _flood(CHAT, chat(at.model)), **attacks(at)}
 
 
 def attacks(at: Target) -> Mapping[str, Attack]:
@@ -198,36 +214,60 @@ async def _watch(at: Target, *, seconds: float, pace_s: float) -> list[float]:
         return list(await asyncio.gather(*asked))
 
 
-def resident_bytes(proc: Path = PROC) -> dict[int, int]:
-    """The memory of each router replica on this machine, by the id of its process."""
-    found: dict[int, int] = {}
+def routers(proc: Path = PROC) -> list[Path]:
+    """Where the system tells of each router replica on this machine."""
+    found = []
     for directory in proc.glob("[0-9]*"):
         # a process may end meanwhile
         with suppress(OSError):
             if ROUTER.match((directory / "cmdline").read_bytes()):
-                found[int(directory.name)] = int((directory / "statm").read_text().split()[1]) * PAGE_BYTES
+                found.append(directory)
     return found
 
 
-async def _growth_mb(asked: Awaitable[list[float]]) -> tuple[list[float], float]:
+def resident_bytes(directory: Path) -> int:
+    """The memory of a process; none once it has ended."""
+    with suppress(OSError):
+        return int((directory / "statm").read_text().split()[1]) * PAGE_BYTES
+    return 0
+
+
+async def _growth_mb(asked: Awaitable[tuple[list[float], float]]) -> tuple[tuple[list[float], float], float]:
     """What was asked, and how much the router that grew most had grown meanwhile; not a number without a router."""
-    before, most = resident_bytes(), float("nan")
+    before = {router: resident_bytes(router) for router in routers()}
+    most = 0.0 if before else float("nan")
     watching = asyncio.ensure_future(asked)
     while not (await asyncio.wait((watching,), timeout=0.1))[0]:
-        grown = [now - before[pid] for pid, now in resident_bytes().items() if pid in before]
-        most = max([*grown, *([] if most != most else [most])], default=most)
+        most = max([most, *(resident_bytes(router) - size for router, size in before.items())])
     return watching.result(), most / 1e6
 
 
-async def _under(attack: Attack, at: Target, *, seconds: float, pace_s: float) -> list[float]:
-    running = asyncio.ensure_future(attack(at))
+def _attacks_alone(at: Target, name: str, has_begun: Any, begun: Any) -> None:
+    """Attack until the process is ended; `begun` counts."""
+
+    def count_one() -> None:
+        begun.value += 1
+        has_begun.set()
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(everything(at)[name](at, count_one))
+
+
+async def _under(name: str, at: Target, *, seconds: float, pace_s: float) -> tuple[list[float], float]:
+    """What the victim's requests took, and how many calls or connections a second the attacker began meanwhile."""
+    has_begun, begun = _SPAWNED.Event(), _SPAWNED.Value("q", 0)
+    attacker = _SPAWNED.Process(target=_attacks_alone, args=(at, name, has_begun, begun), daemon=True)
+    attacker.start()
     try:
+        if not await asyncio.to_thread(has_begun.wait, START_TIMEOUT_S):
+            raise RuntimeError(f"the attacker did not begin: {name}")
         await asyncio.sleep(0.5)
-        return await _watch(at, seconds=seconds, pace_s=pace_s)
+        began_s, before = time.perf_counter(), begun.value
+        taken_s = await _watch(at, seconds=seconds, pace_s=pace_s)
+        return taken_s, (begun.value - before) / (time.perf_counter() - began_s)
     finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        attacker.kill()
+        await asyncio.to_thread(attacker.join)
 
 
 def summary(taken_s: Sequence[float]) -> dict[str, float]:
@@ -242,14 +282,16 @@ def summary(taken_s: Sequence[float]) -> dict[str, float]:
 
 
 async def run(at: Target, *, seconds: float, pace_s: float, only: Sequence[str] = ()) -> Report:
-    """The victim alone, and then under each attack in turn."""
-    chosen = {name: attack for name, attack in attacks(at).items() if not only or name in only}
+    """The victim alone, beside as many ordinary requests, and then under each attack in turn."""
+    chosen = [ORDINARY, *(name for name in attacks(at) if not only or name in only)]
     alone = summary(await _watch(at, seconds=seconds, pace_s=pace_s))
     figures: dict[str, Any] = {"alone": alone}
     bars = []
-    for name, attack in chosen.items():
-        taken_s, growth_mb = await _growth_mb(_under(attack, at, seconds=seconds, pace_s=pace_s))
-        found = figures[name] = summary(taken_s) | {"router_growth_mb": growth_mb}
+    for name in chosen:
+        (taken_s, per_s), growth_mb = await _growth_mb(_under(name, at, seconds=seconds, pace_s=pace_s))
+        found = figures[name] = summary(taken_s) | {"router_growth_mb": growth_mb, "attacker_per_s": per_s}
+        if name == ORDINARY:
+            continue
         bars.append(
             Bar(name=f"{name}: p99 later by", value=found["p99_s"] - alone["p99_s"], limit=MOST_SHIFT_S, kind="max")
         )

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench.attack.run import PAGE_BYTES, attacks, resident_bytes, summary, target
+from scripts.bench.attack.run import PAGE_BYTES, attacks, resident_bytes, routers, summary, target
 
 KEYS = {"model": "m", "attacker": "a", "victim": "v"}
 
@@ -37,4 +37,5 @@ def test_memory_is_that_of_the_routers_alone(tmp_path: Path) -> None:
         (tmp_path / str(pid) / "cmdline").write_text(name + "\0")
         (tmp_path / str(pid) / "statm").write_text("900 7 1 1 0 1 0")
     (tmp_path / "14").mkdir()
-    assert resident_bytes(tmp_path) == {11: 7 * PAGE_BYTES}
+    assert {router.name: resident_bytes(router) for router in routers(tmp_path)} == {"11": 7 * PAGE_BYTES}
+    assert resident_bytes(tmp_path / "14") == 0
