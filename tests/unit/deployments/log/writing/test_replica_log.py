@@ -1,9 +1,11 @@
 """The log of one replica, from its settings to its database."""
 
 import asyncio
+import resource
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,30 @@ def test_full_journal_refuses_new_requests_and_keeps_those_under_way(replicas: R
     log.record(asked(2))
     replicas.close()
     assert len(replicas.column(requests.c.request_id)) == 2
+
+
+@contextmanager
+def files_no_larger_than(size_bytes: int) -> Iterator[None]:
+    """The system refuses what this process writes beyond, as a full disk does; what just fits is half a record."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+def test_system_that_takes_no_more_costs_whole_records_that_are_counted(replicas: Replicas) -> None:
+    log = never_flushing(replicas)
+    log.record(asked(1))
+    (journal,) = (replicas.directory / "spool").iterdir()
+    with files_no_larger_than(journal.stat().st_size + 10):
+        log.record(asked(2))
+        log.record(asked(3))
+    log.record(asked(4))
+    replicas.close()
+    assert replicas.told.dropped == {"disk": 2}
+    assert sorted(replicas.column(requests.c.request_id)) == [request_id(1), request_id(4)]
 
 
 async def test_feedback_on_a_request_that_has_just_been_answered(replicas: Replicas) -> None:
