@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.options import SEED_HELP, JsonPath, png_to_write, refuse_given
+from scripts.options import SEED_HELP, JsonPath, file_to_write, png_to_write, refuse_given
 from scripts.report import finish
 
 bench = typer.Typer(no_args_is_help=True, help="Measure laar; every bench writes JSON and can be checked.")
@@ -247,6 +247,118 @@ def bench_load(
     from scripts.bench.simulated import load
 
     raise typer.Exit(finish(load.run(requests=requests, seeds=seeds), json_path=json_path, check=check))
+
+
+@bench.command("goodput")
+def bench_goodput(
+    context: typer.Context,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(help="An OpenAI server; NAME=URL names it. Given again, servers are compared with the first."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, dir_okay=False, help="Compute everything anew from what --raw wrote."),
+    ] = None,
+    rates: Annotated[str, typer.Option(help="Requests per second, with commas between; a trace has its own.")] = "",
+    trace: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Arrivals: CSV of at_s,prompt_tokens,output_tokens."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model to ask for; else the server's only one.")] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable with the API key to send; none is sent without it.")
+    ] = None,
+    window_s: Annotated[float, typer.Option(min=1, max=3600, help="Seconds of arrivals at each rate.")] = 60,
+    prompt_tokens: Annotated[
+        int, typer.Option(min=1, max=131_072, help="Tokens of a prompt, about 50 at least; of a trace's at most.")
+    ] = 128,
+    output_tokens: Annotated[
+        int, typer.Option(min=1, max=32_768, help="Tokens of an answer at most; of a trace's as well.")
+    ] = 64,
+    ttft_s: Annotated[float | None, typer.Option(min=0, help="The objective's longest TTFT.")] = 2.0,
+    tpot_s: Annotated[float | None, typer.Option(min=0, help="The objective's longest TPOT.")] = 0.2,
+    tbt_s: Annotated[float | None, typer.Option(min=0, help="The objective's longest TBT; none by default.")] = None,
+    pace_s: Annotated[float, typer.Option(min=1e-4, max=60, help="Seconds in which the reader reads a token.")] = 0.2,
+    alpha: Annotated[
+        float | None, typer.Option(min=0, max=1e4, help="Tokens that a second of waiting costs; else 1 / pace.")
+    ] = None,
+    bound_s: Annotated[float, typer.Option(min=0.1, max=3600, help="Waiting longer costs no more.")] = 30,
+    timeout_s: Annotated[float, typer.Option(min=1, max=3600, help="An answer is cut off after so long.")] = 60,
+    most_open: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Requests under way at most; more are counted as refused.")
+    ] = 512,
+    extra_body: Annotated[str, typer.Option(help="JSON object that is added to each request's body.")] = "{}",
+    raw: Annotated[
+        Path | None, typer.Option(callback=file_to_write, help="Write every token's time to this file, gzipped.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(callback=png_to_write, help="Draw the curves into this PNG file.")
+    ] = None,
+    json_path: JsonPath = None,
+    check: Check = False,
+    seed: Annotated[int, typer.Option(min=0, max=10_000, help=SEED_HELP)] = 0,
+) -> None:
+    """Streams of any OpenAI server by load: TTFT, TPOT, TBT, goodput, smooth goodput and where it peaks.
+
+    An open loop: requests are sent when they are due, however many are under way.
+    """
+    import asyncio
+    import os
+    from math import inf
+
+    from profiles.measures.goodput import Reader, ServiceLimits
+    from scripts.bench.goodput import run as goodput
+    from scripts.bench.goodput.arrivals import read_trace
+    from scripts.bench.goodput.file import read_recording, write_recording
+    from scripts.bench.goodput.streams import StreamLimits
+
+    if (source is None) == (not url):
+        raise typer.BadParameter("one of them is needed, and not both", param_hint="--url, --from")
+    try:
+        if source is not None:
+            of_measuring = {option.name for option in context.command.params} - {"source", "plot", "json_path", "check"}
+            refuse_given(context, of_measuring, "not with --from, which asks no server")
+            recording = read_recording(source)
+        else:
+            recorded = None
+            if trace is not None:
+                recorded = read_trace(trace, most_prompt_tokens=prompt_tokens, most_output_tokens=output_tokens)
+            plan = goodput.LoadPlan(
+                rates_per_s=goodput.rates_of(rates, recorded),
+                window_s=window_s,
+                prompt_tokens=prompt_tokens,
+                output_tokens=output_tokens,
+                seed=seed,
+                limits=StreamLimits(timeout_s=timeout_s, most_open=most_open),
+                objective=ServiceLimits(
+                    **{
+                        n: inf if s is None else s
+                        for n, s in (("ttft_s", ttft_s), ("tpot_s", tpot_s), ("tbt_s", tbt_s))
+                    }
+                ),
+                reader=Reader(pace_s=pace_s, alpha=1 / pace_s if alpha is None else alpha, bound_s=bound_s),
+                trace=recorded,
+                trace_name=trace.name if trace else None,
+                extra_body=goodput.extra_body_of(extra_body),
+            )
+            key = goodput.key_of(key_env, os.environ)
+            urls = goodput.urls_of(url or [])
+            recording = asyncio.run(goodput.ask_servers(plan, urls, model=model, api_key=key))
+            if raw is not None:
+                write_recording(raw, recording)
+        report = goodput.report(recording)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    except goodput.LoadError as error:
+        print(f"laar bench goodput: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    if plot is not None:
+        from scripts.bench.goodput.plots import draw
+
+        draw(report.figures, report.parameters, plot)
+    goodput.show(report.figures)
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
 @bench.command("retries")
