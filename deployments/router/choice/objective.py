@@ -6,6 +6,7 @@ from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from math import exp, inf, log, sqrt
 from operator import add
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,8 @@ _SIGMA = sqrt(log(1 + SPREAD**2))
 CANNOT_SHARE = exp(-(_SIGMA**2) / 2 - 1.645 * _SIGMA)
 # With more time than this multiple of all latencies together, the deadline plays no part.
 _AMPLE = 2.5
-# Steps into which the time left is cut where it plays a part.
-_STEPS = 24
+# What stands for no time and for all time.
+_LEAST_S, _FOR_EVER_S = 1e-9, 1e12
 # Chances change with a verdict, latencies with every request: this many sets of chances are kept, some MB at most.
 _REMEMBERED = 1 << 12
 
@@ -51,7 +52,7 @@ class Objective:
     has_samples: bool = False
 
     def is_open_for(self, latency_s: Sequence[float]) -> bool:
-        """Whether all of these attempts can be made, one after another: neither deadline nor attempts play a part."""
+        """Whether all of these attempts can be made, one after another, and no time or number of them plays a part."""
         if self.attempts_left is not None and self.attempts_left < len(latency_s):
             return False
         return self.time_left_s >= _AMPLE * (sum(latency_s) + self.notice_s * len(latency_s))
@@ -62,8 +63,8 @@ class Objective:
         """The expected cost of each attempt if it is all there is, shape (n,)."""
         takes_s, chances = np.asarray(latency_s) + self.notice_s, np.asarray(probability)
         if self.time_left_s < _AMPLE * takes_s.max():
-            in_time, spent_s = _within(takes_s, np.array([self.time_left_s]))
-            takes_s, chances = spent_s[:, 0], chances * in_time[:, 0]
+            in_time, takes_s = TotalLatency.alone(takes_s).by(self.time_left_s)
+            chances = chances * in_time
         found: Floats = takes_s + np.asarray(external_s) + self.worth_s * (1 - chances)
         return found
 
@@ -105,31 +106,33 @@ def best_order(
     An attempt costs its latency and what others wait for it, `external_s`, which is none of the user's time.
 
     `all_wrong` is the chance that all of a set are wrong, by the number whose bits are the set's attempts. It does not
-    depend on their order. So from every set of failures the best remainder is known once those of the larger sets are.
-    Where the deadline plays a part, so does the time left, in steps; the order is then the one to follow if every
-    attempt takes its mean.
+    depend on their order, nor does the time that they take together. So what an attempt after a set of failures adds to
+    the cost and to the chance is known, and the best order is the one that adds least.
     """
     takes_s = [seconds + objective.notice_s for seconds in latency_s]
     most = len(takes_s) if objective.attempts_left is None else min(len(takes_s), objective.attempts_left)
     externals_s = [0.0] * len(takes_s) if external_s is None else external_s
+    wrong = np.array(all_wrong)
     if objective.time_left_s >= _AMPLE * sum(takes_s):
-        costs_s = list(map(add, takes_s, externals_s))
-        return _untimed(costs_s, all_wrong, most, objective.worth_s if most < len(takes_s) else 0.0)
-    times = _Times.of(np.array(takes_s), np.array(externals_s), objective)
-    return _timed(times, np.array(all_wrong), most, objective.worth_s)
+        none_s = objective.worth_s if most < len(takes_s) else 0.0
+        adds_s = np.multiply.outer(wrong, list(map(add, takes_s, externals_s)))
+        return _least(adds_s.tolist(), (none_s * wrong).tolist(), most)
+    total = TotalLatency.of(_members(len(takes_s)), np.array(takes_s))
+    adds_s = _added_s(total, wrong, np.array(externals_s), objective)
+    return _least(adds_s.tolist(), [0.0] * len(wrong), most)
 
 
-def _untimed(costs_s: Sequence[float], all_wrong: Sequence[float], most: int, none_s: float) -> Iterator[int]:
-    """Without a deadline: plain numbers, which for so few states are quicker than arrays.
+def _least(adds_s: Sequence[Sequence[float]], ends_s: Sequence[float], most: int) -> Iterator[int]:
+    """The least costly order by what each attempt adds after each set of failures, and by what an end costs there.
 
-    Costs count from before the first attempt, so that what comes after a set of failures is as likely as the set.
+    Plain numbers, which for so few sets are quicker than arrays. Costs count from before the first attempt, so that
+    what comes after a set of failures is as likely as the set.
     """
-    count = len(costs_s)
-    costs, firsts = [none_s * chance for chance in all_wrong], [-1] * (1 << count)
-    for failed, left in _open_sets(count, most):
-        least_s, chance = inf, all_wrong[failed]
+    costs, firsts = [*ends_s], [-1] * len(ends_s)
+    for failed, left in _open_sets(len(adds_s[0]), most):
+        least_s, adds = inf, adds_s[failed]
         for attempt, then in left:
-            cost_s = chance * costs_s[attempt] + costs[then]
+            cost_s = adds[attempt] + costs[then]
             if cost_s < least_s:
                 least_s, firsts[failed] = cost_s, attempt
         costs[failed] = least_s
@@ -139,23 +142,14 @@ def _untimed(costs_s: Sequence[float], all_wrong: Sequence[float], most: int, no
         failed |= 1 << first
 
 
-def _timed(times: "_Times", all_wrong: Floats, most: int, none_s: float) -> Iterator[int]:
-    """With a deadline: what is to be expected after a set of failures, by the steps of time left."""
-    count = len(times.steps)
-    costs = np.full((1 << count, times.spent.shape[1]), none_s)
-    expected: dict[int, Floats] = {}
-    for failed, attempts, then in _open_arrays(count, most):
-        later = (times.weights[attempts] @ costs[then][..., None])[..., 0]
-        wrong = all_wrong[then] / all_wrong[failed]
-        expected[failed] = times.spent[attempts] + wrong[:, None] * later
-        costs[failed] = expected[failed].min(axis=0)
-    failed, steps_left = 0, times.spent.shape[1] - 1
-    while failed in expected:
-        left = [attempt for attempt in range(count) if not failed >> attempt & 1]
-        first = left[int(expected[failed][:, steps_left].argmin())]
-        yield first
-        failed |= 1 << first
-        steps_left = max(0, steps_left - times.steps[first])
+def _added_s(total: "TotalLatency", wrong: Floats, external_s: Floats, objective: Objective) -> Floats:
+    """What attempts (columns) add to the expected cost after sets of failures (rows): seconds less the worth of being
+    right in time."""
+    in_time, spent_s = total.by(objective.time_left_s)
+    then = _then(len(external_s))
+    seconds = spent_s[then] - spent_s[:, None] + in_time[:, None] * external_s
+    found: Floats = wrong[:, None] * seconds - objective.worth_s * (wrong[:, None] - wrong[then]) * in_time[then]
+    return found
 
 
 def chances_all_wrong(probability: Sequence[float], burdens: Floats) -> tuple[float, ...]:
@@ -198,43 +192,34 @@ def chance_left(probability: Sequence[float], burdens: Floats) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Times:
-    """What attempts (first axis) spend, by how many steps of time are left (second axis).
+class TotalLatency:
+    """How long sets of attempts take one after another: lognormal with the sum's mean and variance, shape (n,).
 
-    `spent` are seconds until the answer or the deadline, what others wait, and the worth of an answer that is late;
-    `weights` say how likely each number of steps (third axis) is left once the answer is there, and `steps` how many an
-    attempt takes.
+    That is exact for one attempt, and close for several.
     """
 
-    spent: Floats
-    weights: Floats
-    steps: tuple[int, ...]
+    mean_s: Floats
+    square: Floats
 
     @classmethod
-    def of(cls, latency_s: Floats, external_s: Floats, objective: Objective) -> "_Times":
-        width_s = objective.time_left_s / _STEPS
-        in_time, spent_s = _within(latency_s, np.arange(_STEPS + 1, dtype=np.float64) * width_s)
-        ends = np.diff(in_time, axis=1)
-        # an answer within a step leaves half of it, between two numbers of steps
-        halves = np.pad(ends, ((0, 0), (0, 1))) / 2 + np.pad(ends, ((0, 0), (1, 0))) / 2
-        left, then = np.indices((_STEPS + 1, _STEPS + 1))
-        weights = np.where(then <= left, halves[:, np.maximum(left - then, 0)], 0.0)
-        weights[:, 1:, 0] = ends / 2
-        weights[:, 0, :] = 0.0
-        return cls(
-            spent=spent_s + external_s[:, None] + (1 - in_time) * objective.worth_s,
-            weights=weights,
-            steps=tuple(np.ceil(latency_s / width_s).astype(int).tolist()),
-        )
+    def alone(cls, latency_s: Floats) -> Self:
+        """Of each attempt alone."""
+        return cls(mean_s=np.maximum(latency_s, _LEAST_S), square=np.full(len(latency_s), _SIGMA**2))
 
+    @classmethod
+    def of(cls, members: Floats, latency_s: Floats) -> Self:
+        """Of sets (rows), by which attempts (columns) are in each."""
+        mean_s = np.maximum(members @ latency_s, _LEAST_S)
+        return cls(mean_s=mean_s, square=np.log1p(members @ (SPREAD * latency_s) ** 2 / mean_s**2))
 
-def _within(latency_s: Floats, time_s: Floats) -> tuple[Floats, Floats]:
-    """For each latency and time: the chance to be done by then, and the seconds spent until done or then."""
-    mean = np.maximum(latency_s, 1e-9)[:, None]
-    with np.errstate(divide="ignore"):
-        z = (np.log(time_s / mean) + _SIGMA**2 / 2) / _SIGMA
-    in_time = ndtr(z)
-    return in_time, mean * ndtr(z - _SIGMA) + time_s * (1 - in_time)
+    def by(self, time_s: float) -> tuple[Floats, Floats]:
+        """How likely each is over by a time, and the seconds spent until it is over or until then."""
+        time_s = min(max(time_s, _LEAST_S), _FOR_EVER_S)
+        sigma = np.maximum(np.sqrt(self.square), _LEAST_S)
+        z = (np.log(time_s / self.mean_s) + self.square / 2) / sigma
+        in_time: Floats = ndtr(z)
+        spent_s: Floats = self.mean_s * ndtr(z - sigma) + time_s * (1 - in_time)
+        return in_time, spent_s
 
 
 @cache
@@ -251,9 +236,6 @@ def _open_sets(count: int, most: int) -> list[tuple[int, list[tuple[int, int]]]]
 
 
 @cache
-def _open_arrays(count: int, most: int) -> list[tuple[int, Ints, Ints]]:
-    """The same as arrays."""
-    return [
-        (failed, np.array([a for a, _ in left]), np.array([then for _, then in left]))
-        for failed, left in _open_sets(count, most)
-    ]
+def _then(count: int) -> Ints:
+    """The set that each one (rows) makes with an attempt (columns)."""
+    return np.arange(1 << count)[:, None] | 1 << np.arange(count)
