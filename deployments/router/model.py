@@ -23,6 +23,10 @@ class Price(Strict):
     prompt_per_million: NonNegativeFloat = 0.0
     output_per_million: NonNegativeFloat = 0.0
 
+    def of(self, prompt_tokens: float, output_tokens: float) -> float:
+        """What so many tokens cost."""
+        return 1e-6 * (prompt_tokens * self.prompt_per_million + output_tokens * self.output_per_million)
+
 
 FREE = Price()
 

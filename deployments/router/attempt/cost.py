@@ -8,7 +8,6 @@ from deployments.router.model import Price
 from deployments.router.tenants.allowance import Cost
 
 _NO_PRICE = Price()
-_PER_MILLION = 1e-6
 
 
 def cost_of(attempts: Iterable[Attempt], prices: Mapping[str, Price]) -> Cost:
@@ -20,7 +19,7 @@ def cost_of(attempts: Iterable[Attempt], prices: Mapping[str, Price]) -> Cost:
     for model, read, written in chain.from_iterable(map(_used, attempts)):
         price = prices.get(model, _NO_PRICE)
         tokens += read + written
-        spend += _PER_MILLION * (read * price.prompt_per_million + written * price.output_per_million)
+        spend += price.of(read, written)
     return Cost(tokens=tokens, spend=spend)
 
 

@@ -132,6 +132,7 @@ class Runner:
             max_attempts=int(min(own_attempts, limits.max_attempts)),
             deadline_at_s=arrived_s + min((options.deadline_s or inf) - earlier.since_s, limits.deadline_s),
             is_repeatable=request.is_repeatable,
+            target_at_s=inf if (target := options.target) is None else arrived_s + target.by_s - earlier.since_s,
             earlier=earlier,
         )
         return ServedRequest(
@@ -159,6 +160,7 @@ class Runner:
             return self.decide(served, may_explore=may_explore)
         if decision is not None and not served.log.attempts:
             served.bucket_label = self._routing.buckets.label(decision.chosen.bucket)
+            served.promised = decision.promised
         return decision
 
     async def answer(self, served: ServedRequest) -> Attempt:

@@ -42,7 +42,7 @@ class Trace(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class ServedRequest:
-    """A request, what is known of it, and what was tried; `bucket_label` is that of the first choice.
+    """A request, what is known of it, and what was tried; `bucket_label` and `promised` are those of the first choice.
 
     `told_id` is its id as the client is told it, with what was tried so far, and `tried` are the models that have
     answered. `forwarded` is the trace context that its client sent, `trace` is there where the router traces.
@@ -56,6 +56,7 @@ class ServedRequest:
     turn: int
     arrived_s: float
     bucket_label: str = "unknown"
+    promised: float | None = None
     told_id: str = ""
     tried: tuple[str, ...] = ()
     forwarded: Mapping[str, str] = field(default_factory=dict)

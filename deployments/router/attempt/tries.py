@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 import msgspec
 
@@ -129,12 +130,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class Tries:
     """All attempts of one request, in order; TTCA is the time from arrival to the verdict that ended it.
 
-    `earlier` is what its client has tried before it; those attempts are not among `max_attempts`.
+    `earlier` is what its client has tried before it; those attempts are not among `max_attempts`. With a target it is
+    to be right by `target_at_s`.
     """
 
     max_attempts: int
     deadline_at_s: float
     is_repeatable: bool
+    target_at_s: float = inf
     attempts: list[Attempt] = field(default_factory=list)
     earlier: Earlier = NOTHING_EARLIER
 

@@ -182,6 +182,11 @@ class CandidateBuilder:
         """How long an answer of the model is expected to be."""
         return float(demand.output_tokens[self._rows[model]])
 
+    def written_tokens(self, demand: Demand, model: str) -> float:
+        """The same with the tokens of thinking."""
+        output = demand.output_tokens if demand.thinking is None else _with_thoughts(demand, demand.thinking)
+        return float(output[self._rows[model]])
+
     def longest_s(self, demand: Demand, candidate: Candidate) -> float:
         """Expected seconds of the longest answer that the candidate may give to the request now."""
         row = self._rows[candidate.model]
@@ -206,9 +211,8 @@ class CandidateBuilder:
         row, load, profiled = self._rows[model], self._tracker.load, self.latency.profiled
         if load.starting_s[row] > 0:
             return None
-        output = demand.output_tokens if demand.thinking is None else _with_thoughts(demand, demand.thinking)
         reads_s, waits_s, slows_s = self._others()
-        tokens = float(output[row])
+        tokens = self.written_tokens(demand, model)
         return Forecast(
             row=row,
             overhead_s=float(profiled.overhead_s[row]),

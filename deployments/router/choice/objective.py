@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from itertools import pairwise
+from itertools import pairwise, permutations
 from math import exp, inf, log, sqrt
 from operator import add
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
 from scipy.special import ndtr
 
 from profiles.arrays import Floats
 from profiles.chances.joint import after
+from profiles.strict import Strict
 
 Ints = NDArray[np.intp]
 
@@ -30,10 +32,21 @@ _SIGMA = sqrt(log(1 + SPREAD**2))
 CANNOT_SHARE = exp(-(_SIGMA**2) / 2 - 1.645 * _SIGMA)
 # With more time than this multiple of all latencies together, the deadline plays no part.
 _AMPLE = 2.5
+# Chances that differ by less are taken to be equal.
+_EQUAL = 1e-9
 # What stands for no time and for all time.
 _LEAST_S, _FOR_EVER_S = 1e-9, 1e12
 # Chances change with a verdict, latencies with every request: this many sets of chances are kept, some MB at most.
 _REMEMBERED = 1 << 12
+
+
+class AnswerTarget(Strict):
+    """The chance of a correct answer by a time that is to be reached."""
+
+    model_config = ConfigDict(strict=True)
+
+    probability: Annotated[float, Field(gt=0, le=1)]
+    by_s: Annotated[float, Field(gt=0, le=86400)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +55,8 @@ class Objective:
 
     There is none after `attempts_left` wrong answers (None: until one is right) or `time_left_s`. Each attempt takes
     `notice_s` more where the client is the one who finds an answer wrong. With `has_samples` the same model may give
-    another answer to the same prompt.
+    another answer to the same prompt. A `target` leaves only the orders that reach it, or the likeliest to be right by
+    then if none does.
     """
 
     worth_s: float = DEFAULT_WORTH_S
@@ -50,23 +64,28 @@ class Objective:
     time_left_s: float = inf
     notice_s: float = 0.0
     has_samples: bool = False
+    target: AnswerTarget | None = None
 
     def is_open_for(self, latency_s: Sequence[float]) -> bool:
         """Whether all of these attempts can be made, one after another, and no time or number of them plays a part."""
-        if self.attempts_left is not None and self.attempts_left < len(latency_s):
+        if self.target is not None or (self.attempts_left is not None and self.attempts_left < len(latency_s)):
             return False
         return self.time_left_s >= _AMPLE * (sum(latency_s) + self.notice_s * len(latency_s))
 
     def single_costs_s(
         self, latency_s: Sequence[float], probability: Sequence[float], external_s: Sequence[float]
-    ) -> Floats:
-        """The expected cost of each attempt if it is all there is, shape (n,)."""
+    ) -> list[Floats]:
+        """What each attempt costs if it is all there is, shape (n,); with a target also the chance to miss that."""
         takes_s, chances = np.asarray(latency_s) + self.notice_s, np.asarray(probability)
-        if self.time_left_s < _AMPLE * takes_s.max():
-            in_time, takes_s = TotalLatency.alone(takes_s).by(self.time_left_s)
+        misses: list[Floats] = []
+        if self.target is not None or self.time_left_s < _AMPLE * takes_s.max():
+            alone = TotalLatency.alone(takes_s)
+            if self.target is not None:
+                misses = [1 - chances * alone.by(min(self.target.by_s, self.time_left_s))[0]]
+            in_time, takes_s = alone.by(self.time_left_s)
             chances = chances * in_time
-        found: Floats = takes_s + np.asarray(external_s) + self.worth_s * (1 - chances)
-        return found
+        costs_s: Floats = takes_s + np.asarray(external_s) + self.worth_s * (1 - chances)
+        return [costs_s, *misses]
 
 
 UNTIL_RIGHT = Objective()
@@ -96,7 +115,7 @@ class Joint:
 
 def best_order(
     latency_s: Sequence[float],
-    all_wrong: Sequence[float],
+    all_wrong: Floats,
     objective: Objective = UNTIL_RIGHT,
     *,
     external_s: Sequence[float] | None = None,
@@ -112,47 +131,64 @@ def best_order(
     takes_s = [seconds + objective.notice_s for seconds in latency_s]
     most = len(takes_s) if objective.attempts_left is None else min(len(takes_s), objective.attempts_left)
     externals_s = [0.0] * len(takes_s) if external_s is None else external_s
-    wrong = np.array(all_wrong)
-    if objective.time_left_s >= _AMPLE * sum(takes_s):
+    if objective.target is None and objective.time_left_s >= _AMPLE * sum(takes_s):
         none_s = objective.worth_s if most < len(takes_s) else 0.0
-        adds_s = np.multiply.outer(wrong, list(map(add, takes_s, externals_s)))
-        return _least(adds_s.tolist(), (none_s * wrong).tolist(), most)
+        return _least([list(map(add, takes_s, externals_s))] * len(all_wrong), all_wrong, most, none_s)
     total = TotalLatency.of(_members(len(takes_s)), np.array(takes_s))
-    adds_s = _added_s(total, wrong, np.array(externals_s), objective)
-    return _least(adds_s.tolist(), [0.0] * len(wrong), most)
+    costs_s = _costs_s(total, all_wrong, np.array(externals_s), objective)
+    if objective.target is None:
+        return _least(costs_s.tolist(), all_wrong, most, 0.0)
+    right_by = total.by(min(objective.target.by_s, objective.time_left_s))[0]
+    return _least_that_reaches(objective.target.probability, right_by, costs_s, all_wrong, most)
 
 
-def _least(adds_s: Sequence[Sequence[float]], ends_s: Sequence[float], most: int) -> Iterator[int]:
-    """The least costly order by what each attempt adds after each set of failures, and by what an end costs there.
+def _least(costs_s: Sequence[Sequence[float]], all_wrong: Floats, most: int, none_s: float) -> Iterator[int]:
+    """The order of least expected cost, by what each attempt costs once each set has failed, and by what an end costs.
 
-    Plain numbers, which for so few sets are quicker than arrays. Costs count from before the first attempt, so that
-    what comes after a set of failures is as likely as the set.
+    Plain numbers, which for so few sets are quicker than arrays. What is expected counts from before the first attempt,
+    so that what comes after a set of failures is as likely as the set.
     """
-    costs, firsts = [*ends_s], [-1] * len(ends_s)
-    for failed, left in _open_sets(len(adds_s[0]), most):
-        least_s, adds = inf, adds_s[failed]
+    chances: list[float] = all_wrong.tolist()
+    expected_s, firsts = [none_s * chance for chance in chances], [-1] * len(chances)
+    for failed, left in _open_sets(len(costs_s[0]), most):
+        least_s, chance, costs = inf, chances[failed], costs_s[failed]
         for attempt, then in left:
-            cost_s = adds[attempt] + costs[then]
+            cost_s = chance * costs[attempt] + expected_s[then]
             if cost_s < least_s:
                 least_s, firsts[failed] = cost_s, attempt
-        costs[failed] = least_s
+        expected_s[failed] = least_s
     failed = 0
     while (first := firsts[failed]) >= 0:
         yield first
         failed |= 1 << first
 
 
-def _added_s(total: "TotalLatency", wrong: Floats, external_s: Floats, objective: Objective) -> Floats:
-    """What attempts (columns) add to the expected cost after sets of failures (rows): seconds less the worth of being
-    right in time."""
+def _least_that_reaches(
+    probability: float, right_by: Floats, costs_s: Floats, all_wrong: Floats, most: int
+) -> Iterator[int]:
+    """The least costly of the orders that are right by a time so likely, or of the likeliest ones if none is.
+
+    `right_by` is how likely each set of attempts is over by then.
+    """
+    orders, steps = _every_order(costs_s.shape[1], most)
+    then, wrong = _then(costs_s.shape[1]), all_wrong[:, None]
+    chances = ((wrong - all_wrong[then]) * right_by[then]).take(steps).sum(axis=0)
+    expected_s = (wrong * costs_s).take(steps).sum(axis=0)
+    reach = min(probability, float(chances.max())) - _EQUAL
+    return iter(orders[np.where(chances >= reach, expected_s, inf).argmin()].tolist())
+
+
+def _costs_s(total: "TotalLatency", all_wrong: Floats, external_s: Floats, objective: Objective) -> Floats:
+    """What attempts (columns) cost once sets (rows) have failed: seconds less the worth of being right in time."""
     in_time, spent_s = total.by(objective.time_left_s)
     then = _then(len(external_s))
+    right = 1 - all_wrong[then] / all_wrong[:, None]
     seconds = spent_s[then] - spent_s[:, None] + in_time[:, None] * external_s
-    found: Floats = wrong[:, None] * seconds - objective.worth_s * (wrong[:, None] - wrong[then]) * in_time[then]
+    found: Floats = seconds - objective.worth_s * right * in_time[then]
     return found
 
 
-def chances_all_wrong(probability: Sequence[float], burdens: Floats) -> tuple[float, ...]:
+def chances_all_wrong(probability: Sequence[float], burdens: Floats) -> Floats:
     """How likely all of each set of attempts are wrong, given from the likeliest to be right on; see `best_order`.
 
     It must not depend on the order in which they are asked: it is the chance of a set's first one, then of the next one
@@ -163,32 +199,21 @@ def chances_all_wrong(probability: Sequence[float], burdens: Floats) -> tuple[fl
         raise ValueError(f"{count} attempts to order; at most {MAX_ORDERED} are allowed")
     if any(more > less for less, more in pairwise(probability)):
         raise ValueError(f"chances {list(probability)}: descending ones are wanted")
-    wrong = 1 - after(np.asarray(probability), _members(count) @ burdens)
-    found = np.ones(1 << count)
-    for last in range(count):
-        before = slice(0, 1 << last)
-        found[1 << last : 2 << last] = found[before] * wrong[before, last]
-    return tuple(found.tolist())
+    return all_wrong(_members(count), np.asarray(probability), burdens)
+
+
+def all_wrong(members: Floats, probability: Floats, burdens: Floats) -> Floats:
+    """The same of these sets (rows), by whether an attempt (columns) is in each."""
+    wrong = 1 - after(probability, members @ np.triu(burdens, 1))
+    found: Floats = np.where(members, wrong, 1.0).prod(axis=1)
+    return found
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def remembered_all_wrong(
-    joint: Joint | None, models: tuple[str, ...], probability: tuple[float, ...]
-) -> tuple[float, ...]:
+def remembered_all_wrong(joint: Joint | None, models: tuple[str, ...], probability: tuple[float, ...]) -> Floats:
     """The same of these models; one that is named twice may be asked twice."""
     count = len(models)
     return chances_all_wrong(probability, np.zeros((count, count)) if joint is None else joint.among(models))
-
-
-def chance_left(probability: Sequence[float], burdens: Floats) -> float:
-    """The chance that at least one of the models is right, each asked once."""
-    chances = np.asarray(probability, dtype=np.float64)
-    burden = np.zeros_like(chances)
-    all_wrong = 1.0
-    for model in range(len(chances)):
-        all_wrong *= 1 - float(after(chances[model], burden[model]))
-        burden = burden + burdens[model]
-    return 1 - all_wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,3 +264,12 @@ def _open_sets(count: int, most: int) -> list[tuple[int, list[tuple[int, int]]]]
 def _then(count: int) -> Ints:
     """The set that each one (rows) makes with an attempt (columns)."""
     return np.arange(1 << count)[:, None] | 1 << np.arange(count)
+
+
+@cache
+def _every_order(count: int, most: int) -> tuple[Ints, Ints]:
+    """Every order of `most` attempts, one a row; and for each place in it (rows) and order (columns), where what that
+    attempt adds after those before it stands in an array of sets and attempts."""
+    orders = np.array(list(permutations(range(count), most)))
+    sets = np.bitwise_or.accumulate(1 << orders, axis=1) ^ 1 << orders
+    return orders, np.ascontiguousarray((sets * count + orders).T)

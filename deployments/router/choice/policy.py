@@ -1,6 +1,7 @@
 """Which model to ask: LAAR and the policies it is compared with, as functions from candidates to an order."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -93,13 +94,15 @@ class Candidate(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The chosen candidate and why; `has_alternative` if another model, untried and healthy, could be asked as well.
 
-    After a wrong answer `chance_left` is the chance that any of the models that may still be asked is right.
+    After a wrong answer `chance_left` is the chance that any of the attempts left is right. `promised` is the chance of
+    a correct answer by the time of the request's target, if it has one, before its first attempt.
     """
 
     chosen: Candidate
     reason: ChoiceReason
     has_alternative: bool = False
     chance_left: float = 1.0
+    promised: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +166,18 @@ class Laar(Policy):
             ranked = sorted(members, key=key)
         is_open = objective.is_open_for([c.latency_s for c in ranked[:MAX_ORDERED]])
         is_plain = joint is None or (joint.is_of_each_alone and not objective.has_samples)
-        if len(ranked) == 1 or (is_open and is_plain):
-            return iter(ranked)
-        pool = sorted(_pool(ranked, situation, is_open=is_open), key=lambda c: -c.probability)
-        all_wrong = remembered_all_wrong(joint, tuple(c.model for c in pool), tuple(c.probability for c in pool))
-        order = best_order([c.latency_s for c in pool], all_wrong, objective, external_s=[c.external_s for c in pool])
-        return chain((pool[index] for index in order), (c for c in ranked if c not in pool))
+        order = ranked
+        if len(ranked) > 1 and not (is_open and is_plain):
+            pool = sorted(_pool(ranked, situation, is_open=is_open), key=lambda c: -c.probability)
+            all_wrong = remembered_all_wrong(joint, tuple(c.model for c in pool), tuple(c.probability for c in pool))
+            latency_s, external_s = [c.latency_s for c in pool], [c.external_s for c in pool]
+            order = [pool[index] for index in best_order(latency_s, all_wrong, objective, external_s=external_s)]
+        yield from order
+        models = {c.model for c in order}
+        yield from (rest := [c for c in ranked if c.model not in models])
+        if objective.has_samples and objective.attempts_left is not None and joint is not None:
+            asked = [*order, *rest]
+            yield from _again(asked, joint, objective.attempts_left - len(asked))
 
 
 class LoadAware(Policy):
@@ -248,6 +257,34 @@ POLICIES: Mapping[str, Callable[[Sequence[str]], Policy]] = {
 }
 
 
+def attempts(
+    policy: Policy,
+    candidates: Collection[Candidate],
+    *,
+    session: str = "",
+    turn: int = 0,
+    situation: Situation = ANYTIME,
+) -> Iterator[Candidate]:
+    """The attempts in the order in which they would be made if each were wrong; samples of one model stand apart.
+
+    Untried healthy models come first, then tried ones, the least tried before the others, then those that can hardly
+    answer in time, then unhealthy ones. A model is never asked whose context is too short, that does not run, that
+    refused or failed this request, or that would only repeat a wrong answer.
+    """
+    key = policy.key_for(session=session, turn=turn)
+    for tier, exclusions in enumerate(policy.tiers):
+        if members := [c for c in candidates if c.exclusion in exclusions]:
+            yield from policy.arrange(members, key, situation) if tier == 0 else sorted(members, key=_least_tried(key))
+
+
+def decided(policy: Policy, chosen: Candidate, candidates: Collection[Candidate]) -> Decision:
+    """The decision for one of the candidates."""
+    first_tier = policy.tiers[0]
+    others = (c for c in candidates if c.exclusion in first_tier and c is not chosen)
+    has_alternative = chosen.exclusion in first_tier and next(others, None) is not None
+    return Decision(chosen=chosen, reason=policy.reason, has_alternative=has_alternative)
+
+
 def decide(
     policy: Policy,
     candidates: Collection[Candidate],
@@ -256,17 +293,9 @@ def decide(
     turn: int = 0,
     situation: Situation = ANYTIME,
 ) -> Decision | None:
-    """Choose the best candidate of the best tier, or None when no model may be asked.
-
-    Untried healthy models come first, then tried ones, the least tried before the others, then those that can hardly
-    answer in time, then unhealthy ones. A model is never chosen whose context is too short, that does not run, that
-    refused or failed this request, or that would only repeat a wrong answer.
-    """
-    for tier, members in _by_tier(policy, candidates):
-        key = policy.key_for(session=session, turn=turn)
-        chosen = next(policy.arrange(members, key, situation)) if tier == 0 else min(members, key=_least_tried(key))
-        return Decision(chosen=chosen, reason=policy.reason, has_alternative=tier == 0 and len(members) > 1)
-    return None
+    """Choose the model of the first attempt, or None when no model may be asked."""
+    chosen = next(attempts(policy, candidates, session=session, turn=turn, situation=situation), None)
+    return None if chosen is None else decided(policy, chosen, candidates)
 
 
 def rank(
@@ -277,48 +306,41 @@ def rank(
     turn: int = 0,
     situation: Situation = ANYTIME,
 ) -> list[Candidate]:
-    """All candidates that may be asked, in the order in which they would be if each were wrong."""
-    key = policy.key_for(session=session, turn=turn)
-    ranked: list[Candidate] = []
-    for tier, members in _by_tier(policy, candidates):
-        ranked += policy.arrange(members, key, situation) if tier == 0 else sorted(members, key=_least_tried(key))
-    return list(dict.fromkeys(ranked))
-
-
-def _by_tier(policy: Policy, candidates: Collection[Candidate]) -> Iterator[tuple[int, list[Candidate]]]:
-    """The tiers that have any candidates."""
-    for tier, exclusions in enumerate(policy.tiers):
-        if members := [c for c in candidates if c.exclusion in exclusions]:
-            yield tier, members
+    """All candidates that may be asked, each once, in the order of their first attempts."""
+    return list(dict.fromkeys(attempts(policy, candidates, session=session, turn=turn, situation=situation)))
 
 
 def _pool(ranked: Sequence[Candidate], situation: Situation, *, is_open: bool) -> list[Candidate]:
     """What is put into the best order: the first by L/Q and, where few can be asked, those best for a single attempt.
+    With a target so do those that are likeliest to be right by then.
 
     With samples a model stands there more than once, as far as there is room.
     """
     objective = situation.objective
     if len(ranked) > MAX_ORDERED and not is_open:
-        costs_s = objective.single_costs_s(
-            [c.latency_s for c in ranked], [c.probability for c in ranked], [c.external_s for c in ranked]
-        )
-        single = [ranked[index] for index in np.argsort(costs_s, kind="stable")[:MAX_ORDERED]]
-        ranked = list(dict.fromkeys(chain.from_iterable(zip(single, ranked, strict=False))))
+        latency_s, chances = [c.latency_s for c in ranked], [c.probability for c in ranked]
+        costs = objective.single_costs_s(latency_s, chances, [c.external_s for c in ranked])
+        bests = [[ranked[index] for index in np.argsort(cost, kind="stable")[:MAX_ORDERED]] for cost in costs]
+        ranked = list(dict.fromkeys(chain.from_iterable(zip(*bests, ranked, strict=False))))
     pool, joint = list(ranked[:MAX_ORDERED]), situation.joint
     return (
         [*pool, *_again(pool, joint, MAX_ORDERED - len(pool))] if objective.has_samples and joint is not None else pool
     )
 
 
-def _again(pool: Sequence[Candidate], joint: Joint, most: int) -> list[Candidate]:
-    """The further samples of lowest L/Q, each after the failures of the model's samples before it."""
+def _again(asked: Sequence[Candidate], joint: Joint, most: int) -> list[Candidate]:
+    """The further samples of lowest L/Q, each after the failures of the model's samples that are asked before it."""
 
     def score_s(candidate: Candidate, failures: int) -> float:
         odds_against = (1 - candidate.probability) / candidate.probability
         cost_s = candidate.latency_s + candidate.external_s
         return cost_s * (1 + odds_against * (1 + failures * joint.of_itself(candidate.model)))
 
-    further = ((score_s(c, failures), number, c) for failures in range(1, most + 1) for number, c in enumerate(pool))
+    further = (
+        (score_s(c, failures), number, c)
+        for number, (c, count) in enumerate(Counter(asked).items())
+        for failures in range(count, count + most)
+    )
     return [candidate for _, _, candidate in nsmallest(most, further, key=itemgetter(0, 1))]
 
 

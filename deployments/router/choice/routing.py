@@ -1,16 +1,18 @@
 """The decision for one request: candidates with Q and L in, one model out."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from math import prod
 
-import numpy as np
 from msgspec.structs import replace
 
 from deployments.budgets.tasks import TaskRules
-from deployments.router.attempt.tries import Tries
+from deployments.router.attempt.tries import FAULTS, Tries
 from deployments.router.choice.budgets import Thinking
 from deployments.router.choice.candidates import CandidateBuilder, Demand, profiles_of
 from deployments.router.choice.chances import Chances, Exploration, HeardVerdict
-from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S, Objective, chance_left
+from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S, AnswerTarget, Objective
 from deployments.router.choice.policy import (
     POLICIES,
     Candidate,
@@ -20,9 +22,11 @@ from deployments.router.choice.policy import (
     Policy,
     PolicyName,
     Situation,
-    decide,
+    attempts,
+    decided,
     rank,
 )
+from deployments.router.choice.promise import Promise, chance_right, promise_of
 from deployments.router.choice.repair import Asking, pays
 from deployments.router.http.request import AUTO, RoutedRequest
 from deployments.router.latency.load import LoadTracker
@@ -154,12 +158,16 @@ class Routing:
         candidates = self.builder.candidates(demand, tries, now_s, first_chances=drawn)
         situation = self._situation(request, demand, tries, now_s)
         policy, session = self._policy_of(request), _session(request)
-        decision = decide(policy, candidates, session=session, turn=turn, situation=situation)
-        if decision is None:
+        asked = attempts(policy, candidates, session=session, turn=turn, situation=situation)
+        if (chosen := next(asked, None)) is None:
             return None if not tries.is_first else self._longest_context(candidates)
+        decision = decided(policy, chosen, candidates)
         if tries.failed_models:
-            left = rank(policy, candidates, session=session, turn=turn, situation=situation)
-            decision = replace(decision, chance_left=_chance_left(left, situation))
+            can = (c for c in chain((chosen,), asked) if c.exclusion is not Exclusion.TOO_SLOW)
+            decision = replace(decision, chance_left=chance_right(can, situation))
+        if (target := situation.objective.target) is not None and not tries.attempts:
+            promised = chance_right(chain((chosen,), asked), situation, by_s=target.by_s)
+            decision = replace(decision, promised=promised)
         if request.model != AUTO:
             return replace(decision, reason=ChoiceReason.NAMED, has_alternative=False)
         return decision if drawn is None else replace(decision, reason=ChoiceReason.EXPLORATION)
@@ -209,6 +217,32 @@ class Routing:
         situation = self._situation(request, demand, tries, now_s)
         return rank(self._policy_of(request), candidates, session=_session(request), turn=turn, situation=situation)
 
+    def promises(
+        self, request: RoutedRequest, demand: Demand, tries: Tries, candidates: Sequence[Candidate], now_s: float
+    ) -> Mapping[str, Promise]:
+        """What can be promised by the time of the request's target, empty if it has none.
+
+        `chosen` is the order that is followed, `cheapest` the one of least expected cost whatever the target, `surest`
+        the one that is likeliest to be right by then.
+        """
+        situation = self._situation(request, demand, tries, now_s)
+        if (target := situation.objective.target) is None:
+            return {}
+
+        def promise(wanted: AnswerTarget | None) -> Promise:
+            aimed = dataclasses.replace(situation, objective=dataclasses.replace(situation.objective, target=wanted))
+            asked = attempts(self._policy_of(request), candidates, situation=aimed)
+            return promise_of(
+                asked, situation, by_s=target.by_s, spend=lambda candidate: self._spend(demand, candidate)
+            )
+
+        surest = target.model_copy(update={"probability": 1.0})
+        return {"chosen": promise(target), "cheapest": promise(None), "surest": promise(surest)}
+
+    def _spend(self, demand: Demand, candidate: Candidate) -> float:
+        written = self.builder.written_tokens(demand, candidate.model)
+        return self.models[candidate.model].price.of(candidate.prompt_tokens, written)
+
     def _situation(self, request: RoutedRequest, demand: Demand, tries: Tries, now_s: float) -> Situation:
         """What the request wants, and how failures go together after those it has seen.
 
@@ -226,6 +260,7 @@ class Routing:
             time_left_s=max(tries.deadline_at_s - now_s, _LEAST_TIME_S),
             notice_s=notice_s if client_retries and not request.wants_verification else 0.0,
             has_samples=not request.is_repeatable,
+            target=_target_left(options.target, tries, now_s),
         )
         return Situation(objective=objective, joint=self.chances.joint(demand.task, tries.failed_models))
 
@@ -235,7 +270,7 @@ class Routing:
     def _may_explore(self, request: RoutedRequest, tries: Tries) -> bool:
         """Only where a verdict will follow and laar is free to choose."""
         is_open = request.model == AUTO and request.wants_verification and tries.is_first
-        return is_open and request.options.policy in (None, self._policy)
+        return is_open and request.options.target is None and request.options.policy in (None, self._policy)
 
     def _longest_context(self, candidates: Sequence[Candidate]) -> Decision | None:
         """The model to ask when by the estimate the prompt fits none: only a tokenizer can say so for certain."""
@@ -250,12 +285,18 @@ class Routing:
         return Decision(chosen=chosen, reason=ChoiceReason.LONGEST_CONTEXT)
 
 
-def _chance_left(ranked: Sequence[Candidate], situation: Situation) -> float:
-    """The chance that any of the candidates is right that can still be asked, in time and within the attempts."""
-    can = [c for c in ranked if c.exclusion is not Exclusion.TOO_SLOW]
-    left, joint = can[: situation.objective.attempts_left], situation.joint
-    burdens = joint.among([c.model for c in left]) if joint else np.zeros((len(left), len(left)))
-    return chance_left([c.probability for c in left], burdens)
+def _target_left(target: AnswerTarget | None, tries: Tries, now_s: float) -> AnswerTarget | None:
+    """What is left to reach after answers that were not right; None if nothing is.
+
+    An order that reaches the target may fail with one less its probability. As that is the chance that the answers so
+    far were not right, times that of the attempts left to fail, these may fail as often as the quotient.
+    """
+    if target is None:
+        return None
+    not_right = prod(1 - attempt.probability for attempt in tries.attempts if attempt.status not in FAULTS)
+    probability = 1 - (1 - target.probability) / not_right
+    by_s = max(tries.target_at_s - now_s, _LEAST_TIME_S)
+    return AnswerTarget(probability=probability, by_s=by_s) if probability > 0 else None
 
 
 def _session(request: RoutedRequest) -> str:

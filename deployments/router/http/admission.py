@@ -7,6 +7,7 @@ from msgspec.structs import replace as with_fields
 
 from deployments.contract.errors import ClientError, UnknownModelError
 from deployments.contract.secret import NO_SECRET, Secrets
+from deployments.router.choice.policy import PolicyName
 from deployments.router.http.request import AUTO, MAX_SHOWN_CHARS, NOT_VERIFIED, Endpoint, RoutedRequest, parse_request
 from deployments.router.model import Medium
 from deployments.router.settings import Limits
@@ -17,8 +18,8 @@ from deployments.verifier.checks import Catalogue, Spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What the application has for requests: its models by name, those of them that can be held to a thinking budget,
-    the operator's own checks, the check of requests that name none, the media that models read besides text, and the
-    operator's names with the check of each."""
+    the operator's own checks, the check of requests that name none, the media that models read besides text, the
+    operator's names with the check of each, and the policy of requests that name none."""
 
     models: tuple[str, ...]
     thinkers: frozenset[str]
@@ -28,6 +29,7 @@ class Offer:
     default_verify: Spec = NOT_VERIFIED
     media: Mapping[str, frozenset[Medium]] = field(default_factory=dict)
     names: Mapping[str, Spec] = field(default_factory=dict)
+    policy: PolicyName = "laar"
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -60,6 +62,7 @@ def admit(body: bytes, endpoint: Endpoint, offer: Offer, tenant: Tenant = ANYBOD
     refuse_unknown_model(request.model, offer.known)
     _refuse_unread_media(request, offer)
     _refuse_impossible_budget(request, offer)
+    _refuse_impossible_target(request, offer)
     for index, model in enumerate(request.options.tried):
         refuse_unknown_model(model, offer.models, field=f"laar.tried.{index}")
     return _with_possible_check(with_fields(request, tenant=tenant, cache_salt=offer.salt(request, tenant)), offer)
@@ -84,6 +87,16 @@ def _refuse_impossible_budget(request: RoutedRequest, offer: Offer) -> None:
         who = "no model" if request.model == AUTO else f"not '{request.model}'"
         message = f"thinking_token_budget: {who} can be held to it; models that can: {sorted(offer.thinkers)}"
         raise ClientError(message, param="thinking_token_budget")
+
+
+def _refuse_impossible_target(request: RoutedRequest, offer: Offer) -> None:
+    policy = request.options.policy or offer.policy
+    if request.options.target is None or (request.model == AUTO and policy == "laar"):
+        return
+    what = f"policy '{policy}' does not look at it; 'laar' is needed"
+    if request.model != AUTO:
+        what = f"there is nothing to choose for model '{request.model}'; 'auto' is needed"
+    raise ClientError(f"laar.target: {what}", param="laar.target")
 
 
 def _with_possible_check(request: RoutedRequest, offer: Offer) -> RoutedRequest:

@@ -10,7 +10,9 @@ from deployments.router.attempt.breaker import BreakerState
 from deployments.router.attempt.served_request import ServedRequest
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.choice.budgets import Thinking
+from deployments.router.choice.objective import AnswerTarget
 from deployments.router.choice.policy import Candidate, Decision
+from deployments.router.choice.promise import Promise
 from profiles.cell import Buckets
 from profiles.chances.capability import Estimate
 
@@ -24,7 +26,7 @@ def laar_object(served: ServedRequest, now_s: float) -> dict[str, Any]:
     `verified` is null when the request asked for no verification, `ttca_s` when there is no correct answer.
     """
     attempts, ignored = served.log.attempts, served.request.ignored
-    told = {
+    told: dict[str, Any] = {
         "request_id": served.told_id,
         "verified": served.log.is_verified if served.request.wants_verification else None,
         "language": served.features.language,
@@ -34,6 +36,8 @@ def laar_object(served: ServedRequest, now_s: float) -> dict[str, Any]:
         "attempts": [_attempt_object(attempt) for attempt in attempts],
         "tried": served.tried,
     }
+    if (target := served.request.options.target) is not None:
+        told["target"] = _target_object(served, target, now_s)
     return told | {"ignored": ignored} if ignored else told
 
 
@@ -43,7 +47,8 @@ def laar_json(served: ServedRequest, now_s: float) -> bytes:
 
 def start_headers(served: ServedRequest) -> dict[str, str]:
     """Headers known before any attempt has ended."""
-    return {"x-laar-request-id": served.told_id, "x-laar-language": served.features.language}
+    told = {"x-laar-request-id": served.told_id, "x-laar-language": served.features.language}
+    return told if served.promised is None else told | {"x-laar-promised": f"{served.promised:.4f}"}
 
 
 def model_header(model: str) -> dict[str, str]:
@@ -88,6 +93,7 @@ def explanation(
     buckets: Buckets,
     breakers: Mapping[str, BreakerState],
     latency_ratios: Mapping[str, float | None],
+    promises: Mapping[str, Promise],
     thinking: Thinking | None = None,
 ) -> dict[str, Any]:
     """The decision for a request and the numbers it rests on, every model included."""
@@ -108,6 +114,37 @@ def explanation(
             | {"breaker": breakers[c.model].value, "thinking": _thinking_object(served, c, thinking)}
             for c, estimate in zip(candidates, estimates, strict=True)
         ],
+        "target": _explained_target(served.request.options.target, promises),
+    }
+
+
+def _explained_target(target: AnswerTarget | None, promises: Mapping[str, Promise]) -> dict[str, Any] | None:
+    """What a request wants, whether it can be promised, and what orders promise and cost."""
+    if target is None or not promises:
+        return None
+    told: dict[str, Any] = {"probability": target.probability, "by_s": target.by_s}
+    told["is_reached"] = promises["chosen"].probability >= target.probability - 1e-9
+    return told | {name: _promise_object(promise) for name, promise in promises.items()}
+
+
+def _promise_object(promise: Promise) -> dict[str, Any]:
+    return {
+        "order": promise.models,
+        "probability": round(promise.probability, 4),
+        "seconds": round(promise.seconds, 6),
+        "engine_s": round(promise.engine_s, 6),
+        "spend": round(promise.spend, 9),
+    }
+
+
+def _target_object(served: ServedRequest, target: AnswerTarget, now_s: float) -> dict[str, Any]:
+    """What a request wanted, what it was promised before its first attempt, and whether it was met, if a check told."""
+    is_met = served.log.is_verified and now_s - served.first_s <= target.by_s
+    return {
+        "probability": target.probability,
+        "by_s": target.by_s,
+        "promised": None if served.promised is None else round(served.promised, 4),
+        "met": is_met if served.request.wants_verification else None,
     }
 
 

@@ -251,7 +251,10 @@ class Endpoints:
         buckets, thinking = self._routing.buckets, self._routing.thinking
         breakers = self._routing.load.breaker_states(now_s, request.tenant.id)
         ratios = self._routing.builder.latency_ratios
-        told = explanation(served, decision, candidates, estimates, order, buckets, breakers, ratios, thinking)
+        promises = self._routing.promises(request, served.demand, served.log, candidates, now_s)
+        told = explanation(
+            served, decision, candidates, estimates, order, buckets, breakers, ratios, promises, thinking
+        )
         return told | {"versions": dict(self._versions)}
 
     async def _feedback(self, http: Request) -> Response:

@@ -102,6 +102,7 @@ class Router:
             num_routers=settings.num_replicas,
         )
         self._offer = Offer(
+            policy=settings.policy,
             models=tuple(self._routing.models),
             media={model.name: model.media for model in self._routing.models.values()},
             thinkers=frozenset(model.name for model in models if model.can_think),

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeA
 
 from deployments.contract.errors import BodyTooLargeError, ClientError, UnknownFieldError
 from deployments.router.attempt.earlier import MAX_TRIED
+from deployments.router.choice.objective import AnswerTarget
 from deployments.router.choice.policy import PolicyName
 from deployments.router.http.bounds import (
     MAX_OBJECTS,
@@ -104,6 +105,7 @@ class LaarOptions(Strict):
     worth_s: Annotated[float, Field(ge=0, le=86400)] | None = None
     client_retries: bool = False
     notice_s: Annotated[float, Field(ge=0, le=3600)] | None = None
+    target: AnswerTarget | None = None
 
 
 class Feedback(Strict):

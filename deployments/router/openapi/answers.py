@@ -43,8 +43,12 @@ ERROR = {
     ),
     "additionalProperties": False,
 }
+PROMISE = _object(order=_list("string"), probability="number", seconds="number", engine_s="number", spend="number")
 LAAR = _object(
-    {"ignored": _list("string")},
+    {
+        "ignored": _list("string"),
+        "target": _object(probability="number", by_s="number", promised="number?", met="boolean?"),
+    },
     request_id="string",
     verified="boolean?",
     language="string",
@@ -122,6 +126,17 @@ EXPLANATION = _object(
             thinking="object?",
         )
     ),
+    target={
+        **_object(
+            probability="number",
+            by_s="number",
+            is_reached="boolean",
+            chosen=PROMISE,
+            cheapest=PROMISE,
+            surest=PROMISE,
+        ),
+        "type": ["object", "null"],
+    },
 )
 FEEDBACK = _object(object=_one_of("laar.feedback"), request_id="string", correct="boolean")
 STATUS = _object(

@@ -207,6 +207,8 @@ async def test_time_and_attempts_of_the_client_go_on() -> None:
     second = bench.served({"retry_of": first.told_id} | limits | RIGHT)
     assert second.log.max_attempts == 1
     assert second.log.deadline_at_s - second.arrived_s == pytest.approx(6.0, abs=0.01)
+    aimed = bench.served({"retry_of": first.told_id, "target": {"probability": 0.9, "by_s": 5}})
+    assert aimed.log.target_at_s - aimed.arrived_s == pytest.approx(1.0, abs=0.01)
     await bench.runner.answer(second)
     now_s = asyncio.get_running_loop().time()
     assert laar_object(second, now_s)["ttca_s"] == pytest.approx(5.0, abs=0.01)

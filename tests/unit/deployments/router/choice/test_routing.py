@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -10,7 +11,7 @@ from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.policy import Candidate, ChoiceReason, Decision, Exclusion
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
-from deployments.router.model import Medium, Model
+from deployments.router.model import Medium, Model, Price
 from deployments.router.settings import Learning
 from deployments.router.tenants.tenant import Tenant
 from deployments.verifier.checks import SPEC
@@ -108,15 +109,26 @@ def test_model_that_fails_with_the_first_one_is_not_asked_second() -> None:
 def test_chance_left_counts_all_models_that_may_still_be_asked() -> None:
     found = routing(correct={"a": 50, "b": 50, "c": 50})
     assert decision(found).chance_left == 1.0
-    # it may be asked again too, as it samples, with a chance of a quarter after its own failure
-    assert decision(found, "a").chance_left == pytest.approx(1 - 0.5 * 0.5 * 0.75, abs=0.01)
+    # nine samples are left, three of each; after k failures of its own a model is right with 1 / (2 + 2k)
+    again = 3 / 4 * 5 / 6
+    assert decision(found, "a").chance_left == pytest.approx(1 - again * 7 / 8 * (again / 2) ** 2, abs=0.01)
+
+
+def test_chance_left_counts_samples_of_the_same_model() -> None:
+    """Where two samples of one model are better than two models, both count, and no model is dropped for them."""
+    found = paced({"a": (1.0, 500), "b": (9.0, 100), "c": (9.0, 100)})
+    tries = Tries(max_attempts=3, deadline_at_s=100.0, is_repeatable=False)
+    tries.add(Attempt(model="b", status=Status.WRONG, reason="", latency_s=9.0, probability=0.1, reply=WRONG))
+    # a failure of the poor one tells little of the good one, which is then right with 1/4 after its own failure
+    assert first(found, request(), tries).chance_left == pytest.approx(1 - 0.5 * 0.75, abs=0.05)
 
 
 def test_named_model_is_only_compared_with_itself() -> None:
     found = routing(correct={"a": 50, "b": 90})
     made = decision(found, "a", model="a")
     assert (made.chosen.model, made.reason, made.has_alternative) == ("a", ChoiceReason.NAMED, False)
-    assert made.chance_left == pytest.approx(0.25, abs=0.02)
+    # nine samples, the first of which is right with 1/4
+    assert made.chance_left == pytest.approx(1 - np.prod([1 - 1 / (2 + 2 * k) for k in range(1, 10)]), abs=0.02)
 
 
 def test_exploration_only_starts_requests_that_are_verified_and_free_to_choose() -> None:
@@ -222,6 +234,80 @@ def test_chance_left_is_that_of_the_attempts_left() -> None:
     tries = Tries(max_attempts=2, deadline_at_s=100.0, is_repeatable=True)
     tries.add(Attempt(model="a", status=Status.WRONG, reason="", latency_s=1.0, probability=0.2, reply=WRONG))
     assert first(found, request(), tries).chance_left == pytest.approx(0.2, abs=0.01)
+
+
+def aimed(probability: float, by_s: float = 2.5) -> RoutedRequest:
+    laar = {"target": {"probability": probability, "by_s": by_s}}
+    return replace(request(), options=LaarOptions.model_validate(laar), is_repeatable=True)
+
+
+def with_target(*failed: tuple[str, float]) -> Tries:
+    tries = Tries(max_attempts=3, deadline_at_s=100.0, is_repeatable=True, target_at_s=2.5)
+    for model, probability in failed:
+        wrong = Attempt(model=model, status=Status.WRONG, reason="", latency_s=0.1, probability=probability)
+        tries.add(wrong)
+    return tries
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected"), [pytest.param(0.2, "fast", id="little"), pytest.param(0.8, "good", id="much")]
+)
+def test_target_decides_which_model_is_asked(probability: float, expected: str) -> None:
+    # the good one is in time with 0.8, but hardly after the other one
+    found = paced({"good": (2.0, 980), "fast": (1.0, 600)})
+    made = first(found, aimed(probability), with_target())
+    assert made.chosen.model == expected
+    assert made.promised is not None
+    assert made.promised > probability - 0.05
+
+
+def test_promise_is_told_with_the_first_choice_and_only_where_there_is_a_target() -> None:
+    found = paced(GOOD_AND_FAST)
+    assert first(found, request(), log()).promised is None
+    assert first(found, aimed(0.9), with_target(("fast", 0.3))).promised is None
+
+
+@pytest.mark.parametrize(
+    ("believed", "expected"),
+    [
+        # half of what the first left would do, which the quick one has; had the first been hopeless, 0.9 were left
+        pytest.param(0.8, "fair", id="a-failure-that-was-allowed-for"),
+        pytest.param(0.0, "good", id="one-that-was-expected"),
+    ],
+)
+def test_failures_that_an_order_allows_for_make_its_target_no_harder(believed: float, expected: str) -> None:
+    found = paced({"a": (0.1, 800), "good": (0.8, 950), "fair": (0.4, 700)})
+    tries = with_target(("a", believed))
+    tries.target_at_s = 1.05
+    assert first(found, aimed(0.9), tries).chosen.model == expected
+
+
+def test_explored_choices_leave_targets_alone() -> None:
+    found = routing(correct={"a": 50, "b": 50}, explore_share=0.1)
+    asked = aimed(0.5)
+    demand = found.demand(asked, found.features(asked))
+    made = [found.decide(asked, demand, with_target(), turn=0, now_s=0.0, may_explore=True) for _ in range(50)]
+    assert ChoiceReason.EXPLORATION not in {one.reason for one in made if one is not None}
+
+
+def test_promises_of_a_target_are_the_choice_the_cheapest_and_the_surest() -> None:
+    found = paced({"good": (2.0, 980), "fast": (1.0, 600)})
+    found.models["good"] = dataclasses.replace(found.models["good"], price=Price(prompt_per_million=1e6))
+    asked, tries = aimed(0.7), with_target()
+    demand = found.demand(asked, found.features(asked))
+    told = found.promises(asked, demand, tries, found.builder.candidates(demand, tries, 0.0), 0.0)
+    assert {name: one.models for name, one in told.items()} == {
+        "chosen": ("good", "fast"),
+        "cheapest": ("fast", "good"),
+        "surest": ("good", "fast"),
+    }
+    assert told["surest"].probability >= 0.7 > told["cheapest"].probability
+    # the second is asked after the first was wrong: 2 + 0.02 * 1 against 1 + 0.4 * 2, and a token costs one
+    assert told["chosen"].seconds == pytest.approx(2.02, abs=0.02)
+    assert told["cheapest"].engine_s == pytest.approx(1.8, abs=0.02)
+    assert told["chosen"].spend == pytest.approx(100, rel=0.01)
+    assert told["cheapest"].spend == pytest.approx(40, rel=0.05)
+    assert found.promises(request(), demand, tries, [], 0.0) == {}
 
 
 def test_sampling_model_is_asked_again_where_that_is_better_than_any_other() -> None:

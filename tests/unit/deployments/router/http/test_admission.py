@@ -84,6 +84,27 @@ def test_unknown_model_is_told_which_there_are() -> None:
         ask(model="big")
 
 
+@pytest.mark.parametrize(
+    ("offer", "model", "policy", "told"),
+    [
+        pytest.param(OFFER, "auto", {}, None, id="laar"),
+        pytest.param(OFFER, "plain", {}, "there is nothing to choose for model 'plain'; 'auto' is needed", id="named"),
+        pytest.param(OFFER, "auto", {"policy": "fastest"}, "policy 'fastest' does not look at it", id="asked-for"),
+        pytest.param(replace(OFFER, policy="round-robin"), "auto", {}, "policy 'round-robin' does", id="configured"),
+        pytest.param(replace(OFFER, policy="round-robin"), "auto", {"policy": "laar"}, None, id="laar-asked-for"),
+    ],
+)
+def test_target_that_no_choice_would_follow_is_refused(
+    offer: Offer, model: str, policy: dict[str, str], told: str | None
+) -> None:
+    laar: dict[str, Any] = {"target": {"probability": 0.9, "by_s": 5}, **policy}
+    if told is None:
+        assert ask(offer, model, laar=laar).options.target is not None
+        return
+    with pytest.raises(ClientError, match=f"^laar.target: {told}"):
+        ask(offer, model, laar=laar)
+
+
 @pytest.mark.parametrize("model", [pytest.param("thinker", id="by name"), pytest.param("auto", id="auto")])
 def test_budget_that_some_model_can_honour_is_taken(model: str) -> None:
     assert ask(model=model, thinking_token_budget=10).thinking_token_budget == 10

@@ -225,6 +225,38 @@ async def test_an_explanation_says_which_profile_and_limits_it_rests_on() -> Non
     assert told["versions"] == {"version": "1", "profile": "p1", "limits": "l1"}
 
 
+TARGET = {"probability": 0.4, "by_s": 5.0}
+
+
+async def test_target_comes_back_with_what_was_promised_and_whether_it_was_met() -> None:
+    service = Service(a=says("fine"), b=says("no"))
+    verify = {"type": "exact", "value": "fine"}
+    met = await service.ask(laar={"target": TARGET, "verify": verify})
+    promised = met.json()["laar"]["target"]["promised"]
+    assert met.json()["laar"]["target"] == {**TARGET, "promised": promised, "met": True}
+    assert float(met.headers["x-laar-promised"]) == promised > 0.4
+    missed = await service.ask(laar={"target": TARGET, "verify": verify | {"value": "never"}})
+    assert missed.json()["laar"]["target"]["met"] is False
+    unchecked = await service.ask(laar={"target": TARGET})
+    assert unchecked.json()["laar"]["target"]["met"] is None
+    without = await service.ask()
+    assert "target" not in without.json()["laar"]
+    assert "x-laar-promised" not in without.headers
+
+
+@pytest.mark.parametrize(
+    ("probability", "is_reached"), [pytest.param(0.4, True, id="reached"), pytest.param(1.0, False, id="not")]
+)
+async def test_explanation_has_what_can_be_promised(probability: float, is_reached: bool) -> None:
+    target = TARGET | {"probability": probability}
+    service = Service(a=says("fine"), b=says("fine"))
+    told = (await service.ask("key-admin", path="/v1/laar/explain", laar={"target": target})).json()["target"]
+    assert told.keys() == {"probability", "by_s", "is_reached", "chosen", "cheapest", "surest"}
+    assert (told["probability"], told["is_reached"]) == (probability, is_reached)
+    assert told["surest"]["probability"] >= told["chosen"]["probability"]
+    assert (await service.ask("key-admin", path="/v1/laar/explain")).json()["target"] is None
+
+
 async def test_tenant_beyond_its_rate_is_told_when_to_come_again() -> None:
     service = Service(a=says("fine"))
     assert (await service.ask("key-slow")).status_code == 200

@@ -330,8 +330,32 @@ def test_a_message_of_ours_has_no_name_of_a_python_exception() -> None:
         pytest.param(
             b'{"verfy":{}}',
             "laar.verfy: unknown key; known: verify, max_attempts, deadline_s, task, language, session, policy, "
-            "retry_of, tried, worth_s, client_retries, notice_s",
+            "retry_of, tried, worth_s, client_retries, notice_s, target",
             id="known-keys-named",
+        ),
+        pytest.param(
+            b'{"target":{"probability":1.5,"by_s":5}}',
+            "laar.target.probability: Input should be less than or equal to 1, got 1.5",
+            id="target-beyond-certainty",
+        ),
+        pytest.param(
+            b'{"target":{"probability":0,"by_s":5}}',
+            "laar.target.probability: Input should be greater than 0, got 0",
+            id="target-of-nothing",
+        ),
+        pytest.param(
+            b'{"target":{"probability":0.9,"by_s":0}}',
+            "laar.target.by_s: Input should be greater than 0, got 0",
+            id="target-at-once",
+        ),
+        pytest.param(b'{"target":{"probability":0.9}}', "laar.target.by_s: Field required", id="target-without-time"),
+        pytest.param(
+            b'{"target":{"probability":0.9,"by_s":5,"cost":1}}', "laar.target.cost: unknown key", id="target-of-more"
+        ),
+        pytest.param(
+            b'{"target":0.9}',
+            "laar.target: Input should be an object, got 0.9",
+            id="target-number",
         ),
     ],
 )

@@ -46,6 +46,9 @@ def test_ids_are_unique_and_each_operation_says_whether_it_needs_a_key() -> None
     assert DOCUMENT["paths"][CHAT]["post"]["responses"].keys() >= {"200", "400", "401", "403", "413", "429", "503"}
 
 
+TARGET = {"target": {"probability": 0.9, "by_s": 5}}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
@@ -53,6 +56,8 @@ def test_ids_are_unique_and_each_operation_says_whether_it_needs_a_key() -> None
         pytest.param("POST", CHAT, {"laar": {"verify": {"type": "exact", "value": "fine"}}}, 200, id="verified"),
         pytest.param("POST", CHAT, {"n": 0}, 400, id="refused"),
         pytest.param("POST", "/v1/laar/explain", {}, 200, id="explain"),
+        pytest.param("POST", CHAT, {"laar": TARGET}, 200, id="target"),
+        pytest.param("POST", "/v1/laar/explain", {"laar": TARGET}, 200, id="explained-target"),
         pytest.param("POST", "/v1/laar/feedback", {}, 400, id="feedback"),
         pytest.param("GET", "/v1/models", {}, 200, id="models"),
         pytest.param("GET", "/v1/models/a", {}, 200, id="card"),
