@@ -52,8 +52,9 @@ from deployments.verifier.checks import Spec
 logger = logging.getLogger("ray.serve")
 
 CANCELLED = "cancelled"
-# A model that is silent for so many times what its longest answer should take is taken for hanging.
-PATIENCE = 2.0
+# A model that is silent for so many times what its longest answer should take is taken for hanging. So is one that
+# streams, if it is silent for so many times what its first token should take, and for a pause on top of that.
+PATIENCE, PAUSE_S = 2.0, 20.0
 # A verifier that broke down is started anew within this time, in which a request waits so long for it at most.
 VERIFIER_AWAY_S, VERIFIER_PATIENCE_S = 15.0, 2.0
 
@@ -455,11 +456,14 @@ class Runner:
         return max(0.0, served.log.deadline_at_s - self._clock())
 
     def _attempt_time_s(self, served: ServedRequest, decision: Decision, watch: "_Watch") -> float:
-        """Seconds for one attempt: where another model can still take over, time must be left for it."""
+        """Seconds for one attempt: where another model can still take over, it does so once this one seems to hang.
+
+        Half of a short time is left for it. What looks like hanging may be an engine's pause.
+        """
         left_s = self._time_left_s(served)
         time_s = min(left_s, self.limits.attempt_timeout_s)
         if self._can_go_on(served, decision):
-            time_s = min(time_s, max(left_s / 2, watch.patience_s))
+            time_s = min(time_s, max(watch.patience_s, min(left_s / 2, PAUSE_S)))
         return time_s
 
     def _can_go_on(self, served: ServedRequest, decision: Decision) -> bool:
@@ -478,11 +482,14 @@ class Runner:
 
     def _watch(self, served: ServedRequest, decision: Decision, repair: bytes | None = None) -> "_Watch":
         builder, chosen = self._routing.builder, decision.chosen
-        longest_s = builder.longest_s(served.demand, chosen)
+        patience_s = PATIENCE * builder.longest_s(served.demand, chosen)
+        if served.request.stream:
+            first_s = builder.first_token_s(served.demand, chosen.model)
+            patience_s = min(patience_s, PATIENCE * first_s + PAUSE_S)
         return _Watch(
             body=served.request.body if repair is None else repair,
             is_repair=repair is not None,
-            patience_s=min(self.limits.attempt_timeout_s, PATIENCE * longest_s),
+            patience_s=min(self.limits.attempt_timeout_s, patience_s),
             expected_s=chosen.latency_s,
             expected_tokens=builder.output_tokens(served.demand, chosen.model) * served.request.num_sequences,
             forecast=builder.forecast(served.demand, chosen.model, served.log),

@@ -69,7 +69,7 @@ class Spared(msgspec.Struct, frozen=True, kw_only=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One model asked once. `latency_s` runs from the sending of the attempt to its verdict.
 
-    `is_silent` if nothing at all came from the model for longer than its longest answer should take;
+    `is_silent` if nothing at all came from the model for so long that it is taken for hanging;
     `thinking_budget` is what its thinking was held to, if anything; `prompt_tokens` as the router estimated them for
     this model, and the `bucket` that they fall into. `written_tokens` are those that came as chunks, or an estimate
     where nothing has come yet. `read` is what the check took for the answer; `check` names one that may err, and

@@ -195,6 +195,13 @@ class CandidateBuilder:
         idle_s = idle_latency_s(self.latency.speeds, prompt_tokens=demand.prompt_tokens, output_tokens=most)
         return float(self._loaded_s(idle_s, most)[row])
 
+    def first_token_s(self, demand: Demand, model: str) -> float:
+        """Expected seconds until the model's first token, where all that is under way comes before it."""
+        idle_s = idle_latency_s(
+            self.latency.speeds, prompt_tokens=demand.prompt_tokens, output_tokens=np.ones(len(self._names))
+        )
+        return float(self._loaded_s(idle_s, demand.output_tokens)[self._rows[model]])
+
     def _loaded_s(self, idle_s: Floats, output_tokens: Floats) -> Floats:
         factor, load = self.latency.others, self._tracker.load
         return loaded_latency_s(self._others(), idle_s=idle_s, output_tokens=output_tokens, load=load, factor=factor)

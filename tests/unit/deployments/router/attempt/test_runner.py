@@ -215,6 +215,7 @@ class Bench:
         unverified: str = "answer",
         limits: Limits | None = None,
         latency_s: float = 1.0,
+        token_s: float = 0.0,
         give_up_below: float = 0.0,
         repair: str = "never",
         regenerate_s: float = 0.0,
@@ -227,7 +228,7 @@ class Bench:
         self._number = 0
         models = [Model(name=name, context_tokens=1000) for name in behaviours]
         self.routing = Routing(
-            models=models, profile=_profile(behaviours, latency_s), policy="laar", detector=NoDetector()
+            models=models, profile=_profile(behaviours, latency_s, token_s), policy="laar", detector=NoDetector()
         )
         self.runner = Runner(
             routing=self.routing,
@@ -283,10 +284,10 @@ class Bench:
         return 0 not in self.routing.load.unhealthy(asyncio.get_running_loop().time())
 
 
-def _profile(names: Mapping[str, object], latency_s: float) -> Profile:
+def _profile(names: Mapping[str, object], latency_s: float, token_s: float) -> Profile:
     models = {
         name: ModelProfile(
-            latency=Latency(overhead_s=latency_s * (1 + index), prefill_s_per_token=0, decode_s_per_token=0),
+            latency=Latency(overhead_s=latency_s * (1 + index), prefill_s_per_token=0, decode_s_per_token=token_s),
             chars_per_token={"unknown": 4.0},
             chars_per_symbol_token=2.0,
             cells=(CellCounts(language="en", bucket=0, correct=10, tried=20),),
@@ -464,6 +465,31 @@ async def test_hanging_stream_leaves_time_for_the_next_before_the_deadline() -> 
     model, pieces = await bench.runner.pass_through(bench.served({"deadline_s": 0.1}, stream=True))
     assert model == "b"
     assert [piece async for piece in pieces][-1].is_last
+
+
+@pytest.mark.parametrize(
+    ("stream", "token_s", "waited_s"),
+    [
+        # its context has room for 998 tokens of 0.1 s each
+        pytest.param(False, 0.0, 20.0, id="quick"),
+        pytest.param(False, 0.1, 2 * 99.9, id="may-write-for-long"),
+        pytest.param(True, 0.1, 2 * 0.1 + 20.0, id="first-token-is-due"),
+    ],
+)
+async def test_model_that_hangs_is_given_up_long_before_the_deadline(
+    stream: bool, token_s: float, waited_s: float
+) -> None:
+    bench = Bench(
+        a=hangs,
+        b=says("right"),
+        latency_s=0.0001,
+        token_s=token_s,
+        limits=Limits(deadline_s=2000.0, attempt_timeout_s=1000.0),
+    )
+    served = bench.served(RIGHT, stream=stream)
+    assert (await bench.runner.answer(served)).model == "b"
+    assert served.log.attempts[0].latency_s == pytest.approx(waited_s, rel=0.01)
+    assert served.log.attempts[0].is_silent
 
 
 async def test_last_attempt_is_not_cut_short_for_a_next_one_that_is_not_allowed() -> None:
