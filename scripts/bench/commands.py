@@ -487,6 +487,18 @@ def bench_chaos(
     raise typer.Exit(finish(chaos.run(only=only or (), in_flight=in_flight), json_path=json_path, check=check))
 
 
+@bench.command("rehearsal")
+def bench_rehearsal(
+    json_path: JsonPath = None,
+    check: Check = False,
+    in_flight: Annotated[int, typer.Option(min=2, max=256, help="Requests under way at any time.")] = 16,
+) -> None:
+    """A Ray cluster of several nodes on this machine: one is killed, one drained, routers come and go, under load."""
+    from scripts.bench.rehearsal import run as rehearsal
+
+    raise typer.Exit(finish(rehearsal.run(in_flight=in_flight), json_path=json_path, check=check))
+
+
 @bench.command("overload")
 def bench_overload(
     json_path: JsonPath = None,

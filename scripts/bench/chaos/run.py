@@ -81,12 +81,12 @@ async def _run(folder: Path, chosen: Sequence[Fault], in_flight: int, *, restart
                     # a run that is cut short has compared the log as far as it came
                     answers = traffic.answers[num_compared:]
                     num_compared += len(answers)
-                    log_rows = await asyncio.to_thread(_drained, store, answers)
+                    log_rows = await asyncio.to_thread(drained, store, answers)
                     of = figures(traffic.answers, window, DEADLINE_S) | compared(answers, log_rows, window)
                     found[fault.name] = of
                     console.print(f"{fault.name}: {of}")
             answers = traffic.answers[num_compared:]
-            found[END] = compared(answers, await asyncio.to_thread(_drained, store, answers))
+            found[END] = compared(answers, await asyncio.to_thread(drained, store, answers))
             logged = application.logged("the attempt log loses records")
             judged = [*bars(found, windows), *log_bars(END, found[END])]
             if any(window.fills_the_disk for window in windows):
@@ -127,7 +127,7 @@ async def _under(fault: Fault, stage: FaultTarget, traffic: FaultTraffic) -> Fau
     await asyncio.sleep(max(0.0, broken_s + fault.hold_s - time.monotonic()))
     await fault.mends(stage)
     mended_s = time.monotonic()
-    await _until(lambda: fault.is_back(stage), MOST_SETTLING_S)
+    await until(lambda: fault.is_back(stage), MOST_SETTLING_S)
     back_s = time.monotonic()
     await asyncio.sleep(AFTER_S)
     ended_s = time.monotonic()
@@ -168,7 +168,7 @@ async def _head(folder: Path, config: dict[str, Any], store: Store, in_flight: i
     began_s = time.monotonic()
     async with _application(folder, config) as application:
         ready_s = time.monotonic() - began_s
-        log_rows = await asyncio.to_thread(_drained, store, answers)
+        log_rows = await asyncio.to_thread(drained, store, answers)
     found = compared(answers, log_rows) | {
         "answered_without_the_head": sum(a.is_ok for a in after),
         "endings_without_the_head": dict(Counter(f"{a.status} {a.code}".strip() for a in after)),
@@ -181,7 +181,7 @@ async def _head(folder: Path, config: dict[str, Any], store: Store, in_flight: i
     ]
 
 
-async def _until(holds: Callable[[], bool], timeout_s: float) -> None:
+async def until(holds: Callable[[], bool], timeout_s: float) -> None:
     due_s = time.monotonic() + timeout_s
     while not await asyncio.to_thread(holds):
         if time.monotonic() > due_s:
@@ -202,7 +202,7 @@ def rows(store: Store) -> Told:
     return found
 
 
-def _drained(store: Store, answers: Sequence[ToldAnswer]) -> Told:
+def drained(store: Store, answers: Sequence[ToldAnswer]) -> Told:
     """The rows once no more of them come."""
     began_s = changed_s = time.monotonic()
     before = -1
