@@ -55,7 +55,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
     load_custom_checks(config.verifier.custom_checks)
     log = plan_log(config.log, os.environ, default_cache_dir(os.environ))
     _warn_of_logs_apart(config, log)
-    if blind := [model.engine_config.name for model in config.models if model.engine_config.name not in profile.models]:
+    if blind := [name for name in config.names if name not in profile.models]:
         logger.warning(
             "profile '%s' has no figures of %s: each is taken to be right half of the time, and as fast as the others;"
             " measure them with `laar profile`",
@@ -75,7 +75,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
         remote=remote_plans(config.models, os.environ),
         models=[
             Model(
-                name=engine.name,
+                name=name,
                 context_tokens=engine.context_tokens,
                 has_prefix_cache=engine.has_prefix_cache,
                 can_think=engine.can_think,
@@ -84,8 +84,10 @@ def build_app(args: Mapping[str, Any]) -> Application:
                 price=model.price,
                 media=model.media,
                 cold_start_s=model.cold_start_s if engine.scales_to_zero else None,
+                base=None if name == engine.name else engine.name,
             )
             for model, engine in ((model, model.engine_config) for model in config.models)
+            for name in model.names
         ],
         profile=profile,
         profile_file=None if config.profile is None else str(profile_path(config.profile).resolve()),
@@ -106,7 +108,7 @@ def build_model(args: Mapping[str, Any]) -> Application:
     _check_models([config.model])
     if not isinstance(engine := config.model.engine_config, VllmConfig):
         raise ValueError(f"'{engine.name}': a remote model runs elsewhere; name it in `build_app` alone")
-    return _model_deployment(engine, deadline_s=config.deadline_s)
+    return _model_deployment(engine, config.model.adapters, deadline_s=config.deadline_s)
 
 
 def build_verifier(args: Mapping[str, Any]) -> Application:
@@ -130,11 +132,12 @@ def _read(kind: type[_Config], args: Mapping[str, Any]) -> _Config:
 
 def _addresses(config: VerifierAppConfig) -> dict[str, Application | str]:
     """By model: the application where it runs, or the deployment that is bound into this one."""
-    return {
-        engine.name: model.application or _model_deployment(engine, deadline_s=config.limits.deadline_s)
-        for model in config.models
-        if isinstance(engine := model.engine_config, VllmConfig)
-    }
+    found: dict[str, Application | str] = {}
+    for model in config.models:
+        if isinstance(engine := model.engine_config, VllmConfig):
+            made = model.application or _model_deployment(engine, model.adapters, deadline_s=config.limits.deadline_s)
+            found |= dict.fromkeys(model.names, made)
+    return found
 
 
 def _router(config: AppConfig) -> serve.Deployment:
@@ -151,7 +154,7 @@ def _router(config: AppConfig) -> serve.Deployment:
 
 
 def _verifier(config: VerifierAppConfig, models: Mapping[str, Application | str]) -> Application:
-    engines = [model.engine_config for model in config.models]
+    engines = [(name, model.engine_config) for model in config.models for name in model.names]
     verifier = config.verifier
     return serve.deployment(
         Verifier,
@@ -169,13 +172,13 @@ def _verifier(config: VerifierAppConfig, models: Mapping[str, Application | str]
         judge_timeout_s=verifier.judge_timeout_s,
         judging=Judging(
             settings=verifier.judge,
-            thinkers=[engine.name for engine in engines if engine.can_think],
-            sources={engine.name: engine.source for engine in engines},
+            thinkers=[name for name, engine in engines if engine.can_think],
+            sources={name: engine.source for name, engine in engines},
         ),
     )
 
 
-def _model_deployment(model: VllmConfig, *, deadline_s: float) -> Application:
+def _model_deployment(model: VllmConfig, adapters: Mapping[str, str], *, deadline_s: float) -> Application:
     # they load vLLM, which an application of remote models need not have
     from deployments.engines.ray_llm import model_deployment
     from deployments.engines.simulated import simulated_engine
@@ -184,7 +187,7 @@ def _model_deployment(model: VllmConfig, *, deadline_s: float) -> Application:
     llm_config = _with_embedded_source(model.llm_config)
     stopping = {"graceful_shutdown_timeout_s": deadline_s + SHUTDOWN_MARGIN_S}
     deployment_config = stopping | (llm_config.get("deployment_config") or {})
-    return model_deployment({**llm_config, "deployment_config": deployment_config}, engine)
+    return model_deployment({**llm_config, "deployment_config": deployment_config}, engine, adapters=adapters)
 
 
 def _warn_of_logs_apart(config: AppConfig, log: LogPlan | None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -21,6 +21,7 @@ from profiles.strict import Discreet
 # No router replica learns later than 5 s after another; of these, one is for writing and reading.
 MAX_LEARNING_LAG_S = 4.0
 _DRAWN_BYTES = 32
+_Named = Annotated[str, Field(min_length=1)]
 
 
 class ModelConfig(Discreet):
@@ -36,6 +37,10 @@ class ModelConfig(Discreet):
     )
     simulated: SimulatedSettings | None = None
     remote: RemoteSettings | None = None
+    adapters: Mapping[_Named, _Named] = Field(
+        default_factory=dict,
+        description="LoRA adapters that vLLM loads beside the weights, by name: their folders. Each is a model too.",
+    )
     media: frozenset[Medium] = Field(
         default=frozenset(), description="What it reads besides text; a request with anything else never goes there."
     )
@@ -67,13 +72,22 @@ class ModelConfig(Discreet):
             raise ValueError(f"engine is '{self.engine}', so the section '{self.engine}' is needed")
         return ENGINES[self.engine](self.llm_config, *given.values())
 
+    @property
+    def names(self) -> list[str]:
+        """The models that its engine serves: its own weights, and each adapter."""
+        return [self.engine_config.name, *self.adapters]
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         engine = self.engine_config
         if not engine.name:
             raise ValueError("llm_config.model_loading_config.model_id: missing; write model_id: NAME")
-        if engine.name == AUTO:
+        if AUTO in self.names:
             raise ValueError(f"model_id '{AUTO}' is taken: it stands for laar's own choice")
+        if self.adapters and self.engine != "vllm":
+            raise ValueError(
+                f"'{engine.name}': adapters are for vLLM; a server elsewhere has each as a model of its own"
+            )
         if engine.fault is not None:
             raise ValueError(engine.fault)
         if self.remote is not None and self.application is not None:
@@ -155,9 +169,14 @@ class VerifierAppConfig(Discreet):
     verifier: VerifierConfig = VerifierConfig()
     limits: Limits = Limits()
 
+    @property
+    def names(self) -> list[str]:
+        """Every model that can be asked, adapters among them."""
+        return [name for model in self.models for name in model.names]
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = [model.engine_config.name for model in self.models]
+        names = self.names
         applications = [model.application for model in self.models if model.application is not None]
         for key, values in (("model_id", names), ("application", applications)):
             if twice := sorted({value for value in values if values.count(value) > 1}):
@@ -188,7 +207,7 @@ class AppConfig(VerifierAppConfig):
 
     @model_validator(mode="after")
     def _can_verify_by_default(self) -> Self:
-        names = [model.engine_config.name for model in self.models]
+        names = self.names
         has = Catalogue(models=names, answering=names, custom_checks=self.verifier.custom_checks, has_tools=True)
         if (refusal := self.router.verify.refusal(has)) is not None:
             raise ValueError(f"router.verify.{refusal.field}: {refusal.message}")

@@ -44,13 +44,16 @@ PASSED_ON: Mapping[str, Collection[str]] = {
     "llm_config.experimental_configs": ("stream_batching_interval_ms",),
 }
 _ELSEWHERE = "or serve the model by itself, and name it here with engine: remote"
-_ADAPTERS = f"laar asks for no adapter; merge it into the weights and serve them as a model of their own, {_ELSEWHERE}"
+_ADAPTERS = (
+    "write models[].adapters: {NAME: FOLDER}, and laar tells vLLM; what vLLM fetches from a bucket is not served"
+)
 _POOLING = "laar serves models that generate text; serve one that pools, such as for embeddings, without laar"
 # Keys that laar refuses, by section and key: the values that say nothing, and what to do.
 REFUSED: Mapping[tuple[str, str], tuple[Collection[Any], str]] = {
     ("llm_config", "lora_config"): ((None,), _ADAPTERS),
     ("llm_config", "server_cls"): ((None,), f"laar's own server class is used; leave the key out, {_ELSEWHERE}"),
     ("llm_config.engine_kwargs", "enable_lora"): ((None, False), _ADAPTERS),
+    ("llm_config.engine_kwargs", "lora_modules"): ((None,), _ADAPTERS),
     ("llm_config.engine_kwargs", "data_parallel_size"): (
         (None, 1),
         f"an engine of laar's is one replica; set deployment_config.num_replicas, {_ELSEWHERE}",

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import TemplateError
@@ -119,10 +120,15 @@ class ModelServer(LLMServer):  # type: ignore[misc]
             return _refused(error)
         if request.__pydantic_extra__:
             request.__pydantic_extra__.pop("laar", None)
-        request.model = self._llm_config.model_id
         for name, value in overrides.items():
             setattr(request, name, value)
+        if request.model not in self._adapters:
+            request.model = self._llm_config.model_id
         return request
+
+    @property
+    def _adapters(self) -> Sequence[str]:
+        return [adapter.name for adapter in self._llm_config.engine_kwargs.get("lora_modules", ())]
 
     async def _call(self, endpoint: str, request: Any) -> AsyncGenerator[Any, None]:
         method = self.chat if endpoint == "chat" else self.completions
@@ -130,12 +136,26 @@ class ModelServer(LLMServer):  # type: ignore[misc]
         return responses
 
 
-def model_deployment(llm_config: Mapping[str, Any], engine_cls: Any = None) -> Application:
-    """A deployment of one model; `engine_cls` takes the place of vLLM."""
+def model_deployment(
+    llm_config: Mapping[str, Any], engine_cls: Any = None, *, adapters: Mapping[str, str] = MappingProxyType({})
+) -> Application:
+    """A deployment of one model; `engine_cls` takes the place of vLLM, which loads `adapters`: folders by name."""
     bind_kwargs = {"engine_cls": engine_cls} if engine_cls is not None else {}
+    if adapters:
+        engine_kwargs = _with_adapters(llm_config.get("engine_kwargs") or {}, adapters)
+        llm_config = {**llm_config, "engine_kwargs": engine_kwargs}
     return build_llm_deployment(
         LLMConfig.model_validate(llm_config), bind_kwargs=bind_kwargs, deployment_cls=ModelServer
     )
+
+
+def _with_adapters(engine_kwargs: Mapping[str, Any], adapters: Mapping[str, str]) -> dict[str, Any]:
+    """All of them may work in the same step, unless the operator says otherwise."""
+    # of vLLM itself, which simulated engines do without
+    from vllm.entrypoints.openai.models.protocol import LoRAModulePath
+
+    modules = [LoRAModulePath(name=name, path=path) for name, path in adapters.items()]
+    return {"max_loras": len(adapters), **engine_kwargs, "enable_lora": True, "lora_modules": modules}
 
 
 def to_reply(response: Any) -> Reply:

@@ -37,7 +37,7 @@ class Model:
 
     It reads `media` besides text. With `has_prefix_cache` a prompt that it has read is not read again; with
     `takes_salt` its engine can keep the prompts of tenants apart there. A model of `cold_start_s` may have no replica
-    at all; a request starts one, and waits that long.
+    at all; a request starts one, and waits that long. An adapter has a `base`: the model in whose engine it works.
     """
 
     name: str
@@ -49,3 +49,4 @@ class Model:
     takes_salt: bool = False
     price: Price = FREE
     media: frozenset[Medium] = frozenset()
+    base: str | None = None

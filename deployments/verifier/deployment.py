@@ -36,7 +36,7 @@ class Verifier:
         judge_timeout_s: float,
         judging: Judging | None = None,
     ) -> None:
-        asks: dict[str, Ask] = {name: partial(_ask_deployment, handle) for name, handle in judges.items()}
+        asks: dict[str, Ask] = {name: partial(_ask_deployment, handle, name) for name, handle in judges.items()}
         asks |= {plan.name: partial(_ask_remote, RemoteModel(plan)) for plan in remote_judges}
         aids = Aids(
             judges=asks,
@@ -67,9 +67,9 @@ class Verifier:
         return await asyncio.get_running_loop().run_in_executor(self._custom_threads, work)
 
 
-async def _ask_deployment(judge: Address, body: bytes) -> Reply:
-    handle: Any = await handle_of(judge)
-    response: Any = handle.generate.remote("chat", body, {})
+async def _ask_deployment(address: Address, judge: str, body: bytes) -> Reply:
+    handle: Any = await handle_of(address)
+    response: Any = handle.generate.remote("chat", body, {"model": judge})
     try:
         reply: Reply = await response
     except asyncio.CancelledError:

@@ -133,7 +133,7 @@ def check_config(config: ConfigFile, environ: Mapping[str, str]) -> CheckTable:
     profile, findings = _profile(app)
     findings += [*_environment(app, environ), *_models(app), *_profile_findings(app, profile)]
     findings += _applications(app, config.others)
-    rows = tuple(_row(model, profile, environ) for model in app.models)
+    rows = tuple(row for model in app.models for row in _rows(model, profile))
     own = app.router.num_replicas * app.router.num_cpus + app.verifier.num_replicas * app.verifier.num_cpus
     return replace(
         table,
@@ -339,6 +339,10 @@ def _of_model(key: str, model: ModelConfig) -> Iterator[Finding]:
         place = f"{key}.llm_config.model_loading_config.model_source"
         mend = did_you_mean(name, embedded)
         yield Finding(key=place, value=engine.source, message="no such embedded model", mend=mend)
+    for name, folder in model.adapters.items():
+        if not (Path(folder) / "adapter_config.json").is_file():
+            place, message = f"{key}.adapters.{name}", "there is no adapter_config.json here; its engine needs it"
+            yield Finding(level="warning", key=place, value=folder, message=message)
     if model.simulated is not None and model.simulated.profile is not None:
         yield from _simulated(f"{key}.simulated.profile", model.simulated.profile, engine.name)
 
@@ -369,8 +373,7 @@ def _profile_findings(app: AppConfig, profile: Profile | None) -> Iterator[Findi
     """Models that the profile has no figures for: they count like an average of the others."""
     if app.profile is None or profile is None:
         return
-    for index, model in enumerate(app.models):
-        name = model.engine_config.name
+    for index, name in ((i, name) for i, model in enumerate(app.models) for name in model.names):
         if _prompts(profile, name) == 0:
             yield Finding(
                 level="warning",
@@ -381,10 +384,11 @@ def _profile_findings(app: AppConfig, profile: Profile | None) -> Iterator[Findi
             )
 
 
-def _row(model: ModelConfig, profile: Profile | None, environ: Mapping[str, str]) -> ModelRow:
+def _rows(model: ModelConfig, profile: Profile | None) -> Iterator[ModelRow]:
+    """The engine with its own weights, and each adapter in it, which takes no machine more."""
     engine = model.engine_config
     cpus, gpus = _resources(engine) if isinstance(engine, VllmConfig) else (0.0, 0.0)
-    return ModelRow(
+    row = ModelRow(
         name=engine.name,
         engine=model.engine,
         where=tuple(str(url) for url in model.remote.urls) if model.remote is not None else (_source(engine),),
@@ -396,6 +400,10 @@ def _row(model: ModelConfig, profile: Profile | None, environ: Mapping[str, str]
         memory=_memory(engine, gpus) if type(engine) is VllmConfig else None,
         prompts_in_profile=_prompts(profile, engine.name) if profile is not None else 0,
     )
+    yield row
+    for name, folder in model.adapters.items():
+        prompts = _prompts(profile, name) if profile is not None else 0
+        yield replace(row, name=name, where=(folder,), cpus=0.0, gpus=0.0, memory=None, prompts_in_profile=prompts)
 
 
 def _source(engine: Any) -> str:

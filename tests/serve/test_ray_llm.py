@@ -18,6 +18,7 @@ from ray.serve.llm.openai_api_models import (
     CompletionStreamResponse,
     ErrorResponse,
 )
+from vllm.entrypoints.openai.models.protocol import LoRAModulePath
 
 from deployments.contract.reply import Chunk, Reply, reply_of, unpacked
 from deployments.contract.verdict import ToolCall
@@ -177,7 +178,8 @@ class Server(ModelServer):
     """A server whose engine gives what a test says; nothing of Ray is started."""
 
     def __init__(self, *given: Any) -> None:
-        self._llm_config = type("Config", (), {"model_id": "m"})()
+        adapters = [LoRAModulePath(name="adapter", path="/a")]
+        self._llm_config = type("Config", (), {"model_id": "m", "engine_kwargs": {"lora_modules": adapters}})()
         self.given = given
         self.asked: list[Any] = []
 
@@ -263,6 +265,20 @@ async def test_server_counts_tokens_where_its_engine_can() -> None:
     server.engine = Engine()
     assert await server.count_tokens(["Who?", "Where?"]) == [4, 6]
     assert await server.count_tokens(["Who?", "refused"]) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        pytest.param("adapter", "adapter", id="adapter"),
+        pytest.param("m", "m", id="base"),
+        pytest.param("name of the routers", "m", id="other-name"),
+    ],
+)
+async def test_engine_is_asked_for_itself_or_for_one_of_its_adapters(model: str, asked: str) -> None:
+    server = Server(event(delta("stop")))
+    await server.generate("chat", BODY, {"model": model})
+    assert server.asked[0].model == asked
 
 
 async def test_server_tells_what_it_has_under_way() -> None:

@@ -46,6 +46,8 @@ class ServeBackend:
                 return await remote.generate(endpoint, body, overrides)
         async with _failure_of(f"model '{model}'"):
             handle = await self._handle(self._models[model], "generate")
+        # an engine may have several models
+        overrides = {**overrides, "model": model}
         reply: Reply = await _finish(handle.remote(endpoint, body, overrides), f"model '{model}'")
         return reply
 
@@ -62,7 +64,7 @@ class ServeBackend:
             return
         async with _failure_of(f"model '{model}'"):
             handle = await self._handle(self._models[model], "generate_stream", stream=True)
-        chunks = handle.remote(endpoint, body, overrides)
+        chunks = handle.remote(endpoint, body, {**overrides, "model": model})
         is_done = False
         try:
             async with _failure_of(f"model '{model}'"):

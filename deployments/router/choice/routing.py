@@ -67,6 +67,7 @@ class Routing:
             names,
             num_routers=num_routers,
             cold_start_s={model.name: model.cold_start_s for model in models if model.cold_start_s is not None},
+            bases={model.name: model.base for model in models if model.base is not None},
         )
         self.learning = learning
         # by model, what its own tokenizer has shown

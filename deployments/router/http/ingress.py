@@ -218,7 +218,7 @@ class Router:
                 counting = keep_counting(count, self._see, period_s=self._settings.status_period_s)
                 background.start(f"follows the replica counts of {kind}", counting)
             reading = keep_reading_load(
-                self._routing.models,
+                self._routing.load.engines,
                 self._backend.in_flight,
                 self._routing.load.report,
                 period_s=self._settings.load_period_s,

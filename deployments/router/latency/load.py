@@ -20,13 +20,22 @@ class LoadTracker:
 
     Every model is taken to run until the first count of its replicas; the rows in `not_running` are known not to.
     A model of `cold_start_s` scales to zero: where none of its replicas runs it can be asked, and takes so long to
-    start.
+    start. Adapters work in the engine of the model that `bases` names: what is under way there is that of all of them.
     """
 
     def __init__(
-        self, models: Iterable[str], *, num_routers: int = 1, cold_start_s: Mapping[str, float] = MappingProxyType({})
+        self,
+        models: Iterable[str],
+        *,
+        num_routers: int = 1,
+        cold_start_s: Mapping[str, float] = MappingProxyType({}),
+        bases: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._rows = {model: row for row, model in enumerate(models)}
+        self.engines = [model for model in self._rows if model not in bases]
+        # by row: that of the model whose engine it is, and by that row all that share the engine
+        self._engine = [self._rows[bases.get(model, model)] for model in self._rows]
+        self._sharing = [[row for row, engine in enumerate(self._engine) if engine == own] for own in self._engine]
         self._num_routers, self._cold_start_s = num_routers, cold_start_s
         count = len(self._rows)
         self.load, self.num_changes = Load.none(count), 0
@@ -43,35 +52,38 @@ class LoadTracker:
     def start(self, model: str, prompt_tokens: int) -> None:
         row = self._rows[model]
         self._breakers[row].started()
-        self._own[row] += 1
-        self._own_tokens[row] += prompt_tokens
-        mean = self._mean_tokens[row]
-        self._mean_tokens[row] = mean + _NEWEST_SHARE * (prompt_tokens - mean) if mean else float(prompt_tokens)
-        self._add_up(row)
+        engine = self._engine[row]
+        self._own[engine] += 1
+        self._own_tokens[engine] += prompt_tokens
+        mean = self._mean_tokens[engine]
+        self._mean_tokens[engine] = mean + _NEWEST_SHARE * (prompt_tokens - mean) if mean else float(prompt_tokens)
+        self._add_up(engine)
 
     def finish(self, model: str, prompt_tokens: int) -> None:
         row = self._rows[model]
         self._breakers[row].finished()
-        self._own[row] -= 1
-        self._own_tokens[row] -= prompt_tokens
-        self._add_up(row)
+        engine = self._engine[row]
+        self._own[engine] -= 1
+        self._own_tokens[engine] -= prompt_tokens
+        self._add_up(engine)
 
     def report(self, model: str, in_flight: float | None) -> None:
         """Take over how many requests a replica of a model has under way by its engine; None: it does not tell."""
-        row = self._rows[model]
+        engine = self._engine[self._rows[model]]
         if in_flight is None:
-            self._beyond[row] = 0.0
+            self._beyond[engine] = 0.0
         else:
-            routers, told = self._num_routers, in_flight * float(self.load.replicas[row])
-            self._beyond[row] += (told - routers * self._own[row] - self._beyond[row]) / routers
-        self._add_up(row)
+            routers, told = self._num_routers, in_flight * float(self.load.replicas[engine])
+            self._beyond[engine] += (told - routers * self._own[engine] - self._beyond[engine]) / routers
+        self._add_up(engine)
 
-    def _add_up(self, row: int) -> None:
-        own = self._own[row]
-        others = max(0.0, (self._num_routers - 1) * own + self._beyond[row])
+    def _add_up(self, engine: int) -> None:
+        own = self._own[engine]
+        others = max(0.0, (self._num_routers - 1) * own + self._beyond[engine])
         self.num_changes += 1
-        self.load.in_flight[row] = own + others
-        self.load.prompt_tokens[row] = self._own_tokens[row] + others * self._mean_tokens[row]
+        for row in self._sharing[engine]:
+            self.load.in_flight[row] = own + others
+            self.load.prompt_tokens[row] = self._own_tokens[engine] + others * self._mean_tokens[engine]
 
     def succeeded(self, model: str) -> None:
         row = self._rows[model]

@@ -45,7 +45,7 @@ def read_config(path: Path) -> ApplicationConfig:
         raise ProfileError(f"{path} is no config of a laar application: {told}") from error
     except ConfigFileError as error:
         raise ProfileError(f"{path} is no config of a laar application: {error}") from error
-    capacities = {model.engine_config.name: model.engine_config.slots for model in app.models}
+    capacities = {name: model.engine_config.slots for model in app.models for name in model.names}
     return ApplicationConfig(path=path, port=config.port, capacities=capacities)
 
 

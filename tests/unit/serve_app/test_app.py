@@ -174,6 +174,33 @@ def test_what_a_model_reads_is_told_to_the_router() -> None:
         AppConfig.model_validate({"models": [remote() | {"media": ["smell"]}]})
 
 
+def test_an_adapter_is_a_model_in_the_engine_of_its_base() -> None:
+    base = model("base") | {"application": "engine", "adapters": {"poet": "/adapters/poet"}, "media": ["image"]}
+    config = {"models": [base, remote()], "verifier": {"judge_model": "poet"}, "log": {"enabled": False}}
+    verifier, router = bound(config)
+    assert [(m.name, m.base, m.context_tokens) for m in router.arguments["models"]][:2] == [
+        ("base", None, 2048),
+        ("poet", "base", 2048),
+    ]
+    assert router.arguments["models"][1].media == {"image"}
+    for addresses in (router.arguments["llm_deployments"], verifier.arguments["judges"]):
+        assert addresses == {"base": "engine", "poet": "engine"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        pytest.param(simulated("simulated-a") | {"adapters": {"a": "/a"}}, "adapters are for vLLM", id="simulated"),
+        pytest.param(model("a") | {"adapters": {"auto": "/a"}}, "'auto' is taken", id="laars-own-name"),
+        pytest.param(model("a") | {"adapters": {"a": "/a"}}, r"more than once: \['a'\]", id="name-of-its-base"),
+        pytest.param(model("a") | {"adapters": {"": "/a"}}, "at least 1 character", id="no-name"),
+    ],
+)
+def test_adapter_that_cannot_be_asked_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AppConfig.model_validate({"models": [wrong]})
+
+
 @pytest.mark.parametrize(
     ("sections", "is_told"),
     [

@@ -88,7 +88,11 @@ PASSED_OVER = {"kv_connector": "NixlConnector", "kv_role": "kv_both"}
     ("section", "key", "value", "told"),
     [
         pytest.param(
-            "", "lora_config", {"max_num_adapters_per_replica": 2}, "a dict is not supported: .* merge it", id="lora"
+            "",
+            "lora_config",
+            {"max_num_adapters_per_replica": 2},
+            "a dict is not supported: write .*adapters",
+            id="lora",
         ),
         pytest.param(
             "", "server_cls", "x:SGLangServer", "'x:SGLangServer' is not supported: .* engine: remote", id="server"
@@ -99,7 +103,8 @@ PASSED_OVER = {"kv_connector": "NixlConnector", "kv_role": "kv_both"}
         ),
         pytest.param("", "engine_kwarg", {}, r"does not know this key; did you mean 'engine_kwargs'\?", id="misspelt"),
         pytest.param("model_loading_config", "model_sorce", "x", "did you mean 'model_source'", id="loading"),
-        pytest.param("engine_kwargs", "enable_lora", True, "asks for no adapter", id="adapters"),
+        pytest.param("engine_kwargs", "enable_lora", True, "write .*adapters: {NAME: FOLDER}", id="adapters"),
+        pytest.param("engine_kwargs", "lora_modules", [], "write .*adapters: {NAME: FOLDER}", id="adapter-modules"),
         pytest.param(
             "engine_kwargs", "data_parallel_size", 2, "2 is not supported: .*num_replicas", id="data-parallel"
         ),

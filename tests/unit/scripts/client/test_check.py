@@ -376,6 +376,19 @@ def test_models_of_a_gpu_take_one_gpu_for_each_rank() -> None:
     assert row.memory == "80% of each GPU's memory"
 
 
+def test_adapter_is_a_row_that_takes_no_machine_more(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").touch()
+    llm_config = {"model_loading_config": {"model_id": "a"}, "engine_kwargs": {"max_model_len": 8}}
+    adapters = {"here": str(tmp_path), "gone": "/no/such/folder"}
+    table = checked({"models": [{"llm_config": llm_config, "adapters": adapters}]})
+    assert [(row.name, row.cpus > 0, row.memory is None) for row in table.models] == [
+        ("a", True, False),
+        ("here", False, True),
+        ("gone", False, True),
+    ]
+    assert [(finding.level, finding.key) for finding in table.findings] == [("warning", "models.0.adapters.gone")]
+
+
 def test_simulated_engines_take_no_memory() -> None:
     (row,) = checked({"models": [SIMULATED]}).models
     assert (row.where, row.memory) == (("simulated",), None)

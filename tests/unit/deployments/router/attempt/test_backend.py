@@ -1,7 +1,7 @@
 """The way to Ray's handles, with handles that end as Ray's do when a client leaves or a replica dies."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -38,7 +38,8 @@ class Handle:
     def options(self, **_: object) -> "Handle":
         return self
 
-    def remote(self, *_: object) -> Call:
+    def remote(self, _endpoint: str, _body: bytes, overrides: Mapping[str, Any]) -> Call:
+        assert overrides["model"] == "m"
         self.calls.append(Call())
         return self.calls[-1]
 

@@ -88,3 +88,24 @@ def test_cold_model_may_be_asked_and_takes_its_start() -> None:
     assert (tracker.unhealthy(0.0), tracker.load.starting_s.tolist()) == ({1}, [90.0, 0.0])
     tracker.set_replicas("cold", 1)
     assert tracker.load.starting_s.tolist() == [0.0, 0.0]
+
+
+def test_adapters_share_the_load_of_their_engine_and_nothing_else() -> None:
+    tracker = LoadTracker(["base", "other", "adapter"], bases={"adapter": "base"})
+    tracker.set_replicas("base", 2)
+    tracker.set_replicas("adapter", 2)
+    tracker.start("adapter", 100)
+    tracker.start("base", 20)
+    assert tracker.load.in_flight.tolist() == [2, 0, 2]
+    assert tracker.load.prompt_tokens.tolist() == [120, 0, 120]
+    # the engine counts all of them, whoever was asked
+    tracker.report("adapter", 3.0)
+    assert tracker.load.in_flight.tolist() == [6, 0, 6]
+    tracker.report("base", 1.0)
+    tracker.finish("adapter", 100)
+    tracker.finish("base", 20)
+    assert tracker.load.in_flight.tolist() == [0, 0, 0]
+    for _ in range(FAILURES_TO_OPEN):
+        tracker.failed("adapter", 0.0)
+    assert tracker.unhealthy(0.0) == {2}
+    assert tracker.engines == ["base", "other"]
