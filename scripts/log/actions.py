@@ -183,7 +183,7 @@ def show_stats(store: Store, wanted: ListFilter, *, as_json: bool) -> None:
 
 def prune(store: Store, older_than: str, *, as_json: bool) -> None:
     before = moment(older_than, _now())
-    count = store.prune(before, batch=PRUNE_BATCH)
+    count = sum(iter(lambda: store.prune(before, batch=PRUNE_BATCH), 0))
     if as_json:
         print_json({"before": before, "rows": count})
     else:

@@ -119,7 +119,7 @@ class Store:
         return sum(self.write([record]) for record in records)
 
     def prune(self, before: datetime, *, batch: int) -> int:
-        """Delete rows older than `before` in batches, and return how many there were."""
+        """Delete at most `batch` rows older than `before` of each table, and return how many that were in all."""
         return sum(self._prune(table, time, before, batch) for table, time in _TIME_OF)
 
     def key_hash_of(self, request_id: str) -> str | None:
@@ -184,15 +184,12 @@ class Store:
 
     def _prune(self, table: Table, time: Any, before: datetime, batch: int) -> int:
         key = list(table.primary_key)
-        old = select(*key).where(time < before).limit(batch)
+        # rows that another router deletes at the same time are left to it
+        old = select(*key).where(time < before).limit(batch).with_for_update(skip_locked=True)
         statement = delete(table).where((tuple_(*key) if len(key) > 1 else key[0]).in_(old))
-        total = 0
-        while True:
-            with self.engine.begin() as connection:
-                found: CursorResult[Any] = connection.execute(statement)
-            total += found.rowcount
-            if found.rowcount < batch:
-                return total
+        with self.engine.begin() as connection:
+            found: CursorResult[Any] = connection.execute(statement)
+        return found.rowcount
 
 
 def _migrations() -> Config:

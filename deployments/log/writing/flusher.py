@@ -98,11 +98,13 @@ class Flusher:
             logger.error("records of the attempt log are lost", extra={"count": num_records, "reason": reason})
 
     def _prune_if_due(self) -> None:
+        """Delete one batch, so that new records wait for no more than that; once an hour it begins anew."""
         days, now_s = self._settings.retention_days, self._wall()
         if days is None or now_s - self._pruned_s < PRUNE_PERIOD_S:
             return
-        self._store.prune(datetime.fromtimestamp(now_s, UTC) - timedelta(days=days), batch=PRUNE_BATCH)
-        self._pruned_s = now_s
+        before = datetime.fromtimestamp(now_s, UTC) - timedelta(days=days)
+        if self._store.prune(before, batch=PRUNE_BATCH) < PRUNE_BATCH:
+            self._pruned_s = now_s
 
     def _run(self) -> None:
         period_s = self._settings.flush_period_s

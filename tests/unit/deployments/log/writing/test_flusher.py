@@ -1,6 +1,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -179,6 +180,25 @@ def test_rows_beyond_their_time_are_pruned_once_an_hour(bench: Bench) -> None:
         assert bench.rows() == (rows, rows), days
     bench.flusher.close(10)
     bench.journals.clear()
+
+
+def test_new_records_are_written_between_two_batches_of_old_ones(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.now_s, written, prune = NOON_S + 100 * DAY_S, list[int](), bench.store.prune
+
+    def prune_one(before: datetime, *, batch: int) -> int:
+        written.append(bench.told.written)
+        bench.journal.append(frame(asked(100 + len(written), at_s=100 * DAY_S)))
+        return prune(before, batch=1) * batch
+
+    monkeypatch.setattr(bench.store, "prune", prune_one)
+    bench.journal.append(b"".join(frame(asked(number)) for number in range(5)))
+    bench.flusher.start()
+    while len(written) < 5:
+        bench.told.has_flushed.clear()
+        assert bench.told.has_flushed.wait(10)
+    bench.flusher.close(10)
+    bench.journals.clear()
+    assert written[:5] == [5, 6, 7, 8, 9]
 
 
 def test_what_waits_is_told_with_its_age(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
