@@ -1,3 +1,4 @@
+import json
 import re
 import sqlite3
 import time
@@ -12,14 +13,17 @@ from typing import Any
 import httpx
 import pytest
 import ray
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from ray import serve
 
 from serve_app.app import build_app
 from tests.prometheus import Prometheus, needs_prometheus, promtool, queries, rules, running
-from tests.serve.conftest import AT_HOME, chat
+from tests.serve.conftest import AT_HOME, KEY, chat
+from tests.served import assumed_profile
 
 pytestmark = pytest.mark.serve
 PATH = "/v1/chat/completions"
+ROOT = Path(__file__).parents[2]
 # Ray collects once in 10 s by default
 PATIENCE_S = 120.0
 
@@ -147,3 +151,87 @@ def test_a_model_that_goes_away_fires_and_resolves(app_url: str, prometheus: Pro
             server.shutdown()
     finally:
         serve.delete("away", _blocking=False)
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes spans as OpenTelemetry's own collector does, by OTLP over HTTP."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        super().__init__(("127.0.0.1", 0), self._handler())
+        Thread(target=self.serve_forever, daemon=True).start()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        spans = self.spans
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                sent = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["content-length"])))
+                spans.extend(span for one in sent.resource_spans for scope in one.scope_spans for span in scope.spans)
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        return Handler
+
+
+def tree(spans: list[Any], parent: bytes = b"", indent: str = "") -> Iterator[str]:
+    """A trace as text, a span a line, in the order in which they began."""
+    children = sorted((one for one in spans if one.parent_span_id == parent), key=lambda one: one.start_time_unix_nano)
+    for child in children:
+        is_last = child is children[-1]
+        branch, below = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
+        ms = (child.end_time_unix_nano - child.start_time_unix_nano) / 1e6
+        told = " ".join(f"{one.key}={value_of(one.value)}" for one in child.attributes if one.key in SHOWN)
+        yield f"{indent}{branch if parent else ''}{child.name}  {ms:.1f} ms  {told}"
+        yield from tree(spans, child.span_id, indent + below if parent else "")
+
+
+SHOWN = {
+    *("laar.chosen", "laar.reason", "laar.chance", "laar.expected_s", "laar.status", "laar.verified", "laar.attempts"),
+    *("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.evaluation.score.label"),
+}
+
+
+def value_of(value: Any) -> str:
+    found = getattr(value, value.WhichOneof("value"))
+    return f"{found:.3g}" if isinstance(found, float) else str(found)
+
+
+def test_the_trace_of_a_retried_request_is_as_the_page_shows_it(
+    app_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAAR_TEST_REMOTE_KEY", KEY)
+    correct = {"simulated-wrong": 90, "simulated-right": 50}
+    cells = {name: [{"language": "en", "bucket": 0, "correct": of, "tried": 100}] for name, of in correct.items()}
+    (tmp_path / "profile.json").write_text(json.dumps(assumed_profile({n: {"cells": c} for n, c in cells.items()})))
+    served = {"urls": [f"{app_url}/v1"], "api_key_env": "LAAR_TEST_REMOTE_KEY", "max_model_len": 8192}
+    collector = Collector()
+    tracing = {"endpoint": f"http://127.0.0.1:{collector.server_port}/v1/traces"}
+    args = {
+        "models": [{"engine": "remote", "remote": served | {"model_id": name}} for name in correct],
+        "profile": str(tmp_path / "profile.json"),
+        "router": {"num_cpus": 0.1, "tracing": tracing},
+        "log": {"enabled": False},
+        "verifier": {"num_cpus": 0.1},
+    }
+    serve.run(build_app(args), name="traced", route_prefix="/traced")
+    try:
+        answer = httpx.post(f"{app_url}/traced{PATH}", json=chat(laar=AT_HOME), timeout=60).json()
+        assert [attempt["verdict"] for attempt in answer["laar"]["attempts"]] == ["wrong", "correct"]
+        # the request's own span is the last to end
+        until(lambda: any(not span.parent_span_id for span in collector.spans))
+    finally:
+        serve.delete("traced", _blocking=False)
+        collector.shutdown()
+    assert len({span.trace_id for span in collector.spans}) == 1
+    text = list(tree(collector.spans))
+    print("\n".join(text))
+    shown = re.search(r"```text\n(POST .*?)```", (ROOT / "docs/howto/traces.md").read_text(), re.DOTALL)
+    assert shown is not None
+    assert without_figures(text) == without_figures(shown[1].splitlines())
+
+
+def without_figures(lines: list[str]) -> list[str]:
+    return [re.sub(r"[\d.]+ ms|=\S+", "", line) for line in lines]
