@@ -105,8 +105,11 @@ def test_what_is_exported_is_as_prometheus_wants_it(client: httpx.Client, tmp_pa
     client.post(PATH, json=chat(stream=True, laar=AT_HOME)).raise_for_status()
     (node,) = ray.nodes()
     until(lambda: scraped("laar_tpot_seconds_sum"))
-    text = httpx.get(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics", timeout=10).text
-    own = "".join(line for line in text.splitlines(keepends=True) if "ray_laar_" in line)
+    exported = httpx.get(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics", timeout=10).text
+    own = client.get("/metrics").raise_for_status().text
+    families = [set(re.findall(r"^# TYPE (ray_laar_\w+)", text, re.MULTILINE)) for text in (own, exported)]
+    assert families[0] == families[1]
+    assert 'laar_exporters{read="true"} 1' in own
     assert own.count("# TYPE") > 15
     # Ray's own labels, such as WorkerId, are not as Prometheus wants them
     promtool("check", "metrics", cwd=tmp_path, text=re.sub(r'\b[A-Z]\w+="[^"]*",?', "", own))

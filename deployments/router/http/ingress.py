@@ -16,7 +16,7 @@ from deployments.budgets.tasks import TaskRules
 from deployments.contract.secret import Secrets
 from deployments.engines.engine_configs import RemotePlan
 from deployments.engines.remote import RemoteModel
-from deployments.engines.serve_status import Address, num_running
+from deployments.engines.serve_status import Address, node_metrics, num_running
 from deployments.log.settings import LogPlan
 from deployments.log.writing.replica_log import ReplicaLog
 from deployments.router.attempt.backend import ServeBackend
@@ -176,6 +176,7 @@ class Router:
             log=self._log,
             settings=self._settings,
             replica=replica,
+            node_metrics=node_metrics,
             clock=self._clock,
             wall=time.time,
         )

@@ -132,6 +132,12 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         statuses=(404,),
     ),
     ("get", "/openapi.json"): Operation(does="This document.", answer="Document"),
+    ("get", "/metrics"): Operation(
+        does="Laar's metrics of all nodes, as Prometheus reads them.",
+        role=Role.ADMIN,
+        kinds=("text/plain",),
+        statuses=(400,),
+    ),
     ("get", "/health"): Operation(does="Whether this router replica works.", answer="Health"),
     ("get", "/ready"): Operation(does="Whether a request could be answered now.", answer="Ready"),
 }

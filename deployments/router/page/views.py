@@ -1,7 +1,7 @@
 """The page at `/laar`, and the JSON under `/v1/laar/` that it shows."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
@@ -19,6 +19,7 @@ from deployments.router.http.request import MAX_SHOWN_CHARS
 from deployments.router.model import FREE
 from deployments.router.page.assets import HEADERS, INDEX, page_files
 from deployments.router.page.chance_map import ChanceMap
+from deployments.router.page.exposition import merged
 from deployments.router.page.recent import RecentWindow
 from deployments.router.settings import RouterSettings
 from deployments.router.tenants.gate import Gate
@@ -63,6 +64,7 @@ class Views:
         log: ReplicaLog | None,
         settings: RouterSettings,
         replica: str,
+        node_metrics: Callable[[], Awaitable[Sequence[str | None]]],
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
@@ -71,6 +73,8 @@ class Views:
         self._gate = gate
         self._started_s = clock()
         self._mapped: tuple[Profile, ChanceMap] | None = None
+        self._node_metrics = node_metrics
+        self._scraping: asyncio.Task[str] | None = None
         # threads that read the log, each with its tenant; without keys all are one tenant, whose id is empty
         self._readers: dict[asyncio.Task[list[dict[str, Any]]], str] = {}
 
@@ -82,6 +86,7 @@ class Views:
             Route("/v1/laar/status", self._status),
             Route("/v1/laar/capability", self._capability),
             Route("/v1/laar/attempts", self._attempts),
+            Route("/metrics", self._metrics),
         ]
 
     async def _to_page(self, _http: Request) -> Response:
@@ -119,6 +124,17 @@ class Views:
                 for a in alarms
             ],
         }
+
+    async def _metrics(self, http: Request) -> Response:
+        """Laar's metrics of all nodes; who asks while they are being read gets the same."""
+        self._keys.tenant_of(http.headers, Role.ADMIN, self._wall())
+        if self._scraping is None or self._scraping.done():
+            self._scraping = asyncio.create_task(self._scrape())
+        text = await asyncio.shield(self._scraping)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _scrape(self) -> str:
+        return merged(await self._node_metrics())
 
     async def _capability(self, http: Request) -> Response:
         self._keys.tenant_of(http.headers, Role.ADMIN, self._wall())

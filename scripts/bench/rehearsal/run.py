@@ -33,6 +33,8 @@ PORT, POSTGRES_PORT = 8128, 8129
 SECRETS_ENV = "LAAR_REHEARSAL_SECRETS"
 IN_FLIGHT = 16
 DEADLINE_S = 20.0
+# the head, and two workers
+NODES = 3
 QUIET_S, AFTER_S = 4.0, 2.0
 START_TIMEOUT_S = 180.0
 # until a worker that is drained goes, and from one that is gone to the one in its place
@@ -122,7 +124,7 @@ async def _run(folder: Path, keys: Sequence[str], in_flight: int) -> Report:
     judged = [
         *bars(found, windows),
         Bar(name="other answers not in the log as told", value=len(absent) - len(on_the_disk), limit=0, kind="max"),
-        *(Bar(name=f"{what} failed at another router", value=of, limit=0, kind="max") for what, of in anywhere.items()),
+        *(Bar(name=f"{what} failed at some router", value=of, limit=0, kind="max") for what, of in anywhere.items()),
     ]
     parameters = {"in_flight": in_flight, "deadline_s": DEADLINE_S, "changes": [*found]}
     return Report(
@@ -234,9 +236,9 @@ def _ports(replica: Replica) -> list[int]:
 
 
 async def _anywhere(ports: Sequence[int], key: str, store: Store) -> dict[str, int]:
-    """At every router: feedback on an answer of each, and a retry of it; how many were refused or came to nothing."""
+    """At every router: feedback on an answer of each, a retry of it, and the metrics of all nodes; how many failed."""
     urls = [f"http://{HOST}:{port}" for port in ports]
-    failed = Counter(feedback=0, retry_of=0)
+    failed = Counter(feedback=0, retry_of=0, metrics=0)
     asked: set[str] = set()
     async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=2 * DEADLINE_S) as client:
         for number, (first, other) in enumerate((a, b) for a in urls for b in urls):
@@ -252,6 +254,10 @@ async def _anywhere(ports: Sequence[int], key: str, store: Store) -> dict[str, i
             failed["feedback"] += response.status_code != 200
             failed["retry_of"] += not is_retried
             asked.add(answer["request_id"].partition(".")[0])
+        for url in urls:
+            failed["metrics"] += (
+                f'laar_exporters{{read="true"}} {NODES}\n' not in (await client.get(f"{url}/metrics")).text
+            )
     await until(lambda: _said(store, asked) == asked, MOST_SETTLING_S)
     failed["feedback"] += len(asked - _said(store, asked))
     return dict(failed)

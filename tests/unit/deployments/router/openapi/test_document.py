@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 
 
 async def test_routes_that_exist_are_those_that_are_documented() -> None:
-    others = "routing recent versions keys gate log settings replica clock wall".split()
+    others = "routing recent versions keys gate log settings replica node_metrics clock wall".split()
     routes = [*Service(a=says("fine")).app.routes, *Views(**{name: MagicMock() for name in others}).routes()]
     assert all(isinstance(route, Route) for route in routes)
     found = {

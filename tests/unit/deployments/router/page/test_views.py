@@ -21,6 +21,7 @@ from deployments.router.tenants.keys import ApiKeys, key_digest, read_key_file
 SECRET = Secrets(b"of the operator")
 ENTRIES: list[dict[str, Any]] = [{"name": name, "hash": key_digest(SECRET, f"key-{name}")} for name in "abc"]
 ENTRIES[2]["limits"] = {"requests_per_minute": 1}
+ENTRIES[1]["roles"] = ["admin", "ask"]
 
 
 class SlowLog:
@@ -28,11 +29,20 @@ class SlowLog:
 
     def __init__(self) -> None:
         self.started, self.is_free = Semaphore(0), Event()
+        self.scrapes = 0
+        self.is_scraped = asyncio.Event()
 
     def attempts(self, wanted: Any, limit: int) -> list[dict[str, Any]]:
         self.started.release()
         assert self.is_free.wait(10)
         return []
+
+    async def node_metrics(self) -> list[str | None]:
+        """Nodes as slow as the log."""
+        self.scrapes += 1
+        self.is_scraped.set()
+        assert await asyncio.to_thread(self.is_free.wait, 10)
+        return [None]
 
 
 @asynccontextmanager
@@ -47,6 +57,7 @@ async def served() -> AsyncIterator[tuple[httpx.AsyncClient, SlowLog]]:
         keys=keys,
         gate=gate,
         replica="r",
+        node_metrics=log.node_metrics,
         clock=lambda: 0.0,
         wall=lambda: 0.0,
     )
@@ -90,3 +101,19 @@ async def test_reading_the_log_takes_of_the_quota() -> None:
     async with served() as (client, log), asyncio.timeout(10):
         log.is_free.set()
         assert [await read(client, "c") for _ in range(2)] == [200, 429]
+
+
+async def test_metrics_are_for_admins_and_read_once_for_all_who_wait() -> None:
+    async with served() as (client, log), asyncio.timeout(10):
+
+        async def scrape(name: str) -> httpx.Response:
+            return await client.get("/metrics", headers={"authorization": f"Bearer key-{name}"})
+
+        assert (await scrape("a")).status_code == 403
+        both = [asyncio.create_task(scrape("b")) for _ in range(2)]
+        await log.is_scraped.wait()
+        log.is_free.set()
+        assert [(await one).status_code for one in both] == [200, 200]
+        assert log.scrapes == 1
+        assert 'laar_exporters{read="false"} 1' in (await scrape("b")).text
+        assert log.scrapes == 2
