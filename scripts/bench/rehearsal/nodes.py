@@ -101,6 +101,9 @@ class RayNodes:
         return is_settled and counts == wanted
 
     def close(self) -> None:
+        # HAProxy ends with Serve alone
+        with suppress(httpx.HTTPError):
+            httpx.delete(f"{_API}/applications/", timeout=60)
         nodes = [self._cluster.head_node, *(node for node, _ in self._workers.values())]
         _kill([process.pid for node in nodes for _, process in node.live_processes()])
         self._cluster.shutdown()
