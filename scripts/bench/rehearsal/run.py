@@ -119,7 +119,7 @@ async def _run(folder: Path, keys: Sequence[str], in_flight: int) -> Report:
         await asyncio.to_thread(postgres.close)
     absent = missing(traffic.answers, log_rows)
     windows, found = rehearsal.windows, rehearsal.found
-    on_the_disk = [a for a in absent if any(_was_on_the_disk(a, window) for window in windows)]
+    on_the_disk = [a for a in absent if any(was_on_the_disk(a, window) for window in windows)]
     found[KILLED]["answers_lost_from_the_log"] = len(on_the_disk)
     judged = [
         *bars(found, windows),
@@ -135,7 +135,7 @@ async def _run(folder: Path, keys: Sequence[str], in_flight: int) -> Report:
     )
 
 
-def _was_on_the_disk(answer: ToldAnswer, window: FaultWindow) -> bool:
+def was_on_the_disk(answer: ToldAnswer, window: FaultWindow) -> bool:
     """Whether its record may have been in the journal of a killed worker, and not in the database yet."""
     return window.kills_a_router and window.broken_s - JOURNAL_S <= answer.ended_s <= window.all_broken_s
 
