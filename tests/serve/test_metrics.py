@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from textwrap import dedent
 from threading import Thread
 from typing import Any
 
@@ -228,12 +229,13 @@ def test_the_trace_of_a_retried_request_is_as_the_page_shows_it(
     finally:
         serve.delete("traced", _blocking=False)
         collector.shutdown()
+        collector.server_close()
     assert len({span.trace_id for span in collector.spans}) == 1
     text = list(tree(collector.spans))
     print("\n".join(text))
-    shown = re.search(r"```text\n(POST .*?)```", (ROOT / "docs/howto/traces.md").read_text(), re.DOTALL)
+    shown = re.search(r"```text\n( *POST .*?)```", (ROOT / "docs/howto/traces.md").read_text(), re.DOTALL)
     assert shown is not None
-    assert without_figures(text) == without_figures(shown[1].splitlines())
+    assert without_figures(text) == without_figures(dedent(shown[1]).rstrip().splitlines())
 
 
 def without_figures(lines: list[str]) -> list[str]:

@@ -43,7 +43,6 @@ class RayNodes:
         self._workers: dict[str, Any] = {}
         self._cluster.add_node(
             num_cpus=0,
-            node_ip_address=HOST,
             include_dashboard=True,
             dashboard_host=HOST,
             dashboard_port=DASHBOARD_PORT,
@@ -59,7 +58,7 @@ class RayNodes:
         """Start one more worker; its id."""
         home = Path(mkdtemp(prefix="worker-", dir=self._folder))
         with chdir(home):
-            node = self._cluster.add_node(num_cpus=2, node_ip_address=HOST)
+            node = self._cluster.add_node(num_cpus=2)
         self._workers[node.node_id] = (node, home)
         return str(node.node_id)
 

@@ -381,7 +381,7 @@ def test_adapter_is_a_row_that_takes_no_machine_more(tmp_path: Path) -> None:
     llm_config = {"model_loading_config": {"model_id": "a"}, "engine_kwargs": {"max_model_len": 8}}
     adapters = {"here": str(tmp_path), "gone": "/no/such/folder"}
     table = checked({"models": [{"llm_config": llm_config, "adapters": adapters}]})
-    assert [(row.name, row.cpus > 0, row.memory is None) for row in table.models] == [
+    assert [(row.name, row.gpus > 0, row.memory is None) for row in table.models] == [
         ("a", True, False),
         ("here", False, True),
         ("gone", False, True),
