@@ -80,19 +80,19 @@ class RayNodes:
         """What `serve deploy` does."""
         httpx.put(f"{_API}/applications/", json=document, timeout=60).raise_for_status()
 
-    def replicas(self, app: str) -> list[Replica]:
-        """Those that Serve knows of, on all nodes."""
-        deployments = _serve_status()["applications"].get(app, {}).get("deployments", {})
+    def replicas(self) -> list[Replica]:
+        """Those that Serve knows of, of all applications on all nodes."""
         return [
             Replica(deployment=name.partition(":")[0], node_id=one["node_id"], pid=one["pid"], state=one["state"])
-            for name, deployment in deployments.items()
+            for application in _serve_status()["applications"].values()
+            for name, deployment in application["deployments"].items()
             for one in deployment["replicas"]
         ]
 
-    def runs(self, app: str, wanted: Mapping[str, int], *, without: str = "") -> bool:
+    def runs(self, wanted: Mapping[str, int], *, without: str = "") -> bool:
         """Whether of each deployment that many replicas run, none is about to, and none is on the worker `without`."""
         try:
-            found = self.replicas(app)
+            found = self.replicas()
         except (httpx.HTTPError, ValueError, LookupError):
             return False
         counts = Counter(replica.deployment for replica in found)

@@ -6,7 +6,7 @@ import secrets
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from sqlalchemy import select
 from deployments.log.database.store import Store
 from deployments.log.database.tables import feedback
 from deployments.router.attempt.tries import FAULTS
-from scripts.bench.chaos.application import APP, KEYS_ENV, ROOT, document, is_ready
+from scripts.bench.chaos.application import KEYS_ENV, ROOT, document, is_ready
 from scripts.bench.chaos.judged import MOST_SETTLING_S, FaultWindow, bars, during, figures, missing
 from scripts.bench.chaos.postgres import PostgresServer
 from scripts.bench.chaos.run import drained, total, until
@@ -135,6 +135,28 @@ async def _run(folder: Path, keys: Sequence[str], in_flight: int) -> Report:
     )
 
 
+def apart(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with each model and the verifier in an application of its own, so that routers change alone."""
+    (routers,) = whole["applications"]
+    args = routers["args"]
+    models = [one | {"application": one["llm_config"]["model_loading_config"]["model_id"]} for one in args["models"]]
+    shared = {"models": models, "verifier": args["verifier"] | {"application": "checks"}}
+    own = shared | {"auth": args["auth"] | {"secrets_env": SECRETS_ENV}}
+    return {
+        "proxy_location": "HeadOnly",
+        "http_options": {"host": HOST, "port": PORT},
+        "applications": [
+            *(_application(one["application"], "build_model", {"model": one}) for one in models),
+            _application("checks", "build_verifier", shared),
+            routers | {"args": args | own},
+        ],
+    }
+
+
+def _application(name: str, builder: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "route_prefix": None, "import_path": f"serve_app.app:{builder}", "args": args}
+
+
 def was_on_the_disk(answer: ToldAnswer, window: FaultWindow) -> bool:
     """Whether its record may have been in the journal of a killed worker, and not in the database yet."""
     return window.kills_a_router and window.broken_s - JOURNAL_S <= answer.ended_s <= window.all_broken_s
@@ -146,13 +168,8 @@ class _Rehearsal:
     def __init__(self, folder: Path, nodes: RayNodes, traffic: FaultTraffic, database_url: str) -> None:
         self._nodes, self._traffic = nodes, traffic
         # relative, so that it is on the disk of the worker
-        self._document = document(folder, database_url=database_url, spool=Path("spool")) | {
-            "proxy_location": "HeadOnly",
-            "http_options": {"host": HOST, "port": PORT},
-        }
-        (application,) = self._document["applications"]
-        self._args = application["args"]
-        self._args["auth"] |= {"secrets_env": SECRETS_ENV}
+        self._document = apart(document(folder, database_url=database_url, spool=Path("spool")))
+        self._args = self._document["applications"][-1]["args"]
         self.windows: list[FaultWindow] = []
         self.found: dict[str, Any] = {}
 
@@ -164,15 +181,15 @@ class _Rehearsal:
         due_s = time.monotonic() + START_TIMEOUT_S
         while not (self.runs(2) and is_ready(f"http://{HOST}:{PORT}")):
             if time.monotonic() > due_s:
-                raise RuntimeError(f"the application did not start: {self._nodes.replicas(APP)}")
+                raise RuntimeError(f"the application did not start: {self._nodes.replicas()}")
             time.sleep(0.5)
 
     def runs(self, routers: int, *, without: str = "") -> bool:
         wanted = {"ModelServer": 3, "Router": routers, "Verifier": 1}
-        return self._nodes.runs(APP, wanted, without=without)
+        return self._nodes.runs(wanted, without=without)
 
     def worker_with(self, deployment: str) -> str:
-        return next(one.node_id for one in self._nodes.replicas(APP) if one.deployment == deployment)
+        return next(one.node_id for one in self._nodes.replicas() if one.deployment == deployment)
 
     async def replace(self, worker: str) -> None:
         """The worker is gone at once; some seconds later there is another one."""
@@ -193,7 +210,7 @@ class _Rehearsal:
 
     async def under(self, change: Change) -> None:
         """The change from a quiet time before it to one after it."""
-        was_there = self._nodes.replicas(APP)
+        was_there = self._nodes.replicas()
         quiet_from_s = time.monotonic()
         await asyncio.sleep(QUIET_S)
         broken_s = time.monotonic()
@@ -226,7 +243,7 @@ class _Rehearsal:
 
     def router_ports(self) -> list[int]:
         """Where each router replica listens by itself, behind HAProxy."""
-        routers = [one for one in self._nodes.replicas(APP) if one.deployment == "Router"]
+        routers = [one for one in self._nodes.replicas() if one.deployment == "Router"]
         return [next(port for port in _ports(one) if _FIRST_PORT <= port <= _LAST_PORT) for one in routers]
 
 
