@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replica:
+class StartedReplica:
     """One replica that Serve has started; `deployment` is its name without that of the model."""
 
     deployment: str
@@ -30,7 +30,7 @@ class Replica:
     state: str
 
 
-class RayNodes:
+class RayCluster:
     """A head without replicas, and workers that come and go; each worker has a folder of its own as its disk.
 
     What runs on a worker has that folder as its working directory, so a relative path is a place on that worker alone.
@@ -80,10 +80,12 @@ class RayNodes:
         """What `serve deploy` does."""
         httpx.put(f"{_API}/applications/", json=document, timeout=60).raise_for_status()
 
-    def replicas(self) -> list[Replica]:
+    def replicas(self) -> list[StartedReplica]:
         """Those that Serve knows of, of all applications on all nodes."""
         return [
-            Replica(deployment=name.partition(":")[0], node_id=one["node_id"], pid=one["pid"], state=one["state"])
+            StartedReplica(
+                deployment=name.partition(":")[0], node_id=one["node_id"], pid=one["pid"], state=one["state"]
+            )
             for application in _serve_status()["applications"].values()
             for name, deployment in application["deployments"].items()
             for one in deployment["replicas"]

@@ -25,7 +25,7 @@ from scripts.bench.chaos.judged import MOST_SETTLING_S, FaultWindow, bars, durin
 from scripts.bench.chaos.postgres import PostgresServer
 from scripts.bench.chaos.run import drained, total, until
 from scripts.bench.chaos.traffic import PATH, RIGHT, FaultTraffic, ToldAnswer
-from scripts.bench.rehearsal.nodes import HOST, RayNodes, Replica
+from scripts.bench.rehearsal.nodes import HOST, RayCluster, StartedReplica
 from scripts.report import Bar, Report
 from serve_app.environment import prepare_environment
 
@@ -58,7 +58,7 @@ console = Console()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ClusterChange:
     """What is done to the cluster, and when all is as it then should be; the worker that it `loses` is gone then."""
 
     name: str
@@ -82,7 +82,7 @@ async def _run(folder: Path, keys: Sequence[str], in_flight: int) -> Report:
     postgres = await asyncio.to_thread(PostgresServer, POSTGRES_PORT)
     await asyncio.to_thread(postgres.start)
     store = Store(postgres.url)
-    nodes = await asyncio.to_thread(RayNodes, folder)
+    nodes = await asyncio.to_thread(RayCluster, folder)
     traffic = FaultTraffic(f"http://{HOST}:{PORT}", keys, deadline_s=DEADLINE_S)
     rehearsal = _Rehearsal(folder, nodes, traffic, postgres.url)
     try:
@@ -91,7 +91,7 @@ async def _run(folder: Path, keys: Sequence[str], in_flight: int) -> Report:
             await asyncio.sleep(QUIET_S)
             lost = rehearsal.worker_with("Verifier")
             await rehearsal.under(
-                Change(
+                ClusterChange(
                     name=KILLED,
                     does=lambda: rehearsal.replace(lost),
                     is_over=lambda: rehearsal.runs(2, without=lost),
@@ -105,7 +105,7 @@ async def _run(folder: Path, keys: Sequence[str], in_flight: int) -> Report:
             await rehearsal.under(rehearsal.scaling(3, 1))
             leaving = nodes.workers[0]
             await rehearsal.under(
-                Change(
+                ClusterChange(
                     name=DRAINED,
                     does=lambda: asyncio.to_thread(nodes.drain, leaving, deadline_s=DRAIN_DEADLINE_S),
                     is_over=lambda: rehearsal.runs(1, without=leaving),
@@ -165,7 +165,7 @@ def was_on_the_disk(answer: ToldAnswer, window: FaultWindow) -> bool:
 class _Rehearsal:
     """The cluster with laar on it, and what was seen of each change."""
 
-    def __init__(self, folder: Path, nodes: RayNodes, traffic: FaultTraffic, database_url: str) -> None:
+    def __init__(self, folder: Path, nodes: RayCluster, traffic: FaultTraffic, database_url: str) -> None:
         self._nodes, self._traffic = nodes, traffic
         # relative, so that it is on the disk of the worker
         self._document = apart(document(folder, database_url=database_url, spool=Path("spool")))
@@ -197,18 +197,18 @@ class _Rehearsal:
         await asyncio.sleep(REPLACED_AFTER_S)
         await asyncio.to_thread(self._nodes.add_worker)
 
-    def scaling(self, before: int, after: int) -> Change:
+    def scaling(self, before: int, after: int) -> ClusterChange:
         def deploy() -> None:
             self._args["router"]["num_replicas"] = after
             self._nodes.deploy(self._document)
 
-        return Change(
+        return ClusterChange(
             name=SCALED.format(before, after),
             does=lambda: asyncio.to_thread(deploy),
             is_over=lambda: self.runs(after),
         )
 
-    async def under(self, change: Change) -> None:
+    async def under(self, change: ClusterChange) -> None:
         """The change from a quiet time before it to one after it."""
         was_there = self._nodes.replicas()
         quiet_from_s = time.monotonic()
@@ -247,7 +247,7 @@ class _Rehearsal:
         return [next(port for port in _ports(one) if _FIRST_PORT <= port <= _LAST_PORT) for one in routers]
 
 
-def _ports(replica: Replica) -> list[int]:
+def _ports(replica: StartedReplica) -> list[int]:
     found = psutil.Process(replica.pid).net_connections("tcp")
     return [one.laddr.port for one in found if one.status == psutil.CONN_LISTEN]
 
