@@ -18,6 +18,7 @@ RUN python -m pip install --no-cache-dir --no-deps -r requirements/gpu.txt \
     && ln -s "$(command -v laar-haproxy)" /usr/local/bin/laar-haproxy
 ENV RAY_SERVE_THROUGHPUT_OPTIMIZED=1 \
     RAY_SERVE_ENABLE_HA_PROXY=1 \
+    RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S=660 \
     RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S=60 \
     RAY_SERVE_HAPROXY_BINARY_PATH=/usr/local/bin/laar-haproxy \
     RAY_USAGE_STATS_ENABLED=0

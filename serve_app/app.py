@@ -30,6 +30,7 @@ from serve_app.config import (
     auth_plan,
     remote_plans,
 )
+from serve_app.environment import HAPROXY, HARD_STOP, RAYS_HARD_STOP_S
 from serve_app.faults import findings_in
 
 logger = logging.getLogger("ray.serve")
@@ -55,6 +56,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
     load_custom_checks(config.verifier.custom_checks)
     log = plan_log(config.log, os.environ, default_cache_dir(os.environ))
     _warn_of_logs_apart(config, log)
+    _warn_of_cut_requests(config.limits.deadline_s, os.environ)
     if blind := [name for name in config.names if name not in profile.models]:
         logger.warning(
             "profile '%s' has no figures of %s: each is taken to be right half of the time, and as fast as the others;"
@@ -198,6 +200,20 @@ def _warn_of_logs_apart(config: AppConfig, log: LogPlan | None) -> None:
             " not learn from one another, and refuse feedback on each other's answers; name a PostgreSQL database by"
             " log.url or log.url_env",
             config.router.num_replicas,
+        )
+
+
+def _warn_of_cut_requests(deadline_s: float, environ: Mapping[str, str]) -> None:
+    """Ray reads the variable where it starts, which may be on another machine: so this is no error."""
+    cut_after_s, needed_s = float(environ.get(HARD_STOP, RAYS_HARD_STOP_S)), deadline_s + SHUTDOWN_MARGIN_S
+    if environ.get(HAPROXY) == "1" and cut_after_s < needed_s:
+        logger.warning(
+            "limits.deadline_s is %.0f, but HAProxy cuts requests off that still run %.0f s after a router has come or"
+            " gone; start Ray with %s=%.0f",
+            deadline_s,
+            cut_after_s,
+            HARD_STOP,
+            needed_s,
         )
 
 

@@ -197,6 +197,7 @@ def test_a_pod_that_is_stopped_has_time_for_what_it_began(build: Path) -> None:
         env = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
         drain_s = float(env["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"])
         assert serving_s < drain_s < pod["terminationGracePeriodSeconds"]
+        assert serving_s <= float(env["RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"]) < drain_s
         assert env["RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"] == "60"
         assert (env["RAY_SERVE_THROUGHPUT_OPTIMIZED"], env["RAY_SERVE_ENABLE_HA_PROXY"]) == ("1", "1")
         assert env["HF_HUB_OFFLINE"] == "1"

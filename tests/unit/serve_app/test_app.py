@@ -12,6 +12,7 @@ import serve_app
 from deployments.contract.secret import Secrets
 from serve_app import app
 from serve_app.config import AppConfig, AuthConfig, ModelConfig, auth_plan, remote_plans
+from serve_app.environment import HAPROXY, HARD_STOP
 from tests.unit.serve_app.bound import Bound, bound
 
 EXAMPLE = Path(serve_app.__path__[0]) / "remote.yaml"
@@ -349,6 +350,27 @@ def test_stopping_routers_and_verifiers_have_the_deadline_of_a_request_and_a_min
     monkeypatch.setattr(serve, "deployment", deployment)
     app.build_app({"models": [remote()], "limits": {"deadline_s": 900}})
     assert times_s == {"Router": 960, "Verifier": 960}
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        pytest.param({HAPROXY: "1"}, "120 s after a router has come or gone; start Ray with", id="rays-default"),
+        pytest.param({HAPROXY: "1", HARD_STOP: "900"}, "900 s after", id="too-short"),
+        pytest.param({HAPROXY: "1", HARD_STOP: "960"}, None, id="long-enough"),
+        pytest.param({}, None, id="no-haproxy"),
+    ],
+)
+def test_requests_that_haproxy_would_cut_off_are_told_of(
+    environ: dict[str, str], told: str | None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("ray.serve"), "propagate", True)
+    for name in (HAPROXY, HARD_STOP):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    bound({"models": [remote()], "limits": {"deadline_s": 900}, "log": {"enabled": False}})
+    assert (told in caplog.text) if told is not None else ("HAProxy" not in caplog.text)
 
 
 def digest(auth: AuthConfig, environ: dict[str, str], draw: Callable[[int], bytes] = bytes) -> str:
