@@ -11,7 +11,7 @@ FAST_SERVE = {
     "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(sys.executable).with_name("laar-haproxy")),
 }
 HARD_STOP = "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"
-# With each router that comes or goes Ray starts a new HAProxy. It kills the old one later, with all that still runs there.
+# With each router that comes or goes Ray starts a new HAProxy. Later it kills the old one, with all that runs there.
 RAYS_HARD_STOP_S = 120
 # The default deadline, and a minute.
 PATIENT_STOP = {HARD_STOP: "660"}
