@@ -21,9 +21,9 @@ from deployments.log.database.store import Store
 from deployments.log.database.tables import feedback
 from deployments.router.attempt.tries import FAULTS
 from scripts.bench.chaos.application import KEYS_ENV, ROOT, document, is_ready
-from scripts.bench.chaos.judged import MOST_SETTLING_S, FaultWindow, bars, during, figures, missing
+from scripts.bench.chaos.judged import MOST_SETTLING_S, FaultWindow, bars, compared, during, figures, missing
 from scripts.bench.chaos.postgres import PostgresServer
-from scripts.bench.chaos.run import drained, total, until
+from scripts.bench.chaos.run import drained, until
 from scripts.bench.chaos.traffic import PATH, RIGHT, FaultTraffic, ToldAnswer
 from scripts.bench.rehearsal.nodes import HOST, RayCluster, StartedReplica
 from scripts.report import Bar, Report
@@ -130,7 +130,7 @@ async def _run(folder: Path, keys: Sequence[str], in_flight: int) -> Report:
     return Report(
         bench="rehearsal",
         parameters=parameters,
-        figures=found | {"anywhere": anywhere, "all": total(traffic.answers, log_rows)},
+        figures=found | {"anywhere": anywhere, "all": compared(traffic.answers, log_rows)},
         bars=judged,
     )
 
