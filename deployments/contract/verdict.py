@@ -1,9 +1,10 @@
 """What a check is told about an answer, and what it says of it."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+import msgspec
 
 MAX_READ_CHARS = 256
 # the finish reason of an answer that its token limit ended
@@ -104,8 +105,7 @@ class AskedJudge(NamedTuple):
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """`read` is what the check took for the answer, cut to MAX_READ_CHARS, so that a person can see why.
 
     `judges` are the models that were asked for it.
@@ -157,16 +157,14 @@ def bounded(read: str | None) -> str | None:
     return read if read is None or len(read) <= MAX_READ_CHARS else read[: MAX_READ_CHARS - 1] + "…"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call that an answer asks for; `arguments` is JSON text as the model wrote it, which may be broken."""
 
     name: str
     arguments: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherAnswer:
+class OtherAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What another attempt at the same request said."""
 
     model: str
@@ -178,8 +176,7 @@ class OtherAnswer:
         return self.finish_reason == CUT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that a check may look at; `language` is an ISO 639 code or 'unknown'.
 
     A check gets the answers of the model and of the others without their thinking.

@@ -86,9 +86,10 @@ class Drift:
         The chance of a right answer was `probability`, within `low` to `high`; if it `is_at_most` that, a wrong answer
         says nothing against the model, while right ones still show that it has become better.
         """
+        believed = (1 - NEAR) * _log_odds(probability)
         evidence = (
-            0.0 if is_at_most else _evidence(probability, low, -SHIFT, likelihood),
-            _evidence(probability, high, SHIFT, likelihood),
+            0.0 if is_at_most else _evidence(believed + NEAR * _log_odds(low), -SHIFT, likelihood),
+            _evidence(believed + NEAR * _log_odds(high), SHIFT, likelihood),
         )
         return [
             self._alarm(model, where, direction)
@@ -126,9 +127,8 @@ class Drift:
         return found
 
 
-def _evidence(probability: float, bound: float, shift: float, likelihood: Likelihood) -> float:
-    """How much likelier the verdict is by the farther chance than by the nearer, as a logarithm."""
-    near = (1 - NEAR) * _log_odds(probability) + NEAR * _log_odds(bound)
+def _evidence(near: float, shift: float, likelihood: Likelihood) -> float:
+    """How much likelier the verdict is by the farther log-odds than by those that are `near`, as a logarithm."""
     return log(_likely(near + shift, likelihood) / _likely(near, likelihood))
 
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import tanh
 from typing import Self
 
 import numpy as np
@@ -77,7 +78,10 @@ class _Table:
     version: int
 
     def log_odds_of(self, rows: int | slice) -> Floats:
-        return np.asarray(sum((level.mean[rows] for level in self.levels), self.log_odds[rows]))
+        found: Floats = self.log_odds[rows].copy()
+        for level in self.levels:
+            found += level.mean[rows]
+        return found
 
     def variance_of(self, rows: int | slice) -> Floats:
         return np.asarray(sum(level.variance[rows] for level in self.levels))
@@ -194,7 +198,8 @@ class Learner:
         failed = tuple(failed)
         is_after = bool(failed) and not self._capability.has_pairs((*failed, model))
         table, row, bucket = self._table(cell.task, cell.language), self._rows[model], cell.bucket
-        now = self.table(task=cell.task, language=cell.language).item(row, bucket)
+        places = [(level, level.place(row, bucket)) for level in table.levels]
+        now = _chance(table.log_odds.item(row, bucket) + sum(level.mean.item(at) for level, at in places))
         divisor = max(1 + self._burden(model, failed, cell.task), MIN_DIVISOR)
         offline = [
             chances.item(row, bucket) for chances in (table.offline.probability, table.offline.low, table.offline.high)
@@ -203,7 +208,7 @@ class Learner:
         if is_after:
             expected = float(expit(logit(expected) + min(0.0, self._after_failure.mean[row, 0])))
         bounded = now if offline[2] - offline[1] <= WELL_PROFILED else None
-        self._step(table, row, bucket, expected, trust, correct, is_after=is_after, weight=weight, now=bounded)
+        self._step(places, row, expected, trust, correct, is_after=is_after, weight=weight, now=bounded)
         alarms: list[Alarm] = []
         if weight == 1:
             was_doubtful = self.drift.is_doubtful(model, table.task)
@@ -224,9 +229,8 @@ class Learner:
 
     def _step(
         self,
-        table: _Table,
+        own: list[tuple[_Level, tuple[int, int]]],
         row: int,
-        bucket: int,
         expected: float,
         trust: Trust,
         said: bool | None,
@@ -237,9 +241,9 @@ class Learner:
     ) -> None:
         """One step of the filter, along the derivative of the verdict's likelihood by the log-odds.
 
-        The verdict counts for `weight`, and for less where it would move the chance too far from what it is `now`.
+        `own` are the deviations that make the chance. The verdict counts for `weight`, and for less where it would move
+        the chance too far from what it is `now`.
         """
-        own = [(level, level.place(row, bucket)) for level in table.levels]
         # others' failures make no right answer likelier: beyond that it is the model that is better than was believed
         is_told = is_after and not (said and self._after_failure.mean[row, 0] >= 0)
         beside = [(self._after_failure, (row, 0))] if is_told else []
@@ -261,7 +265,7 @@ class Learner:
             # what is known of their sum; taken one by one they would each be known less well, and so forget it
             kept = 1 - information * together / damping
             for (level, at), variance in zip(places, found, strict=True):
-                level.mean[at] += variance * surprise / damping
+                level.mean[at] = level.mean.item(at) + variance * surprise / damping
                 level.variance[at] = variance * kept
 
     def _widen(self, row: int) -> None:
@@ -317,6 +321,10 @@ class Learner:
             found = _Level.of(np.clip(reach / (2 * QUANTILE), *CELL_SCALES) ** 2)
             self._by_cell[task, language] = found
         return found
+
+
+def _chance(log_odds: float) -> float:
+    return (1 + tanh(log_odds / 2)) / 2
 
 
 def _most_moved(chance: float, surprise: float) -> float:

@@ -1,6 +1,7 @@
 """The router's way to models and verifier: Ray Serve handles and HTTP behind the runner's `Backend`."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from types import MappingProxyType
@@ -10,12 +11,14 @@ from ray.exceptions import RayActorError, TaskCancelledError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from deployments.contract.reply import Chunk, Reply, unpacked
-from deployments.contract.verdict import Evidence, Verdict
+from deployments.contract.verdict import Evidence, Reason, Verdict, unknown
 from deployments.engines.openai_answers import EngineError
 from deployments.engines.remote import RemoteModel
 from deployments.engines.serve_status import Address, handle_of
 from deployments.router.attempt.runner import BackendError, VerifierGoneError
 from deployments.verifier.checks import Check, Place, Spec, check
+
+logger = logging.getLogger("ray.serve")
 
 # When a client leaves, Ray cancels the calls of its request first, and its task some turns of the loop later.
 LEAVING_S = 0.2
@@ -75,13 +78,18 @@ class ServeBackend:
             if not is_done:
                 chunks.cancel()
 
+    def verdict_here(self, spec: Spec, evidence: Evidence) -> Verdict | None:
+        """Of a check that is over before the way to the verifier and back would be."""
+        if not (isinstance(spec, Check) and spec.place(evidence) is Place.INLINE):
+            return None
+        try:
+            return check(spec, evidence)
+        except Exception as error:
+            # without the error's text, in which the answer may stand
+            logger.warning("a check broke down", extra={"error": type(error).__name__})
+            return unknown(Reason.VERIFIER_FAILED)
+
     async def verify(self, spec: Spec, evidence: Evidence) -> Verdict:
-        """By the verifier, unless the check is over before the way there and back would be."""
-        if (own := _made_here(spec, evidence)) is not None:
-            try:
-                return check(own, evidence)
-            except Exception as error:
-                raise BackendError(f"a check: {type(error).__name__}") from error
         spec_json = spec.model_dump_json(by_alias=True).encode()
         async with _failure_of("the verifier"):
             handle = await self._handle(self._verifier, "check")
@@ -92,9 +100,6 @@ class ServeBackend:
                 raise VerifierGoneError(str(error)) from error.__cause__
             raise
         return verdict
-
-    def needs_verifier(self, spec: Spec, evidence: Evidence) -> bool:
-        return _made_here(spec, evidence) is None
 
     async def in_flight(self, model: str) -> float | None:
         """Requests that a replica of the model has under way, whoever sent them; None where engines do not tell."""
@@ -119,11 +124,6 @@ class ServeBackend:
             handle = await handle_of(address)
             found = self._handles[address, method] = handle.options(method_name=method, stream=stream, **_PLAIN)
         return found
-
-
-def _made_here(spec: Spec, evidence: Evidence) -> Check | None:
-    """The check, where the router makes it itself."""
-    return spec if isinstance(spec, Check) and spec.place(evidence) is Place.INLINE else None
 
 
 async def _finish(response: DeploymentResponse, whose: str) -> Any:

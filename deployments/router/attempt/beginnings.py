@@ -1,6 +1,8 @@
 """Answers that are watched while they are written, so that one whose beginning rules it out is not waited for."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from deployments.contract.reply import CallPart, Chunk, joined_calls
 from deployments.contract.verdict import Evidence

@@ -57,6 +57,8 @@ CANCELLED = "cancelled"
 PATIENCE, PAUSE_S = 2.0, 20.0
 # A verifier that broke down is started anew within this time, in which a request waits so long for it at most.
 VERIFIER_AWAY_S, VERIFIER_PATIENCE_S = 15.0, 2.0
+# Verdicts wait so long at most to be learned: many in a row take less than half of what they take one by one.
+LEARNED_WITHIN_S = 0.05
 
 
 class BackendError(Exception):
@@ -80,12 +82,12 @@ class Backend(Protocol):
         """The chunks of a stream, or an error Reply where it fails; closing it early stops the generation."""
         ...
 
-    async def verify(self, spec: Spec, evidence: Evidence) -> Verdict:
-        """The verdict on one answer; raises BackendError, may wait for ever."""
+    def verdict_here(self, spec: Spec, evidence: Evidence) -> Verdict | None:
+        """The verdict of a check that the router makes itself, as it is quick; None for any other."""
         ...
 
-    def needs_verifier(self, spec: Spec, evidence: Evidence) -> bool:
-        """Whether `verify` asks the verifier's process for it; the router makes quick checks itself."""
+    async def verify(self, spec: Spec, evidence: Evidence) -> Verdict:
+        """The verifier's verdict on one answer; raises BackendError, may wait for ever."""
         ...
 
 
@@ -118,6 +120,7 @@ class Runner:
         self._retries, self._settings, self.limits, self._clock = retries, settings, limits, clock
         self._plain_speakers = PlainSpeakers()
         self._repairs = RepairShares()
+        self._heard: list[HeardVerdict] = []
         self._held_bytes = 0
         self._verifier_away_until_s = -inf
 
@@ -357,12 +360,14 @@ class Runner:
                 served.trace.checked(served.check_type, verdict.outcome.value, took_s)
 
     async def _verdict(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
-        """The verdict. A check that breaks down is made once more.
+        """The verdict. A check that breaks down at the verifier is made once more.
 
         A verifier that has died is started anew. Until it has made a check again no request waits long for it: without
         a replica nothing would answer, or fail, before the deadline.
         """
         spec, evidence = served.request.verify, _evidence(served, model, reply)
+        if (verdict := self._backend.verdict_here(spec, evidence)) is not None:
+            return verdict
         try:
             async with asyncio.timeout(self._time_left_s(served)):
                 if self._clock() >= self._verifier_away_until_s:
@@ -386,7 +391,7 @@ class Runner:
             logger.warning("verifier failed", exc_info=True)
             raise
         went_away_s = self._verifier_away_until_s - VERIFIER_AWAY_S
-        if -inf < went_away_s <= began_s and self._backend.needs_verifier(spec, evidence):
+        if -inf < went_away_s <= began_s:
             self._verifier_away_until_s = -inf
         return verdict
 
@@ -579,13 +584,20 @@ class Runner:
             self._routing.builder.latency.observe(msgspec.structs.replace(watch.forecast, output_tokens=1.0), took_s)
 
     def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict, check: str | None) -> None:
-        """Let a verdict change what is believed of the model, as far as its check can be trusted."""
+        """Let a verdict change what is believed of the model, within LEARNED_WITHIN_S and as far as its check goes."""
         # who names the model chooses what is learned of it
         if served.request.model != AUTO:
             return
         correct, cell = verdict.was_right, served.features.cell(chosen.bucket)
         failed, tenant = served.log.judged_models, served.request.tenant.id
-        self._routing.observe(HeardVerdict(chosen.model, cell, correct, check, failed, tenant))
+        if not self._heard:
+            asyncio.get_running_loop().call_later(LEARNED_WITHIN_S, self._learn_heard)
+        self._heard.append(HeardVerdict(chosen.model, cell, correct, check, failed, tenant))
+
+    def _learn_heard(self) -> None:
+        heard, self._heard = self._heard, []
+        for verdict in heard:
+            self._routing.observe(verdict)
 
     def _settle(self, served: ServedRequest, stop: StopReason) -> Attempt:
         best = served.log.best_answer()
@@ -684,18 +696,19 @@ def _fault_reason(reply: Reply | None, fault: Status | None) -> str:
 
 def _evidence(served: ServedRequest, model: str, reply: Reply) -> Evidence:
     """What the check may look at; what it has no use for stays here, as prompts can be long."""
-    spec = served.request.verify
-    others = tuple(
-        OtherAnswer(model=a.model, answer=a.reply.text, finish_reason=a.reply.finish_reason)
-        for a in served.log.attempts
-        if a.reply is not None and a.has_answer
-    )
+    spec, others = served.request.verify, tuple[OtherAnswer, ...]()
+    if spec.needs_others:
+        others = tuple(
+            OtherAnswer(model=a.model, answer=a.reply.text, finish_reason=a.reply.finish_reason)
+            for a in served.log.attempts
+            if a.reply is not None and a.has_answer
+        )
     return Evidence(
         answer=reply.text,
         prompt="\n".join(served.request.texts) if spec.needs_prompt else "",
         language=served.features.language,
         model=model,
-        others=others if spec.needs_others else (),
+        others=others,
         finish_reason=reply.finish_reason,
         tool_calls=reply.tool_calls,
         refusal=reply.refusal,

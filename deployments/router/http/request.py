@@ -413,33 +413,26 @@ def body_schema(endpoint: Endpoint, ref_template: str) -> tuple[dict[str, Any], 
 def parse_options(raw: msgspec.Raw | None) -> LaarOptions:
     if raw is None:
         return _NO_OPTIONS
-    _refuse_many_keys(raw)
+    options = _keys(raw, "laar")
+    verify = _keys(options.get("verify"), "laar.verify")
     try:
-        return LaarOptions.model_validate_json(bytes(raw), context=_numbers_of_verify(raw))
+        return LaarOptions.model_validate_json(bytes(raw), context=numbers_as_written(verify))
     except ValidationError as error:
         raise _client_error(error, prefix="laar", known=LaarOptions.model_fields) from None
 
 
-def _numbers_of_verify(raw: msgspec.Raw) -> dict[str, str]:
+def _keys(raw: msgspec.Raw | None, field: str) -> dict[str, msgspec.Raw]:
+    """An object's values as they came; raises UnknownFieldError where it has many, as pydantic makes an error of each.
+
+    Of what is no object there are none: pydantic says what is wrong with it.
+    """
     try:
-        verify = _keys(raw).get("verify")
-        return {} if verify is None else numbers_as_written(bytes(verify))
-    except msgspec.ValidationError:
-        return {}  # pydantic says what is wrong with it
-
-
-def _refuse_many_keys(raw: msgspec.Raw) -> None:
-    """Pydantic makes an error of each key that it does not know."""
-    for field, keys in (("laar", _keys(raw)), ("laar.verify", _keys(_keys(raw).get("verify")))):
-        if len(keys) > MAX_LAAR_KEYS:
-            raise UnknownFieldError(f"{field}: {len(keys)} keys; at most {MAX_LAAR_KEYS} are allowed", param=field)
-
-
-def _keys(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw]:
-    try:
-        return {} if raw is None else _FIELDS.decode(raw)
+        keys = {} if raw is None else _FIELDS.decode(raw)
     except msgspec.DecodeError:
-        return {}  # no object: pydantic says what is wrong with it
+        return {}
+    if len(keys) > MAX_LAAR_KEYS:
+        raise UnknownFieldError(f"{field}: {len(keys)} keys; at most {MAX_LAAR_KEYS} are allowed", param=field)
+    return keys
 
 
 def parse_feedback(body: bytes) -> Feedback:

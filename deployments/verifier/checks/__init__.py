@@ -5,6 +5,7 @@ A type is added by its file and two lines here: its import and its place in Veri
 
 from typing import Annotated, Any
 
+import msgspec
 from pydantic import Field, TypeAdapter
 
 from deployments.contract.verdict import Evidence, OtherAnswer, Outcome, Reason, ToolCall, Verdict
@@ -67,11 +68,16 @@ VerifySpec = Annotated[
     Field(discriminator="type"),
 ]
 SPEC: TypeAdapter[Any] = TypeAdapter(VerifySpec)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_spec(spec_json: bytes) -> Any:
     """The specification in JSON as a client writes it, with its numbers exact; raises pydantic's ValidationError."""
-    return SPEC.validate_json(spec_json, context=numbers_as_written(spec_json))
+    try:
+        fields = _FIELDS.decode(spec_json)
+    except msgspec.DecodeError:
+        fields = {}  # pydantic says what is wrong with it
+    return SPEC.validate_json(spec_json, context=numbers_as_written(fields))
 
 
 def is_refuted(spec: Spec, begun: Evidence) -> bool:

@@ -1,6 +1,6 @@
 """What is the answer? The one place that every check's evidence goes through first."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from deployments.contract.verdict import Evidence, OtherAnswer, Reason, Verdict, bounded, unknown, wrong
 from deployments.verifier.text.normalise import fold

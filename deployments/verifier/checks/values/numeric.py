@@ -1,6 +1,7 @@
 """`numeric`: a number in the answer is near a value."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
@@ -17,18 +18,13 @@ from deployments.verifier.numbers.literals import MAX_DIGITS, MAX_POWER
 from deployments.verifier.numbers.reading import Reading
 
 _DECIMAL = re.compile(r"-?\d{1,400}(?:\.\d{1,400})?(?:[eE][+-]?\d{1,3})?")
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def numbers_as_written(spec_json: bytes) -> dict[str, str]:
-    """The numbers of a specification in the digits they are written in, which pydantic would round to floats.
+def numbers_as_written(fields: Mapping[str, msgspec.Raw]) -> dict[str, str]:
+    """The numbers among a specification's fields in the digits they are written in, which pydantic would round.
 
     It is to be the context in which the specification is validated.
     """
-    try:
-        fields = _FIELDS.decode(spec_json)
-    except msgspec.ValidationError:
-        return {}  # no object: pydantic says what is wrong with it
     texts = {name: bytes(raw).decode() for name, raw in fields.items()}
     return {name: text for name, text in texts.items() if _DECIMAL.fullmatch(text)}
 

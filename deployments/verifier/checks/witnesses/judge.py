@@ -5,9 +5,9 @@ import json
 import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
+from msgspec.structs import replace
 from pydantic import StringConstraints
 
 from deployments.contract.reply import Reply

@@ -28,6 +28,7 @@ from deployments.engines.openai_answers import DONE_EVENT, StreamReader, failure
 from deployments.router.attempt.beginnings import PLAIN_ANSWERS
 from deployments.router.attempt.retries import RecentRequests, Retries, Seal
 from deployments.router.attempt.runner import (
+    LEARNED_WITHIN_S,
     VERIFIER_AWAY_S,
     VERIFIER_PATIENCE_S,
     BackendError,
@@ -158,6 +159,9 @@ class FakeBackend:
         finally:
             self.open -= 1
 
+    def verdict_here(self, spec: Any, evidence: Evidence) -> Verdict | None:
+        return None if self.verifier_is_needed else check(spec, evidence)
+
     async def verify(self, spec: Any, evidence: Evidence) -> Verdict:
         if self.verifier_breaks:
             self.verifier_breaks -= 1
@@ -166,9 +170,6 @@ class FakeBackend:
             await asyncio.Event().wait()
         await asyncio.sleep(self.verify_s)
         return check(spec, evidence)
-
-    def needs_verifier(self, spec: Any, evidence: Evidence) -> bool:
-        return self.verifier_is_needed
 
 
 def _chunk(text: str, finish: str) -> bytes:
@@ -278,6 +279,11 @@ class Bench:
         load = self.routing.load.load
         assert not load.in_flight.any()
         assert not load.prompt_tokens.any()
+
+    async def believed_of_a(self) -> float:
+        """Its chance, once all verdicts are learned."""
+        await asyncio.sleep(LEARNED_WITHIN_S)
+        return self.routing.chances.source.estimate("a", self.served().features.cell(0)).probability
 
     def is_healthy(self) -> bool:
         """Whether the first model is."""
@@ -408,6 +414,8 @@ async def test_model_whose_answers_turn_wrong_is_no_longer_asked_first() -> None
     bench = Bench(a=says("no"), b=says("right"))
     for _ in range(30):
         await bench.runner.answer(bench.served(RIGHT))
+    assert bench.backend.asked[-2:] == ["a", "b"]
+    await asyncio.sleep(LEARNED_WITHIN_S)
     bench.backend.asked.clear()
     await bench.runner.answer(bench.served(RIGHT))
     assert bench.backend.asked == ["b"]
@@ -415,15 +423,16 @@ async def test_model_whose_answers_turn_wrong_is_no_longer_asked_first() -> None
 
 async def test_answers_that_nobody_verified_teach_nothing() -> None:
     bench = Bench(a=says("no"), b=says("right"))
-    before = bench.routing.chances.probabilities("default", "en", np.array([0, 0])).tolist()
+    before = await bench.believed_of_a()
     await bench.runner.answer(bench.served())
-    assert bench.routing.chances.probabilities("default", "en", np.array([0, 0])).tolist() == before
+    assert await bench.believed_of_a() == before
 
 
 async def test_drift_is_logged_with_model_and_direction(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(a=says("no"))
     for _ in range(200):
         await bench.runner.answer(bench.served(RIGHT))
+    await asyncio.sleep(LEARNED_WITHIN_S)
     drifts = [record.__dict__ for record in caplog.records if "otherwise than profiled" in record.message]
     assert [(drift["model"], drift["task"], drift["direction"]) for drift in drifts] == [
         ("a", None, "worse"),
@@ -1045,9 +1054,9 @@ async def test_part_of_an_answer_is_given_to_no_client() -> None:
 
 async def test_verdict_on_a_beginning_teaches_like_one_on_an_answer() -> None:
     bench = await refuting(writes(PROSE))
-    before = bench.routing.chances.source.estimate("a", bench.served().features.cell(0)).probability
+    before = await bench.believed_of_a()
     await bench.runner.answer(bench.served(EXACT, stream=True))
-    assert bench.routing.chances.source.estimate("a", bench.served().features.cell(0)).probability < before
+    assert await bench.believed_of_a() < before
 
 
 # -- repairs ----------------------------------------------------------------------------------------------------------
@@ -1083,8 +1092,7 @@ async def test_repair_that_is_right_ends_the_request_and_teaches_nothing_of_firs
     for one in (bench, plain):
         await one.runner.answer(one.served(DIGITS))
     assert bench.backend.asked == ["a", "a"]
-    cell = bench.served().features.cell(0)
-    assert bench.routing.chances.source.estimate("a", cell) == plain.routing.chances.source.estimate("a", cell)
+    assert await bench.believed_of_a() == await plain.believed_of_a()
 
 
 async def test_repair_teaches_nothing_of_lengths_and_times() -> None:
@@ -1147,12 +1155,11 @@ async def test_check_that_follows_from_the_request_is_the_one_that_a_verdict_is_
 @pytest.mark.parametrize("asks", [pytest.param({}, id="default"), pytest.param(RIGHT, id="of-the-request")])
 async def test_verdict_of_the_operators_check_is_weighed_by_that_check(asks: dict[str, Any]) -> None:
     bench = Bench(a=says("right"), b=says("right"))
-    cell, agreement = bench.served().features.cell(0), {"type": "agreement"}
-    before = bench.routing.chances.source.estimate("a", cell).probability
+    before, agreement = await bench.believed_of_a(), {"type": "agreement"}
     for _ in range(3):
         served = bench.served(asks, key="one", default_verify=agreement)
         await bench.runner.answer(served)
-    moved = bench.routing.chances.source.estimate("a", cell).probability != before
+    moved = await bench.believed_of_a() != before
     assert served.log.attempts[-1].check == (None if asks else "agreement:text")
     # an agreement that nobody has measured teaches nothing, whatever key it came with
     assert moved is bool(asks)

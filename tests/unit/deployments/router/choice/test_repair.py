@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from deployments.contract.reply import Reply
 from deployments.contract.verdict import ToolCall
@@ -95,7 +96,7 @@ def test_model_is_told_of_the_form_alone(
     found: Any = SPEC.validate_python(spec)
     made = tuple([ToolCall(name=calls[0], arguments=calls[1])] if calls else [])
     asked = evidence(answer)
-    verdict = check(found, type(asked)(**{n: getattr(asked, n) for n in asked.__slots__} | {"tool_calls": made}))
+    verdict = check(found, replace(asked, tool_calls=made))
     complaint = found.complaint(verdict)
     assert (complaint is not None) is is_told
     assert complaint is None or (SECRET not in complaint and complaint in type(found).complaints.values())

@@ -1,11 +1,11 @@
 """What holds of every check and any answer."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from deployments.contract.verdict import CUT, Evidence, OtherAnswer, Outcome, ToolCall
 from deployments.verifier.checks import SPEC, check

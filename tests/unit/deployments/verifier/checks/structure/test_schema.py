@@ -1,10 +1,10 @@
 import math
 import time
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from deployments.contract.verdict import Reason, ToolCall

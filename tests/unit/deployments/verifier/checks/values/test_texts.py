@@ -1,12 +1,12 @@
 """Texts of many languages and scripts, compared by `exact`, `contains` and `regex`."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from deployments.contract.verdict import Outcome
 from deployments.verifier.checks import SPEC, check
