@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.bench.cost.checks import LIMIT_MS, SPECS, TEXTS, LongestAnswer, longest
+from scripts.bench.cost.checks import LIMIT_MS, PATTERNS, SPECS, TEXTS, LongestAnswer, longest, new_patterns
 
 HOSTILE = {name: TEXTS[name] for name in ("ligatures", "marks", "squared words", "any letters", "stars", "json")}
 
@@ -18,3 +18,11 @@ def test_a_check_in_a_router_is_over_in_two_milliseconds_whatever_the_text(name:
     suspects = tuple(one.text for one in late(name, rounds=5))
     # a busy machine makes the quickest of five rounds slower too, but not the quickest of many
     assert not suspects or late(name, rounds=100, texts=suspects) == []
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_new_pattern_holds_a_router_up_for_two_milliseconds_at_most(name: str) -> None:
+    def late(rounds: int) -> bool:
+        return any(one.blocks_ms > LIMIT_MS for one in new_patterns(rounds=rounds, parts={name: PATTERNS[name]}))
+
+    assert not late(rounds=3) or not late(rounds=30)

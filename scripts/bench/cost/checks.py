@@ -1,14 +1,21 @@
-"""`laar bench checks`: how long a check can hold up a router, at the largest sizes that run there, on hostile texts."""
+"""`laar bench checks`: how long a check can hold up a router, at the largest sizes that run there.
+
+Texts are hostile ones, and so are patterns, which are compiled when a request is read.
+"""
 
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
+import msgspec
+
+from deployments.contract.patterns import MAX_PATTERN_CHARS
 from deployments.contract.verdict import Evidence, OtherAnswer, ToolCall
-from deployments.verifier.checks import SPEC, Check, Place, check
+from deployments.verifier.checks import SPEC, Check, Place, check, read_spec
 from scripts.report import Bar, Report
 
 LIMIT_MS = 2.0
@@ -84,6 +91,20 @@ SPECS: Mapping[str, Mapping[str, Any]] = {
     "agreement by numeric": {"type": "agreement", "by": "numeric"},
     "agreement by choice": {"type": "agreement", "by": "choice"},
 }
+# for what takes RE2 or Rust's regex longest to compile, as much as is not left to the verifier
+PATTERNS: Mapping[str, str] = {
+    "classes": "\\p{L}",
+    "negated classes": "\\P{Lu}",
+    "classes in brackets": "[^\\p{Ll}\\p{Sc}]",
+    "loops of classes": "(?:[^\\p{L}]*|x)",
+    "any characters": ".",
+    "words": "\\w",
+    "no words": "\\W",
+    "letters": "ſ",
+    "choices": "(?:größer|a)",
+    "ranges": "[\\x{80}-\\x{ffff}]",
+}
+SHORT_TEXTS = ("aé 7", "Straße und 42 щ " * 40)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +136,61 @@ def run(*, rounds: int) -> Report:
         Bar(name=f"blocks_ms {name}", value=one.place_ms + one.check_ms, limit=LIMIT_MS, kind="max")
         for name, one in worst.items()
     ]
+    pattern = max(new_patterns(rounds=rounds), key=lambda one: one.blocks_ms)
+    figures["new pattern"] = {
+        "pattern": f"{pattern.part}, {pattern.count} times",
+        "read_ms": round(pattern.read_ms, 3),
+        "check_ms": round(pattern.check_ms, 3),
+    }
+    bars.append(Bar(name="blocks_ms new pattern", value=pattern.blocks_ms, limit=LIMIT_MS, kind="max"))
     return Report(
         bench="checks", parameters={"rounds": rounds, "languages": list(LANGUAGES)}, figures=figures, bars=bars
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPattern:
+    """A pattern that the router has not met before: to read the request that has it, then to make the first check."""
+
+    part: str
+    count: int
+    read_ms: float
+    check_ms: float
+
+    @property
+    def blocks_ms(self) -> float:
+        return max(self.read_ms, self.check_ms)
+
+
+def new_patterns(*, rounds: int, parts: Mapping[str, str] = PATTERNS) -> Iterator[NewPattern]:
+    """Each part once, twice, four times and so on; with and without case, as a part of the answer and as all of it."""
+    for name, part in parts.items():
+        for number in range((MAX_PATTERN_CHARS // len(part)).bit_length()):
+            for ignore_case, full_match in product((False, True), repeat=2):
+                asked = {"type": "regex", "ignore_case": ignore_case, "full_match": full_match}
+                # another one each time, as compiled patterns are kept
+                pattern = part * (1 << number)
+                times = [_first_met(asked | {"pattern": f"{pattern}|{again}"}) for again in range(rounds)]
+                read_ms, check_ms = map(min, zip(*times, strict=True))
+                yield NewPattern(part=name, count=1 << number, read_ms=read_ms, check_ms=check_ms)
+
+
+def _first_met(asked: Mapping[str, Any]) -> tuple[float, float]:
+    """Milliseconds to read a specification, and for the slowest of its checks that are made in a router."""
+    spec_json, begun_s = msgspec.json.encode(asked), time.thread_time()
+    try:
+        spec: Check = read_spec(spec_json)
+        _ = spec.fallible_name
+    except ValueError:
+        return 1000 * (time.thread_time() - begun_s), 0.0
+    read_s, checks_s = time.thread_time() - begun_s, list[float]()
+    for text in SHORT_TEXTS:
+        evidence, begun_s = _evidence(spec, text, "en"), time.thread_time()
+        if spec.place(evidence) is Place.INLINE:
+            spec.is_refuted(evidence)
+            check(spec, evidence)
+        checks_s.append(time.thread_time() - begun_s)
+    return 1000 * read_s, 1000 * max(checks_s)
 
 
 def longest(

@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints, ValidationInfo, field_validator
 
-from deployments.contract.patterns import MAX_PATTERN_CHARS
+from deployments.contract.patterns import MAX_PATTERN_CHARS, PatternError, is_quick
 from deployments.contract.verdict import Evidence, Reason, Verdict, correct, unknown, wrong
 from deployments.verifier.checks.check import Check, Place
 from deployments.verifier.text.pattern_search import Pattern, TooMuchWorkError
 from deployments.verifier.text.thinking import before_marks
 
-# program steps times characters that are searched in less than 1 ms
-INLINE_WORK = 100_000
+# program steps times characters, and steps, that are searched in less than 1 ms
+INLINE_WORK, INLINE_STEPS = 100_000, 2_000
 # a pattern of more steps takes longer to compile with Unicode's classes
-INLINE_UNICODE_STEPS = 50
+INLINE_UNICODE_STEPS = 20
 # a small pattern that all of these meet asks for nothing
 _ANY_ANSWERS = ("a", "Z", "7", "!", "<", "a\n7", f"{ascii_letters}\n{digits}\n{punctuation}" * 2)
 
@@ -37,19 +37,26 @@ class Regex(Check):
 
     @cached_property
     def compiled(self) -> Pattern:
+        """Raises PatternError where what takes long to compile turns out to be too large."""
         return Pattern(self.pattern, self.ignore_case)
+
+    @cached_property
+    def is_quick(self) -> bool:
+        """Whether it is compiled in about a millisecond."""
+        return is_quick(self.pattern, ignore_case=self.ignore_case)
 
     @cached_property
     def fallible_name(self) -> str | None:
         """Most patterns are exact; nothing is learned from one that every answer meets."""
-        is_small = self.compiled.size * len(_ANY_ANSWERS[-1]) < INLINE_WORK
+        is_small = self.is_quick and self.compiled.size * len(_ANY_ANSWERS[-1]) < INLINE_WORK
         is_met = is_small and all(self.compiled.found(answer, full=self.full_match) for answer in _ANY_ANSWERS)
         return f"trivial:{self.type}" if is_met else None
 
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str, info: ValidationInfo) -> str:
-        Pattern(pattern, info.data.get("ignore_case", False))
+        """Only the compiler finds other faults; what takes long to compile is compiled by the verifier."""
+        is_quick(pattern, ignore_case=info.data.get("ignore_case", False))
         return pattern
 
     def check(self, evidence: Evidence) -> Verdict:
@@ -57,6 +64,8 @@ class Regex(Check):
             return self._check_cut(evidence) if evidence.is_cut else self._check_whole(evidence)
         except TooMuchWorkError:
             return unknown(Reason.TOO_COMPLEX)
+        except PatternError as error:
+            return unknown(Reason.SPEC_REFUSED, str(error))
 
     def _check_whole(self, evidence: Evidence) -> Verdict:
         found = self.compiled.found(evidence.answer.strip(), full=self.full_match)
@@ -74,8 +83,10 @@ class Regex(Check):
 
     def place(self, evidence: Evidence) -> Place:
         """A client's pattern may take a second on a short answer, and Rust's regex lets nothing else run meanwhile."""
-        is_short = super().place(evidence) is Place.INLINE
-        is_quick = is_short and len(evidence.answer) * self.compiled.size < INLINE_WORK
-        if self.compiled.needs_unicode(evidence.answer):
-            return Place.INLINE if is_quick and self.compiled.size <= INLINE_UNICODE_STEPS else Place.PROCESS
-        return Place.INLINE if is_quick else Place.THREAD
+        if not self.is_quick:
+            return Place.PROCESS
+        steps, needs_unicode = self.compiled.size, self.compiled.needs_unicode(evidence.answer)
+        is_small = steps <= (INLINE_UNICODE_STEPS if needs_unicode else INLINE_STEPS)
+        if is_small and super().place(evidence) is Place.INLINE and len(evidence.answer) * steps < INLINE_WORK:
+            return Place.INLINE
+        return Place.PROCESS if needs_unicode else Place.THREAD
