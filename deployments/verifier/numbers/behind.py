@@ -307,7 +307,8 @@ def _words(reading: Reading, after: str, found: re.Match[str], position: int, la
 
 
 def _is_suffixed_scale(word: str, language: str) -> bool:
-    return language in _SCALE_SUFFIXED and _SCALE_SUFFIXED[language].match(word) is not None
+    patterns = _SCALE_SUFFIXED.values() if language == "unknown" else [_SCALE_SUFFIXED.get(language)]
+    return any(pattern is not None and pattern.match(word) for pattern in patterns)
 
 
 def _is_date(phrase: str, found: re.Match[str], language: str) -> bool:

@@ -96,6 +96,7 @@ _LOOSE_FORMS = str.maketrans(
 )
 _GROUPING = re.compile(r"(?<=\d)[,.' ](?=\d{3}(?!\d))|(?<=\d) (?=[^\W\d_]|[%°])")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+_LONE_I = re.compile(r"(?<![^\W\d_])([Iİıi])(?![^\W\d_])")
 _GREEK_ACCENT = re.compile("(?<=[\u0370-\u03ff\u1f00-\u1fff])[\u0300\u0301\u0342\u0308]+")
 
 
@@ -209,11 +210,11 @@ def loosen(normalised: str, language: str = "unknown") -> str:
     """A normalised text without what one writer leaves out and another does not.
 
     Equal only in this form, two texts may or may not say the same: accents of Greek, which capitals lack, forms
-    of Arabic letters, Russian ё, German umlauts in two letters, a raised 2 as a plain one, spaces and signs that
-    group digits, a plus sign, brackets, a closing question mark.
+    of Arabic letters, Russian ё, the dot of a Turkish i, German umlauts in two letters, a raised 2 as a plain one,
+    spaces and signs that group digits, a plus sign, brackets, a closing question mark.
     """
     text = normalised.strip("()[]{}<>?!\"'`_* ").removeprefix("+").translate(_LOOSE_FORMS)
-    text = _GROUPING.sub("", text)
+    text = _LONE_I.sub("i", _GROUPING.sub("", text))
     if language == "de":
         text = text.translate(_UMLAUTS)
     if any("\u0370" <= char <= "\u1fff" for char in text):
@@ -234,8 +235,14 @@ def vowel_signs(text: str) -> str:
 
 
 def _fold_case(text: str, language: str) -> str:
-    """Unicode case folding; for Turkic languages I and İ fold to ı and i (CaseFolding.txt, status T)."""
+    """Unicode case folding; for Turkic languages I and İ fold to ı and i (CaseFolding.txt, status T).
+
+    Alone such a letter keeps its case there: a numeral or a symbol is of no language.
+    """
     if language in TURKIC_LANGUAGES:
+        parts = _LONE_I.split(text)
+        if len(parts) > 1:
+            return "".join(part if index % 2 else _fold_case(part, language) for index, part in enumerate(parts))
         text = text.replace("İ", "i").replace("I", "ı")
     # elsewhere İ folds to i and a dot above that is not typed
     return text.casefold().replace("i̇", "i")

@@ -122,12 +122,22 @@ _WRONG = (
     "|odpada|není|špatn\\w*|nesprávn\\w*|nu|greșit\\w*|incorect\\w*|nem|hibás|rossz|helytelen|ei|väärä|väärin"
     "|vale|değil(?:dir)?|yanlış(?:tır)?|hatalı|niet|fout|onjuist|inte|fel|ikke|forkert|feil|không|sai|bukan|salah"
     "|tidak|si|makosa|δεν|όχι|λάθος|λανθασμένη|לא|שגויה|שגוי|אינה|אינו|لا|ليس|ليست|خطأ|خاطئة|خاطئ|نادرست|غلط|نیست"
-    "|गलत|ग़लत|ভুল|தவறு|ખોટું"
+    "|गलत|ग़लत|असत्य|चूक|चुकीच[ेाी]|ভুল|মিথ্যা|தவறு|தவறான\\w*|தப்பு|ખોટ[ુંોીા]+|ਗਲਤ|ਗ਼ਲਤ|తప్పు|ತಪ್ಪು|തെറ്റ്"
+    "|തെറ്റാണ്|වැරදි|fałsz\\w*|nieprawd\\w*|błąd|błędem|zł[aey]|neplat\\w*|nepravd\\w*|chyb\\w*|omyl"
+    "|falošn\\w*|zle|špatně|неправда|ложь|ошибк\\w*|неверно|помилк\\w*|неправд\\w*|няправільн\\w*|памылк\\w*"
+    "|няправда|грешк\\w*|неистин\\w*|невярн\\w*|нетачн\\w*|неточн\\w*|greška|netočn\\w*|netačn\\w*|pogrešn\\w*"
+    "|kriv[oai]|lažn\\w*|napačn\\w*|narobe|klaiding\\w*|neteising\\w*|klaida|neparei\\w*|aplam\\w*|kļūd\\w*"
+    "|vigane|ebaõige|hamis|téves|fals|falsă|eroare|eronat[ăe]?|gabim|gabuar|pasaktë|oker|gaizki|faltsu\\w*"
+    "|erróne[ao]|errone[ao]|anghywir|mícheart|bréag\\w*|rang(?:t|ur)|röng|falsk\\w*|felaktig\\w*|oriktig\\w*"
+    "|galt|usan[nt]\\w*|ukorrekt|foutie[fv]\\w*|verkeerd|incorrecte?|onwaar|vals|verkeerde|irrig|erreur"
+    "|erronée?|yalan|hata|səhv\\w*|yanlışdır|yalnışdır|noto['‘’ʻ]g['‘’ʻ]ri|xato|қате|ката|буруу|ошибочно"
+    "|მცდარი\\w*|არასწორი\\w*|შეცდომა|սխալ\\w*|ψευδ\\w*|ψέμα|εσφαλμέν\\w*|שקר|טעות|باطلة?|كاذبة?|غير صحيح\\w*"
+    "|اشتباه|keliru|palsu|sayop|ስህተት|ሐሰት|kuskure|khalad|qalad|malĝust\\w*"
 )
 _WRONG_UNSPACED = (
     "(?:では|じゃ|は|が|も|という)*(?:な[いく]|ありません|あらず|違|誤|間違|不正解|×)"
     "|(?:选项|項|项|是)?(?:不|错|錯|误|誤|有误|×)|(?:가|이|는|은|도|번)* ?(?:아니|아닙|아닌|틀|오답|제외|안)"
-    "|(?:ไม่|ผิด)"
+    "|(?:ไม่|ผิด|เท็จ)|ຜິດ|ខុស|မှား|[伪偽假]|거짓|잘못"
 )
 _ALSO = (
     "also|as well|likewise|equally|auch|ebenfalls|ebenso|aussi|également|también|igualmente|também|anche|тоже"

@@ -10,6 +10,8 @@ Extract = Literal["whole", "fence", "embedded"]
 # a start that leads nowhere is read up to its fault; an honest answer has few
 MAX_STARTS = 100
 MAX_DIGITS = 4000
+# of ten, of numbers that a double holds; what is beyond, some readers take for infinity or for 0
+_EXPONENTS = range(-323, 309)
 _OPENING = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\s]*)[^`]*")
 _START = re.compile(r"[{\[]")
 _T = TypeVar("_T")
@@ -24,7 +26,7 @@ def read_json(text: str, extract: Extract = "whole") -> Any:
 
     With `fence` it may also stand in the only fence among prose, with `embedded` be the only object or array there.
     Raises ValueError where there is none; UnreadableError where several differ, where a key stands twice with different
-    values, and where it is nested too deeply or has a number of thousands of digits.
+    values, and where it is nested too deeply or has a number that no double holds or of thousands of digits.
     """
     text = text.strip().removeprefix("\ufeff").strip()
     try:
@@ -134,15 +136,14 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise _AmbiguousError
-    return int(digits)
+    return int(_fraction(digits))
 
 
 def _fraction(digits: str) -> Decimal:
-    if len(digits) > MAX_DIGITS:
+    number = Decimal(digits) if len(digits) <= MAX_DIGITS else None
+    if number is None or (number and number.adjusted() not in _EXPONENTS):
         raise _AmbiguousError
-    return Decimal(digits)
+    return number
 
 
 def _refuse(name: str) -> NoReturn:

@@ -393,6 +393,7 @@ sw: hadi chini_ya zaidi_ya karibu
 tl: hanggang mababa_sa higit_sa halos
 """).items()
 }
+BOUNDS_IN["unknown"] = frozenset[str]().union(*BOUNDS_IN.values())
 BOUNDS_AFTER: Final = (
     "at the most",
     "au maximum",
@@ -945,6 +946,7 @@ _UNITS: Final = (
 )
 # a word or sign behind a number: the unit it stands for
 UNITS: Final = {word: unit for unit, words in _UNITS for word in _words(words)}
+UNREAD_SCALES_IN["unknown"] = frozenset[str]().union(*UNREAD_SCALES_IN.values()) - UNITS.keys()
 # symbols that are another unit in other capitals: milliwatts, and bits for bytes
 CASED_UNITS: Final = {unit: unit for unit in "mW mHz mJ Kb Mb Gb Tb".split()}
 # counters that a CJK number may carry

@@ -25,7 +25,7 @@ A = {"a": 1}
         pytest.param('"北京"', "北京", id="string"),
         pytest.param("12345678901234567890123", 12345678901234567890123, id="big-integer"),
         pytest.param("0.1000000000000000055", Decimal("0.1000000000000000055"), id="as-it-is-written"),
-        pytest.param("1e999", Decimal("1e999"), id="beyond-floats"),
+        pytest.param("1e308", Decimal("1e308"), id="large-float"),
         pytest.param('{"a": 1, "a": 1}', A, id="key-twice-alike"),
     ],
 )
@@ -59,6 +59,8 @@ def test_what_is_no_json_is_refused(text: str, extract: Extract) -> None:
         pytest.param("whole", '{"b": {"a": 1, "a": true}}', id="true-is-not-one"),
         pytest.param("whole", "[" * 100_000, id="nested-too-deeply"),
         pytest.param("whole", "9" * 10_000, id="endless-integer"),
+        pytest.param("whole", "1e400", id="beyond-floats"),
+        pytest.param("whole", '{"a": -2.5e-330}', id="beneath-floats"),
         pytest.param("fence", "```\n[1]\n```\nor\n```\n[2]\n```", id="two-fences"),
         pytest.param("fence", '```python\n{"a": 1}\n```', id="fence-of-another-name"),
         pytest.param("embedded", '{"a": 1} or {"a": 2}', id="two-values"),

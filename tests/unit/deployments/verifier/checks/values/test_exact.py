@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from deployments.contract.verdict import Outcome
-from tests.unit.deployments.verifier.asked import C, W, evidence, outcome
+from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ from tests.unit.deployments.verifier.asked import C, W, evidence, outcome
         pytest.param({"value": "กรุงเทพ"}, "th", "กรุง เทพ", (C, "matched"), id="th"),
         pytest.param({"value": "ısparta"}, "tr", "ISPARTA", (C, "matched"), id="tr"),
         pytest.param({"value": "isparta"}, "tr", "ISPARTA", (W, "differs"), id="tr-dotted-is-another-letter"),
+        pytest.param({"value": "I"}, "tr", "ı", (U, "unclear"), id="tr-numeral-or-letter"),
+        pytest.param({"value": "I"}, "tr", "I.", (C, "matched"), id="tr-alone"),
         pytest.param({"value": "Москва"}, "ru", "МОСКВА.", (C, "matched"), id="ru"),
     ],
 )
