@@ -57,7 +57,9 @@ class Haystack:
         self._check(min(self._steps, self._close_looks))
         found = min(self._left(start, needle), self._right(start, end, needle))
         before, after = self._text[max(0, start - NEAR_CHARS) : start], self._text[end : end + NEAR_CHARS]
-        if found is Fit.WHOLE and (denies_beside(before, after) or self._reads_otherwise(before, needle, after)):
+        if found is Fit.WHOLE and (
+            denies_beside(before, after, self._language) or self._reads_otherwise(before, needle, after)
+        ):
             return Fit.UNCLEAR
         return found
 

@@ -213,7 +213,7 @@ def _read_sentence(reading: _Reading, sentence: str, options: Mapping[str, str])
         is_said_of = mark == ":" or _SAYS_OF_LABEL.match(text) is not None
         if mark == "." and not _is_label(letter, text.strip(), options):
             sentence = text
-        elif not ((is_said_of and denies_last(text)) or _is_denied_in_brackets(text)):
+        elif not ((is_said_of and denies_last(text)) or _is_denied_in_brackets(text) or _is_remark(label, options)):
             reading = replace(reading, labels=reading.labels | {letter, *_INNER_LABEL.findall(text)})
             sentence = sentence if is_said_of else text
     is_question = sentence.rstrip(_CLOSING).endswith(("?", "؟", "？"))
@@ -222,6 +222,19 @@ def _read_sentence(reading: _Reading, sentence: str, options: Mapping[str, str])
     for clause in _TURN.split(sentence):
         reading = _read_clause(reading, clause, is_question=is_question)
     return reading if reading.concluded == before.concluded else replace(reading, said=sentence[-MAX_SAID_CHARS:])
+
+
+def _is_remark(label: re.Match[str], options: Mapping[str, str]) -> bool:
+    """Whether a dash behind a letter is followed by a denial of it, as in `B – wrong`, and by no option's text."""
+    text = label[3].strip()
+    is_option = bool(options) and _is_label(label[1].upper(), text, options)
+    return (
+        label[2] is None
+        and not text.startswith("(")
+        and not is_option
+        and not _LETTER.search(text)
+        and denies_last(text)
+    )
 
 
 def _is_denied_in_brackets(text: str) -> bool:

@@ -22,6 +22,9 @@ i apologize|i apologise|decline to|must decline|refuse to answer|not mentioned i
 not possible to say|not possible to tell|not possible to determine|impossible to say|impossible to tell
 impossible to determine|impossible to know|don't have that|do not have that|i have no way|none of the sources
 please provide|please clarify|please share|please specify|please upload|could you clarify|can you clarify
+no comment|rather not say|prefer not to say|please consult|lässt sich nicht
+impossible à dire|imposible saber|imposible saberlo|hiçbir fikrim|ตอบไม่ได้|neturiu šios|neturiu informacijos
+pole seda infot|mul pole infot|sina taarifa
 need more information|need more context|cannot see|can't see|unclear from|no way to|need to see|can't do that
 cannot do that|not available|not specified in|does not say|doesn't say|does not tell|doesn't tell|not provided in
 weiß es nicht|weiß ich nicht|weiß nicht|weiss es nicht|weiss nicht|keine ahnung|kann ich nicht|nicht beantworten

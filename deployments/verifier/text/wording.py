@@ -7,12 +7,15 @@ import re
 from functools import lru_cache
 from unicodedata import normalize
 
+_RING_AND_TONE = re.compile("([\u0e4d\u0ecd])([\u0e48-\u0e4b\u0ec8-\u0ecb])")
+
 
 def words(spaced: str, unspaced: str = "") -> str:
     """An expression for one of the words; those of scripts without spaces may touch their neighbours."""
     apart = rf"(?<![^\W\d_])(?:{spaced})(?![^\W\d_])"
-    # in the form of the texts that are searched
-    return normalize("NFKC", rf"(?:{apart}|{unspaced})" if unspaced else rf"(?:{apart})")
+    # in the form of the texts that are searched, of which some are folded: those have a tone before the ring of am
+    found = normalize("NFKC", rf"(?:{apart}|{unspaced})" if unspaced else rf"(?:{apart})")
+    return _RING_AND_TONE.sub(r"(?:\1\2|\2\1)", found)
 
 
 CONCLUDES = (
@@ -39,7 +42,8 @@ CONCLUDES_UNSPACED = (
 )
 FILLS = (
     # words that say nothing of their own between a conclusion and its letter
-    "is|are|was|be|fits|works|matches|holds|going|е|је|és|է|ነው|da|must|should|would|will|it's|its|it|that's|that|this|the|my|an?|of|to|for|as"
+    "is|are|was|be|yra|ir|fits|works|matches|holds|going|е|је|és|է|ነው|da|must|should|would|will|it's|its|it|that's"
+    "|that|this|the|my|an?|of|to|for|as"
     "|definitely|clearly|certainly|surely|obviously|indeed|simply|just|likely|probably|most|only|option|letter"
     "|alternative|answer|with|i'd|i'll|i|we|get|have|seems|appears|one|here|given|below|following|yes|ist|es|das"
     "|die|der|lautet|wäre|ich|buchstabe|auswahl|möglichkeit|eindeutig|sicher|wohl|damit|dass|ja|est|c'est|c|la|le"
@@ -60,7 +64,7 @@ JOINS = (
     # words between letters of which none is preferred
     "and|or|nor|either|both|versus|vs|und|oder|noch|sowie|bzw|et|ou|ni|y|o|u|e|ed|né|и|или|либо|ни|та|або|чи|i"
     "|oraz|lub|albo|ani|a|nebo|sau|și|és|vagy|ja|tai|ve|veya|ya da|ile|en|of|och|eller|og|và|hoặc|hay|dan|atau|na"
-    "|au|και|ή|ו|או|و|أو|یا|اور|और|या|এবং|বা|অথবা"
+    "|au|ir|και|ή|ו|או|و|أو|یا|اور|और|या|এবং|বা|অথবা"
 )
 JOINS_UNSPACED = "和|或者|或|与|與|及|还是|還是|跟|と|や|か|または|および|와|과|또는|및|이나|나|혹은|และ|หรือ|->|→|=>|⇒"
 TURNS = (
@@ -132,7 +136,7 @@ _WRONG = (
     "|galt|usan[nt]\\w*|ukorrekt|foutie[fv]\\w*|verkeerd|incorrecte?|onwaar|vals|verkeerde|irrig|erreur"
     "|erronée?|yalan|hata|səhv\\w*|yanlışdır|yalnışdır|noto['‘’ʻ]g['‘’ʻ]ri|xato|қате|ката|буруу|ошибочно"
     "|მცდარი\\w*|არასწორი\\w*|შეცდომა|սխալ\\w*|ψευδ\\w*|ψέμα|εσφαλμέν\\w*|שקר|טעות|باطلة?|كاذبة?|غير صحيح\\w*"
-    "|اشتباه|keliru|palsu|sayop|ስህተት|ሐሰት|kuskure|khalad|qalad|malĝust\\w*"
+    "|اشتباه|keliru|palsu|mali|sayop|ስህተት|ሐሰት|kuskure|khalad|qalad|falsum|malĝust\\w*"
 )
 _WRONG_UNSPACED = (
     "(?:では|じゃ|は|が|も|という)*(?:な[いく]|ありません|あらず|違|誤|間違|不正解|×)"
@@ -155,7 +159,8 @@ _UNSURE = (
 _UNSURE_UNSPACED = "不知道|不清楚|不确定|不確定|分かりません|わかりません|わからない|모르|ไม่ทราบ|ไม่รู้|ไม่แน่ใจ"
 _OFFERS = (
     # words between two things of which one is not chosen
-    "or|oder|ou|или|або|lub|albo|nebo|alebo|eller|vagy|veya|ya da|hoặc|atau|أو|یا|या|বা|অথবা|அல்லது|లేదా|ಅಥವಾ|അല്ലെങ്കിൽ"
+    "or|oder|ou|или|або|lub|albo|nebo|alebo|eller|vagy|veya|ya da|hoặc|atau|أو|یا|या|বা|অথবা|அல்லது|లేదా|ಅಥವಾ"
+    "|അല്ലെങ്കിൽ"
     "|અથવા|किंवा|ή|או|sau|ili|ali|või|arba|edo|կամ|ወይም|либо|немесе|yoki|yaxud"
 )
 _OFFERS_UNSPACED = (
@@ -184,15 +189,18 @@ _NEGATORS = (
     "|(?:any|every)(?:thing|one|body|where) but|all but|kein(?:e[srnm]?)?|weder|noch|statt|pas|jamais"
     "|sauf|no (?:es|era|está en)|não|nem|exceto|non|né|tranne|не|ни"
     "|ні|нет|кроме|крім|nie|ani|není|nije|niti|nėra|nav|nu|sem|ei|eikä|değil|niet|geen|behalve|inte|varken|ikke"
-    "|hverken|không phải|không|bukan|tidak|δεν|όχι|ούτε|εκτός|לא|אינה|אינו|ليس|ليست|ليسا|لا|نه|नहीं"
+    "|hverken|không phải|không|bukan|tidak|δεν|όχι|ούτε|εκτός|לא|אינה|אינו|ليس|ليست|ليسا|لا|نه|नहीं|није|нити|ekki|nuk"
+    "|nid|ne|ez|არ|არა|չի|ma aha|akuyona|kì í ṣe"
 )
+# the same, of words that say something else in other languages
+_NEGATORS_IN = {"sw": "si", "sl": "ni", "tl": "hindi", "lb": "net", "ha": "ba", "ca": "no", "gl": "no", "es": "no"}
+_NEGATORS_IN |= {"ga": "ní", "la": "haud", "sq": "jo", "hy": "ոչ"}
 _SMALL_WORDS = (
     "the|an?|in|at|das|die|der|den|dem|le|la|les|à|en|une?|el|los|las|il|lo|o|os|as|het|de|στην?|το|η|ο|на|в|у|es"
-    "|era|é|è|jest|to|je|είναι|ole|on|este|e|е|là|phải|be|is|actually|really"
+    "|era|é|è|jest|to|je|είναι|ole|on|este|e|е|là|phải|be|is|actually|really|est|estas|está|és|da|ass|ist|është"
+    "|yra|ir|არის"
 )
-_DENIED_RIGHT_BEFORE = re.compile(
-    rf"{words(_NEGATORS, _DENIES_UNSPACED)}\s?(?:{words(_SMALL_WORDS)}\s){{0,2}}[\"'(*_]*$", re.IGNORECASE
-)
+_SMALL_UNSPACED = normalize("NFKC", "是|在|会|能|可能|位于|位於|ได้|อยู่|ที่|ใน|ใช่|ແມ່ນ|ຢູ່|មែន|នៅ")
 # where the verb comes last, the denial stands behind what is denied
 _NOT_BEHIND = words(
     "değil(?:dir)?|नहीं|नहि|नाही|होइन|نیست|نہیں|নয়|না|அல்ல|இல்லை|అల్ల|కాదు"
@@ -201,7 +209,8 @@ _NOT_BEHIND = words(
 )
 _NO = words("no|nope|nein|non|nej|nee|nie|нет|ні|não|hayır|όχι|לא|لا|नहीं|không|tidak", "不是|いいえ|아니")
 _DENIED_RIGHT_AFTER = re.compile(
-    rf"(?:では|じゃ|で)(?:な[いく]|ありません|あらず)|(?:이|가|은|는)? ?(?:아니|아닙|아닌)"
+    rf"(?:では|じゃ|で)(?:な[いく]|ありません|あらず)|とは限|(?:이|가|은|는)? ?(?:아니|아닙|아닌)"
+    r"|(?:以|之)外|(?:을|를) ?제외|[？?]\s?(?:不|没|沒|非|いいえ|違|아니)"
     rf"|\s?{_NOT_BEHIND}|\s?\?\s?{_NO}",
     re.IGNORECASE,
 )
@@ -261,6 +270,15 @@ def adds(text: str) -> bool:
     return _ADDED.search(text) is not None
 
 
-def denies_beside(before: str, after: str) -> bool:
+def denies_beside(before: str, after: str, language: str = "unknown") -> bool:
     """Whether a value between the two is denied by the very next word: `not Paris`, `Paris değil`."""
-    return _DENIED_RIGHT_BEFORE.search(before) is not None or _DENIED_RIGHT_AFTER.match(after) is not None
+    return _denied_right_before(language).search(before) is not None or _DENIED_RIGHT_AFTER.match(after) is not None
+
+
+@lru_cache(maxsize=64)
+def _denied_right_before(language: str) -> re.Pattern[str]:
+    spaced = f"{_NEGATORS}|{_NEGATORS_IN[language]}" if language in _NEGATORS_IN else _NEGATORS
+    denied = (
+        rf"{words(spaced, _DENIES_UNSPACED + '|除')}\s?(?:{_SMALL_UNSPACED}){{0,3}}(?:{words(_SMALL_WORDS)}\s){{0,2}}"
+    )
+    return re.compile(denied + r"[\"'(*_]*$", re.IGNORECASE)

@@ -280,7 +280,7 @@ MINUS_BEFORE: Final = _words(
     "মাইনাস ঋণাত্মক "
     "மைனஸ் கழித்தல் మైనస్ మైనస ಮೈನಸ್ മൈനസ് માઇનસ ਮਾਇਨਸ ਮਨਫ਼ੀ eksi âm trừ negatif hasi kutoa menys  მინუს "
     "մինուս minusz "
-    "negatywne ujemne - منفى အနုတ် සෘණ  mənfi manfiy oalang negatibo negatibong ken lúide minws "
+    "хасах negatywne ujemne - منفى အနုတ် සෘණ  mənfi manfiy oalang negatibo negatibong ken lúide minws "
 )
 BELOW_ZERO_AFTER: Final = (
     "below zero",
@@ -368,6 +368,8 @@ cs: do nejvýše přes pod nanejvýš
 sk: do najviac takmer pod
 ru: максимум
 uk: менше ніж
+sr: мање_од више_од највише скоро
+be: менш_за больш_за
 ro: mult
 tr: neredeyse
 az: azı çoxu
@@ -387,7 +389,8 @@ sl: do največ manj_kot več_kot skoraj
 bg: най-много по-малко_от по-много_от повече_от
 mk: најмногу помалку_од повеќе_од
 lt: iki daugiausia nei beveik
-lv: līdz kā nekā gandrīz
+lv: līdz kā nekā gandrīz vairāk_par mazāk_par
+la: bis ter usque_ad
 et: kuni rohkem kui peaaegu
 sw: hadi chini_ya zaidi_ya karibu
 tl: hanggang mababa_sa higit_sa halos
@@ -525,6 +528,35 @@ BOUNDS_AFTER: Final = (
     "at most",
     "at least",
     "at a time",
+    *(
+        # squared, halved, doubled
+        "na kvadrat|на квадрат|kvadratu|kvadrātā|ruudus|na druhú|na druhou|у квадраце|í öðru veldi|cearnaithe"
+        "|wedi'i sgwario"
+        "|ao cadrado|ber bi|në katror|kvadratı|квадраты|kvadratining|kvadrati|al quadrat|i andre|kvadrate|toiseen"
+        "|négyzet|karesi"
+        "|do kwadratu|la pătrat|στο τετράγωνο|i kvadrat|の2乗|の二乗|の平方|の半分|の2倍|の二倍"
+        "|的平方|的一半|的两倍|的兩倍"
+        "|의 제곱|의 절반|의 두 배|का वर्ग|का आधा|का दोगुना|को आधा|को दोब्बर|चे अर्धे|च्या दुप्पट|चा वर्ग|এর অর্ধেক|এর দ্বিগুণ"
+        "|இன் பாதி|இன் இரு|లో సగం|కి రెట్టింపు|ರ ಅರ್ಧ|ರ ಎರಡು|ന്റെ പകുതി|ന്റെ ഇരട്ടി|નો અડધો|થી બમણું|ਦਾ ਅੱਧਾ"
+        "|ਦਾ ਦੁੱਗਣਾ|න් අඩක්"
+        "|၏ တစ်ဝက်|کا نصف|کا دگنا|ning yarmi|dan ikki|жартысы|екі есе|-ийн тал|yarısı|yarısının|iki misli|iki katı"
+        "|ren erdia"
+        # times as many, or as few
+        "|times fewer|times less|times more|times as|mal weniger|mal mehr|mal so|fois moins|fois plus|veces menos"
+        "|veces más"
+        "|volte meno|volte più|volte di|vezes menos|vezes mais|keer minder|keer meer|keer zo|gånger färre"
+        "|gånger fler|gånger så"
+        "|ganger færre|ganger flere|gange færre|gange flere|kertaa vähemmän|kertaa enemmän|razy mniej|razy więcej"
+        "|krát méně"
+        "|krát více|-krát menej|-krát viac|-krat manj|-krat več|krat manj|krat več|puta manje|puta više|пута мање"
+        "|пута више"
+        "|раз меньше|раза меньше|раз больше|раза больше|разів менше|рази менше|разів більше|рази більше|пъти по-|пати "
+        "|kartus mažiau|kartus daugiau|reizes mazāk|reizes vairāk|korda vähem|korda rohkem|ször kevesebb|szor több"
+        "|ori mai"
+        "|φορές λιγότερο|φορές περισσότερο|kat daha|kat az|kat fazla|lần ít|lần nhiều|kali lebih|kali lipat"
+        "|vegades menys"
+        "|vegades més|倍少|倍多"
+    ).split("|"),
 )
 # a number after one of these is what something is done to
 APPLIED_BEFORE: Final = _words(
@@ -535,7 +567,18 @@ APPLIED_BEFORE: Final = _words(
     "quadratwurzel_von "
     "hälfte_von doppelte_von carrée_de racine_de moitié_de double_de raíz_de cuadrada_de mitad_de doble_de radice_di "
     "quadrata_di metà_di doppio_di raiz_de quadrada_de metade_de dobro_de wortel_van helft_van корень_из половина_от "
-    "половина_из log10 log2"
+    "половина_из log10 log2 "
+    "polovica_od polovina_od polovica_z polovina_z polovicu_od dvostruko_od dvojnásobok dvojnásobek dvakrat "
+    "połowa_z połowa "
+    "dwukrotność половина_од двоструко_од двојно_од половина_від палова_ад удвая_больш половината_от вдвое_больше "
+    "удвоенное "
+    "puse divreiz pusė dvigubai kaks_korda helmingur_af tvöfalt leath_de oiread hanner dwywaith dobre_de gjysma_e "
+    "dyfishi_i ពាក់កណ្តាលនៃ ເຄິ່ງຫນຶ່ງຂອງ ເຄິ່ງໜຶ່ງຂອງ separuh_daripada setengah_dari ganda dua_kali kalahati_ng "
+    "doble_ng "
+    "nusu_ya mbili_ya rabin nus ìdajì duono_de duoblo_de halschent_vun d'halschent_vun duebelt_vun duebelt_vu "
+    "dimidium dobbelte_av "
+    "halvparten_av dobbelte_af halvdelen_af hälften_av dubbla_av dubbele_van jumătate_din dublul μισό_του διπλάσιο_του "
+    "nửa_của gấp_đôi gấp نصف ضعف نیم برابر חצי_מ כפול meitat_de doble_de"
 )
 # between two numbers: a calculation
 OPERATIONS: Final = _words(
@@ -577,7 +620,7 @@ NEGATIONS_BEFORE: Final = _words(
     "geen noch nooit inte ej inga aldrig utan ikke   ei eivät nem  nu nici fără δεν όχι μη χωρίς không_phải không "
     "chẳng bukan tidak tanpa ليس ليست لا غير بدون نه نیست غیر לא אין ללא नहीं न না নয় அல்ல కాదు ไม่ใช่ ไม่ ບໍ່ 不是 "
     "并非 不等于 不為 nije mitte nav ekki nuk ez არ មិនមែន ບໍ່ແມ່ນ "
-    "不为 没有 沒有 非 不 tsis  sio hapana hindi değil si"
+    "不为 没有 沒有 非 不 tsis  sio hapana hindi değil si није ní nid არა net ba aha ṣe"
 )
 # words of the tables above that mean something else in other languages
 ONLY_IN: Final = {
@@ -586,7 +629,12 @@ ONLY_IN: Final = {
     "si": frozenset({"sw"}),
     "ez": frozenset({"eu"}),
     "nu": frozenset({"ro"}),
-    "ne": frozenset("fr cs sk hr sr sl bg bs lt".split()),
+    "ne": frozenset("fr cs sk hr sr sl bg bs lt eo".split()),
+    "ní": frozenset({"ga"}),
+    "net": frozenset({"lb"}),
+    "ba": frozenset({"ha"}),
+    "aha": frozenset({"so"}),
+    "ṣe": frozenset({"yo"}),
     "nem": frozenset({"hu", "pt"}),
     "sem": frozenset({"hu", "pt"}),
     "ei": frozenset({"fi", "et"}),
@@ -704,7 +752,8 @@ BETWEEN: Final = _words(
     "között arasında giữa "
     "antara ระหว่าง بين بین בין के_बीच মধ্যে 介于 介於 sa_pagitan kati από från od з с от ab von de from da desde "
     "van dari من از "
-    "εταξύ μεταξύ între izmeđa između među  tarp starp vahel välillä"
+    "εταξύ μεταξύ între izmeđa između među  tarp starp vahel välillä idir rhwng midis inter tëscht tsakanin dhaxaysa "
+    "паміж помеѓу milli រវាង ລະຫວ່າງ"
 )
 # between two numbers: a range, or a choice that is not made
 RANGE_WORDS: Final = _words(
@@ -715,10 +764,14 @@ RANGE_WORDS: Final = _words(
     "albo of eller tai vagy veya ya_da sau ή hoặc hay atau أو یا או या বা หรือ 或 或者 か 또는 või vai ili али "
     "а vs versus nebo alebo "
     "and und et y e и та i en och og ja és ve şi și και và dan و ו और এবং และ 和 与 跟 と 와 과 및  na at kaj & "
-    "by per"
+    "by per "
+    "arba eða nó neu edo ose və_ya yoki yaxud немесе эсвэл կամ ან ወይም वा किंवा அல்லது లేదా ಅಥವಾ അല്ലെങ്കിൽ અથવા "
+    "ਜਾਂ හෝ ឬ သို့မဟုတ် ຫຼື ko ama noma tàbí aŭ aut ali jew "
+    "ir un і й agus eta dhe va мен ба և እና र आणि மற்றும் మరియు ಮತ್ತು અને ਅਤੇ និង ແລະ da iyo kaj an və നും და እና_በ"
 )
 LIST_WORDS: Final = _words(
-    "ile and und et y e и та i en och og ja és ve şi și και và dan و ו और এবং และ 和 与 跟 と 와 과 및 na at &"
+    "ile and und et y e и та i en och og ja és ve şi și και và dan و ו और এবং และ 和 与 跟 と 와 과 및 na at & "
+    "ir un і й agus eta dhe va мен ба և እና र आणि மற்றும் మరియు ಮತ್ತು અને ਅਤੇ និង ແລະ da iyo kaj an və നും და"
 )
 SHARE_WORDS: Final = _words(
     "de_cada op_de op στα στους στις ud_af av_de van_de von_den sur_les de_los dos das ในจำนวน drí z_celkem of "
@@ -946,7 +999,8 @@ _UNITS: Final = (
 )
 # a word or sign behind a number: the unit it stands for
 UNITS: Final = {word: unit for unit, words in _UNITS for word in _words(words)}
-UNREAD_SCALES_IN["unknown"] = frozenset[str]().union(*UNREAD_SCALES_IN.values()) - UNITS.keys()
+# where no language is known, these are mostly English units
+UNREAD_SCALES_IN["unknown"] = frozenset[str]().union(*UNREAD_SCALES_IN.values()) - {"miles", "cents"}
 # symbols that are another unit in other capitals: milliwatts, and bits for bytes
 CASED_UNITS: Final = {unit: unit for unit in "mW mHz mJ Kb Mb Gb Tb".split()}
 # counters that a CJK number may carry
@@ -970,6 +1024,22 @@ BETWEEN_AFTER: Final = (
     "এর মধ্যে",
     "இடையே",
     "మధ్య",
+    "artean",
+    "orasida",
+    "арасында",
+    "арасындагы",
+    "хооронд",
+    "միջև",
+    "შორის",
+    "መካከል",
+    "बीचमा",
+    "दरम्यान",
+    "درمیان",
+    "ನಡುವೆ",
+    "ഇടയിൽ",
+    "વચ્ચે",
+    "ਵਿਚਕਾਰ",
+    "අතර",
 )
 NEGATIONS_LATER: Final = (
     "아닙",

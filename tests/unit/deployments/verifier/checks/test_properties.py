@@ -49,12 +49,12 @@ def outcome(name: str, answer: str, **known: Any) -> Outcome:
 
 
 @pytest.mark.parametrize("name", SPECS)
-@settings(max_examples=30)
-@given(answer=ANSWERS, data=st.data())
-def test_cutting_an_answer_never_makes_it_correct(name: str, answer: str, data: st.DataObject) -> None:
-    cut = answer[: data.draw(st.integers(0, len(answer)), label="cut at")]
-    if outcome(name, cut, finish_reason=CUT) is Outcome.CORRECT:
-        assert outcome(name, answer) is Outcome.CORRECT
+@settings(max_examples=12)
+@given(answer=ANSWERS)
+def test_cutting_an_answer_never_makes_it_correct(name: str, answer: str) -> None:
+    if outcome(name, answer) is not Outcome.CORRECT:
+        cuts = [answer[:end] for end in range(1, len(answer)) if not answer[end : end + 1].isspace()]
+        assert [cut for cut in cuts if outcome(name, cut, finish_reason=CUT) is Outcome.CORRECT] == []
 
 
 @pytest.mark.parametrize("name", [name for name in SPECS if name != "tool call"])

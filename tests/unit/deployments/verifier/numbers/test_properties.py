@@ -3,6 +3,7 @@
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,12 +67,10 @@ def _scaled(draw: st.DrawFn) -> tuple[str, Fraction]:
 
 
 @st.composite
-def _signed(draw: st.DrawFn) -> tuple[str, Fraction]:
-    text, value = draw(st.one_of(_decimals(), _WHOLE.map(lambda n: (str(n), Fraction(n)))))
-    sign, factor = draw(
-        st.sampled_from([("-", -1), ("−", -1), ("–", -1), ("minus ", -1), ("negative ", -1), ("+", 1), ("", 1)])
-    )
-    return sign + text, factor * value
+def _signed(draw: st.DrawFn, *signs: str) -> tuple[str, Fraction]:
+    text, value = draw(st.one_of(_decimals(), _DIGIT.map(lambda n: (str(n), Fraction(n)))))
+    sign = draw(st.sampled_from(signs))
+    return sign + text, value if sign in ("", "+") else -value
 
 
 @st.composite
@@ -80,9 +79,31 @@ def _roots(draw: st.DrawFn) -> tuple[str, Fraction]:
     return draw(st.sampled_from(["√{n}", "\\sqrt{{{n}}}", "sqrt({n})"])).format(n=number * number), Fraction(number)
 
 
-_EXPRESSIONS = st.one_of(
-    _decimals(), _grouped(), _fractions(), _mixed(), _powers(), _scientific(), _scaled(), _signed(), _roots()
-)
+def _calculated(one: int, operator: str, other: int) -> Fraction:
+    if operator == "+":
+        return Fraction(one + other)
+    return Fraction(one, other) if operator == "÷" else Fraction(one * other)
+
+
+_SIGNED = _signed("-", "−", "–", "+", "")
+# of each kind some are drawn in every test: of all kinds together a few might be left out
+_KINDS = {
+    "decimals": _decimals(),
+    "grouped": _grouped(),
+    "fractions": _fractions(),
+    "mixed": _mixed(),
+    "powers": _powers(),
+    "scientific": _scientific(),
+    "scaled": _scaled(),
+    "signed": _SIGNED,
+    "signed in words": _signed("minus ", "negative "),
+    "roots": _roots(),
+    "calculated": st.tuples(_DIGIT, st.sampled_from("+*×·÷"), _DIGIT).map(
+        lambda p: (f"{p[0]}{p[1]}{p[2]}", _calculated(*p))
+    ),
+}
+_EXPRESSIONS = st.one_of(*_KINDS.values())
+_EACH_KIND = pytest.mark.parametrize("kind", _KINDS)
 _SENTENCES = st.sampled_from(
     ["{}", "The answer is {}.", "It is {}", "x = {}", "So we get {} in the end.", "Result: {}\n"]
 )
@@ -103,33 +124,36 @@ def _outcome(answer: str, value: str, finish_reason: str | None = None, which: s
     return outcome(spec, evidence(answer, "en", finish_reason=finish_reason))[0]
 
 
-@settings(max_examples=30, deadline=None)
-@given(_EXPRESSIONS, _SENTENCES, st.sampled_from(["last", "first", "any"]))
-def test_no_part_of_an_expression_is_accepted_for_it(said: tuple[str, Fraction], sentence: str, which: str) -> None:
-    text, value = said
+@_EACH_KIND
+@settings(max_examples=4, deadline=None)
+@given(data=st.data(), sentence=_SENTENCES, which=st.sampled_from(["last", "first", "any"]))
+def test_no_part_of_an_expression_is_accepted_for_it(kind: str, data: st.DataObject, sentence: str, which: str) -> None:
+    text, value = data.draw(_KINDS[kind])
     accepted = [
         other for other in _values(text) if _outcome(sentence.format(text), other, which=which) is Outcome.CORRECT
     ]
     assert [other for other in accepted if Fraction(other) != value] == []
 
 
-@settings(max_examples=30, deadline=None)
-@given(_EXPRESSIONS, _SENTENCES)
-def test_the_value_of_an_expression_is_never_wrong(said: tuple[str, Fraction], sentence: str) -> None:
-    text, value = said
+@_EACH_KIND
+@settings(max_examples=4, deadline=None)
+@given(data=st.data(), sentence=_SENTENCES)
+def test_the_value_of_an_expression_is_never_wrong(kind: str, data: st.DataObject, sentence: str) -> None:
+    text, value = data.draw(_KINDS[kind])
     exact = Decimal(value.numerator) / Decimal(value.denominator)
     if Fraction(exact) == value:
         assert _outcome(sentence.format(text), str(exact)) is not Outcome.WRONG
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.one_of(_decimals(), _grouped(), _signed()), _WRAPPINGS)
+@given(st.one_of(_decimals(), _grouped(), _SIGNED), _WRAPPINGS)
 def test_wrapping_never_turns_a_verdict(said: tuple[str, Fraction], wrapping: str) -> None:
     text, value = said
     exact = str(Decimal(value.numerator) / Decimal(value.denominator))
     for wanted in (exact, "7.5"):
         plain, wrapped = _outcome(text, wanted), _outcome(wrapping.format(text), wanted)
-        assert wrapped in (plain, Outcome.UNKNOWN)
+        # brackets may make a number negative or a pair, and a sign before it may compare it
+        assert wrapped is plain or (wrapped is Outcome.UNKNOWN and wrapping in ("({})", "> {}"))
 
 
 @settings(max_examples=20, deadline=None)

@@ -38,6 +38,8 @@ Tôi không biết.|Saya tidak tahu.|Hindi ko alam.|Sijui.|我不知道。|抱�
 申し訳ありませんが、お答えできません。
 모르겠습니다.|죄송합니다. 알 수 없습니다.|Չգիտեմ։|არ ვიცი.|Мэдэхгүй.|Ez dakit.
 No ho sé.|Non o sei.
+No comment.|I'd rather not say.|Das lässt sich nicht bestimmen.|Es imposible saberlo.|Hiçbir fikrim yok.
+Sina taarifa hiyo.|Neturiu šios informacijos.|Mul pole seda infot.|ฉันตอบไม่ได้
 Níl a fhios agam.|Ek weet nie.|አላውቅም።
 I have no data on this.|That information is not available.
 There's no way to know.|Please provide the image.
