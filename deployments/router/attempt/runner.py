@@ -531,6 +531,7 @@ class Runner:
         # an engine that is not well may refuse too, and a client could make it refuse
         if attempt.status not in FAULTS:
             self._routing.load.succeeded(attempt.model)
+            self._routing.builder.has_read(served.demand, attempt.model)
         elif attempt.is_fault_of_model:
             request = served.request
             self._routing.load.failed(attempt.model, self._clock(), tenant=request.tenant.id, body=hash(request.body))

@@ -23,6 +23,7 @@ from deployments.router.latency.expected import (
 )
 from deployments.router.latency.learning import Forecast, LatencyLearner
 from deployments.router.latency.load import LoadTracker
+from deployments.router.latency.prefixes import ReadPrefixes
 from deployments.router.model import Model
 from profiles.profile import DEFAULT_TASK, UNKNOWN_LANGUAGE, Latency, ModelProfile, Profile
 
@@ -46,8 +47,9 @@ CONTEXT_SLACK = 1.3
 class Demand:
     """What a request asks of each model, shape (m,): tokens to read and to write, and seconds on an idle engine.
 
-    It is the same for all attempts. `too_long` has the rows of models whose context is too short for it; `only` are the
-    models that may answer, where these are not all: the one that the request names, or those of the `tenant`.
+    It is the same for all attempts. Of the beginnings of its prompt, `prefixes`, models have read `read_tokens` in the
+    turns before. `too_long` has the rows of models whose context is too short for it; `only` are the models that may
+    answer, where these are not all: the one that the request names, or those of the `tenant`.
     """
 
     task: str
@@ -59,6 +61,8 @@ class Demand:
     too_long: Sequence[int] = ()
     max_tokens: int | None = None
     thinking: BudgetEffect | None = None
+    prefixes: tuple[int, ...] = ()
+    read_tokens: Floats | None = None
     only: frozenset[str] | None = None
     tenant: str = ""
 
@@ -88,6 +92,7 @@ class CandidateBuilder:
         self._context_tokens = np.array([model.context_tokens for model in models])
         self._most_prompt_tokens = CONTEXT_SLACK * self._context_tokens
         self._has_prefix_cache = np.array([model.has_prefix_cache for model in models])
+        self._prefixes = ReadPrefixes(len(models))
         self._slots = np.array([float(model.slots) for model in models])
         self._others_at = -1
 
@@ -99,6 +104,7 @@ class CandidateBuilder:
         prompt_tokens: Floats,
         max_tokens: int | None = None,
         thinking_token_budget: int | None = None,
+        prefixes: tuple[int, ...] = (),
         only: frozenset[str] | None = None,
         tenant: str = "",
     ) -> Demand:
@@ -107,7 +113,10 @@ class CandidateBuilder:
         known = task if task in self._outputs else DEFAULT_TASK
         output = self._lengths.get((tenant, known), self._outputs[known]).copy()
         output = output if max_tokens is None else np.minimum(output, max_tokens)
-        idle_s = idle_latency_s(self.latency.speeds, prompt_tokens=prompt_tokens, output_tokens=output)
+        unread, read = prompt_tokens, self._prefixes.read_tokens(prefixes)
+        if read is not None:
+            unread = unread_tokens(prompt_tokens, read_tokens=read, load=self._tracker.load)
+        idle_s = idle_latency_s(self.latency.speeds, prompt_tokens=unread, output_tokens=output)
         thinking = None
         if self._thinking is not None:
             thinking = self._thinking.of(
@@ -123,6 +132,8 @@ class CandidateBuilder:
             too_long=(prompt_tokens > self._most_prompt_tokens).nonzero()[0].tolist(),
             max_tokens=max_tokens,
             thinking=thinking,
+            prefixes=prefixes,
+            read_tokens=read,
             only=only,
             tenant=tenant,
         )
@@ -172,6 +183,11 @@ class CandidateBuilder:
         columns = (self._names, probability, latencies_s, idles_s, tokens, buckets, in_flight, counts, exclusions)
         found = map(Candidate, *columns, budgets, externals_s)
         return list(found) if (only := demand.only) is None else [c for c in found if c.model in only]
+
+    def has_read(self, demand: Demand, model: str) -> None:
+        """Book that a model has read a request's prompt, so that it need not read it again in the next turn."""
+        if self._has_prefix_cache[row := self._rows[model]]:
+            self._prefixes.note(demand.prefixes, row, float(demand.prompt_tokens[row]))
 
     @property
     def latency_ratios(self) -> dict[str, float | None]:
@@ -254,11 +270,11 @@ class CandidateBuilder:
         return idle_latency_s(self.latency.speeds, prompt_tokens=unread, output_tokens=demand.output_tokens)
 
     def _unread(self, demand: Demand, tries: Tries) -> Floats:
-        """Prompt tokens that no engine has in its cache from an attempt before."""
+        """Prompt tokens that no engine has in its cache from an attempt or a turn before."""
         rows = [self._rows[model] for model in {*tries.answered, *tries.earlier.wrong}]
-        has_answered = np.zeros(len(self._names), dtype=np.bool_)
-        has_answered[rows] = self._has_prefix_cache[rows]
-        return unread_tokens(demand.prompt_tokens, has_answered=has_answered, load=self._tracker.load)
+        read = np.zeros(len(self._names)) if demand.read_tokens is None else demand.read_tokens.copy()
+        read[rows] = np.maximum(read[rows], demand.prompt_tokens[rows] * self._has_prefix_cache[rows])
+        return unread_tokens(demand.prompt_tokens, read_tokens=read, load=self._tracker.load)
 
     def _exclusions(
         self, demand: Demand, tries: Tries | None, now_s: float, slow: Sequence[int], mended: str | None

@@ -30,6 +30,7 @@ from deployments.router.choice.promise import Promise, chance_right, promise_of
 from deployments.router.choice.repair import Asking, pays
 from deployments.router.http.request import AUTO, RoutedRequest
 from deployments.router.latency.load import LoadTracker
+from deployments.router.latency.prefixes import prefixes_of
 from deployments.router.model import Model
 from deployments.router.settings import Learning
 from deployments.router.text.features import Features, extract
@@ -125,6 +126,7 @@ class Routing:
             prompt_tokens=self.tokens.estimate(features, request.tenant.id) + request.other_tokens,
             max_tokens=request.max_tokens,
             thinking_token_budget=request.thinking_token_budget,
+            prefixes=prefixes_of(f"{request.tenant.id} {request.cache_salt or ''}", request.texts),
             only=only,
             tenant=request.tenant.id,
         )

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from profiles.arrays import Floats as Floats
 from profiles.profile import Latency
@@ -71,13 +70,13 @@ def idle_latency_s(speeds: Speeds, *, prompt_tokens: Floats, output_tokens: Floa
     return speeds.overhead_s + speeds.prefill_s_per_token * prompt_tokens + speeds.decode_s_per_token * output_tokens
 
 
-def unread_tokens(prompt_tokens: Floats, *, has_answered: NDArray[np.bool_], load: Load) -> Floats:
+def unread_tokens(prompt_tokens: Floats, *, read_tokens: Floats, load: Load) -> Floats:
     """Prompt tokens that each engine still has to read, shape (m,).
 
-    A model that answered this very prompt has it in the prefix cache of the replica that did; that the next
-    attempt gets there is as likely as any other replica.
+    What a model has read is in the prefix cache of the replica that did; that the next attempt gets there is as
+    likely as any other replica.
     """
-    return prompt_tokens * (1.0 - has_answered / load.replicas)
+    return prompt_tokens - np.minimum(read_tokens, prompt_tokens) / load.replicas
 
 
 def others_s(speeds: Speeds, *, load: Load, slots: Floats) -> tuple[Floats, Floats, Floats]:

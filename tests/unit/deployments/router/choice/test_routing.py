@@ -93,6 +93,36 @@ def test_prompt_is_read_once_by_an_engine_that_keeps_it(cache: bool, again_s: fl
     assert again["b"].latency_s == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize(
+    ("cache", "tenant", "expected_s"),
+    [
+        # of 300 tokens 100 have been read
+        pytest.param(True, "t", 3.0, id="goes-on"),
+        pytest.param(False, "t", 4.0, id="keeps-nothing"),
+        pytest.param(True, "u", 4.0, id="of-another-tenant"),
+    ],
+)
+def test_model_that_has_read_a_conversation_has_less_to_read(cache: bool, tenant: str, expected_s: float) -> None:
+    found = routing(correct={"a": 50, "b": 50}, cache=cache)
+    asked = replace(request(), tenant=Tenant(id="t", name="t"))
+    found.builder.has_read(found.demand(asked, found.features(asked)), "a")
+    turn = replace(
+        request(), texts=(*asked.texts, "b" * 100, "c" * 100), tenant=Tenant(id=tenant, name=tenant), is_repeatable=True
+    )
+    demand = found.demand(turn, found.features(turn))
+    seen = {c.model: c for c in found.builder.candidates(demand, log(), 0.0)}
+    assert seen["a"].latency_s == pytest.approx(expected_s)
+    assert seen["b"].latency_s == pytest.approx(4.0)
+    assert seen["a"].prompt_tokens == 300
+    forecast = found.builder.forecast(demand, "a", log())
+    assert forecast is not None
+    assert forecast.read_s == pytest.approx(expected_s - 1)
+    # that the other one fails changes nothing of it
+    assert {c.model: c.latency_s for c in found.builder.candidates(demand, log("b"), 0.0)}["a"] == pytest.approx(
+        expected_s
+    )
+
+
 def test_model_that_fails_with_the_first_one_is_not_asked_second() -> None:
     twins = tuple(
         PairCounts(failed=one, model=other, language="en", bucket=0, correct=2, tried=40)

@@ -65,6 +65,6 @@ def test_model_that_has_to_start_takes_longer_by_that() -> None:
 
 def test_prompt_that_a_model_has_answered_is_not_read_again() -> None:
     load = replace(Load.none(3), replicas=np.array([1.0, 1.0, 4.0]))
-    left = unread_tokens(np.full(3, 1000.0), has_answered=np.array([False, True, True]), load=load)
-    # of four replicas one has it
+    left = unread_tokens(np.full(3, 1000.0), read_tokens=np.array([0.0, 1200.0, 1000.0]), load=load)
+    # of four replicas one has it; no more can have been read than there is
     assert left.tolist() == [1000.0, 0.0, 750.0]
