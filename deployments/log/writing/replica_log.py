@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Collection
@@ -74,8 +75,8 @@ class ReplicaLog:
             if self._settings.when_full == "refuse":
                 raise
             return
-        # the first one has the id, as in the database
-        self._keys.setdefault(record.request_id, record.api_key_hash)
+        # the first one has the id, as in the database; few keys ask for all the requests
+        self._keys.setdefault(record.request_id, sys.intern(record.api_key_hash))
         if len(self._keys) > NUM_REMEMBERED:
             self._keys.popitem(last=False)
 

@@ -38,6 +38,12 @@ REPLAYED_HALF_LIVES = 10
 MAX_REPLAYED = 100_000
 
 
+@lru_cache(maxsize=4096)
+def _shared(heard: "HeardVerdict") -> "HeardVerdict":
+    """The same object for equal verdicts: most of those that are kept differ from few others."""
+    return heard
+
+
 def most_replayed(num_models: int, half_life_verdicts: float) -> int:
     """How many of the latest verdicts are worth learning again."""
     return int(min(MAX_REPLAYED, REPLAYED_HALF_LIVES * half_life_verdicts * num_models))
@@ -117,7 +123,7 @@ class Chances:
     def _learn(self, heard: HeardVerdict) -> list[Alarm]:
         if self.learner is None:
             return []
-        self._heard.append(heard)
+        self._heard.append(_shared(heard))
         self._num_heard += 1
         model, cell, correct, check, failed, tenant = heard
         return self.learner.observe(model, cell, correct=correct, check=check, failed=failed, tenant=tenant)

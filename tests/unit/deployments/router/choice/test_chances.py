@@ -1,7 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from deployments.router.choice.chances import Chances, Exploration
+from deployments.router.choice.chances import Chances, Exploration, HeardVerdict
 from deployments.router.settings import Learning
 from profiles.cell import Cell
 from profiles.profile import NO_PROFILE, PairCounts
@@ -26,6 +28,25 @@ def test_chances_are_those_of_the_profile_in_the_order_of_the_models(enabled: bo
     found = chances(enabled=enabled)
     expected = [found.capability.probability(model, Cell("default", "en", 0)) for model in ("a", "b", "new")]
     assert found.probabilities("default", "en", FIRST) == pytest.approx(expected)
+
+
+def test_verdicts_that_are_kept_to_be_learned_again_take_next_to_no_memory() -> None:
+    found = chances(half_life_verdicts=10.0)
+
+    def hear(number: int) -> None:
+        for count in range(number):
+            # as they are read from the log, no two have an object in common
+            texts = [b"default".decode(), b"en".decode(), b"numeric".decode(), b"b".decode(), (b"t" * 64).decode()]
+            task, language, check, failed, tenant = texts
+            cell = Cell(task, language, count % 2)
+            found.observe(HeardVerdict("a", cell, bool(count % 3), check, (failed,), tenant))
+
+    hear(50)
+    tracemalloc.start()
+    hear(200)
+    grown_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown_bytes < 20_000
 
 
 def test_failure_lowers_the_chance_of_models_that_fail_with_it() -> None:
