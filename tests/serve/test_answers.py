@@ -48,6 +48,17 @@ def test_wrong_answer_is_retried_to_a_verified_one(client: httpx.Client) -> None
     assert attempts_s <= answer["laar"]["ttca_s"] < attempts_s + 1
 
 
+def test_target_is_promised_explained_and_met(client: httpx.Client) -> None:
+    body = chat(laar=AT_HOME | {"target": {"probability": 0.5, "by_s": 60}})
+    response = client.post(PATH, json=body)
+    told = response.json()["laar"]["target"]
+    assert (told["probability"], told["by_s"], told["met"]) == (0.5, 60, True)
+    assert response.headers["x-laar-promised"] == f"{told['promised']:.4f}"
+    explained = client.post("/v1/laar/explain", json=body).json()["target"]
+    assert explained["is_reached"] is (explained["chosen"]["probability"] >= 0.5)
+    assert explained["surest"]["probability"] >= explained["chosen"]["probability"]
+
+
 def test_auto_takes_its_check_from_the_response_format(client: httpx.Client) -> None:
     schema = {"type": "object", "required": ["place"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}}

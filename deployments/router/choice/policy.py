@@ -320,8 +320,9 @@ def _pool(ranked: Sequence[Candidate], situation: Situation, *, is_open: bool) -
     if len(ranked) > MAX_ORDERED and not is_open:
         latency_s, chances = [c.latency_s for c in ranked], [c.probability for c in ranked]
         costs = objective.single_costs_s(latency_s, chances, [c.external_s for c in ranked])
-        bests = [[ranked[index] for index in np.argsort(cost, kind="stable")[:MAX_ORDERED]] for cost in costs]
-        ranked = list(dict.fromkeys(chain.from_iterable(zip(*bests, ranked, strict=False))))
+        bests = [np.argsort(cost, kind="stable")[:MAX_ORDERED].tolist() for cost in costs]
+        places = chain.from_iterable(zip(*bests, range(MAX_ORDERED), strict=True))
+        ranked = [ranked[place] for place in dict.fromkeys(places)]
     pool, joint = list(ranked[:MAX_ORDERED]), situation.joint
     return (
         [*pool, *_again(pool, joint, MAX_ORDERED - len(pool))] if objective.has_samples and joint is not None else pool
