@@ -224,9 +224,21 @@ def _words(reading: Reading, before: str, language: str) -> None:
         reading.spoil()
     if (
         said & (_UNCLEAR_WORDS | tables.BOUNDS_IN.get(language, frozenset()))
+        or _is_operated_on(words)
         or ({*words[-3:]} | said) & tables.NEGATIONS_BEFORE
     ):
         reading.spoil()
+
+
+def _is_operated_on(words: list[str]) -> bool:
+    """The cube of 48, die Quadratwurzel aus 48: a noun that makes another number of it, and `of`."""
+    while words and words[-1] in tables.OF:
+        words = words[:-1]
+    if not words:
+        return False
+    # l'opposé de 48
+    named = {words[-1], re.split("['’]", words[-1])[-1], " ".join(words[-2:])}
+    return not named.isdisjoint(tables.OPERATION_NOUNS | tables.APPLIED_BEFORE)
 
 
 def is_month(word: str, context: str, language: str) -> bool:

@@ -26,6 +26,8 @@ _NEXT: Final = re.compile(
     rf"[ \u00a0]?({LETTER}+(?:[.'/-]{LETTER}+)*\.?)(?:[ \u00a0]({LETTER}+(?:[.'-]{LETTER}+)*\.?))?"
 )
 _SUFFIX: Final = re.compile(rf"'({LETTER}+)")
+# what they join to a number makes an ordinal or a multiple of it, among others
+_HYPHENATING_LANGUAGES: Final = frozenset({"hu", "ro"})
 _ABLATIVES: Final = frozenset("den dan ten tan dən".split())  # 5'den az: less than 5
 _PRIMES: Final = re.compile("'{1,2}|\"")
 _REMARK: Final = re.compile(
@@ -49,8 +51,8 @@ _AND_A_HALF: Final = re.compile(
     r"|\s?[半반]"
 )
 _ORDINAL_OR_PLACE: Final = re.compile(
-    r"번째|번 ?문제|番目|番|章|節|节|页|頁|课|題|题|번(?!입니다|$|\s?$)|째|등|위|号|號|回目|ページ|조\b|항|장"
-    r"|स्थान|वां|वीं|वें|ম|তম|য়|月|월|日(?!間|间)|일(?!입)|点\d|時\d|시 ?\d"
+    r"번째|호실|번 ?문제|番目|番|章|節|节|页|頁|课|題|题|번(?!입니다|$|\s?$)|째|등|위|号|號|回目|ページ|조\b|항|장"
+    r"|स्थान|वां|वाँ|वीं|वें|ম|তম|য়|月|월|日(?!間|间)|일(?!입)|点\d|時\d|시 ?\d"
 )
 # words that begin as scale words do and are in no table: other forms of them
 _SCALE_LIKE: Final = re.compile(
@@ -83,7 +85,7 @@ _PART_OF: Final = re.compile(r"\s?(?:分の|분의|分之)|\.\(\d|\.[ºª°]|[�
 _JOINED: Final = re.compile(r"[点時시] ?\d|'[dt][ea] \d(?!\d)")
 _DOUBTFUL_LETTERS: Final = frozenset("MBKTG")
 _AMOUNT_LETTERS: Final = frozenset("m b t k mm".split())
-_ENDINGS: Final = frozenset("st nd rd th ary ish something odd plus fold fach krat krát kertainen".split())
+_ENDINGS: Final = frozenset("st nd rd th ary ish something odd plus fold fach mal krat krát kertainen".split())
 _SUFFIX_LANGUAGES: Final = frozenset("tr az uz fi et kk".split())
 _INDIC: Final = re.compile("[\u0900-\u0df4]")
 _INDIC_CLASSIFIERS: Final = frozenset({"টি", "টা", "জন", "খানা", "है", "जना"})
@@ -169,7 +171,7 @@ def _unit(reading: Reading, plain: str, after: str, position: int, language: str
     elif (found := _PRIMES.match(after, position)) and not _is_quoted(reading, plain, found[0][0]):
         reading.unit = {"'": "′", "''": "″", '"': "″"}[found[0]]
     elif found := _COMPOUND.match(after, position):
-        _compound(reading, found[1].casefold())
+        _compound(reading, found[1].casefold(), language)
     elif words := _NEXT.match(after, position):
         return _words(reading, after, words, position, language)
     return found.end() if found else position
@@ -189,11 +191,11 @@ def _percent(reading: Reading, sign: str) -> None:
     reading.unit, reading.perhaps = sign, (*reading.perhaps, *whole)
 
 
-def _compound(reading: Reading, word: str) -> None:
-    """A 5-year-old is 5; 5-million and 5-й are not."""
+def _compound(reading: Reading, word: str, language: str) -> None:
+    """A 5-year-old is 5; 5-million and 5-й are not, nor 5-szor and 5-lea."""
     if word in tables.SCALES or word in tables.DISPUTED_SCALES or word in _ENDINGS or not word.isascii():
         reading.spoil()
-    if word in _ABLATIVES:
+    if word in _ABLATIVES or language in _HYPHENATING_LANGUAGES:
         reading.spoil()  # 5-dən az
     reading.unit = tables.UNITS.get(word, "")
 
@@ -361,10 +363,20 @@ def _remark(reading: Reading, rest: str, language: str) -> None:
         reading.spoil()
 
 
+def _is_operated_on(phrase: str) -> bool:
+    """48の平方根, 48'in karesi: a noun behind the number that makes another one of it."""
+    if phrase.startswith(tables.OPERATION_FORMS):
+        return True
+    belongs = tables.BELONGING.match(phrase)
+    return belongs is not None and phrase.startswith(tables.OPERATION_STEMS, belongs.end())
+
+
 def _phrase(reading: Reading, rest: str, language: str) -> None:
     """Words further behind: a question, a negation, a bound, below zero."""
     phrase = _COUNTER.sub("", rest).lstrip(" \u00a0,(").casefold()
     if _QUESTION.match(rest) or phrase.startswith(tables.BOUNDS_AFTER + tables.NEGATIONS_AFTER):
+        reading.spoil()
+    if _is_operated_on(phrase):
         reading.spoil()
     _remark(reading, rest, language)
     clause = CLAUSE_ENDS.split(phrase)[0]

@@ -4,6 +4,7 @@ Words of all languages stand in one table where no language uses the word in ano
 mean different amounts in different languages are listed with their languages. Words are case-folded.
 """
 
+import re
 from typing import Final
 
 DECIMAL_COMMA_LANGUAGES: Final = frozenset(
@@ -354,7 +355,7 @@ BOUNDS_IN: Final = {
     language: _words(" ".join(words))
     for language, words in by_language("""
 de: knapp gut
-fr: maximum
+fr: maximum moins_que
 es: debajo_de encima_de
 pt: máximo
 nl: tot hoogstens maximaal hoogste
@@ -362,7 +363,7 @@ af: tot
 sv: över
 da: højst mindre_end
 no: høyst enn nesten
-fi: korkeintaan
+fi: korkeintaan vähemmän_kuin enemmän_kuin
 pl: ok. do najwyżej poniżej powyżej maksymalnie
 cs: do nejvýše přes pod nanejvýš
 sk: do najviac takmer pod
@@ -533,10 +534,11 @@ BOUNDS_AFTER: Final = (
         "na kvadrat|на квадрат|kvadratu|kvadrātā|ruudus|na druhú|na druhou|у квадраце|í öðru veldi|cearnaithe"
         "|wedi'i sgwario"
         "|ao cadrado|ber bi|në katror|kvadratı|квадраты|kvadratining|kvadrati|al quadrat|i andre|kvadrate|toiseen"
-        "|négyzet|karesi"
+        "|karesi"
         "|do kwadratu|la pătrat|στο τετράγωνο|i kvadrat|の2乗|の二乗|の平方|の半分|の2倍|の二倍"
         "|的平方|的一半|的两倍|的兩倍"
-        "|의 제곱|의 절반|의 두 배|का वर्ग|का आधा|का दोगुना|को आधा|को दोब्बर|चे अर्धे|च्या दुप्पट|चा वर्ग|এর অর্ধেক|এর দ্বিগুণ"
+        "|의 제곱|의 절반|의 두 배|का वर्ग|का आधा|का दोगुना|को आधा|তম|को दोब्बर|चे अर्धे|च्या दुप्पट|चा वर्ग|এর অর্ধেক"
+        "|এর দ্বিগুণ"
         "|இன் பாதி|இன் இரு|లో సగం|కి రెట్టింపు|ರ ಅರ್ಧ|ರ ಎರಡು|ന്റെ പകുതി|ന്റെ ഇരട്ടി|નો અડધો|થી બમણું|ਦਾ ਅੱਧਾ"
         "|ਦਾ ਦੁੱਗਣਾ|න් අඩක්"
         "|၏ တစ်ဝက်|کا نصف|کا دگنا|ning yarmi|dan ikki|жартысы|екі есе|-ийн тал|yarısı|yarısının|iki misli|iki katı"
@@ -568,6 +570,11 @@ APPLIED_BEFORE: Final = _words(
     "hälfte_von doppelte_von carrée_de racine_de moitié_de double_de raíz_de cuadrada_de mitad_de doble_de radice_di "
     "quadrata_di metà_di doppio_di raiz_de quadrada_de metade_de dobro_de wortel_van helft_van корень_из половина_от "
     "половина_из log10 log2 "
+    "dreimal zweimal viermal fünfmal zehnmal fois veces volte vezes keer gånger ganger gange razy krát třikrát "
+    "dvakrát trikrat "
+    "třikrát dvakrat trzykrotnie трижды дважды тричі двічі ori kertaa lần kali เท่าของ puta пута пъти kartus "
+    "reizes korda φορές "
+    "พหุคูณของ กำลังสองของ รากที่สองของ ครึ่งหนึ่งของ สามเท่าของ สองเท่าของ หนึ่งในสามของ "
     "polovica_od polovina_od polovica_z polovina_z polovicu_od dvostruko_od dvojnásobok dvojnásobek dvakrat "
     "połowa_z połowa "
     "dwukrotność половина_од двоструко_од двојно_од половина_від палова_ад удвая_больш половината_от вдвое_больше "
@@ -579,6 +586,74 @@ APPLIED_BEFORE: Final = _words(
     "dimidium dobbelte_av "
     "halvparten_av dobbelte_af halvdelen_af hälften_av dubbla_av dubbele_van jumătate_din dublul μισό_του διπλάσιο_του "
     "nửa_của gấp_đôi gấp نصف ضعف نیم برابر חצי_מ כפול meitat_de doble_de"
+)
+# what is done to a number, said before it (`the cube of 48`), with these words between
+OF: Final = _words(
+    "of the von vom der des dem aus de la le du del dello della di do da dos av af van het z ze od ve из от числа "
+    "числу "
+    "із від ад на od_broja броја lui a al din του της των το ur på from number zahl nombre número numero getal tal "
+    "liczby "
+    "čísla číslo broja ng ya wa dari bilangan của số ของ לـ ל- של מ מ- ל لـ ل للعدد العدد عدد i e të на_числото числото"
+)
+OPERATION_NOUNS: Final = _words(
+    "square cube root third thirds quarter fifth tenth half double triple quadruple multiple opposite inverse "
+    "reciprocal "
+    "power factorial logarithm negative quadrat kubus würfel potenz quadratwurzel kubikwurzel wurzel drittel viertel "
+    "fünftel hälfte doppelte dreifache vielfaches vielfache gegenteil kehrwert gegenzahl carré cube racine carrée "
+    "tiers "
+    "quart moitié double triple multiple opposé inverse puissance cuadrado cubo raíz cuadrada tercio cuarto mitad "
+    "doble "
+    "múltiplo opuesto inverso recíproco potencia quadrato radice quadrata terzo metà doppio triplo multiplo opposto "
+    "reciproco potenza quadrado raiz terço metade dobro oposto potência kwadraat wortel vierkantswortel "
+    "derde_macht tweede_macht derde "
+    "kwart helft dubbele veelvoud tegengestelde omgekeerde kvadraten kuben kvadratroten roten tredjedel fjärdedel "
+    "hälften "
+    "dubbla multipel motsatsen kvadratet kvadratroden kvadratroten kubikken tredjedel halvdelen halvparten dobbelte "
+    "tredobbelte multiplum modsatte kwadrat sześcian pierwiastek trzecia ćwierć połowa połowę dwukrotność trzykrotność "
+    "wielokrotność potęga odwrotność mocnina odmocnina třetina čtvrtina polovina dvojnásobek trojnásobek násobek "
+    "tretina "
+    "štvrtina polovica dvojnásobok odmocnina квадрат куб корень квадратный треть четверть половина половину "
+    "кратное степень "
+    "обратное противоположное удвоенное удвоение корінь квадратний третина чверть кратне степінь куба корен квадратен "
+    "третина половината кратно pătratul cubul rădăcina pătrată treime treimea sfert jumătate jumătatea dublul triplul "
+    "multiplu multiplul opusul inversul τετράγωνο κύβος ρίζα τρίτο τέταρτο μισό διπλάσιο τριπλάσιο πολλαπλάσιο "
+    "αντίθετο "
+    "مربع مكعب الجذر جذر التربيعي ثلث ربع نصف ضعف أضعاف مضاعف مقلوب مکعب سوم مضرب برابر معکوس ריבוע הריבוע שורש "
+    "השורש הריבועי "
+    "שליש רבע חצי כפולה שלושה מחצית sepertiga seperempat setengah separuh kuadrat akar pangkat kelipatan kebalikan "
+    "phương bình_phương lập_phương căn bậc_hai bội_số bội nửa phần_ba phần_tư theluthi nusu robo mzizi mraba mchemraba "
+    "zgjidhja katrori rrënja kvadrata kvadratna kvadratni trećina četvrtina kvadrat koren višekratnik квадратни корен "
+    "kvadratas kubas šaknis trečdalis ketvirtadalis kvadrāts kubs sakne trešdaļa ceturtdaļa veldi rót þriðjungur "
+    "fjórðungur "
+    "terç quadrat arrel meitat cubo raíz kvadrato kubo radiko quadratum cubus radix kolmasosa neljäsosa puolet "
+    "neliöjuuri trian ceathrú sgwâr traean chwarter"
+)
+# the same behind it, as the beginning of a word, after a sign of belonging; without one they begin units as well
+OPERATION_STEMS: Final = tuple(
+    (
+        "वर्ग|घन|आधा|आधी|दोगुन|दुगुन|तीन गुन|एक तिहाई|तिहाई|चौथाई|गुणज|दोब्बर|अर्ध|दुप्पट|বর্গ|ঘন|অর্ধেক|দ্বিগুণ"
+        "|তিন গুণ|এক তৃতীয়াংশ"
+        "|গুণিতক|பாதி|வர்க்க|மடங்கு|సగం|వర్గ|రెట్టింపు|ಅರ್ಧ|ವರ್ಗ|പകുതി|ഇരട്ടി|અડધ|વર્ગ|બમણ|ਅੱਧ|ਵਰਗ"
+        "|neliö|kuutio|puolikas|kolmasosa|neljäsosa|ruut|kuup|kolmandik"
+        "|平方|立方|二乗|2乗|三乗|3乗|半分|一半|三倍"
+        "|نصف|دگنا|مربع|تہائی|两倍|兩倍|二倍|2倍|3倍"
+        "|倍数|逆数|倒数|三分之|3分の|제곱|세제곱|절반|두 배|세 배|배수|역수|3분의|yarmi|kvadrat|kub|жарты|тал"
+        "|կես|կրկնակ|քառակուս|ნახევარ|კვადრატ"
+    ).split("|")
+)
+# and in forms that no unit has
+OPERATION_FORMS: Final = tuple(
+    (
+        "karesi|karekök|küpü|yarısı|üçte|dörtte|katı|kvadratı|kubu|négyzete|négyzetgyök|köbe|köbgyök|fele|harmad"
+        "|negyede"
+        "|kétszeres|háromszoros|többszörös|квадраты|жартысы|екі есе|erdia|bikoitza|divided by|divideret med|děleno"
+        "|deleno"
+        "|osztva|jaettuna|تقسیم بر|مقسوم|除以|ยกกำลัง|หาร|को आधा"
+    ).split("|")
+)
+BELONGING: Final = re.compile(
+    r"(?:का|की|के|को|चा|ची|चे|च्या|এর|র|ന്റെ|இன்|ன்|ר|ನ|ರ|నుండి|లో|కి|યા|નો|ની|નું|થી|ਦਾ|ਦੀ|کا|کی|کے|の|의|的|-?ning|-?ნის|-?ის|:n|:sta|:stä|:in"
+    r"|-ի|-nak a|-nek a|ren)\s?"
 )
 # between two numbers: a calculation
 OPERATIONS: Final = _words(
@@ -620,7 +695,9 @@ NEGATIONS_BEFORE: Final = _words(
     "geen noch nooit inte ej inga aldrig utan ikke   ei eivät nem  nu nici fără δεν όχι μη χωρίς không_phải không "
     "chẳng bukan tidak tanpa ليس ليست لا غير بدون نه نیست غیر לא אין ללא नहीं न না নয় அல்ல కాదు ไม่ใช่ ไม่ ບໍ່ 不是 "
     "并非 不等于 不為 nije mitte nav ekki nuk ez არ មិនមែន ບໍ່ແມ່ນ "
-    "不为 没有 沒有 非 不 tsis  sio hapana hindi değil si није ní nid არა net ba aha ṣe"
+    "不为 没有 沒有 非 不 tsis  sio hapana hindi değil si није ní nid არა net ba aha ṣe near anything_but "
+    "everything_but keinesfalls keineswegs allesbehalve surtout_pas para_nada per_niente modo_algum andet_end "
+    "annat_än annet_enn"
 )
 # words of the tables above that mean something else in other languages
 ONLY_IN: Final = {
@@ -745,7 +822,11 @@ REFERENCES_BEFORE: Final = _words(
     "κεφάλαιο σελίδα πίνακας bước câu chương trang bảng langkah pertanyaan bab halaman  خطوة سؤال السؤال فصل "
     "صفحة جدول "
     "الخطوة الجدول مرحله سوال  صفحه קטע שאלה פרק עמוד טבלה चरण प्रश्न अध्याय पृष्ठ तालिका ধাপ প্রশ্ন অধ্যায় পৃষ্ঠা "
-    "ขั้นตอนที่ ข้อ ข้อที่ บทที่ หน้า ตารางที่ 第 # question# hatua swali jedwali by_the_year"
+    "ขั้นตอนที่ ข้อ ข้อที่ บทที่ หน้า ตารางที่ 第 # question# hatua swali jedwali by_the_year "
+    "zimmer chambre habitación camera quarto kamer rum værelse pokój pokoj комната кімната стая соба soba izba "
+    "szoba oda δωμάτιο "
+    "huone غرفة الغرفة اتاق חדר कमरा কক্ষ ঘর kamar phòng ห้อง chumba tuba kambarys istaba herbergi gate terminal "
+    "platform thứ"
 )
 BETWEEN: Final = _words(
     "between zwischen entre tra fra mellan mellem mellom tussen między pomiędzy между межу між mezi medzi "
