@@ -19,6 +19,8 @@ DOUBT = 10.0
 # An alarm ends when the evidence is gone; it does not pile up further than this, so that it can.
 MOST_EVIDENCE = 1.5 * THRESHOLD
 CERTAIN = 0.99
+# So much more evidence than all others together a key may give, where there are others.
+MORE_THAN_OTHERS = 2.0
 
 
 class Direction(StrEnum):
@@ -53,13 +55,21 @@ class Total:
     evidence: float = 0.0
     is_doubtful: bool = False
     is_alarmed: bool = False
+    # what each named key added since there was none of it
+    by_key: dict[str, float] = field(default_factory=dict)
 
-    def add(self, evidence: float) -> bool:
-        """Whether the alarm starts with this."""
+    def add(self, evidence: float, key: str | None = None) -> bool:
+        """Whether the alarm starts with this; what a named key says counts as far as others say so too."""
+        if key is not None:
+            mine = self.by_key.get(key, 0.0)
+            evidence = min(evidence, max(0.0, self.evidence - 2 * mine + MORE_THAN_OTHERS))
+            self.by_key[key] = max(0.0, mine + evidence)
         self.evidence = min(MOST_EVIDENCE, max(0.0, self.evidence + evidence))
         self.is_doubtful = self.evidence >= DOUBT or (self.is_doubtful and self.evidence > 0)
         starts = not self.is_alarmed and self.evidence >= THRESHOLD
         self.is_alarmed = starts or (self.is_alarmed and self.evidence > 0)
+        if not self.evidence:
+            self.by_key.clear()
         return starts
 
 
@@ -80,11 +90,13 @@ class Drift:
         high: float,
         likelihood: Likelihood,
         is_at_most: bool = False,
+        key: str | None = None,
     ) -> list[Alarm]:
         """The alarms that one more verdict starts, by its likelihood.
 
         The chance of a right answer was `probability`, within `low` to `high`; if it `is_at_most` that, a wrong answer
-        says nothing against the model, while right ones still show that it has become better.
+        says nothing against the model, while right ones still show that it has become better. `key` says whose verdict
+        it is, where others have to say so as well.
         """
         believed = (1 - NEAR) * _log_odds(probability)
         evidence = (
@@ -95,7 +107,7 @@ class Drift:
             self._alarm(model, where, direction)
             for where in (None, task)
             for direction, total, more in zip(_DIRECTIONS, self._of(model, where), evidence, strict=True)
-            if total.add(more)
+            if total.add(more, key)
         ]
 
     def is_doubtful(self, model: str, task: str) -> bool:

@@ -1,7 +1,7 @@
 """What verdicts of live traffic change about a profile's estimates: deviations in log-odds, learned and forgotten."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import tanh
@@ -43,15 +43,19 @@ NOTHING_MEASURED = Trusts()
 
 @dataclass(slots=True)
 class _Level:
-    """Independent Gaussian deviations, shape (models, 1) or (models, buckets)."""
+    """Independent Gaussian deviations, shape (models, 1) or (models, buckets); all begin with the mean `first`."""
 
     prior: Floats
     mean: Floats
     variance: Floats
+    first: float
 
     @classmethod
     def of(cls, prior: Floats, *, mean: float = 0.0) -> Self:
-        return cls(prior=prior, mean=np.full_like(prior, mean), variance=prior.copy())
+        return cls(prior=prior, mean=np.full_like(prior, mean), variance=prior.copy(), first=mean)
+
+    def begin(self) -> None:
+        self.mean[:], self.variance[:] = self.first, self.prior
 
     def place(self, row: int, bucket: int) -> tuple[int, int]:
         return row, min(bucket, self.mean.shape[1] - 1)
@@ -118,6 +122,8 @@ class Learner:
         self._by_language: dict[str, _Level] = {}
         self._by_cell: dict[tuple[str, str], _Level] = {}
         self._version = 0
+        # after how many verdicts each model was last heard of
+        self._heard_of = np.zeros(len(models), dtype=np.intp)
         # the rows of the latest verdicts
         self._changed: deque[int] = deque(maxlen=_MOST_MISSED)
         self._tables: dict[tuple[str, str], _Table] = {}
@@ -146,10 +152,16 @@ class Learner:
         return np.clip(chances, expit(log_odds - MOST_ALONE), expit(log_odds + MOST_ALONE))
 
     def draw(self, rng: np.random.Generator, *, task: str, language: str) -> Floats:
-        """The same chances drawn from what is believed of them (Thompson sampling)."""
+        """The same chances drawn from what is believed of them (Thompson sampling).
+
+        Of a model that was not heard of for long the profile counts for more and more: it may have changed meanwhile.
+        """
         table = self._table(task, language)
-        scale = np.sqrt(table.variance_of(_ALL))
-        return np.asarray(expit(table.log_odds_of(_ALL) + scale * rng.standard_normal(scale.shape)))
+        kept = ((1 - self._forgotten) ** (self._version - self._heard_of))[:, None]
+        log_odds = table.log_odds + kept * (table.log_odds_of(_ALL) - table.log_odds)
+        prior = np.asarray(sum(level.prior for level in table.levels))
+        scale = np.sqrt(prior + kept**2 * (table.variance_of(_ALL) - prior))
+        return np.asarray(expit(log_odds + scale * rng.standard_normal(scale.shape)))
 
     def tables(self, models: Sequence[str], *, task: str, language: str) -> Tables:
         """Chances of these models at every length and their 95 % intervals, as of now."""
@@ -180,6 +192,7 @@ class Learner:
         check: str | None = None,
         failed: Iterable[str] = (),
         tenant: str = "",
+        beside: tuple[str, bool | None] | None = None,
     ) -> list[Alarm]:
         """Learn from a verdict; the drift alarms that start with it. None is for an answer that could not be judged.
 
@@ -187,11 +200,14 @@ class Learner:
         measured to be worth. `failed`: models that were wrong on the same request before, after which a wrong answer
         is no surprise. Where no pair was measured that says how much less of one, the verdict tells first of that, and
         only then of the model. `tenant` says whose verdict it is: one that has said more of the model than the others
-        teaches no more.
+        teaches no more. `beside` is a check that has judged the same answer before, with what it said: if that was
+        learned, this is not.
         """
-        trust = self._trusts.in_check(check, cell.language)
-        if trust is None or not trust.says_something(correct):
+        trust = self._trusts.that_teaches(check, correct, cell.language)
+        if trust is None or (beside is not None and self._trusts.that_teaches(*beside, cell.language) is not None):
             return []
+        if self._shares.begin_anew_with(tenant):
+            self._begin_anew()
         weight = self._shares.weigh(tenant, model)
         if not weight:
             return []
@@ -220,11 +236,13 @@ class Learner:
                 high=high,
                 likelihood=trust.of[correct],
                 is_at_most=is_after,
+                key=tenant if self._shares.is_beside_others(tenant, model) else None,
             )
             if self.drift.is_doubtful(model, table.task) and not was_doubtful:
                 self._widen(row)
         self._changed.append(row)
         self._version += 1
+        self._heard_of[row] = self._version
         return alarms
 
     def _step(
@@ -247,7 +265,9 @@ class Learner:
         # others' failures make no right answer likelier: beyond that it is the model that is better than was believed
         is_told = is_after and not (said and self._after_failure.mean[row, 0] >= 0)
         beside = [(self._after_failure, (row, 0))] if is_told else []
-        variances = [[level.forget(at, self._forgotten) for level, at in places] for places in (own, beside)]
+        # what hardly counts lets hardly anything be forgotten
+        forgotten = self._forgotten if weight == 1 else 1 - (1 - self._forgotten) ** weight
+        variances = [[level.forget(at, forgotten) for level, at in places] for places in (own, beside)]
         slope = expected * (1 - expected)
         surprise, information = 0.0, 0.0
         for verdict, likelihood in trust.of.items():
@@ -268,15 +288,21 @@ class Learner:
                 level.mean[at] = level.mean.item(at) + variance * surprise / damping
                 level.variance[at] = variance * kept
 
+    def _begin_anew(self) -> None:
+        """Go back to the profile, as what too few keys taught was not held against others."""
+        for level in (*self._deviations(), self._after_failure):
+            level.begin()
+        self._tables.clear()
+        self.drift = Drift()
+
     def _widen(self, row: int) -> None:
-        for level in (
-            self._by_model,
-            self._by_length,
-            *self._by_task.values(),
-            *self._by_language.values(),
-            *self._by_cell.values(),
-        ):
+        for level in self._deviations():
             level.variance[row] = DOUBT_WIDENING * level.prior[row]
+
+    def _deviations(self) -> Iterator[_Level]:
+        yield from (self._by_model, self._by_length)
+        for levels in (self._by_task, self._by_language, self._by_cell):
+            yield from levels.values()
 
     def _burden(self, model: str, failed: Iterable[str], task: str) -> float:
         known = list(dict.fromkeys(failed))

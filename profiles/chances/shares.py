@@ -14,13 +14,35 @@ FORGOTTEN_BELOW = 0.01
 
 @dataclass(slots=True)
 class Shares:
-    """Sums of weights by key and model, of which `kept` stays with every further verdict on the model."""
+    """Sums of weights by key and model, of which `kept` stays with every further verdict on the model.
+
+    A verdict that counts for less makes the others fade by less as well.
+    """
 
     kept: float
     _by_key: OrderedDict[str, dict[str, float]] = field(default_factory=OrderedDict)
-    # those of each model once more, in ascending order
+    # those of each model once more, in ascending order, and together
     _sorted: dict[str, list[float]] = field(default_factory=dict)
+    _totals: dict[str, float] = field(default_factory=dict)
     _scale: dict[str, float] = field(default_factory=dict)
+
+    def begin_anew_with(self, key: str) -> bool:
+        """Whether with this key there are enough, for the first time, and one of them has said more than it may now.
+
+        All that was counted is forgotten then.
+        """
+        if key in self._by_key or len(self._by_key) != LEAST_OTHERS:
+            return False
+        # the new key has said nothing yet
+        sums = ((model, sorted(said.get(model, 0.0) for said in self._by_key.values())) for model in self._sorted)
+        if all(most - middle <= FREE_VERDICTS * self._scale[model] for model, (_, middle, most) in sums):
+            return False
+        for said in self._by_key.values():
+            said.clear()
+        self._sorted.clear()
+        self._totals.clear()
+        self._scale.clear()
+        return True
 
     def weigh(self, key: str, model: str) -> float:
         """What one more verdict of this key on the model counts for, 0 to 1; it is counted with this.
@@ -41,6 +63,11 @@ class Shares:
         if weight:
             self._count(mine, model, weight, scale)
         return weight
+
+    def is_beside_others(self, key: str, model: str) -> bool:
+        """Whether others have said something of the model as well."""
+        others = self._totals.get(model, 0.0) - self._by_key.get(key, {}).get(model, 0.0)
+        return others >= FREE_VERDICTS * self._scale.get(model, 1.0)
 
     def is_of_others(self, key: str) -> bool:
         """Whether most was said by others, and by too few to be held against one another."""
@@ -67,20 +94,23 @@ class Shares:
     def _forget(self, said: dict[str, float]) -> None:
         for model, total in said.items():
             del self._sorted[model][bisect_left(self._sorted[model], total)]
+            self._totals[model] -= total
 
     def _count(self, mine: dict[str, float], model: str, weight: float, scale: float) -> None:
         """Instead of making all sums smaller, what comes later counts for more."""
-        scale /= self.kept
+        scale /= self.kept**weight
         said = self._sorted.setdefault(model, [])
         before = mine.get(model, 0.0)
         if model in mine:
             del said[bisect_left(said, before)]
         mine[model] = before + weight * scale
         insort(said, mine[model])
+        self._totals[model] = self._totals.get(model, 0.0) + weight * scale
         if scale > 1 / FORGOTTEN_BELOW:
             for sums in self._by_key.values():
                 if model in sums:
                     sums[model] /= scale
             self._sorted[model] = [total / scale for total in said]
+            self._totals[model] /= scale
             scale = 1.0
         self._scale[model] = scale

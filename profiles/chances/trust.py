@@ -69,6 +69,11 @@ class Trusts:
                 found[counts.check, counts.language] = _trust(counts.right, counts.wrong)
         return cls(found | {(check, None): _trust(*both) for check, both in totals.items()})
 
+    def that_teaches(self, check: str | None, said: bool | None, language: str) -> Trust | None:
+        """The trust in what a check says; None if nothing is learned of it."""
+        trust = self.in_check(check, language)
+        return trust if trust is not None and trust.says_something(said) else None
+
     def in_check(self, check: str | None, language: str) -> Trust | None:
         """None if a verdict of this check teaches nothing. Without a check's name a verdict is exact."""
         if check is None:

@@ -9,7 +9,9 @@ from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Pair
 MEASURED = NO_PROFILE.measured
 
 
-def profile(cells: dict[str, list[CellCounts]], pairs: tuple[PairCounts, ...] = ()) -> Profile:
+def profile(
+    cells: dict[str, list[CellCounts]], pairs: tuple[PairCounts, ...] = (), *, edges: tuple[int, ...] = (128, 512)
+) -> Profile:
     models = {
         name: ModelProfile(
             latency=Latency(overhead_s=0, prefill_s_per_token=0, decode_s_per_token=0),
@@ -19,7 +21,7 @@ def profile(cells: dict[str, list[CellCounts]], pairs: tuple[PairCounts, ...] = 
         )
         for name, mine in cells.items()
     }
-    return Profile(version=1, measured=MEASURED, bucket_edges=(128, 512), models=models, pairs=pairs)
+    return Profile(version=1, measured=MEASURED, bucket_edges=edges, models=models, pairs=pairs)
 
 
 def cell(language: str, bucket: int, correct: int, tried: int) -> CellCounts:

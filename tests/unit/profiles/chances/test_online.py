@@ -5,7 +5,8 @@ from profiles.cell import Cell
 from profiles.chances.capability import Capability
 from profiles.chances.drift import Direction
 from profiles.chances.online import Learner
-from profiles.profile import CellCounts, PairCounts, Profile
+from profiles.chances.trust import Trusts
+from profiles.profile import CellCounts, CheckCounts, PairCounts, Profile, VerdictTally
 from tests.unit.profiles.chances.test_capability import profile
 
 MODELS = ("m", "n")
@@ -187,17 +188,32 @@ def test_one_verdict_moves_no_well_profiled_chance_by_more_than_a_twentieth() ->
             assert abs(chance(found) - before[0]) <= 0.0501
 
 
-def test_key_that_lies_a_thousand_times_among_ten_honest_ones_changes_no_first_choice() -> None:
-    rng, found = np.random.default_rng(3), learner(found=measured(tried=40))
-    cell = Cell("default", "en", 0)
-    for turn in range(1000):
-        found.observe("m", cell, correct=False, tenant="liar")
-        found.observe("n", cell, correct=True, tenant="liar")
-        if turn % 10 == 0:
-            for key in range(10):
-                for model, share in (("m", 0.9), ("n", 0.3)):
-                    found.observe(model, cell, correct=bool(rng.random() < share), tenant=f"honest-{key}")
-        assert chance(found, "m") > chance(found, "n")
+@pytest.mark.parametrize("check", [pytest.param(None, id="check"), pytest.param("feedback", id="feedback")])
+@pytest.mark.parametrize("lies", [pytest.param(when, id=f"{when}-others") for when in ("before", "among", "after")])
+def test_key_that_lies_a_thousand_times_among_ten_honest_ones_changes_no_first_choice(
+    lies: str, check: str | None
+) -> None:
+    rng, found, cell = np.random.default_rng(3), learner(found=measured(tried=40)), Cell("default", "en", 0)
+
+    def lie(times: int) -> None:
+        for _ in range(times):
+            found.observe("m", cell, correct=False, tenant="liar", check=check)
+            found.observe("n", cell, correct=True, tenant="liar", check=check)
+        assert first_choices() == {"m"}
+
+    def first_choices() -> set[str]:
+        believed = found.table(task="default", language="en")[:, 0]
+        where, buckets = {"task": "default", "language": "en"}, np.zeros(2, dtype=np.intp)
+        seen = (found.bounded(believed, f"honest-{number}", buckets=buckets, **where) for number in range(10))
+        return {MODELS[int(chances.argmax())] for chances in seen}
+
+    lie(1000 if lies == "before" else 0)
+    for _ in range(50):
+        for number in range(10):
+            for model, share in (("m", 0.9), ("n", 0.3)):
+                found.observe(model, cell, correct=bool(rng.random() < share), tenant=f"honest-{number}")
+        lie(20 if lies == "among" else 0)
+    lie(1000 if lies == "after" else 0)
 
 
 def test_what_one_key_teaches_is_learned_where_no_others_teach() -> None:
@@ -219,11 +235,52 @@ def test_lone_key_moves_others_by_little_against_the_profile_and_itself_by_all_i
         assert bool(seen[0] > seen[1]) is (tenant == "another")
 
 
+@pytest.mark.parametrize("keys", [pytest.param("a", id="two"), pytest.param("ab", id="three")])
+def test_a_key_raises_no_alarm_that_others_contradict(keys: str) -> None:
+    rng, found, cell = np.random.default_rng(5), learner(), Cell("default", "en", 0)
+    alarms = []
+    for turn in range(300):
+        for key in keys:
+            alarms += found.observe("m", cell, correct=bool(rng.random() < 0.9), tenant=key)
+        # the others have spoken of the model before
+        for _ in range(5 if turn >= 5 else 0):
+            alarms += found.observe("m", cell, correct=False, tenant="liar")
+    assert alarms == []
+
+
+@pytest.mark.parametrize("num_keys", [1, 2, 3, 4, 8])
+def test_a_change_that_all_keys_see_raises_the_alarm_however_many_they_are(num_keys: int) -> None:
+    found, cell, alarmed_after = learner(), Cell("default", "en", 0), 0
+    while not found.drift.alarms:
+        alarmed_after += 1
+        found.observe("m", cell, correct=alarmed_after <= 100, tenant=f"key {alarmed_after % num_keys}")
+    assert 100 < alarmed_after < 130
+
+
 def test_feedback_teaches_less_than_a_check() -> None:
     said, checked = learner(found=measured(tried=5)), learner(found=measured(tried=5))
     said.observe("m", Cell("default", "en", 0), correct=False, check="feedback")
     checked.observe("m", Cell("default", "en", 0), correct=False)
     assert chance(checked) < chance(said) < chance(learner(found=measured(tried=5)))
+
+
+@pytest.mark.parametrize(
+    ("beside", "teaches"),
+    [
+        pytest.param(None, True, id="nothing"),
+        pytest.param(("judge", True), True, id="unmeasured-judge"),
+        pytest.param(("trivial", True), True, id="trivial-check"),
+        pytest.param(("measured", True), False, id="measured-judge"),
+        pytest.param(("measured", None), True, id="measured-judge-that-could-not-tell"),
+    ],
+)
+def test_an_answer_teaches_once_whoever_judged_it(beside: tuple[str, bool | None] | None, teaches: bool) -> None:
+    tallies = VerdictTally(correct=90, wrong=10), VerdictTally(correct=10, wrong=90)
+    judge = CheckCounts(check="measured", language="en", right=tallies[0], wrong=tallies[1])
+    found = Learner(Capability(measured(tried=5)), MODELS, trusts=Trusts.of([judge]))
+    before = chance(found)
+    found.observe("m", Cell("default", "en", 0), correct=False, check="feedback", beside=beside)
+    assert (chance(found) < before) is teaches
 
 
 def test_right_answers_after_anothers_failures_show_that_a_model_became_better() -> None:

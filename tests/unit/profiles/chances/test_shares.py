@@ -27,7 +27,7 @@ def test_a_key_may_say_what_the_median_of_the_others_has_said_and_a_little_more(
         assert found == pytest.approx(expected, abs=1e-9)
         if found:
             for other in seen:
-                said[other, model] *= KEPT
+                said[other, model] *= KEPT**found
             said[key, model] += found
 
 
@@ -71,3 +71,38 @@ def test_few_keys_teach_for_others_only_within_bounds(said: dict[str, int], of_o
         for _ in range(count):
             shares.weigh(key, "m")
     assert {key for key in ("a", "b", "new") if shares.is_of_others(key)} == of_others
+
+
+def test_all_is_counted_anew_once_there_are_enough_keys() -> None:
+    shares = Shares(kept=1.0)
+    for key in "aaaaaaaaaaaaaaaaaaaabcabc":
+        assert not shares.begin_anew_with(key)
+        shares.weigh(key, "m")
+    assert shares.begin_anew_with("d")
+    # with nothing said by the others a key may say five times what it likes
+    assert [shares.weigh(key, "m") for key in "daaaaaa"] == [1.0] * 6 + [0.0]
+    assert not shares.begin_anew_with("e")
+
+
+def test_nothing_is_forgotten_where_no_key_had_said_more_than_it_may() -> None:
+    shares = Shares(kept=1.0)
+    for key in "aaaaaaaabbbc":
+        shares.weigh(key, "m")
+    assert not shares.begin_anew_with("d")
+    assert [shares.weigh(key, "m") for key in "da"] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_beside_others"),
+    [
+        pytest.param("a" * 9, False, id="alone"),
+        pytest.param("a" * 9 + "b" * 4, False, id="beside-one-that-hardly-speaks"),
+        pytest.param("a" * 9 + "b" * 5, True, id="beside-another"),
+        pytest.param("a" * 9 + "bcdef", True, id="beside-five-that-hardly-speak"),
+    ],
+)
+def test_others_have_to_say_so_too_once_they_speak_of_the_model(said: str, is_beside_others: bool) -> None:
+    shares = Shares(kept=1.0)
+    for key in said:
+        shares.weigh(key, "m")
+    assert shares.is_beside_others("a", "m") is is_beside_others
