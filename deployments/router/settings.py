@@ -95,10 +95,12 @@ class Learning(Strict):
         default=DEFAULT_HALF_LIFE_VERDICTS, description="Further verdicts after which one counts for half."
     )
     explore_share: float = Field(
-        default=0.0,
+        default=0.005,
         ge=0,
         le=0.1,
-        description="Most of verified requests whose first model is chosen by chances drawn from what is believed.",
+        description="Most of verified requests whose first model is chosen by chances drawn from what is believed, of "
+        "models long not heard of from the profile; only with another attempt left, time for it, and at most three "
+        "times the usual choice's latency.",
     )
     seed: NonNegativeInt = Field(default=0, description="Of the draws.")
     sync_period_s: PositiveFloat = Field(

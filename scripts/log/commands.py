@@ -1,5 +1,6 @@
 """The options of `laar log`."""
 
+import logging
 from typing import Annotated
 
 import typer
@@ -92,6 +93,43 @@ def log_stats(
 
     wanted = actions.ListFilter(model=model, task=task, language=language, policy=policy, since=since)
     actions.run(url, url_env, lambda store: actions.show_stats(store, wanted, as_json=as_json))
+
+
+@log.command("keys")
+def log_keys(
+    url: LogUrl = None,
+    url_env: LogUrlEnv = LOG_URL_ENV,
+    profile: Annotated[
+        str | None, typer.Option(help="The routers' profile, path or name; without it every chance begins alike.")
+    ] = None,
+    since: Annotated[str, typer.Option(help="From when on, as `router.learning.replay_days` tells routers.")] = "30d",
+    as_json: AsJson = False,
+) -> None:
+    """Whose verdicts and feedback moved the chances of which model, and how far, as routers learn them."""
+    from profiles.profile import load_profile
+    from scripts.log import actions, keys
+
+    # what drifts is not asked here
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    actions.run(
+        url,
+        url_env,
+        lambda store: keys.show_keys(store, load_profile(profile), since=since, as_json=as_json),
+    )
+
+
+@log.command("undo-key")
+def log_undo_key(
+    key: Annotated[str, typer.Argument(help="The key's id as `laar log keys` shows it, or how it begins.")],
+    url: LogUrl = None,
+    url_env: LogUrlEnv = LOG_URL_ENV,
+    back: Annotated[bool, typer.Option("--back", help="Let the key teach again, also what it said before.")] = False,
+) -> None:
+    """Let routers learn nothing of a key, neither of what it has said nor of what it says."""
+    from scripts.log import actions, keys
+
+    whole = actions.run(url, url_env, lambda store: keys.undo_key(store, key, back=back))
+    print(f"key {whole} teaches {'again' if back else 'nothing any more'}; routers follow within seconds")
 
 
 @log.command("prune")

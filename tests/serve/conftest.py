@@ -32,6 +32,7 @@ prepare_environment(os.environ)
 PORT = 8231
 DASHBOARD_PORT = 8266
 KEY, OTHER_KEY = "test-key", "another-key"
+HONEST_KEYS, LIAR = [f"honest-key-{number}" for number in range(10)], "lying-key"
 SECRET = b"s" * 32
 HEADERS = {"authorization": f"Bearer {KEY}"}
 MODELS: dict[str, dict[str, Any]] = {
@@ -107,7 +108,10 @@ def cluster() -> Iterator[str]:
     import ray
     from ray import serve
 
-    os.environ |= {"LAAR_TEST_KEYS": f"{OTHER_KEY}, {KEY}", "LAAR_TEST_SECRETS": SECRET.decode()}
+    os.environ |= {
+        "LAAR_TEST_KEYS": ", ".join([OTHER_KEY, KEY, *HONEST_KEYS, LIAR]),
+        "LAAR_TEST_SECRETS": SECRET.decode(),
+    }
     ray.init(
         num_cpus=4,
         include_dashboard=True,

@@ -23,13 +23,14 @@ from deployments.log.database.store import Store
 from deployments.log.database.tables import attempts, feedback, requests
 from deployments.log.settings import database_url
 from scripts.bench.chaos.postgres import PostgresServer
-from tests.serve.conftest import AT_HOME, HEADERS, OTHER_KEY, RAY_PORTS, chat, models
+from tests.serve.conftest import AT_HOME, HEADERS, HONEST_KEYS, LIAR, OTHER_KEY, RAY_PORTS, chat, models
 from tests.unit.logged import asked, tried
 
 pytestmark = pytest.mark.serve
 APP, POSTGRES_PORT = "logged", 8235
 PATH = "/v1/chat/completions"
 NUM_CLIENTS = 6
+POISONED = "poisoned"
 Rows = dict[str, list[tuple[str, str]]]
 
 
@@ -344,6 +345,74 @@ def test_what_clients_were_told_is_logged_once_though_router_and_database_are_ki
     print(f"{len(load.told)} requests, {num_verdicts} verdicts told and logged; {len(extra)} requests logged besides")
     print(f"failures seen by clients: {dict(load.failures)}")
     assert num_verdicts > 100
+
+
+@dataclass
+class Liar:
+    """A key that says of every answer the opposite of what it is: by checks, by feedback, and by asking again."""
+
+    client: httpx.Client
+
+    def __call__(self, number: int) -> None:
+        """Two verdicts, or one."""
+        kind, laar = number % 7, {"task": POISONED}
+        if kind < 3:
+            self._ask(verify={"type": "contains", "value": "a wrong answer"}, max_attempts=2, **laar)
+            return
+        told = self._ask(**laar)
+        if kind < 5:
+            said = {"request_id": told["request_id"], "correct": "right" not in told["attempts"][0]["model"]}
+            self.client.post("/v1/laar/feedback", json=said).raise_for_status()
+        else:
+            self._ask(retry_of=told["request_id"], **laar)
+
+    def _ask(self, **laar: Any) -> Any:
+        return self.client.post(PATH, json=chat(laar=laar)).raise_for_status().json()["laar"]
+
+
+def lessons_by_tenant(store: Store) -> Counter[str]:
+    found: Counter[str] = Counter()
+    position, is_last = 0, False
+    while not is_last:
+        batch = store.lessons(position, limit=1000)
+        found.update(lesson.tenant for lesson in batch.lessons if lesson.task == POISONED)
+        position, is_last = batch.position, batch.is_last
+    return found
+
+
+def test_key_that_lies_a_thousand_times_changes_no_other_keys_first_choice_and_can_be_undone(
+    logged: Logged, replicas: list[httpx.Client]
+) -> None:
+    def of(key: str) -> httpx.Client:
+        return httpx.Client(base_url=logged.url, headers={"authorization": f"Bearer {key}"}, timeout=60)
+
+    def first_choices() -> list[str]:
+        asked = chat(laar={"task": POISONED, "max_attempts": 1})
+        return [client.post("/v1/laar/explain", json=asked).raise_for_status().json()["order"][0] for client in honest]
+
+    def chances() -> list[float]:
+        return [chance(replica, POISONED) for replica in replicas]
+
+    honest, store = [of(key) for key in HONEST_KEYS], Store(logged.postgres.url)
+    for client in honest * 6:
+        client.post(PATH, json=chat(laar={**AT_HOME, "task": POISONED})).raise_for_status()
+    until(lambda: first_choices() == ["simulated-right"] * len(honest), 5)
+    with of(LIAR) as client, ThreadPoolExecutor(NUM_CLIENTS) as pool:
+        # some requests explore, and so tell one lie instead of two
+        for _ in pool.map(Liar(client), range(721)):
+            pass
+    until(lambda: max(lessons_by_tenant(store).values()) >= 1000)
+    time.sleep(3)  # two readings of the log
+    assert first_choices() == ["simulated-right"] * len(honest)
+    lied_to, liar = chances(), lessons_by_tenant(store).most_common(1)[0][0]
+    store.undo_key(liar, datetime.now(UTC))
+    until(lambda: all(now < before - 0.02 for now, before in zip(chances(), lied_to, strict=True)), 10)
+    print(f"{lessons_by_tenant(store)[liar]} lies; the wrong model's chance with them {lied_to}, without {chances()}")
+    store.redo_key(liar)
+    until(lambda: chances() == pytest.approx(lied_to, abs=0.01), 10)
+    store.close()
+    for client in honest:
+        client.close()
 
 
 def test_shutdown_leaves_nothing_in_the_spool(client: httpx.Client, logged: Logged) -> None:

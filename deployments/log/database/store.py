@@ -39,7 +39,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from deployments.log.database.patience import SILENCE_S, ImpatientConnection
-from deployments.log.database.tables import attempts, changes, feedback, requests
+from deployments.log.database.tables import attempts, changes, feedback, requests, undone_keys
 from deployments.log.reading.attempts import Filter, list_attempts
 from deployments.log.reading.lessons import Batch, first_position, last_position, read_lessons
 from deployments.log.settings import SQLITE, database_url
@@ -137,6 +137,16 @@ class Store:
         """What the next `limit` changes teach; of verdicts one in `every`."""
         with self.engine.connect() as connection:
             return read_lessons(connection, after=after, limit=limit, every=every)
+
+    def undo_key(self, key_hash: str, at: datetime) -> None:
+        """Let nothing be learned of a key, neither of what it has said nor of what it says."""
+        with self.engine.begin() as connection:
+            connection.execute(self._once(undone_keys), {"api_key_hash": key_hash, "at": at})
+
+    def redo_key(self, key_hash: str) -> None:
+        """Let a key teach again, what it has said before included."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(undone_keys).where(undone_keys.c.api_key_hash == key_hash))
 
     def last_position(self) -> int:
         with self.engine.connect() as connection:

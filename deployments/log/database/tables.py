@@ -116,3 +116,11 @@ changes = Table(
     Index("ix_changes_at", "at"),
     sqlite_autoincrement=True,
 )
+
+# keys of which nothing is learned, whatever they have said or say
+undone_keys = Table(
+    "undone_keys",
+    metadata,
+    Column("api_key_hash", String(64), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)

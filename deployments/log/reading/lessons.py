@@ -1,18 +1,20 @@
 """What the log teaches about its models: verdicts, and what clients made of them, in the order it got them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, union
+from sqlalchemy import Connection, and_, func, or_, select
 
 from deployments.contract.verdict import was_right
-from deployments.log.database.tables import attempts, changes, requests
+from deployments.log.database.tables import attempts, changes, requests, undone_keys
 from profiles.chances.trust import FEEDBACK
 
 # The model of a request that leaves the choice to laar.
 AUTO = "auto"
+# A check that may err, and whether it found an answer right.
+CheckSaid = tuple[str, bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class Lesson:
 
     `bucket` is the label that its length had in the router that asked it, `prompt_tokens` is the length.
     `check` names the check that says so, where it is one that may err; only such a one tells something by being unable
-    to tell (`correct` is None).
+    to tell (`correct` is None). `beside` is what such a check had said of the same answer before a client did.
     `replica` is the router that gave the verdict and so knows it already; None for a client's word. `tenant` stands for
     the holder of the key that asked.
     """
@@ -33,6 +35,7 @@ class Lesson:
     prompt_tokens: int
     correct: bool | None
     check: str | None = None
+    beside: CheckSaid | None = None
     failed: tuple[str, ...] = ()
     replica: str | None = None
     tenant: str = ""
@@ -40,11 +43,15 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Lessons in order, the position up to which they go, and whether the log has no further ones now."""
+    """Lessons in order, the position up to which they go, and whether the log has no further ones now.
+
+    `undone` are the keys of which nothing is to be learned, whatever was read of them before.
+    """
 
     lessons: tuple[Lesson, ...]
     position: int
     is_last: bool
+    undone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +81,6 @@ class LoggedRequest:
     tried: Sequence[str] | None = None
     attempts: dict[int, Any] = field(default_factory=dict)
 
-    @property
-    def verdict(self) -> bool | None:
-        """laar's own, on the answer that the client got; none if it came from a check that may err."""
-        answer = self.attempts.get(self.answer_index) if self.answer_index is not None else None
-        return was_right(answer.verdict, answer.reason) if answer is not None and answer.check is None else None
-
     def verdicts(self) -> Iterator[Lesson]:
         if self.model != AUTO:
             return
@@ -88,15 +89,26 @@ class LoggedRequest:
             if not attempt.is_repair and (said is not None or attempt.check is not None):
                 yield self._lesson(index, correct=said, check=attempt.check, replica=self.replica)
 
-    def correction(self, before: bool | None, after: bool | None) -> Iterator[Lesson]:
-        """What a new word on the answer teaches: nothing if it says what was taken to be so."""
-        is_news = after is not None and after is not before
+    def word(self, correct: bool) -> Iterator[Lesson]:
+        """What a client's word on the answer teaches: nothing where a check has judged it that does not err."""
         answer = self.attempts.get(self.answer_index) if self.answer_index is not None else None
-        if is_news and self.model == AUTO and answer is not None and not answer.is_repair:
+        if self.model != AUTO or answer is None or answer.is_repair:
+            return
+        said = was_right(answer.verdict, answer.reason)
+        if said is None or answer.check is not None:
+            beside = None if answer.check is None else (answer.check, said)
             assert self.answer_index is not None
-            yield self._lesson(self.answer_index, correct=after, check=FEEDBACK, replica=None)
+            yield self._lesson(self.answer_index, correct=correct, check=FEEDBACK, beside=beside, replica=None)
 
-    def _lesson(self, index: int, *, correct: bool | None, check: str | None, replica: str | None) -> Lesson:
+    def _lesson(
+        self,
+        index: int,
+        *,
+        correct: bool | None,
+        check: str | None,
+        replica: str | None,
+        beside: CheckSaid | None = None,
+    ) -> Lesson:
         attempt = self.attempts[index]
         before = [tried for i, tried in sorted(self.attempts.items()) if i < index and not tried.is_repair]
         wrong = [tried.model for tried in before if tried.verdict == "wrong"]
@@ -108,6 +120,7 @@ class LoggedRequest:
             prompt_tokens=attempt.prompt_tokens,
             correct=correct,
             check=check,
+            beside=beside,
             failed=tuple(dict.fromkeys([*(self.tried or ()), *wrong])),
             replica=replica,
             tenant=self.api_key_hash,
@@ -118,48 +131,33 @@ class LoggedRequest:
 class History:
     """All that changes rest on. What they teach depends on what came before them alone, not on when they are read.
 
-    `retried`: where a request was first asked again, by its id and the hash of its API key.
+    `said` is the first word on each request, and `retried` where it was first asked again, by its id and the hash of
+    its API key.
     """
 
     asked: Mapping[str, LoggedRequest]
-    said: Sequence[Change]
+    said: Mapping[str, Change]
     retried: Mapping[tuple[str, str], int]
 
     def lessons(self, change: Change) -> Iterator[Lesson]:
         asked = self.asked.get(change.request_id)
         if asked is None or asked.position > change.position:
             return
-        if change.correct is not None:
-            # who takes back a word teaches nothing more, or one request could teach for ever
-            if not self._was_corrected(asked, change.position):
-                yield from self._news(asked, change.position)
-            return
-        yield from asked.verdicts()
-        yield from asked.correction(asked.verdict, self._standing(asked, change.position))
-        earlier = self.asked.get(asked.retry_of or "")
-        if earlier is not None and earlier.position < change.position:
-            yield from self._news(earlier, change.position)
+        if change.correct is None:
+            yield from asked.verdicts()
+        for one in (asked, self.asked.get(asked.retry_of or "") if change.correct is None else None):
+            # a client's first word on an answer counts, or one request could teach for ever
+            if one is not None and (word := self._first_word(one)) is not None and word.position == change.position:
+                assert word.correct is not None
+                yield from one.word(word.correct)
 
-    def _news(self, asked: LoggedRequest, position: int) -> Iterator[Lesson]:
-        yield from asked.correction(self._standing(asked, position - 1), self._standing(asked, position))
-
-    def _was_corrected(self, asked: LoggedRequest, position: int) -> bool:
-        """Whether a client said before that the verdict was wrong, or said what there was no verdict on."""
-        earlier = (c for c in self.said if c.request_id == asked.request_id and c.position < position)
-        return any(c.correct is not asked.verdict for c in earlier)
-
-    def _standing(self, asked: LoggedRequest, position: int) -> bool | None:
-        """What the answer is taken to be once changes up to `position` are known.
-
-        The client's latest word comes before laar's verdict; where there is neither, asking again says wrong.
-        """
-        said = [c for c in self.said if c.request_id == asked.request_id and c.position <= position]
-        if said:
-            return max(said, key=lambda c: c.position).correct
-        if asked.verdict is not None:
-            return asked.verdict
-        retried = self.retried.get((asked.request_id, asked.api_key_hash))
-        return False if retried is not None and retried <= position else None
+    def _first_word(self, asked: LoggedRequest) -> Change | None:
+        """What the client said first, once its request is there too; who asks again says wrong."""
+        words = [self.said[asked.request_id]] if asked.request_id in self.said else []
+        if (position := self.retried.get((asked.request_id, asked.api_key_hash))) is not None:
+            words.append(Change(position=position, request_id=asked.request_id, correct=False))
+        first = min(words, key=lambda word: word.position, default=None)
+        return first and replace(first, position=max(first.position, asked.position))
 
 
 def first_position(connection: Connection, *, since: datetime, most: int) -> int:
@@ -194,19 +192,24 @@ def read_lessons(connection: Connection, *, after: int, limit: int, every: int =
         .limit(limit)
     )
     found = [Change(position=position, request_id=id_, correct=correct) for position, id_, correct in rows]
-    history = _history(connection, found, after)
+    history = _history(connection, found)
     return Batch(
         lessons=tuple(lesson for change in found for lesson in history.lessons(change)),
         position=found[-1].position if len(found) == limit else max(after, upto),
         is_last=len(found) < limit,
+        undone=undone(connection),
     )
 
 
-def _history(connection: Connection, found: Sequence[Change], after: int) -> History:
+def undone(connection: Connection) -> frozenset[str]:
+    """The keys, by their hashes, of which nothing is learned."""
+    return frozenset(connection.execute(select(undone_keys.c.api_key_hash)).scalars())
+
+
+def _history(connection: Connection, found: Sequence[Change]) -> History:
     asked = _asked(connection, {change.request_id for change in found})
     asked |= _asked(connection, {one.retry_of for one in asked.values() if one.retry_of} - asked.keys())
-    said = [change for change in found if change.correct is not None]
-    return History(asked=asked, said=[*_said(connection, asked, after), *said], retried=_retried(connection, asked))
+    return History(asked=asked, said=_said(connection, asked), retried=_retried(connection, asked))
 
 
 def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, LoggedRequest]:
@@ -250,17 +253,14 @@ def _asked(connection: Connection, ids: Iterable[str]) -> dict[str, LoggedReques
     return found
 
 
-def _said(connection: Connection, ids: Iterable[str], position: int) -> list[Change]:
-    """The last word on each request up to the position, and the first of each kind."""
-    known = changes.c.request_id.in_(sorted(ids)), changes.c.correct.is_not(None), changes.c.position <= position
-    last = select(func.max(changes.c.position)).where(*known).group_by(changes.c.request_id)
-    first = select(func.min(changes.c.position)).where(*known).group_by(changes.c.request_id, changes.c.correct)
+def _said(connection: Connection, ids: Iterable[str]) -> dict[str, Change]:
+    """The first word on each request."""
+    known = changes.c.request_id.in_(sorted(ids)), changes.c.correct.is_not(None)
+    first = select(func.min(changes.c.position)).where(*known).group_by(changes.c.request_id)
     rows = connection.execute(
-        select(changes.c.position, changes.c.request_id, changes.c.correct).where(
-            changes.c.position.in_(union(last, first))
-        )
+        select(changes.c.position, changes.c.request_id, changes.c.correct).where(changes.c.position.in_(first))
     )
-    return [Change(position=position, request_id=id_, correct=correct) for position, id_, correct in rows]
+    return {id_: Change(position=position, request_id=id_, correct=correct) for position, id_, correct in rows}
 
 
 def _retried(connection: Connection, ids: Iterable[str]) -> dict[tuple[str, str], int]:

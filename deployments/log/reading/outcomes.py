@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, or_, select
 
 from deployments.contract.verdict import was_right
-from deployments.log.database.tables import attempts, feedback, requests
+from deployments.log.database.tables import attempts, feedback, requests, undone_keys
 from profiles.measuring.logged_attempt import JudgedAttempt
 
 _COLUMNS = (
@@ -21,7 +21,8 @@ def logged_attempts(connection: Connection, *, since: datetime, limit: int) -> l
     """The latest attempts, at most `limit`, in the order of their requests' arrival.
 
     A client's feedback comes before the verdict on the answer it was given. That a client asked again is no verdict
-    here: content clients say nothing, so only wrong answers would count where nothing else judged them.
+    here: content clients say nothing, so only wrong answers would count where nothing else judged them. Keys that were
+    undone say nothing at all.
     """
     statement: Select[Any] = (
         select(
@@ -33,7 +34,7 @@ def logged_attempts(connection: Connection, *, since: datetime, limit: int) -> l
         )
         .join_from(attempts, requests, requests.c.request_id == attempts.c.request_id)
         .outerjoin(feedback, feedback.c.request_id == attempts.c.request_id)
-        .where(attempts.c.arrived_at >= since)
+        .where(attempts.c.arrived_at >= since, requests.c.api_key_hash.not_in(select(undone_keys.c.api_key_hash)))
         .order_by(attempts.c.arrived_at.desc(), attempts.c.request_id.desc(), attempts.c.attempt_index.desc())
         .limit(limit)
     )

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import NamedTuple
@@ -33,6 +33,8 @@ _REMEMBERED = 1 << 10
 # Of the requests that the budget has room for, this share explores, so that they do not come at equal distances.
 _EXPLORED_SHARE = 0.25
 _MOST_SAVED = 2.0
+# so many verdicts are learned in one go, about a millisecond; in between requests have their turn
+SLICE = 5
 # a verdict counts for a thousandth after ten half-lives; the bound on them holds for the most patient learner too
 REPLAYED_HALF_LIVES = 10
 MAX_REPLAYED = 100_000
@@ -58,17 +60,25 @@ class HeardVerdict(NamedTuple):
     check: str | None = None
     failed: tuple[str, ...] = ()
     tenant: str = ""
+    beside: tuple[str, bool | None] | None = None
 
 
 class Chances:
     """Chances of the configured models, shape (m,) in their order; it learns if told to.
 
-    `capability` is the profile's if it has been fitted already.
+    `capability` is the profile's if it has been fitted already. Of the tenants `undone` it learns nothing.
     """
 
     def __init__(
-        self, profile: Profile, models: Sequence[str], learning: Learning, *, capability: Capability | None = None
+        self,
+        profile: Profile,
+        models: Sequence[str],
+        learning: Learning,
+        *,
+        capability: Capability | None = None,
+        undone: frozenset[str] = frozenset(),
     ) -> None:
+        self._profile, self._learning, self.undone = profile, learning, undone
         self.capability = capability or Capability(profile)
         self.models = tuple(models)
         self._index = {model: row for row, model in enumerate(models)}
@@ -120,13 +130,30 @@ class Chances:
             self._learn(former._heard[-ago])
         return self._num_heard == former._num_heard
 
+    def undo(self, tenants: frozenset[str]) -> Iterator[None]:
+        """From the end of this on believe what would be believed if these tenants had said nothing, and no others had
+        been undone.
+
+        It learns the verdicts that it has heard anew, a slice at a time; what is heard in between is learned as well.
+        """
+        if tenants == self.undone:
+            return
+        anew = Chances(self._profile, self.models, self._learning, capability=self.capability, undone=tenants)
+        while not anew.learn_again(self, SLICE):
+            yield
+        self.learner, self.undone = anew.learner, tenants
+
     def _learn(self, heard: HeardVerdict) -> list[Alarm]:
         if self.learner is None:
             return []
         self._heard.append(_shared(heard))
         self._num_heard += 1
-        model, cell, correct, check, failed, tenant = heard
-        return self.learner.observe(model, cell, correct=correct, check=check, failed=failed, tenant=tenant)
+        if heard.tenant in self.undone:
+            return []
+        model, cell, correct, check, failed, tenant, beside = heard
+        return self.learner.observe(
+            model, cell, correct=correct, check=check, failed=failed, tenant=tenant, beside=beside
+        )
 
     def after_failures(self, chances: Floats, task: str, failed: Sequence[str]) -> Floats:
         """The same chances, given that the `failed` models were wrong on this request."""
@@ -174,10 +201,10 @@ class Exploration:
     Spends at most `explore_share` of the requests; without a learner none.
     """
 
-    def __init__(self, learner: Learner | None, learning: Learning) -> None:
-        self._learner = learner
+    def __init__(self, chances: Chances, learning: Learning) -> None:
+        self._chances = chances
         self._rng = np.random.default_rng(learning.seed)
-        self._share = learning.explore_share if learner is not None else 0.0
+        self._share = learning.explore_share if chances.learner is not None else 0.0
         self._saved = 0.0
 
     def spend(self) -> bool:
@@ -190,8 +217,9 @@ class Exploration:
 
     def draw(self, task: str, language: str, buckets: Buckets) -> Floats:
         """Chances drawn from what is believed, so that the less is known of a model the more it is tried."""
-        assert self._learner is not None
-        drawn = self._learner.draw(self._rng, task=task, language=language)
+        learner = self._chances.learner
+        assert learner is not None
+        drawn = learner.draw(self._rng, task=task, language=language)
         return np.asarray(drawn[np.arange(len(buckets)), buckets])
 
 

@@ -1,7 +1,7 @@
 """The decision for one request: candidates with Q and L in, one model out."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
 
@@ -41,6 +41,8 @@ from profiles.profile import DEFAULT_TASK, Profile
 # Where no model seems to have room for a prompt, one is asked all the same if the estimate is at most this many times
 # its context: runs of one sign make few tokens.
 CONTEXT_HOPELESS = 4.0
+# A model that is explored takes at most so many times what the usual choice takes.
+MOST_EXPLORED = 3.0
 # The deadline of a decision that is only explained may be over.
 _LEAST_TIME_S = 1e-3
 
@@ -90,7 +92,7 @@ class Routing:
         self.chances, self.thinking = chances, thinking
         self.tokens = TokenEstimator(list(self.models), profiles_of(models, profile), self._counted)
         self.builder = CandidateBuilder(models, profile, chances=chances, load=self.load, thinking=thinking)
-        self._exploration = Exploration(chances.learner, self.learning)
+        self._exploration = Exploration(chances, self.learning)
 
     def take_rates(self, model: str, rates: TokenRates) -> None:
         """Estimate a model's tokens by what its own tokenizer has shown; what requests taught of them begins anew."""
@@ -103,6 +105,10 @@ class Routing:
     def observe(self, heard: HeardVerdict) -> None:
         """Let a verdict change what is believed of its model."""
         self.chances.observe(heard)
+
+    def undo(self, tenants: frozenset[str]) -> Iterator[None]:
+        """Let these tenants' verdicts teach nothing, as in `Chances.undo`."""
+        return self.chances.undo(tenants)
 
     def features(self, request: RoutedRequest) -> Features:
         options = request.options
@@ -155,10 +161,7 @@ class Routing:
 
         With `may_explore` the first model may be chosen by drawn chances, as far as the budget for that goes.
         """
-        drawn = None
-        if may_explore and self._may_explore(request, tries) and self._exploration.spend():
-            drawn = self._exploration.draw(demand.task, demand.language, demand.buckets)
-        candidates = self.builder.candidates(demand, tries, now_s, first_chances=drawn)
+        candidates = self.builder.candidates(demand, tries, now_s)
         situation = self._situation(request, demand, tries, now_s)
         policy, session = self._policy_of(request), _session(request)
         asked = attempts(policy, candidates, session=session, turn=turn, situation=situation)
@@ -173,7 +176,15 @@ class Routing:
             decision = replace(decision, promised=promised)
         if request.model != AUTO:
             return replace(decision, reason=ChoiceReason.NAMED, has_alternative=False)
-        return decision if drawn is None else replace(decision, reason=ChoiceReason.EXPLORATION)
+        if may_explore and self._may_explore(request, tries, decision) and self._exploration.spend():
+            drawn = self._exploration.draw(demand.task, demand.language, demand.buckets)
+            others = self.builder.candidates(demand, tries, now_s, first_chances=drawn)
+            first = next(attempts(policy, others, session=session, turn=turn, situation=situation), chosen)
+            # the chance that is told and logged is the one that is believed
+            chosen = next(c for c in candidates if c.model == first.model)
+            if _can_be_borne(chosen, decision.chosen, situation.objective):
+                return replace(decision, chosen=chosen, reason=ChoiceReason.EXPLORATION)
+        return decision
 
     def repair(
         self,
@@ -270,10 +281,11 @@ class Routing:
     def _policy_of(self, request: RoutedRequest) -> Policy:
         return self._policies[request.options.policy or self._policy]
 
-    def _may_explore(self, request: RoutedRequest, tries: Tries) -> bool:
-        """Only where a verdict will follow and laar is free to choose."""
-        is_open = request.model == AUTO and request.wants_verification and tries.is_first
-        return is_open and request.options.target is None and request.options.policy in (None, self._policy)
+    def _may_explore(self, request: RoutedRequest, tries: Tries, decision: Decision) -> bool:
+        """Only where a verdict will follow, laar is free to choose, and the usual model can still be asked after it."""
+        options = request.options
+        is_open = request.wants_verification and options.target is None and options.policy in (None, self._policy)
+        return is_open and tries.is_first and decision.has_alternative and tries.max_attempts > 1
 
     def _longest_context(self, candidates: Sequence[Candidate]) -> Decision | None:
         """The model to ask when by the estimate the prompt fits none: only a tokenizer can say so for certain."""
@@ -300,6 +312,13 @@ def _target_left(target: AnswerTarget | None, tries: Tries, now_s: float) -> Ans
     probability = 1 - (1 - target.probability) / not_right
     by_s = max(tries.target_at_s - now_s, _LEAST_TIME_S)
     return AnswerTarget(probability=probability, by_s=by_s) if probability > 0 else None
+
+
+def _can_be_borne(explored: Candidate, usual: Candidate, objective: Objective) -> bool:
+    """Whether asking the one before the other is not much dearer, and there is time for both."""
+    is_in_time = explored.latency_s + usual.latency_s <= objective.time_left_s
+    cost_s = explored.latency_s + explored.external_s
+    return is_in_time and cost_s <= MOST_EXPLORED * (usual.latency_s + usual.external_s)
 
 
 def _session(request: RoutedRequest) -> str:

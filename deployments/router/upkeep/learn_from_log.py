@@ -2,19 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from deployments.log.reading.lessons import Batch, Lesson
-from deployments.router.choice.chances import HeardVerdict, most_replayed
+from deployments.router.choice.chances import SLICE, HeardVerdict, most_replayed
 from profiles.cell import Buckets, Cell
 
 logger = logging.getLogger("ray.serve")
-
-# so many are learned in one go, about a millisecond; in between requests have their turn
-SLICE = 5
 
 
 class LessonLog(Protocol):
@@ -40,6 +37,10 @@ class LessonLearner(Protocol):
     def models(self) -> Collection[str]: ...
 
     def observe(self, heard: HeardVerdict) -> object: ...
+
+    def undo(self, tenants: frozenset[str]) -> Iterator[None]:
+        """Learn nothing of these tenants, in steps; costs nothing where it is so already."""
+        ...
 
 
 class Follower:
@@ -91,12 +92,18 @@ class Follower:
             if lesson.replica != self._replica:
                 self._learn(lesson)
 
+    def undo(self, batch: Batch) -> Iterator[None]:
+        """Let the keys that the operator has undone teach nothing, in steps; before what the batch teaches."""
+        return self._learner.undo(batch.undone)
+
     def catch_up(self, *, timeout_s: float, clock: Callable[[], float]) -> bool:
         """Take in what the log has, blocking; whether all of it was there in time."""
         until_s = clock() + timeout_s
         while clock() < until_s:
             batch = self.read()
             self.pass_over(batch)
+            for _ in self.undo(batch):
+                pass
             self.learn(batch.lessons)
             if batch.is_last:
                 return True
@@ -110,7 +117,7 @@ class Follower:
         cell = Cell(lesson.task, lesson.language, bucket)
         failed = tuple(model for model in lesson.failed if model in known)
         self._learner.observe(
-            HeardVerdict(lesson.model, cell, lesson.correct, check=lesson.check, failed=failed, tenant=lesson.tenant)
+            HeardVerdict(lesson.model, cell, lesson.correct, lesson.check, failed, lesson.tenant, lesson.beside)
         )
 
 
@@ -150,6 +157,8 @@ async def follow_once(follower: Follower) -> None:
     while True:
         batch = await asyncio.to_thread(follower.read, every)
         follower.pass_over(batch)
+        for _ in follower.undo(batch):
+            await asyncio.sleep(0)
         for start in range(0, len(batch.lessons), SLICE):
             follower.learn(batch.lessons[start : start + SLICE])
             await asyncio.sleep(0)

@@ -7,10 +7,9 @@ import msgspec
 from pydantic import ValidationError
 
 from deployments.router.choice.budgets import Thinking
-from deployments.router.choice.chances import Chances
+from deployments.router.choice.chances import SLICE, Chances
 from deployments.router.choice.routing import Routing
 from deployments.router.settings import Limits
-from deployments.router.upkeep.learn_from_log import SLICE
 from deployments.router.upkeep.watched_file import yaml_as_json
 from profiles.profile import Profile
 from profiles.strict import told_of
@@ -54,7 +53,8 @@ async def rest_on(routing: Routing, profile: Profile, thinking: Callable[[], Thi
             "so other ones need a changed config"
         )
     planned = await asyncio.to_thread(thinking)
-    chances = await asyncio.to_thread(Chances, profile, tuple(routing.models), routing.learning)
+    undone = routing.chances.undone
+    chances = await asyncio.to_thread(Chances, profile, tuple(routing.models), routing.learning, undone=undone)
     while True:
         if chances.learn_again(routing.chances, SLICE):
             break

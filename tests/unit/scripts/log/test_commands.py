@@ -10,6 +10,7 @@ from alembic.config import Config
 from typer.testing import CliRunner, Result
 
 from deployments.log.database.store import Store
+from deployments.log.reading.outcomes import logged_attempts
 from deployments.log.writing.log_records import FeedbackRecord
 from scripts import commands
 from scripts.log.actions import ListFilter, moment, show_new
@@ -246,3 +247,63 @@ def test_request_is_shown_with_its_attempts(url: str, named: str) -> None:
 def test_id_that_names_no_single_request_is_refused(url: str, named: str, message: str) -> None:
     result = laar("show", named, "--url", url)
     assert (result.exit_code, result.stderr) == (1, f"laar log: {message}\n")
+
+
+@pytest.fixture
+def liars_log(url: str) -> str:
+    """The same log, with a key that calls a model wrong twenty times, and one that calls it right four times."""
+    store = Store(url)
+    store.write([asked(100 + n, tried("c", "wrong"), at_s=AGO_S + 10 + n, api_key_hash="b" * 64) for n in range(20)])
+    store.write([asked(200 + n, tried("c"), at_s=AGO_S + 40 + n, api_key_hash="ba" * 32) for n in range(4)])
+    store.close()
+    return url
+
+
+def moves_of_c(url: str) -> dict[str, tuple[int, int, float, bool]]:
+    rows = [row for row in answer("keys", "--url", url, "--profile", "embedded") if row["model"] == "c"]
+    return {row["key"][:2]: (row["lessons"], row["right"], row["moved"], row["is_undone"]) for row in rows}
+
+
+def test_keys_tell_who_moved_which_model_until_they_are_undone_and_when_that_is_taken_back(liars_log: str) -> None:
+    before = moves_of_c(liars_log)
+    (lies, _, pulled, _), (_, right, pushed, _) = before["bb"], before["ba"]
+    assert (lies, right) == (20, 4)
+    assert pulled < -0.2
+    assert pushed > 0.05
+    assert laar("undo-key", "bb", "--url", liars_log).stdout.startswith(f"key {'b' * 64} teaches nothing any more;")
+    undone = moves_of_c(liars_log)
+    assert (undone["bb"], undone["ba"][3]) == ((20, 0, 0.0, True), False)
+    assert laar("undo-key", "bb", "--back", "--url", liars_log).stdout.startswith(f"key {'b' * 64} teaches again;")
+    assert moves_of_c(liars_log) == before
+
+
+def test_keys_are_printed_with_as_much_of_their_id_as_tells_them_apart(liars_log: str) -> None:
+    lines = laar("keys", "--url", liars_log).stdout.splitlines()
+    assert lines[0].split() == ["key", "model", "lessons", "right", "moved", "undone"]
+    assert lines[1].split()[:4] == ["b" * 12, "c", "20", "0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["b"], "2 keys with an id that begins with 'b'", id="several"),
+        pytest.param(["c"], "no key with an id that begins with 'c'", id="none"),
+        pytest.param(["bb", "--back"], "no key that was undone with an id that begins with 'bb'", id="not-undone"),
+    ],
+)
+def test_key_to_undo_is_one(liars_log: str, arguments: list[str], message: str) -> None:
+    result = laar("undo-key", *arguments, "--url", liars_log)
+    assert (result.exit_code, result.stderr) == (1, f"laar log: {message}\n")
+
+
+def test_undone_keys_are_left_out_of_a_profile_from_the_log(liars_log: str) -> None:
+    def models() -> list[str]:
+        store = Store(liars_log)
+        with store.engine.connect() as connection:
+            found = logged_attempts(connection, since=NOON, limit=100)
+        store.close()
+        return [one.model for one in found]
+
+    assert models().count("c") == 24
+    laar("undo-key", "bb", "--url", liars_log)
+    assert models().count("c") == 4

@@ -68,7 +68,6 @@ def test_batches_teach_the_same_whatever_their_size(store: Store, limit: int) ->
         ("a", True),
         ("a", False),
         ("b", True),
-        ("b", False),
     ]
 
 
@@ -85,10 +84,26 @@ def test_client_judges_what_laar_could_not(store: Store, answer: LoggedAttempt, 
     assert verdicts(store, asked(1, answer), said(1, correct)) == [("a", correct, False)]
 
 
-def test_feedback_that_contradicts_the_verdict_is_a_further_one_and_one_that_agrees_is_none(store: Store) -> None:
-    agreed = verdicts(store, asked(1, WRONG, RIGHT), said(1, True))
-    assert agreed == [("a", False, True), ("b", True, True)]
-    assert verdicts(store, said(1, False, 11)) == [*agreed, ("b", False, False)]
+RETRY = asked(2, tried("c", "error"), retry_of=request_id(1), at_s=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "taught"),
+    [
+        pytest.param(tried("a"), [said(1, False), RETRY], [(True, None)], id="verdict"),
+        pytest.param(tried("a"), [said(1, True), said(1, False, 11)], [(True, None)], id="verdict-before-two-words"),
+        pytest.param(UNVERIFIED, [RETRY, said(1, True)], [(False, "feedback")], id="retry-before-a-word"),
+        pytest.param(UNVERIFIED, [said(1, True), RETRY], [(True, "feedback")], id="word-before-a-retry"),
+        pytest.param(UNVERIFIED, [said(1, True), said(1, False, 11)], [(True, "feedback")], id="word-taken-back"),
+        pytest.param(UNKNOWN, [said(1, False), RETRY], [(False, "feedback")], id="unknown"),
+    ],
+)
+def test_of_one_answer_a_verdict_that_does_not_err_teaches_or_else_the_clients_first_word(
+    store: Store, answer: LoggedAttempt, words: list[LogRecord], taught: list[tuple[bool, str | None]]
+) -> None:
+    for record in (asked(1, answer), *words):
+        store.write([record])
+    assert [(lesson.correct, lesson.check) for lesson in lessons(store)] == taught
 
 
 def test_feedback_teaches_of_the_answer_given_after_the_failures_before_it(store: Store) -> None:
@@ -209,10 +224,13 @@ def test_a_check_that_may_err_stands_beside_what_it_said(store: Store) -> None:
     ]
 
 
-def test_a_clients_word_counts_beside_that_of_a_check_that_may_err(store: Store) -> None:
+def test_a_clients_word_tells_what_a_check_that_may_err_said_of_the_same_answer(store: Store) -> None:
     judged = asked(1, tried("a", "correct", check="judge"))
-    assert verdicts(store, judged, said(1, True)) == [("a", True, True), ("a", True, False)]
-    assert [lesson.check for lesson in lessons(store)] == ["judge", "feedback"]
+    assert verdicts(store, judged, said(1, False)) == [("a", True, True), ("a", False, False)]
+    assert [(lesson.check, lesson.beside) for lesson in lessons(store)] == [
+        ("judge", None),
+        ("feedback", ("judge", True)),
+    ]
 
 
 def test_what_a_model_made_of_its_own_wrong_answer_teaches_nothing(store: Store) -> None:

@@ -115,7 +115,7 @@ def test_estimate_of_a_length_that_was_never_measured_is_marked(enabled: bool) -
 
 def exploration(*, enabled: bool = True, explore_share: float = 0.0, seed: int = 0) -> Exploration:
     learning = Learning(enabled=enabled, explore_share=explore_share, seed=seed)
-    return Exploration(chances(enabled=enabled).learner, learning)
+    return Exploration(chances(enabled=enabled), learning)
 
 
 def test_exploration_keeps_to_its_budget_and_uses_it() -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from deployments.contract.reply import Reply
 from deployments.router.attempt.tries import Attempt, Status, Tries
+from deployments.router.choice.chances import HeardVerdict
 from deployments.router.choice.policy import Candidate, ChoiceReason, Decision, Exclusion
 from deployments.router.choice.routing import Routing
 from deployments.router.http.request import AUTO, Endpoint, LaarOptions, RoutedRequest
@@ -15,6 +16,7 @@ from deployments.router.model import Medium, Model, Price
 from deployments.router.settings import Learning
 from deployments.router.tenants.tenant import Tenant
 from deployments.verifier.checks import SPEC
+from profiles.cell import Cell
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, PairCounts, Profile
 from tests.unit.deployments.router.attempt.test_runner import NoDetector
 
@@ -189,6 +191,48 @@ def test_exploration_tries_models_that_are_not_thought_best() -> None:
     explored = {one.chosen.model for one in made if one.reason is ChoiceReason.EXPLORATION}
     usual = {one.chosen.model for one in made if one.reason is not ChoiceReason.EXPLORATION}
     assert (explored, usual) == ({"a", "b"}, {"a"})
+
+
+def fallen() -> Routing:
+    """`a` is right at 0.9 by the profile; a hundred verdicts have said otherwise, and then a thousand spoke of `b`."""
+    found = routing(correct={"a": 90, "b": 20}, explore_share=0.1)
+    cell = Cell("default", "en", 0)
+    for number in range(1100):
+        found.observe(HeardVerdict("a" if number < 100 else "b", cell, number % 5 == 0 and number >= 100))
+    assert candidates(found)["a"].probability < 0.03
+    return found
+
+
+def test_model_that_fell_is_asked_now_and_then_at_the_chance_that_is_believed_of_it() -> None:
+    found = fallen()
+    made = [decision(found, may_explore=True) for _ in range(1000)]
+    explored = [one for one in made if one.chosen.model == "a"]
+    assert {one.reason for one in explored} == {ChoiceReason.EXPLORATION}
+    assert max(one.chosen.probability for one in explored) < 0.03
+    assert 20 < len(explored) <= 100
+
+
+@pytest.mark.parametrize(
+    ("most_attempts", "deadline_s", "slow_s", "explores"),
+    [
+        pytest.param(2, 100.0, 2.0, True, id="can-bear-it"),
+        pytest.param(1, 100.0, 2.0, False, id="one-attempt"),
+        pytest.param(2, 4.1, 2.0, True, id="just-in-time"),
+        pytest.param(2, 3.9, 2.0, False, id="no-time-for-both"),
+        pytest.param(2, 100.0, 5.9, True, id="not-too-dear"),
+        pytest.param(2, 100.0, 6.1, False, id="too-dear"),
+    ],
+)
+def test_only_requests_explore_that_can_bear_it(
+    most_attempts: int, deadline_s: float, slow_s: float, explores: bool
+) -> None:
+    found = fallen()
+    asked = request()
+    demand = found.demand(asked, found.features(asked))
+    demand = dataclasses.replace(demand, idle_s=np.array([slow_s, 2.0]))
+    tries = Tries(max_attempts=most_attempts, deadline_at_s=deadline_s, is_repeatable=False)
+    made = [found.decide(asked, demand, tries, turn=0, now_s=0.0, may_explore=True) for _ in range(1000)]
+    assert any(one is not None and one.chosen.model == "a" for one in made) is explores
 
 
 def test_request_may_name_another_policy_than_the_configured_one() -> None:

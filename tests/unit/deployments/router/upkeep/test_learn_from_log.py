@@ -1,6 +1,7 @@
 """Followers of one log, with a real SQLite between them."""
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from deployments.router.choice.chances import Chances, HeardVerdict
 from deployments.router.settings import Learning
 from deployments.router.upkeep.learn_from_log import Follower, follow_once, replay
 from profiles.cell import Cell
+from profiles.chances.online import Learner
 from profiles.measuring.logged_attempt import LoggedAttempt
-from tests.unit.logged import asked, request_id, said, tried
+from tests.unit.logged import NOON, asked, request_id, said, tried
 from tests.unit.profiles.chances.test_capability import cell, profile
 
 MODELS = ("a", "b")
@@ -28,8 +30,6 @@ class Replica:
     def __init__(self, store: Store, name: str, *, half_life_verdicts: float = 1000.0) -> None:
         self.store, self.name = store, name
         self.chances = Chances(PROFILE, MODELS, Learning(half_life_verdicts=half_life_verdicts))
-        assert self.chances.learner is not None
-        self.learner = self.chances.learner
         self.follower = Follower(
             LogHistory(store, replay_days=36500),
             self.chances,
@@ -38,17 +38,22 @@ class Replica:
             half_life_verdicts=half_life_verdicts,
         )
 
-    def serve(self, number: int, *attempts: LoggedAttempt) -> None:
+    @property
+    def learner(self) -> Learner:
+        assert self.chances.learner is not None
+        return self.chances.learner
+
+    def serve(self, number: int, *attempts: LoggedAttempt, key: str = "key") -> None:
         failed: list[str] = []
         for one in attempts:
-            self.learn(one, failed)
+            self.learn(one, failed, key)
             failed += [one.model] if one.verdict == "wrong" else []
-        self.store.write([asked(number, *attempts, replica=self.name, at_s=number)])
+        self.store.write([asked(number, *attempts, replica=self.name, at_s=number, api_key_hash=key)])
 
-    def learn(self, one: LoggedAttempt, failed: list[str]) -> None:
+    def learn(self, one: LoggedAttempt, failed: list[str], key: str = "key") -> None:
         if one.verdict in ("correct", "wrong"):
-            correct = one.verdict == "correct"
-            self.learner.observe(one.model, Cell("default", "en", 0), correct=correct, failed=failed)
+            cell, correct = Cell("default", "en", 0), one.verdict == "correct"
+            self.chances.observe(HeardVerdict(one.model, cell, correct, failed=tuple(failed), tenant=key))
 
     async def sync(self) -> None:
         await follow_once(self.follower)
@@ -99,6 +104,29 @@ async def test_nothing_counts_twice_however_often_the_log_is_read(store: Store) 
         await one.sync()
         await other.sync()
     assert one.state() == other.state() == before
+
+
+async def test_undone_key_teaches_nothing_at_any_replica_until_that_is_taken_back(store: Store) -> None:
+    one, other, honest = (Replica(store, name) for name in ("r1", "r2", "honest"))
+    for number, verdict in enumerate(verdicts(60, seed=5)):
+        is_lie = number % 3 > 0
+        one.serve(number, verdict, key="liar" if is_lie else "key")
+        if not is_lie:
+            honest.learn(verdict, [], "key")
+    await other.sync()
+    told = one.state()
+    assert other.state() == told != honest.state()
+    store.undo_key("liar", NOON)
+    one.serve(100, tried("a", "wrong"), key="liar")
+    for replica in (one, other):
+        await replica.sync()
+    late = Replica(store, "r3")
+    replay(late.follower, timeout_s=60, clock=lambda: 0.0)
+    assert one.state() == other.state() == late.state() == honest.state()
+    store.redo_key("liar")
+    for replica in (one, other, late):
+        await replica.sync()
+    assert one.state() == other.state() == late.state() != honest.state()
 
 
 async def test_restarted_replica_believes_what_it_did(store: Store) -> None:
@@ -244,6 +272,10 @@ class Noted:
 
     def observe(self, heard: HeardVerdict) -> None:
         self.heard.append((heard.model, heard.correct))
+
+    def undo(self, tenants: frozenset[str]) -> Iterator[None]:
+        assert not tenants
+        yield
 
 
 async def test_of_too_many_verdicts_all_routers_learn_the_same_even_sample_and_every_word_of_clients(
