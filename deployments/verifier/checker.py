@@ -1,7 +1,9 @@
 """One check, run where its type says."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from msgspec.structs import replace as with_fields
 
 from deployments.contract.verdict import Evidence, Reason, Verdict, unknown
 from deployments.verifier.checks import Check, Delegated, Place, VerifySpec, check
@@ -31,8 +33,10 @@ class Checker:
         return await self.processes.check(spec.model_dump_json().encode(), evidence)
 
     async def _delegate(self, spec: Delegated, evidence: Evidence) -> Verdict:
+        aids = replace(self.aids, asked=[])
         try:
             async with asyncio.timeout(self.delegate_timeout_s):
-                return await spec.delegate(evidence, self.aids)
+                found = await spec.delegate(evidence, aids)
         except TimeoutError:
-            return unknown(Reason.TIMED_OUT)
+            found = unknown(Reason.TIMED_OUT)
+        return with_fields(found, judges=tuple(aids.asked))

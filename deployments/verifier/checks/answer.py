@@ -34,7 +34,7 @@ def shown(verdict: Verdict, evidence: Evidence) -> Verdict:
     """The verdict with what was read, for a check that does not say itself which part of the answer it took."""
     if verdict.read is not None:
         return verdict
-    return Verdict(outcome=verdict.outcome, reason=verdict.reason, read=bounded(evidence.answer))
+    return replace(verdict, read=bounded(evidence.answer))
 
 
 def is_blank(text: str) -> bool:

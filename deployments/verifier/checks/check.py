@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from deployments.contract.reply import Reply
-from deployments.contract.verdict import Evidence, Outcome, Reason, Verdict
+from deployments.contract.verdict import AskedJudge, Evidence, Outcome, Reason, Verdict
 from deployments.verifier.checks.answer import read_answer
 from deployments.verifier.settings import JudgeSettings
 from deployments.verifier.text.judgement import WORDS, Words
@@ -100,13 +100,17 @@ class Judging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aids:
-    """What a delegated check may ask; `in_thread` runs the operator's code beside the event loop."""
+    """What a delegated check may ask; `in_thread` runs the operator's code beside the event loop.
+
+    Judges that have replied to it are added to `asked`, whether or not it comes to an end.
+    """
 
     judges: Mapping[str, Ask]
     default_judge: str | None
     custom_checks: Mapping[str, CustomCheck]
     in_thread: Callable[[Callable[[], Verdict]], Awaitable[Verdict]]
     judging: Judging = field(default_factory=Judging)
+    asked: list[AskedJudge] = field(default_factory=list)
 
 
 class Spec(BaseModel):

@@ -7,7 +7,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from msgspec.structs import replace
 from pydantic import StringConstraints
 
 from deployments.contract.reply import Reply
@@ -68,12 +67,7 @@ class Judge(Delegated):
         )
         if all(reply is None for reply in replies):
             return unknown(Reason.JUDGE_FAILED)
-        spent = [
-            AskedJudge(judge, reply.prompt_tokens, reply.output_tokens or 0)
-            for (judge, _), reply in zip(asked, replies, strict=True)
-            if reply is not None
-        ]
-        return replace(majority(read, shown), judges=tuple(spent))
+        return majority(read, shown)
 
     async def _ask(self, judge: str, seed: int, words: Words, evidence: Evidence, aids: Aids) -> Reply | None:
         """A judge's reply, held to the words where its engine can; None if there is none."""
@@ -92,7 +86,10 @@ class Judge(Delegated):
             # as in the router's backend: which types a replica's failures have depends on how Ray carried the call
             logger.warning("judge failed", exc_info=True, extra={"model": judge})
             return None
-        return reply if reply.status < 400 else None
+        if reply.status >= 400:
+            return None
+        aids.asked.append(AskedJudge(judge, reply.prompt_tokens, reply.output_tokens or 0))
+        return reply
 
 
 async def _held(ask: Ask, body: dict[str, Any], words: Words) -> Reply:

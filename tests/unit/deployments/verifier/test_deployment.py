@@ -11,7 +11,9 @@ from deployments.contract.reply import Reply
 from deployments.engines.engine_configs import RemotePlan, RemoteSettings
 from deployments.verifier import deployment
 from deployments.verifier.checks import Evidence, Outcome, Reason, Verdict
+from deployments.verifier.checks.check import Judging
 from deployments.verifier.deployment import Verifier
+from deployments.verifier.settings import JudgeSettings
 
 GATE = threading.Event()
 
@@ -181,6 +183,20 @@ async def test_a_judge_that_hangs_is_cancelled_and_cannot_tell() -> None:
     found = await verdict(verifier({"large": judge}, default="large", timeout_s=0.01), {"type": "judge"})
     assert (found.outcome, found.reason) == (Outcome.UNKNOWN, Reason.TIMED_OUT)
     assert judge.responses[0].is_cancelled
+
+
+async def test_judges_that_replied_are_told_where_another_one_hangs() -> None:
+    reply = Reply(200, b"", text="CORRECT", prompt_tokens=90, output_tokens=2, finish_reason="stop")
+    quick, judging = FakeHandle(lambda: reply), Judging(settings=JudgeSettings(panel=("quick", "hangs")))
+    target = Verifier(
+        judges={"quick": quick, "hangs": never()},
+        default_judge=None,
+        custom_checks={},
+        judge_timeout_s=0.2,
+        judging=judging,
+    )
+    found = await verdict(target, {"type": "judge"})
+    assert (found.reason, found.judges) == (Reason.TIMED_OUT, (("quick", 90, 2),))
 
 
 async def test_cancelling_a_check_cancels_its_judge() -> None:
