@@ -2,11 +2,32 @@
 
 import pytest
 
-from scripts.bench.chaos.judged import FaultWindow
+from scripts.bench.chaos.judged import FaultWindow, bars, figures
 from scripts.bench.chaos.traffic import ToldAnswer
-from scripts.bench.rehearsal.run import JOURNAL_S, KILLING_S, was_on_the_disk
+from scripts.bench.rehearsal.run import JOURNAL_S, KILLING_S, log_of, was_on_the_disk
 
 KILLED_S = 10.0
+
+
+def killing(*, kills_a_router: bool = True) -> FaultWindow:
+    return FaultWindow(
+        name="killed",
+        quiet_from_s=0,
+        broken_s=KILLED_S,
+        all_broken_s=KILLED_S + KILLING_S,
+        mended_s=20,
+        back_s=20,
+        ended_s=20,
+        kills_a_router=kills_a_router,
+    )
+
+
+def answer(ended_s: float, request_id: str = "r") -> ToldAnswer:
+    attempts = (("first", "correct"),)
+    took = {"begun_s": ended_s - 1, "took_s": 1}
+    return ToldAnswer(
+        **took, tenant=0, status=200, is_right=True, is_verified=True, request_id=request_id, attempts=attempts
+    )
 
 
 @pytest.mark.parametrize(
@@ -20,15 +41,14 @@ KILLED_S = 10.0
     ],
 )
 def test_only_what_a_killed_router_told_last_may_be_lost(ended_s: float, kills_a_router: bool, expected: bool) -> None:
-    window = FaultWindow(
-        name="w",
-        quiet_from_s=0,
-        broken_s=KILLED_S,
-        all_broken_s=KILLED_S + KILLING_S,
-        mended_s=20,
-        back_s=20,
-        ended_s=20,
-        kills_a_router=kills_a_router,
-    )
-    answer = ToldAnswer(begun_s=ended_s - 1, took_s=1, tenant=0, status=200)
-    assert was_on_the_disk(answer, window) is expected
+    assert was_on_the_disk(answer(ended_s), killing(kills_a_router=kills_a_router)) is expected
+
+
+def test_what_the_log_lacks_is_excused_by_the_lost_disk_alone() -> None:
+    answers = [answer(KILLED_S + 0.1, "lost"), answer(KILLED_S + 5, "absent"), answer(KILLED_S + 6, "logged")]
+    found = log_of(answers, {"logged": [("first", "correct")]}, [killing()], "killed")
+    assert (found["answers_lost_with_the_worker"], found["answers_not_in_the_log"]) == (1, 1)
+    told = figures(answers, killing(), 10) | found
+    assert [bar.name for bar in bars({"killed": told}, [killing()]) if not bar.ok] == [
+        "killed: answers not in the log as told"
+    ]
