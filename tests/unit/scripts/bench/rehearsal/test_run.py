@@ -24,9 +24,15 @@ def killing(*, kills_a_router: bool = True) -> FaultWindow:
 
 def answer(ended_s: float, request_id: str = "r") -> ToldAnswer:
     attempts = (("first", "correct"),)
-    took = {"begun_s": ended_s - 1, "took_s": 1}
     return ToldAnswer(
-        **took, tenant=0, status=200, is_right=True, is_verified=True, request_id=request_id, attempts=attempts
+        begun_s=ended_s - 1,
+        took_s=1,
+        tenant=0,
+        status=200,
+        is_right=True,
+        is_verified=True,
+        request_id=request_id,
+        attempts=attempts,
     )
 
 
