@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -36,6 +37,12 @@ class ModelServer(LLMServer):  # type: ignore[misc]
     """`LLMServer` plus `generate` and `generate_stream`, which take the bytes of an OpenAI request."""
 
     _in_flight = 0
+
+    async def start(self) -> None:
+        """Start the engine. What lies in a folder need not be fetched, which would take a process that imports vLLM."""
+        if _is_folder(self._llm_config.model_loading_config.model_source):
+            self._llm_config.get_or_create_callback().ctx.run_init_node = False
+        await super().start()
 
     async def generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         """Answer without streaming; `overrides` replace fields of the request (`stream` is always off)."""
@@ -156,6 +163,10 @@ def _with_adapters(engine_kwargs: Mapping[str, Any], adapters: Mapping[str, str]
 
     modules = [LoRAModulePath(name=name, path=path) for name, path in adapters.items()]
     return {"max_loras": len(adapters), **engine_kwargs, "enable_lora": True, "lora_modules": modules}
+
+
+def _is_folder(source: Any) -> bool:
+    return isinstance(source, str) and Path(source).is_dir()
 
 
 def to_reply(response: Any) -> Reply:

@@ -290,3 +290,30 @@ async def test_server_tells_what_it_has_under_way() -> None:
     assert (await server.generate("chat", b"{}", {})).in_flight == 1
     assert len([chunk async for chunk in stream]) > 0
     assert await server.in_flight() == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "fetches"), [pytest.param(".", False, id="folder"), pytest.param("a/b", True, id="hub")]
+)
+async def test_model_in_a_folder_starts_without_a_process_that_fetches_it(source: str, fetches: bool) -> None:
+    found = []
+
+    class Engine:
+        def __init__(self, config: LLMConfig) -> None:
+            self.config = config
+
+        async def start(self) -> None:
+            found.append(self.config.get_or_create_callback().ctx.run_init_node)
+
+    config = LLMConfig.model_validate(
+        {
+            "model_loading_config": {"model_id": "m", "model_source": source},
+            "accelerator_config": {"kind": "cpu"},
+            "placement_group_config": {"bundles": []},
+        }
+    )
+    # what Ray makes of it where the engine starts, without the placement group
+    config._callback_instance = config.callback_config.callback_class(config)
+    server = Server.sync_init(config, engine_cls=Engine)
+    await server.start()
+    assert found == [fetches]
