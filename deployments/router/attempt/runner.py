@@ -574,7 +574,7 @@ class Runner:
         tokens = sum(chunk.num_tokens for chunk in reply.chunks) if reply.chunks else reply.output_tokens
         is_cut = reply.finish_reason == "length"
         builder = self._routing.builder
-        builder.latency.observe(forecast, took_s, output_tokens=tokens or None)
+        builder.latency.observe(forecast, took_s, now_s=self._clock(), output_tokens=tokens or None)
         # who names the model chooses what is learned of it
         if tokens and served.request.model == AUTO:
             builder.learn_length(served.demand, forecast, tokens, is_cut=is_cut)
@@ -582,7 +582,8 @@ class Runner:
     def _learn_first_token(self, watch: "_Watch", took_s: float) -> None:
         """The same of a stream that goes straight through: its end comes when the client has read it."""
         if watch.forecast is not None and self._settings.learning.enabled:
-            self._routing.builder.latency.observe(msgspec.structs.replace(watch.forecast, output_tokens=1.0), took_s)
+            forecast = msgspec.structs.replace(watch.forecast, output_tokens=1.0)
+            self._routing.builder.latency.observe(forecast, took_s, now_s=self._clock())
 
     def _learn(self, served: ServedRequest, chosen: Candidate, verdict: Verdict, check: str | None) -> None:
         """Let a verdict change what is believed of the model, within LEARNED_WITHIN_S and as far as its check goes."""

@@ -1,5 +1,7 @@
 """What attempts really take corrects L, by what it is made of: overhead, reading, writing, and the others there."""
 
+from math import inf
+
 import msgspec
 import numpy as np
 
@@ -14,6 +16,8 @@ _PROFILE_SCATTER, _ATTEMPT_SCATTER = 0.7, 0.3
 _ODD = 0.6
 # Bounds of a correction.
 _LEAST, _MOST = 0.05, 20.0
+# Of attempts that end together no more than one is learned from: they tell the same, and fifty are remembered.
+_LEAST_GAP_S = 0.05
 # Every attempt takes this long, so that a profile without any overhead can be corrected too.
 _LEAST_OVERHEAD_S = 1e-3
 
@@ -63,6 +67,7 @@ class LatencyLearner:
         self._information = np.tile(self._prior, (count, 1, 1))
         # forgetting sums of what was expected and of what it took
         self._seconds = np.zeros((count, 2))
+        self._next_at_s = [-inf] * count
 
     def expected_s(self, forecast: Forecast, output_tokens: float | None = None) -> float:
         """L with what is learned, for an answer as long as expected or as told."""
@@ -74,9 +79,12 @@ class LatencyLearner:
         expected_s, took_s = self._seconds[row]
         return float(expected_s / took_s) if took_s > 0 else None
 
-    def observe(self, forecast: Forecast, took_s: float, *, output_tokens: float | None = None) -> None:
+    def observe(self, forecast: Forecast, took_s: float, *, now_s: float, output_tokens: float | None = None) -> None:
         """Learn from an attempt that was answered in full; without a count its answer was as long as expected."""
         row, tokens = forecast.row, forecast.output_tokens if output_tokens is None else output_tokens
+        if now_s < self._next_at_s[row]:
+            return
+        self._next_at_s[row] = now_s + _LEAST_GAP_S
         self.attempts[row] += 1
         self._seconds[row] = _KEPT * self._seconds[row] + (self.expected_s(forecast), took_s)
         parts_s = self._factors[row] * forecast.parts(tokens)

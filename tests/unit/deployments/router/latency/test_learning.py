@@ -55,7 +55,7 @@ def test_expectation_is_right_after_fifty_attempts_whatever_the_profile_said(wro
             expected_s, real_s = expected_s + model.expected_s(forecast), real_s + took_s
         # one in fifty hangs for a while
         odd = 20.0 if rng.random() < 0.02 else 1.0
-        model.observe(forecast, took_s * odd * rng.lognormal(-0.02, 0.2), output_tokens=tokens)
+        model.observe(forecast, took_s * odd * rng.lognormal(-0.02, 0.2), now_s=number, output_tokens=tokens)
     assert 0.9 < expected_s / real_s < 1.1
     assert model.attempts == [250]
 
@@ -63,9 +63,9 @@ def test_expectation_is_right_after_fifty_attempts_whatever_the_profile_said(wro
 def test_corrections_enter_the_speeds() -> None:
     rng, wrong = np.random.default_rng(4), (1.0, 2.0, 0.5, 1.0)
     model = learner(wrong)
-    for _ in range(200):
+    for number in range(200):
         forecast, took_s, tokens = attempt(rng, wrong)
-        model.observe(forecast, took_s, output_tokens=tokens)
+        model.observe(forecast, took_s, now_s=number, output_tokens=tokens)
     assert model.speeds.prefill_s_per_token.tolist() == pytest.approx([2e-4], rel=0.1)
     assert model.speeds.decode_s_per_token.tolist() == pytest.approx([0.02], rel=0.1)
     assert model.others.tolist() == pytest.approx([1.0], rel=0.15)
@@ -76,17 +76,17 @@ def test_what_changes_is_followed() -> None:
     rng, model = np.random.default_rng(4), learner(RIGHT)
     for number in range(200):
         forecast, took_s, tokens = attempt(rng, RIGHT)
-        model.observe(forecast, took_s * (1 if number < 100 else 3), output_tokens=tokens)
+        model.observe(forecast, took_s * (1 if number < 100 else 3), now_s=number, output_tokens=tokens)
     forecast, took_s, _ = attempt(rng, RIGHT)
     assert model.expected_s(forecast) == pytest.approx(3 * took_s, rel=0.1)
 
 
 def test_one_odd_attempt_moves_little() -> None:
     rng, model = np.random.default_rng(4), learner(RIGHT)
-    for _ in range(50):
+    for number in range(50):
         forecast, took_s, tokens = attempt(rng, RIGHT)
-        model.observe(forecast, took_s, output_tokens=tokens)
-    model.observe(forecast, 100 * took_s, output_tokens=tokens)
+        model.observe(forecast, took_s, now_s=number, output_tokens=tokens)
+    model.observe(forecast, 100 * took_s, now_s=50.0, output_tokens=tokens)
     assert model.expected_s(forecast) == pytest.approx(took_s, rel=0.05)
 
 
@@ -94,8 +94,8 @@ def test_profile_without_any_time_is_corrected_too() -> None:
     model = LatencyLearner(Speeds.of([Latency(overhead_s=0, prefill_s_per_token=0, decode_s_per_token=0)]))
     forecast = Forecast(row=0, overhead_s=0.0, read_s=0.0, before_s=0.0, write_s=0.0, beside_s=0.0, output_tokens=10.0)
     assert model.speeds.overhead_s.tolist() == [0.0]
-    for _ in range(50):
-        model.observe(forecast, 0.01)
+    for number in range(50):
+        model.observe(forecast, 0.01, now_s=number)
     assert model.speeds.overhead_s.tolist() == pytest.approx([0.009], rel=0.15)
 
 
@@ -103,5 +103,13 @@ def test_ratio_is_what_was_expected_over_what_it_took() -> None:
     model = learner(RIGHT)
     assert model.ratio(0) is None
     forecast = Forecast(row=0, overhead_s=0.0, read_s=0.999, before_s=0.0, write_s=0.0, beside_s=0.0, output_tokens=1.0)
-    model.observe(forecast, 2.0)
+    model.observe(forecast, 2.0, now_s=0.0)
     assert model.ratio(0) == pytest.approx(0.5)
+
+
+def test_of_attempts_that_end_together_one_is_learned_from() -> None:
+    rng, model = np.random.default_rng(4), learner(RIGHT)
+    for number in range(1000):
+        forecast, took_s, tokens = attempt(rng, RIGHT)
+        model.observe(forecast, took_s, now_s=number / 1000, output_tokens=tokens)
+    assert model.attempts == [20]
