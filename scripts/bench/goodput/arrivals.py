@@ -36,15 +36,22 @@ class RecordedArrivals:
     def rate_per_s(self) -> float:
         return len(self.arrivals) / self.arrivals[-1].at_s
 
-    def at_rate(self, rate_per_s: float, *, window_s: float) -> list[Arrival]:
-        """The first arrivals of the trace, with its bursts, its clock set so that its mean rate is the given one."""
-        faster = rate_per_s / self.rate_per_s
-        times = [(arrival.at_s / faster, arrival) for arrival in self.arrivals]
-        found = [
-            Arrival(at_s=at_s, prompt_tokens=arrival.prompt_tokens, output_tokens=arrival.output_tokens)
-            for at_s, arrival in times
-            if at_s < window_s
-        ]
+    def at_rate(self, rate_per_s: float, *, window_s: float, seed: int) -> list[Arrival]:
+        """Arrivals with their bursts, from a place that the seed draws, the trace's clock set to that mean rate.
+
+        At its end the trace begins anew. Every rate begins at the same place.
+        """
+        faster, whole_s = rate_per_s / self.rate_per_s, self.arrivals[-1].at_s
+        begins = int(np.random.default_rng(seed).integers(len(self.arrivals)))
+        first_s = self.arrivals[begins].at_s
+        found = []
+        for number in range(MOST_ARRIVALS + 1):
+            rounds, place = divmod(begins + number, len(self.arrivals))
+            arrival = self.arrivals[place]
+            at_s = (rounds * whole_s + arrival.at_s - first_s) / faster
+            if at_s >= window_s:
+                break
+            found.append(Arrival(at_s=at_s, prompt_tokens=arrival.prompt_tokens, output_tokens=arrival.output_tokens))
         return _bounded(found)
 
 

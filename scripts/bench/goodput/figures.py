@@ -127,7 +127,7 @@ def _peak(points: Sequence[LoadPoint], rules: DeliveryRules) -> dict[str, Any]:
     rises, falls = any(less[:best]), any(less[best + 1 :])
     shapes = {(True, True): "peaks", (True, False): "rises", (False, True): "falls", (False, False): "level"}
     return {
-        "shape": shapes[rises, falls],
+        "shape": shapes[rises, falls] if len(points) > 1 else None,
         "operating_point": {
             "rate_per_s": points[best].rate_per_s,
             "smooth_tokens_per_s": float(benefits[best].sum()) / rules.window_s,

@@ -53,7 +53,7 @@ class LoadPlan:
     def arrivals(self, rate_per_s: float) -> list[Arrival]:
         """Those of one window."""
         if self.trace is not None:
-            return self.trace.at_rate(rate_per_s, window_s=self.window_s)
+            return self.trace.at_rate(rate_per_s, window_s=self.window_s, seed=self.seed)
         return poisson(
             rate_per_s,
             window_s=self.window_s,
@@ -173,8 +173,9 @@ def show(figures: Mapping[str, Any]) -> None:
             told += [f"TTFT p95 {point['ttft_s']['p95']:.2f} s"] if point["ttft_s"] else []
             print(f"{name}, {point['rate_per_s']:g} requests/s: {', '.join(told)}")
         best = server["operating_point"]
-        is_peak = "the peak" if best["is_peak"] else f"no peak: with load it {_SHAPES[server['shape']]}"
-        print(f"{name}: most smooth goodput at {best['rate_per_s']:g} requests/s, {is_peak}")
+        if server["shape"] is not None:
+            is_peak = "the peak" if best["is_peak"] else f"no peak: with load it {_SHAPES[server['shape']]}"
+            print(f"{name}: most smooth goodput at {best['rate_per_s']:g} requests/s, {is_peak}")
     for one in figures["compared"]:
         for measure in ("smooth_tokens_per_s", "goodput_per_s"):
             rates = [f"{row['rate_per_s']:g}" for row in one["rates"] if row[measure]["is_told_apart"]]

@@ -43,8 +43,18 @@ def test_a_trace_is_played_at_another_rate_with_its_bursts_and_cut_lengths(tmp_p
     )
     trace = read_trace(path, most_prompt_tokens=99, most_output_tokens=50)
     assert trace.rate_per_s == 0.5
-    # twice as fast
-    assert trace.at_rate(1.0, window_s=2.0) == [at(0.0, 99, 1), at(0.5, 7, 50), at(1.0, 10, 5)]
+    # twice as fast, from the third request on, and then from the start again
+    found = trace.at_rate(1.0, window_s=4.0, seed=4)
+    assert found == [at(0.0), at(3.0), at(3.0, 99, 1), at(3.5, 7, 50)]
+
+
+def test_a_seed_draws_where_a_trace_begins(tmp_path: Path) -> None:
+    rows = "".join(f"{i * i},{i + 1},5\n" for i in range(20))
+    path = written(tmp_path / "t.csv", f"at_s,prompt_tokens,output_tokens\n{rows}")
+    trace = read_trace(path, most_prompt_tokens=99, most_output_tokens=99)
+    first = {seed: trace.at_rate(trace.rate_per_s, window_s=50, seed=seed)[0] for seed in range(6)}
+    assert {arrival.at_s for arrival in first.values()} == {0.0}
+    assert len({arrival.prompt_tokens for arrival in first.values()}) > 2
 
 
 @pytest.mark.parametrize(
