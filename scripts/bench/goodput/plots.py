@@ -16,24 +16,31 @@ def draw(figures: Mapping[str, Any], parameters: Mapping[str, Any], path: Path) 
     for name, server in figures["servers"].items():
         points = server["points"]
         rates = [point["rate_per_s"] for point in points]
-        _line(smooth, rates, points, "smooth_tokens_per_s", "smooth_interval_per_s", name)
+        colour = _line(smooth, rates, points, "smooth_tokens_per_s", "smooth_interval_per_s", name)
         _line(within, rates, points, "goodput_per_s", "goodput_interval_per_s", name)
         shown = [(rate, point["ttft_s"]) for rate, point in zip(rates, points, strict=True) if point["ttft_s"]]
         for percentile, style in (("p50", "o-"), ("p95", "o:")):
             values = [ttft_s[percentile] for _, ttft_s in shown]
-            first.plot([rate for rate, _ in shown], values, style, markersize=3, label=f"{name}, {percentile}")
+            first.plot(
+                [rate for rate, _ in shown], values, style, color=colour, markersize=3, label=f"{name}, {percentile}"
+            )
     first.set_yscale("log")
+    for axes in (smooth, within, first):
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:g}")
     _labelled(smooth, "smooth goodput by load", "tokens/s")
     _labelled(within, f"goodput by load: answers within {limits}", "requests/s")
     _labelled(first, "time to the first token by load", "seconds")
     figure.savefig(path, dpi=120)
 
 
-def _line(axes: Axes, rates: list[float], points: list[Any], value: str, interval: str, name: str) -> None:
+def _line(axes: Axes, rates: list[float], points: list[Any], value: str, interval: str, name: str) -> Any:
+    """The colour that the server has in this plot."""
     values = [point[value] for point in points]
     (line,) = axes.plot(rates, values, "o-", markersize=3, label=name)
     low, high = zip(*(point[interval] for point in points), strict=True)
     axes.fill_between(rates, low, high, color=line.get_color(), alpha=0.15)
+    return line.get_color()
 
 
 def _labelled(axes: Axes, title: str, beside: str) -> None:
