@@ -66,14 +66,16 @@ JOINS = (
     "|oraz|lub|albo|ani|a|nebo|sau|și|és|vagy|ja|tai|ve|veya|ya da|ile|en|of|och|eller|og|và|hoặc|hay|dan|atau|na"
     "|au|ir|και|ή|ו|או|و|أو|یا|اور|और|या|এবং|বা|অথবা"
 )
-JOINS_UNSPACED = "和|或者|或|与|與|及|还是|還是|跟|と|や|か|または|および|와|과|또는|및|이나|나|혹은|และ|หรือ|->|→|=>|⇒"
+JOINS_UNSPACED = (
+    "でも|和|或者|或|与|與|及|还是|還是|跟|と|や|か|または|および|와|과|또는|및|이나|나|혹은|และ|หรือ|->|→|=>|⇒"
+)
 TURNS = (
     # words that part what is denied or was thought before from what is said instead
-    "but|rather|instead|however|actually|no wait|wait|sondern|aber|jedoch|doch|mais|plutôt|sino|pero|mas|porém|ma"
+    "but|yet|rather|instead|however|actually|no wait|wait|sondern|aber|jedoch|doch|mais|plutôt|sino|pero|mas|porém|ma"
     "|bensì|invece|а|но|однако|але|ale|lecz|jednak|hanem|vaan|mutta|ama|fakat|aksine|maar|utan|men|mà|nhưng"
     "|tetapi|melainkan|αλλά|אלא|אבל|بل|لكن|ولكن|बल्कि|लेकिन|কিন্তু"
 )
-TURNS_UNSPACED = "而是|但是|但|而|しかし|でも|하지만|그러나|แต่"
+TURNS_UNSPACED = "而是|但是|但|而|しかし|(?<![A-Ja-jぁ-んァ-ヴー一-龯])でも|하지만|그러나|แต่"
 BECAUSE = (
     "because|since|as|for the reason|weil|denn|car (?:il|elle|on|le|la|les|ce|c)|parce que|puisque|porque|ya que"
     "|pois|perché|poiché|потому что|так как|поскольку|тому що|ponieważ|bo|protože|deoarece|mert|koska|çünkü|omdat"
@@ -102,44 +104,58 @@ _DENIES = (
     "|tidak|kecuali|siyo|si|hindi|δεν|όχι|ούτε|εκτός|לא|אינה|אינו|אין|חוץ|ליس|ليست|ليس|لا|ليسا|غير|عدا|نه|نہیں|न"
     "|नहीं|নয়|না|அல்ல|కాదు|નથી"
 )
-_DENIES_UNSPACED = "不是|并非|並非|不|非|没有|沒有|排除|除了|错误|錯誤|안|ไม่ใช่|ไม่|ยกเว้น|ບໍ່|មិន"
+_DENIES_UNSPACED = "不是|与其|與其|并非|並非|不|非|没有|沒有|排除|除了|错误|錯誤|안|ไม่ใช่|ไม่|ยกเว้น|ບໍ່|មិន"
 _DOUBTS = (
     # words that leave open what follows them
-    "if|whether|unless|doubt|unlikely|could|might|may|maybe|perhaps|possibly|wenn|ob|falls|vielleicht|könnte"
+    "(?:many|most|some|others?)(?: people| students| readers)? (?:\\w+ )?(?:pick|choose|select|guess|think|say)"
+    "|(?:people|students|readers) (?:\\w+ )?(?:pick|choose|select|guess)|viele (?:wählen|nehmen|tippen)"
+    "|beaucoup (?:choisissent|prennent)|muchos eligen|molti scelgono|muitos escolhem|velen kiezen|många väljer"
+    "|mange v(?:æ|e)lger|wielu wybiera|mnozí volí|многие выбирают|багато хто обирає|birçok kişi|sokan|mulți aleg"
+    "|πολλοί επιλέγουν|moni valitsee|كثيرون يختارون|רבים בוחרים|कई लोग|banyak yang memilih|nhiều người chọn"
+    "|if|whether|unless|doubt|unlikely|could|might|may|maybe|perhaps|possibly|wenn|ob|falls|vielleicht|könnte"
     "|möglicherweise|si|peut-être|pourrait|soit|quizás?|tal vez|podría|talvez|poderia|forse|potrebbe|если|ли"
     "|может|возможно|якщо|можливо|jeśli|czy|może|eğer|belki|olabilir|als|misschien|kan|om|kanske|kunde|nếu|có thể"
     "|jika|mungkin|αν|ίσως|μπορεί|אם|אולי|إذا|ربما|قد|اگر|शायद|यदि"
 )
-_DOUBTS_UNSPACED = "如果|可能|也许|也許|或者|或|还是|もし|かも|または|만약|아마|또는|ถ้า|อาจ|หรือ"
+_DOUBTS_UNSPACED = (
+    "(?:很多|许多|許多|多数|有)人(?:会)?[选選]|多くの人|많은 사람|หลายคนเลือก"
+    "|如果|可能|也许|也許|或者|或|还是|もし|かも|または|만약|아마|또는|ถ้า|อาจ|หรือ"
+)
 _COPULAS = (
     "is|are|was|were|be|can|could|must|should|would|will|seems|looks|ist|sind|wäre|kann|scheint|est|sont|serait"
     "|es|son|sería|é|são|è|sono|это|является|є|jest|są|to|je|jsou|este|e|olan|zijn|är|er|on|là|adalah|είναι|הוא"
     "|היא|هو|هي|definitely|clearly|simply|also|cannot|option|choice"
 )
-_WRONG = (
-    # words that deny what stands before them
-    "not|no|never|wrong|incorrect|false|untrue|impossible|ruled out|eliminated|excluded|out|too|cannot|can't"
-    "|\\w+n't|fails?|does not|doesn't|nicht|nein|falsch|unmöglich|zu|scheidet|entfällt|ausgeschlossen|pas|n'est"
-    "|ne|non|faux|fausse|incorrecte?|fausses|trop|exclue?|incorrect[ao]s?|fals[ao]|errad[ao]|equivocad[ao]"
-    "|demasiado|não|muito|sbagliat[ao]|errat[ao]|troppo|не|нет|неверн\\w*|неправильн\\w*|ошибочн\\w*|ложн\\w*"
-    "|исключ\\w*|слишком|невірн\\w*|хибн\\w*|ні|грешен|грешно|погрешно|nie|błędn\\w*|niepoprawn\\w*|fałszyw\\w*"
-    "|odpada|není|špatn\\w*|nesprávn\\w*|nu|greșit\\w*|incorect\\w*|nem|hibás|rossz|helytelen|ei|väärä|väärin"
-    "|vale|değil(?:dir)?|yanlış(?:tır)?|hatalı|niet|fout|onjuist|inte|fel|ikke|forkert|feil|không|sai|bukan|salah"
-    "|tidak|si|makosa|δεν|όχι|λάθος|λανθασμένη|לא|שגויה|שגוי|אינה|אינו|لا|ليس|ليست|خطأ|خاطئة|خاطئ|نادرست|غلط|نیست"
-    "|गलत|ग़लत|असत्य|चूक|चुकीच[ेाी]|ভুল|মিথ্যা|தவறு|தவறான\\w*|தப்பு|ખોટ[ુંોીા]+|ਗਲਤ|ਗ਼ਲਤ|తప్పు|ತಪ್ಪು|തെറ്റ്"
-    "|തെറ്റാണ്|වැරදි|fałsz\\w*|nieprawd\\w*|błąd|błędem|zł[aey]|neplat\\w*|nepravd\\w*|chyb\\w*|omyl"
-    "|falošn\\w*|zle|špatně|неправда|ложь|ошибк\\w*|неверно|помилк\\w*|неправд\\w*|няправільн\\w*|памылк\\w*"
-    "|няправда|грешк\\w*|неистин\\w*|невярн\\w*|нетачн\\w*|неточн\\w*|greška|netočn\\w*|netačn\\w*|pogrešn\\w*"
-    "|kriv[oai]|lažn\\w*|napačn\\w*|narobe|klaiding\\w*|neteising\\w*|klaida|neparei\\w*|aplam\\w*|kļūd\\w*"
-    "|vigane|ebaõige|hamis|téves|fals|falsă|eroare|eronat[ăe]?|gabim|gabuar|pasaktë|oker|gaizki|faltsu\\w*"
-    "|erróne[ao]|errone[ao]|anghywir|mícheart|bréag\\w*|rang(?:t|ur)|röng|falsk\\w*|felaktig\\w*|oriktig\\w*"
-    "|galt|usan[nt]\\w*|ukorrekt|foutie[fv]\\w*|verkeerd|incorrecte?|onwaar|vals|verkeerde|irrig|erreur"
-    "|erronée?|yalan|hata|səhv\\w*|yanlışdır|yalnışdır|noto['‘’ʻ]g['‘’ʻ]ri|xato|қате|ката|буруу|ошибочно"
-    "|მცდარი\\w*|არასწორი\\w*|შეცდომა|սխալ\\w*|ψευδ\\w*|ψέμα|εσφαλμέν\\w*|שקר|טעות|باطلة?|كاذبة?|غير صحيح\\w*"
-    "|اشتباه|keliru|palsu|mali|sayop|ስህተት|ሐሰት|kuskure|khalad|qalad|falsum|malĝust\\w*"
+_FALSE = (
+    # words for what is not right
+    "wrong|incorrect|false|untrue|impossible|falsch|unmöglich|faux|fausse|incorrecte?|fausses"
+    "|incorrect[ao]s?|fals[ao]|errad[ao]|equivocad[ao]|sbagliat[ao]|errat[ao]|неверн\\w*|неправильн\\w*"
+    "|ошибочн\\w*|ложн\\w*|невірн\\w*|хибн\\w*|грешен|грешно|погрешно|błędn\\w*|niepoprawn\\w*"
+    "|fałszyw\\w*|špatn\\w*|nesprávn\\w*|greșit\\w*|incorect\\w*|hibás|rossz|helytelen|väärä|väärin"
+    "|değil(?:dir)?|yanlış(?:tır)?|hatalı|fout|onjuist|fel|לא נכון|forkert|feil|sai|salah|makosa|λάθος|λανθασμένη"
+    "|שגויה|שגוי|خطأ|خاطئة|خاطئ|نادرست|غلط|गलत|ग़लत|असत्य|चूक|चुकीच[ेाी]|ভুল|মিথ্যা|தவறு|தவறான\\w*|தப்பு"
+    "|ખોટ[ુંોીા]+|ਗਲਤ|ਗ਼ਲਤ|తప్పు|ತಪ್ಪು|തെറ്റ്|തെറ്റാണ്|වැරදි|fałsz\\w*|nieprawd\\w*|błąd|błędem|zł[aey]"
+    "|neplat\\w*|nepravd\\w*|chyb\\w*|omyl|falošn\\w*|zle|špatně|неправда|ложь|ошибк\\w*|неверно"
+    "|помилк\\w*|неправд\\w*|няправільн\\w*|памылк\\w*|няправда|грешк\\w*|неистин\\w*|невярн\\w*"
+    "|нетачн\\w*|неточн\\w*|greška|netočn\\w*|netačn\\w*|pogrešn\\w*|kriv[oai]|lažn\\w*|napačn\\w*|narobe"
+    "|klaiding\\w*|neteising\\w*|klaida|neparei\\w*|aplam\\w*|kļūd\\w*|vigane|ebaõige|hamis|téves|fals"
+    "|falsă|eroare|eronat[ăe]?|gabim|gabuar|pasaktë|oker|gaizki|faltsu\\w*|erróne[ao]|errone[ao]|anghywir"
+    "|mícheart|bréag\\w*|rang(?:t|ur)|röng|falsk\\w*|felaktig\\w*|oriktig\\w*|galt|usan[nt]\\w*|ukorrekt"
+    "|foutie[fv]\\w*|verkeerd|onwaar|vals|verkeerde|irrig|erreur|erronée?|yalan|hata|səhv\\w*|yanlışdır"
+    "|yalnışdır|noto['‘’ʻ]g['‘’ʻ]ri|xato|қате|ката|буруу|ошибочно|მცდარი\\w*|არასწორი\\w*|შეცდომა"
+    "|սխալ\\w*|ψευδ\\w*|ψέμα|εσφαλμέν\\w*|שקר|טעות|باطلة?|كاذبة?|غير صحيح\\w*|اشتباه|keliru|palsu|sayop"
+    "|ስህተት|ሐሰት|kuskure|khalad|qalad|falsum|malĝust\\w*"
 )
+_NOT = (
+    # words that deny what stands before them, and may say much else
+    "not|no|never|ruled out|eliminated|excluded|out|too|cannot|can't|\\w+n't|fails?|does not|doesn't"
+    "|nicht|nein|zu|scheidet|entfällt|ausgeschlossen|pas|n'est|ne|non|trop|exclue?|demasiado|não|muito"
+    "|troppo|не|нет|исключ\\w*|слишком|ні|nie|odpada|není|nu|nem|ei|vale|niet|inte|ikke|không|bukan"
+    "|tidak|si|δεν|όχι|לא|אינה|אינו|لا|ليس|ليست|نیست"
+)
+_WRONG = f"{_NOT}|{_FALSE}"
 _WRONG_UNSPACED = (
-    "(?:では|じゃ|は|が|も|という)*(?:な[いく]|ありません|あらず|違|誤|間違|不正解|×)"
+    "(?:でも|では|じゃ|は|が|も|という)*(?:な[いく]|ありません|あらず|違|誤|間違|不正解|×)"
     "|(?:选项|項|项|是)?(?:不|错|錯|误|誤|有误|×)|(?:가|이|는|은|도|번)* ?(?:아니|아닙|아닌|틀|오답|제외|안)"
     "|(?:ไม่|ผิด|เท็จ)|ຜິດ|ខុស|မှား|[伪偽假]|거짓|잘못"
 )
@@ -190,27 +206,46 @@ _NEGATORS = (
     "|sauf|no (?:es|era|está en)|não|nem|exceto|non|né|tranne|не|ни"
     "|ні|нет|кроме|крім|nie|ani|není|nije|niti|nėra|nav|nu|sem|ei|eikä|değil|niet|geen|behalve|inte|varken|ikke"
     "|hverken|không phải|không|bukan|tidak|δεν|όχι|ούτε|εκτός|לא|אינה|אינו|ليس|ليست|ليسا|لا|نه|नहीं|није|нити|ekki|nuk"
-    "|nid|ne|ez|არ|არა|չի|ma aha|akuyona|kì í ṣe"
+    "|nid|ne|ez|არ|არა|չի|ma aha|akuyona|kì í ṣe|no longer|except for|far from|nobody says|nicht mehr|niemals"
+    "|außer|ausser|anders als"
+    "|au lieu de|à la place de|contrairement à|en vez de|en lugar de|excepto|a diferencia de|nunca|jamás|ya no"
+    "|invece di"
+    "|non più|a differenza di|em vez de|ao contrário de|in plaats van|nooit|niet meer|zamiast|oprócz|nigdy|вместо"
+    "|никогда"
+    "|замість|ніколи|i stället för|istället för|utom|aldrig|i stedet for|undtagen|unntatt|alih-alih|kecuali|maupun"
+    "|thay vì|trừ"
+    "|αντί για|αντί|εκτός από|במקום|ולא|בלי|بدلا من|باستثناء|ولا|به جای|به جز|místo|kromě|nikdy|în loc de"
+    "|cu excepția|nici"
+    "|namesto|umjesto|umesto|osim|razen|освен|vietoj|išskyrus|asemel|välja arvatud|न"
 )
 # the same, of words that say something else in other languages
-_NEGATORS_IN = {"sw": "si", "sl": "ni", "tl": "hindi", "lb": "net", "ha": "ba", "ca": "no", "gl": "no", "es": "no"}
-_NEGATORS_IN |= {"ga": "ní", "la": "haud", "sq": "jo", "hy": "ոչ"}
+_NEGATORS_IN = {"sw": "si", "sl": "ni", "tl": "hindi", "lb": "net", "ha": "ba", "ca": "no", "gl": "no", "es": "no|ni"}
+_NEGATORS_IN |= {"ga": "ní", "la": "haud", "sq": "jo", "hy": "ոչ", "fr": "ni", "it": "mai"}
 _SMALL_WORDS = (
     "the|an?|in|at|das|die|der|den|dem|le|la|les|à|en|une?|el|los|las|il|lo|o|os|as|het|de|στην?|το|η|ο|на|в|у|es"
     "|era|é|è|jest|to|je|είναι|ole|on|este|e|е|là|phải|be|is|actually|really|est|estas|está|és|da|ass|ist|është"
-    "|yra|ir|არის"
+    "|yra|ir|არის|em|w|we|v|ve|i|på|în|di|ở|في|در|nel|aan|til|to|for|from|από"
 )
-_SMALL_UNSPACED = normalize("NFKC", "是|在|会|能|可能|位于|位於|ได้|อยู่|ที่|ใน|ใช่|ແມ່ນ|ຢູ່|មែន|នៅ")
+_SMALL_UNSPACED = normalize("NFKC", "จะเป็น|是|在|会|能|可能|位于|位於|ได้|อยู่|ที่|ใน|ใช่|ແມ່ນ|ຢູ່|មែន|នៅ")
 # where the verb comes last, the denial stands behind what is denied
 _NOT_BEHIND = words(
     "değil(?:dir)?|नहीं|नहि|नाही|होइन|نیست|نہیں|নয়|না|அல்ல|இல்லை|అల్ల|కాదు"
     "|ಅಲ್ಲ|അല്ല|નથી|ਨਹੀਂ|නොවේ|չէ|емес|биш|emas|deyil|ناهي|አይደለም|ez da",
     "မဟုတ်",
 )
-_NO = words("no|nope|nein|non|nej|nee|nie|нет|ні|não|hayır|όχι|לא|لا|नहीं|không|tidak", "不是|いいえ|아니")
+_NO = words(
+    "no|nope|not|certainly not|of course not|nein|non|nej|nee|nie|нет|ні|não|hayır|όχι|לא|لا|नहीं|không|tidak",
+    "不是|いいえ|아니",
+)
+_FALSE_UNSPACED = "是?(?:错|錯|不对|不對)|(?:は|が)?(?:間違|誤り|不正解)|(?:는|은|이|가)? ?(?:틀|오답)|ผิด"
+_IS = words(
+    "is|was|are|which|that|would be|must be|ist|wäre|est|serait|es|è|está|é|jest|je|är|er|on|είναι|este|זה|là|это|це"
+)
 _DENIED_RIGHT_AFTER = re.compile(
     rf"(?:では|じゃ|で)(?:な[いく]|ありません|あらず)|とは限|(?:이|가|은|는)? ?(?:아니|아닙|아닌)"
-    r"|(?:以|之)外|(?:을|를) ?제외|[？?]\s?(?:不|没|沒|非|いいえ|違|아니)"
+    rf"|[ ,—–:(\"'*_-]*(?:{_IS}[ *_]?){{0,2}}{words(_FALSE, _FALSE_UNSPACED)}"
+    rf"|\s?{words('yerine|hariç|dışında|helyett|kivételével|के बजाय|को छोड़कर|के अलावा|में नहीं')}|['’][dt][ae] değil"
+    r"|の代わり|でもな| ?대신|도 ?(?:아니|아닙|아닌)|(?:以|之)外|(?:을|를) ?제외|[？?]\s?(?:不|没|沒|非|いいえ|違|아니)"
     rf"|\s?{_NOT_BEHIND}|\s?\?\s?{_NO}",
     re.IGNORECASE,
 )
@@ -278,7 +313,6 @@ def denies_beside(before: str, after: str, language: str = "unknown") -> bool:
 @lru_cache(maxsize=64)
 def _denied_right_before(language: str) -> re.Pattern[str]:
     spaced = f"{_NEGATORS}|{_NEGATORS_IN[language]}" if language in _NEGATORS_IN else _NEGATORS
-    denied = (
-        rf"{words(spaced, _DENIES_UNSPACED + '|除')}\s?(?:{_SMALL_UNSPACED}){{0,3}}(?:{words(_SMALL_WORDS)}\s){{0,2}}"
-    )
+    negators = words(spaced, f"{_DENIES_UNSPACED}|除|แทนที่|ยกเว้น")
+    denied = rf"{negators}\s?(?:{_SMALL_UNSPACED}){{0,3}}(?:{words(_SMALL_WORDS)}\s){{0,2}}"
     return re.compile(denied + r"[\"'(*_]*$", re.IGNORECASE)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from deployments.verifier.search.fit import Fit
 from deployments.verifier.search.haystack import MAX_CLOSE_LOOKS, MAX_STEPS, Haystack, TooManyFalseStartsError
+from deployments.verifier.text.normalise import fold
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,82 @@ from deployments.verifier.search.haystack import MAX_CLOSE_LOOKS, MAX_STEPS, Hay
 )
 def test_a_value_is_whole_or_a_part(needle: str, text: str, fit: Fit) -> None:
     assert Haystack(text, "en").fit(needle) is fit
+
+
+DENIED = """
+ar: ليست في Lima
+ar: لا Quito ولا Lima
+cs: ne v Lima
+cs: kromě Lima
+de: nicht in Lima
+de: anders als Lima
+el: ούτε Quito ούτε Lima
+el: όχι στη Lima
+en: far from Lima
+en: nobody says Lima
+es: Lima es incorrecto
+es: excepto Lima
+fi: ei Lima
+fi: ei Quito eikä Lima
+fr: Lima est faux
+fr: au lieu de Lima
+he: לא Quito ולא Lima
+he: במקום Lima
+hi: न Quito न Lima
+hi: Lima में नहीं
+hu: nem Lima
+hu: Lima kivételével
+id: bukan Quito maupun Lima
+id: alih-alih Lima
+it: tranne Lima
+it: invece di Lima
+ja: Limaの代わりに
+ja: Lima以外
+ko: Lima를 제외하고
+ko: Lima 대신
+nl: niet in Lima
+nl: Lima is fout
+pl: nie w Lima
+pl: nigdy Lima
+pt: ao contrário de Lima
+pt: exceto Lima
+ro: nici Quito, nici Lima
+ro: cu excepția Lima
+ru: ни Quito, ни Lima
+ru: Lima — неверно
+sv: inte i Lima
+sv: i stället för Lima
+th: แทนที่จะเป็น Lima
+th: ยกเว้น Lima
+tr: Lima yanlış
+tr: Lima'da değil
+uk: ні Quito, ні Lima
+uk: замість Lima
+vi: Lima là sai
+vi: không phải Quito cũng không phải Lima
+zh: 除了Lima
+zh: 既非Quito也非Lima
+de: außer Lima
+"""
+
+
+@pytest.mark.parametrize("line", [pytest.param(line, id=line) for line in DENIED.strip().splitlines()])
+def test_a_value_that_is_denied_is_unclear(line: str) -> None:
+    language, _, text = line.partition(": ")
+    assert Haystack(fold(text, language), language).fit("lima") is Fit.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Lima is not far from there", id="denies-something-else"),
+        pytest.param("Lima, Peru", id="country"),
+        pytest.param("not Quito: Lima", id="denies-another"),
+        pytest.param("that is false; it is Lima", id="wrong-before"),
+    ],
+)
+def test_a_denial_of_something_else_leaves_it_whole(text: str) -> None:
+    assert Haystack(fold(text, "en"), "en").fit("lima") is Fit.WHOLE
 
 
 def test_an_ending_may_leave_a_name_the_same_where_a_language_adds_endings() -> None:
