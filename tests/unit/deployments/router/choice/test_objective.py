@@ -159,7 +159,7 @@ def test_deadline_costs_hardly_more_than_with_a_finer_reckoning_of_time() -> Non
 def test_target_is_reached_at_the_least_cost(count: int, attempts: int | None, deadline_s: float) -> None:
     """Against every order, by 4,000 draws of all latencies; a target that no order reaches is missed by the least."""
     excess, rng = [], np.random.default_rng(count)
-    for seed in range(3):
+    for seed in range(2):
         latency_s, probability, burdens = pool(seed, count)
         draws_s = np.exp(rng.normal(-(SIGMA**2) / 2, SIGMA, (4000, count))) * latency_s
         target = AnswerTarget(probability=float(rng.choice([0.5, 0.7, 0.9])), by_s=float(rng.uniform(1, 9)))
