@@ -13,9 +13,11 @@ from deployments.router.text.features import Features
 from deployments.router.text.tokens import TokenEstimator
 from profiles.cell import Cell
 from profiles.chances.capability import Capability
+from profiles.chances.online import Learner
 from profiles.profile import CellCounts, load_profile
 from tests.study.test_learning import CELL, TRUTH, agreement, believed, known
 from tests.unit.profiles.chances.test_capability import profile
+from tests.unit.profiles.chances.test_online import MODELS, measured
 
 PAGE = Path(__file__).parents[2] / "docs/policy.md"
 LANGUAGES = ("en", "de", "fr", "es")
@@ -129,3 +131,35 @@ def japanese_beside_french() -> str:
 def test_page_has_the_figures_of_now(case: str, now: Callable[[], str]) -> None:
     (row,) = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| {case}")]
     assert row.strip("|").split("|")[-1].strip() == now()
+
+
+@pytest.mark.parametrize("check", [pytest.param(None, id="check"), pytest.param("feedback", id="feedback")])
+@pytest.mark.parametrize("lies", [pytest.param(when, id=f"{when}-others") for when in ("before", "among", "after")])
+def test_key_that_lies_a_thousand_times_among_ten_honest_ones_changes_no_first_choice(
+    lies: str, check: str | None
+) -> None:
+    rng, found, cell = (
+        np.random.default_rng(3),
+        Learner(Capability(measured(tried=40)), MODELS),
+        Cell("default", "en", 0),
+    )
+
+    def lie(times: int) -> None:
+        for _ in range(times):
+            found.observe("m", cell, correct=False, tenant="liar", check=check)
+            found.observe("n", cell, correct=True, tenant="liar", check=check)
+        assert first_choices() == {"m"}
+
+    def first_choices() -> set[str]:
+        believed = found.table(task="default", language="en")[:, 0]
+        where, buckets = {"task": "default", "language": "en"}, np.zeros(2, dtype=np.intp)
+        seen = (found.bounded(believed, f"honest-{number}", buckets=buckets, **where) for number in range(10))
+        return {MODELS[int(chances.argmax())] for chances in seen}
+
+    lie(1000 if lies == "before" else 0)
+    for _ in range(50):
+        for number in range(10):
+            for model, share in (("m", 0.9), ("n", 0.3)):
+                found.observe(model, cell, correct=bool(rng.random() < share), tenant=f"honest-{number}")
+        lie(20 if lies == "among" else 0)
+    lie(1000 if lies == "after" else 0)

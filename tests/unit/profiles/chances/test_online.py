@@ -188,34 +188,6 @@ def test_one_verdict_moves_no_well_profiled_chance_by_more_than_a_twentieth() ->
             assert abs(chance(found) - before[0]) <= 0.0501
 
 
-@pytest.mark.parametrize("check", [pytest.param(None, id="check"), pytest.param("feedback", id="feedback")])
-@pytest.mark.parametrize("lies", [pytest.param(when, id=f"{when}-others") for when in ("before", "among", "after")])
-def test_key_that_lies_a_thousand_times_among_ten_honest_ones_changes_no_first_choice(
-    lies: str, check: str | None
-) -> None:
-    rng, found, cell = np.random.default_rng(3), learner(found=measured(tried=40)), Cell("default", "en", 0)
-
-    def lie(times: int) -> None:
-        for _ in range(times):
-            found.observe("m", cell, correct=False, tenant="liar", check=check)
-            found.observe("n", cell, correct=True, tenant="liar", check=check)
-        assert first_choices() == {"m"}
-
-    def first_choices() -> set[str]:
-        believed = found.table(task="default", language="en")[:, 0]
-        where, buckets = {"task": "default", "language": "en"}, np.zeros(2, dtype=np.intp)
-        seen = (found.bounded(believed, f"honest-{number}", buckets=buckets, **where) for number in range(10))
-        return {MODELS[int(chances.argmax())] for chances in seen}
-
-    lie(1000 if lies == "before" else 0)
-    for _ in range(50):
-        for number in range(10):
-            for model, share in (("m", 0.9), ("n", 0.3)):
-                found.observe(model, cell, correct=bool(rng.random() < share), tenant=f"honest-{number}")
-        lie(20 if lies == "among" else 0)
-    lie(1000 if lies == "after" else 0)
-
-
 def test_what_one_key_teaches_is_learned_where_no_others_teach() -> None:
     found = learner()
     for _ in range(300):
@@ -239,7 +211,7 @@ def test_lone_key_moves_others_by_little_against_the_profile_and_itself_by_all_i
 def test_a_key_raises_no_alarm_that_others_contradict(keys: str) -> None:
     rng, found, cell = np.random.default_rng(5), learner(), Cell("default", "en", 0)
     alarms = []
-    for turn in range(300):
+    for turn in range(60):
         for key in keys:
             alarms += found.observe("m", cell, correct=bool(rng.random() < 0.9), tenant=key)
         # the others have spoken of the model before

@@ -264,6 +264,14 @@ def moves_of_c(url: str) -> dict[str, tuple[int, int, float, bool]]:
     return {row["key"][:2]: (row["lessons"], row["right"], row["moved"], row["is_undone"]) for row in rows}
 
 
+def models_for_a_profile(url: str) -> list[str]:
+    store = Store(url)
+    with store.engine.connect() as connection:
+        found = logged_attempts(connection, since=NOON, limit=100)
+    store.close()
+    return [one.model for one in found]
+
+
 def test_keys_tell_who_moved_which_model_until_they_are_undone_and_when_that_is_taken_back(liars_log: str) -> None:
     before = moves_of_c(liars_log)
     (lies, _, pulled, _), (_, right, pushed, _) = before["bb"], before["ba"]
@@ -273,37 +281,19 @@ def test_keys_tell_who_moved_which_model_until_they_are_undone_and_when_that_is_
     assert laar("undo-key", "bb", "--url", liars_log).stdout.startswith(f"key {'b' * 64} teaches nothing any more;")
     undone = moves_of_c(liars_log)
     assert (undone["bb"], undone["ba"][3]) == ((20, 0, 0.0, True), False)
+    assert models_for_a_profile(liars_log).count("c") == 4
     assert laar("undo-key", "bb", "--back", "--url", liars_log).stdout.startswith(f"key {'b' * 64} teaches again;")
     assert moves_of_c(liars_log) == before
 
 
-def test_keys_are_printed_with_as_much_of_their_id_as_tells_them_apart(liars_log: str) -> None:
+def test_only_one_key_is_undone_and_keys_are_shown_by_as_much_of_their_id_as_tells_them_apart(liars_log: str) -> None:
     lines = laar("keys", "--url", liars_log).stdout.splitlines()
     assert lines[0].split() == ["key", "model", "lessons", "right", "moved", "undone"]
     assert lines[1].split()[:4] == ["b" * 12, "c", "20", "0"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        pytest.param(["b"], "2 keys with an id that begins with 'b'", id="several"),
-        pytest.param(["c"], "no key with an id that begins with 'c'", id="none"),
-        pytest.param(["bb", "--back"], "no key that was undone with an id that begins with 'bb'", id="not-undone"),
-    ],
-)
-def test_key_to_undo_is_one(liars_log: str, arguments: list[str], message: str) -> None:
-    result = laar("undo-key", *arguments, "--url", liars_log)
-    assert (result.exit_code, result.stderr) == (1, f"laar log: {message}\n")
-
-
-def test_undone_keys_are_left_out_of_a_profile_from_the_log(liars_log: str) -> None:
-    def models() -> list[str]:
-        store = Store(liars_log)
-        with store.engine.connect() as connection:
-            found = logged_attempts(connection, since=NOON, limit=100)
-        store.close()
-        return [one.model for one in found]
-
-    assert models().count("c") == 24
-    laar("undo-key", "bb", "--url", liars_log)
-    assert models().count("c") == 4
+    for arguments, message in (
+        (["b"], "2 keys with an id that begins with 'b'"),
+        (["c"], "no key with an id that begins with 'c'"),
+        (["bb", "--back"], "no key that was undone with an id that begins with 'bb'"),
+    ):
+        result = laar("undo-key", *arguments, "--url", liars_log)
+        assert (result.exit_code, result.stderr) == (1, f"laar log: {message}\n")

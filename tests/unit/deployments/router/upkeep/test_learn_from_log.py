@@ -108,7 +108,7 @@ async def test_nothing_counts_twice_however_often_the_log_is_read(store: Store) 
 
 async def test_undone_key_teaches_nothing_at_any_replica_until_that_is_taken_back(store: Store) -> None:
     one, other, honest = (Replica(store, name) for name in ("r1", "r2", "honest"))
-    for number, verdict in enumerate(verdicts(60, seed=5)):
+    for number, verdict in enumerate(verdicts(24, seed=5)):
         is_lie = number % 3 > 0
         one.serve(number, verdict, key="liar" if is_lie else "key")
         if not is_lie:
