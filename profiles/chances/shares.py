@@ -16,7 +16,7 @@ FORGOTTEN_BELOW = 0.01
 class Shares:
     """Sums of weights by key and model, of which `kept` stays with every further verdict on the model.
 
-    A verdict that counts for less makes the others fade by less as well.
+    However little that counts for: keys that have said what they may could else never say more.
     """
 
     kept: float
@@ -98,7 +98,7 @@ class Shares:
 
     def _count(self, mine: dict[str, float], model: str, weight: float, scale: float) -> None:
         """Instead of making all sums smaller, what comes later counts for more."""
-        scale /= self.kept**weight
+        scale /= self.kept
         said = self._sorted.setdefault(model, [])
         before = mine.get(model, 0.0)
         if model in mine:

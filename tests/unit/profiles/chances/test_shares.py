@@ -27,7 +27,7 @@ def test_a_key_may_say_what_the_median_of_the_others_has_said_and_a_little_more(
         assert found == pytest.approx(expected, abs=1e-9)
         if found:
             for other in seen:
-                said[other, model] *= KEPT**found
+                said[other, model] *= KEPT
             said[key, model] += found
 
 
@@ -82,6 +82,16 @@ def test_all_is_counted_anew_once_there_are_enough_keys() -> None:
     # with nothing said by the others a key may say five times what it likes
     assert [shares.weigh(key, "m") for key in "daaaaaa"] == [1.0] * 6 + [0.0]
     assert not shares.begin_anew_with("e")
+
+
+def test_keys_that_have_said_what_they_may_can_say_more_in_time() -> None:
+    shares = Shares(kept=0.99)
+    for number in range(200):
+        # each speaks of one of two models, so the median of the others has said nothing of it
+        shares.weigh(f"k{number % 20}", "mn"[number % 2])
+    counted = [shares.weigh(f"k{number % 20}", "mn"[number % 2]) for number in range(200)]
+    assert 0 < max(counted) < 0.6
+    assert sum(counted) > 40
 
 
 def test_nothing_is_forgotten_where_no_key_had_said_more_than_it_may() -> None:
