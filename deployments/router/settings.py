@@ -15,6 +15,7 @@ from pydantic import (
 
 from deployments.log.settings import MAX_DAYS
 from deployments.router.choice.objective import DEFAULT_NOTICE_S, DEFAULT_WORTH_S
+from deployments.router.choice.overlap import OverlapMode
 from deployments.router.choice.policy import PolicyName
 from deployments.router.choice.repair import RepairMode
 from deployments.router.tenants.fair_queue import Doors
@@ -168,6 +169,11 @@ class RouterSettings(Strict):
         default="never",
         description="Whether a model is given its wrong answer back once, to mend its form: `learned` where by the "
         "repairs that were right so far it is expected to pay.",
+    )
+    overlap: OverlapMode = Field(
+        default="off",
+        description="Whether the next model may start before the first has failed: `auto` where the time that a "
+        "verified answer is expected to gain is worth the engine's, for two models at once at most.",
     )
     keep_alive_s: PositiveFloat = Field(default=5.0, description="Pace of SSE comments while tokens are held.")
     status_period_s: PositiveFloat = Field(default=10.0, description="How often replica counts are read.")

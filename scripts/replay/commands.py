@@ -72,7 +72,7 @@ def replay(
 
     Exit status: 0; 1 with --check if a bar falls short; 2 if the outcomes cannot be read.
     """
-    from scripts.replay.compared.overlap import IDLE_PRICE
+    from deployments.router.choice.overlap import IDLE_PRICE
     from scripts.replay.figures import bars, figures
     from scripts.replay.page import as_html, as_markdown
     from scripts.replay.picks import pick_bars

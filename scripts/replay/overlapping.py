@@ -1,12 +1,12 @@
 """Overlapped attempts on recorded outcomes: the router's rule, and a timer to compare with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
 
-from scripts.replay.compared.overlap import TimedAttempt, start_after_s
+from deployments.router.choice.overlap import TimedAttempt, start_after_s
 from scripts.replay.play import Answers, PlayedPrompts
 from scripts.replay.recorded.outcomes import Ints
 
@@ -24,7 +24,6 @@ class OverlapPlan:
     """Moments for one pool in one cell, in the order in which its models are asked; each computed once."""
 
     attempts: Sequence[TimedAttempt]
-    price: float
     known: dict[tuple[int, tuple[tuple[int, int], ...]], float] = field(default_factory=dict)
 
     def wait_s(self, running: Sequence[tuple[int, float]], following: int) -> float:
@@ -33,12 +32,11 @@ class OverlapPlan:
         found = self.known.get(key)
         if found is None:
             begun = [self._begun(place, elapsed_s) for place, elapsed_s in running]
-            found = self.known[key] = start_after_s(begun, self.attempts[following], price=self.price)
+            found = self.known[key] = start_after_s(begun, self.attempts[following])
         return found
 
     def _begun(self, place: int, elapsed_s: float) -> TimedAttempt:
-        of = self.attempts[place]
-        return TimedAttempt(median_s=of.median_s, spread=of.spread, probability=of.probability, elapsed_s=elapsed_s)
+        return replace(self.attempts[place], elapsed_s=elapsed_s)
 
 
 def timer_s(attempts: Sequence[TimedAttempt]) -> Wait:

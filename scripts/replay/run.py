@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from deployments.router.choice.overlap import IDLE_PRICE, TimedAttempt
 from scripts.replay.beliefs import CellMap, FittedBeliefs, fit_beliefs
 from scripts.replay.compared.contenders import LAAR, PoolView, orders
-from scripts.replay.compared.overlap import IDLE_PRICE, TimedAttempt
 from scripts.replay.compared.rivals import Rivals, fit_rivals
 from scripts.replay.overlapping import OverlapPlan, Wait, play_overlapped, timer_s
 from scripts.replay.picks import pick_figures
@@ -165,9 +165,10 @@ def _waits(view: PoolView, order: Ints, cells: Ints, price: float) -> dict[str, 
                     median_s=float(seconds.median_s[row, cell]),
                     spread=float(seconds.spread[row, cell]),
                     probability=float(view.beliefs.chances[row, cell]),
+                    price=price,
                 )
                 for row in view.rows[order[:, column]]
             ]
-            of_cell[cell] = OverlapPlan(attempts=attempts, price=price).wait_s, timer_s(attempts)
+            of_cell[cell] = OverlapPlan(attempts=attempts).wait_s, timer_s(attempts)
     chosen = [of_cell[cell] for cell in cells.tolist()]
     return {OVERLAPPED: [rule for rule, _ in chosen], TIMED: [timer for _, timer in chosen]}

@@ -1,8 +1,12 @@
 """Models served elsewhere: an application whose models, but for one, are those of the other one, over HTTP."""
 
 import json
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -177,12 +181,48 @@ SIMULATED = {"type": "object", "properties": {"[simulated]": {"const": "at home"
 
 
 @pytest.fixture(scope="module")
-def words_written(app_url: str) -> Callable[[], int]:
-    """How many words the slow engine has written so far."""
+def slow_engine(app_url: str) -> Callable[[], dict[str, int]]:
+    """What the slow engine has done so far."""
     handle = serve.get_deployment_handle(f"ModelServer:{SLOW}", "laar")
     # throughput-optimised handles need a running event loop, and a plain test has none
     handle._init(_run_router_in_separate_loop=True)
-    return lambda: int(handle.record_routing_stats.remote().result(timeout_s=10)["words"])
+    return lambda: dict(handle.record_routing_stats.remote().result(timeout_s=10))
+
+
+def test_model_that_another_one_overtakes_is_cut_where_it_runs_and_stands_so_in_the_log(
+    app_url: str, profile_path: str, slow_engine: Callable[[], dict[str, int]], tmp_path: Path
+) -> None:
+    from serve_app.app import build_app
+
+    profile = json.loads(Path(profile_path).read_text())
+    for cell in profile["models"][RIGHT]["cells"]:
+        cell["correct"] = 90
+    (tmp_path / "profile.json").write_text(json.dumps(profile))
+    found = config(str(tmp_path / "profile.json"), remote(app_url, SLOW), remote(app_url, RIGHT))
+    found["router"] |= {"overlap": "auto"}
+    found["log"] = {"url": f"sqlite:///{tmp_path}/attempts.sqlite", "spool_dir": str(tmp_path / "spool")}
+
+    def rows() -> list[tuple[str, str, str]]:
+        with closing(sqlite3.connect(tmp_path / "attempts.sqlite")) as connection:
+            query = "SELECT model, verdict, reason FROM attempts WHERE request_id = ? ORDER BY attempt_index"
+            return connection.execute(query, [answer["laar"]["request_id"].partition(".")[0]]).fetchall()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAAR_TEST_REMOTE_KEY", KEY)
+        serve.run(build_app(found), name="overlapping", route_prefix="/overlapping")
+    try:
+        before = slow_engine()["cancelled"]
+        body = chat(laar=AT_HOME | {"task": "slow"})
+        answer = httpx.post(f"{app_url}/overlapping{PATH}", json=body, headers=HEADERS, timeout=60).json()
+        assert attempts(answer) == [(SLOW, "cancelled"), (RIGHT, "correct")]
+        assert "at home" in answer["choices"][0]["message"]["content"]
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and not (rows() and slow_engine()["cancelled"] > before):
+            time.sleep(0.1)
+        assert rows() == [(SLOW, "cancelled", "overtaken"), (RIGHT, "correct", "matched")]
+        assert slow_engine()["cancelled"] == before + 1
+    finally:
+        serve.delete("overlapping")
 
 
 @pytest.fixture(scope="module", params=["here", "elsewhere"])
@@ -217,12 +257,12 @@ def slow_first(request: pytest.FixtureRequest, app_url: str) -> Iterator[httpx.C
 )
 def test_answer_is_stopped_where_it_can_no_longer_be_right(
     slow_first: httpx.Client,
-    words_written: Callable[[], int],
+    slow_engine: Callable[[], dict[str, int]],
     verify: dict[str, Any],
     fields: dict[str, Any],
     last: str,
 ) -> None:
-    before = words_written()
+    before = slow_engine()["words"]
     laar = {"verify": verify, "task": "slow", "max_attempts": 2}
     told = slow_first.post(PATH, json=chat(stream=True, laar=laar, **fields)).raise_for_status().text
     closing = next(line for line in told.splitlines() if '"laar"' in line)
@@ -230,4 +270,4 @@ def test_answer_is_stopped_where_it_can_no_longer_be_right(
     assert (first["model"], first["reason"], first["spared"]["tokens"] > 0) == (SLOW, "refuted_early", True)
     assert (second["model"], second["verdict"]) == (RIGHT, last)
     # of 21 and more
-    assert 0 < words_written() - before < 15
+    assert 0 < slow_engine()["words"] - before < 15

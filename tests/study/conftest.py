@@ -1,5 +1,5 @@
 """Studies obey the rules of unit tests: no Ray, nothing outside this machine."""
 
-from tests.unit.conftest import no_network, no_ray
+from tests.unit.conftest import no_network, no_ray, pytest_asyncio_loop_factories
 
-__all__ = ["no_network", "no_ray"]
+__all__ = ["no_network", "no_ray", "pytest_asyncio_loop_factories"]

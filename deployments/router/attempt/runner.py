@@ -6,7 +6,7 @@ production.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from math import inf
@@ -35,9 +35,19 @@ from deployments.router.attempt.beginnings import Beginning, PlainSpeakers
 from deployments.router.attempt.earlier import NOTHING_EARLIER
 from deployments.router.attempt.retries import Retries
 from deployments.router.attempt.served_request import ServedRequest
-from deployments.router.attempt.tries import FAULTS, FROM_OUTCOME, Attempt, Spared, Status, StopReason, Tries
+from deployments.router.attempt.tries import (
+    FAULTS,
+    FROM_OUTCOME,
+    OVERTAKEN,
+    Attempt,
+    Spared,
+    Status,
+    StopReason,
+    Tries,
+)
 from deployments.router.choice.budgets import overrides
 from deployments.router.choice.chances import HeardVerdict
+from deployments.router.choice.overlap import MAX_UNDER_WAY, TimedAttempt, start_after_s
 from deployments.router.choice.policy import Candidate, Decision, Exclusion
 from deployments.router.choice.repair import RepairShares, mending
 from deployments.router.choice.routing import Routing
@@ -51,7 +61,6 @@ from deployments.verifier.checks import Spec
 
 logger = logging.getLogger("ray.serve")
 
-CANCELLED = "cancelled"
 # A model that is silent for so many times what its longest answer should take is taken for hanging. So is one that
 # streams, if it is silent for so many times what its first token should take, and for a pause on top of that.
 PATIENCE, PAUSE_S = 2.0, 20.0
@@ -190,9 +199,6 @@ class Runner:
             first = await anext(flow, None)
             if first is not None:
                 return decision.chosen.model, _chain(first, flow)
-            if _is_invalid(served.log):
-                stop = StopReason.ANSWERED
-                break
         self._retries.tell(served, None)
         raise self._failure(served, stop)
 
@@ -205,12 +211,66 @@ class Runner:
                 return StopReason.NO_MODEL_LEFT
             if decision.chance_left < self._settings.give_up_below and not served.log.is_only_guessed:
                 return StopReason.UNLIKELY
-            self._book(served, await self._attempt(served, decision))
+            if self._may_overlap(served, decision):
+                await self._overlapped(served, decision)
+            else:
+                self._book(served, await self._attempt(served, decision))
             if (repair := self._repair(served)) is not None:
                 self._book(served, await self._attempt(served, *repair))
-            if _is_invalid(served.log):
-                return StopReason.ANSWERED
         return stop
+
+    def _may_overlap(self, served: ServedRequest, decision: Decision) -> bool:
+        is_checked = served.request.wants_verification and decision.has_alternative
+        return self._settings.overlap == "auto" and is_checked
+
+    async def _overlapped(self, served: ServedRequest, decision: Decision) -> None:
+        """Attempts until one ends the request or none is under way; each further one starts when that pays.
+
+        What is still under way then is cut, and stands in the log before the attempt that has overtaken it.
+        """
+        running: dict[asyncio.Task[Attempt], tuple[Candidate, float]] = {}
+        following: Decision | None = decision
+        try:
+            while running or following is not None:
+                wait_s = None
+                if following is not None and (wait_s := self._wait_s(running, following)) == 0:
+                    attempt = asyncio.create_task(self._attempt(served, following))
+                    running[attempt] = (following.chosen, self._clock())
+                    following = self._following(served, running)
+                    continue
+                done, _ = await asyncio.wait(
+                    running, timeout=None if wait_s == inf else wait_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    del running[task]
+                ended = sorted((task.result() for task in done), key=lambda a: a.is_answer)
+                if ended and (ended[-1].is_answer or ended[-1].is_futile):
+                    served.log.cut_reason = OVERTAKEN
+                    await _cut(running)
+                for each in ended:
+                    self._book(served, each)
+                following = self._following(served, running) if running else None
+        finally:
+            await _cut(running)
+
+    def _following(self, served: ServedRequest, running: Mapping[Any, Any]) -> Decision | None:
+        """The untried model that would be asked next, if one may be asked beside those that are at work."""
+        now_s, log = self._clock(), served.log
+        if len(running) >= MAX_UNDER_WAY or log.stop_reason(now_s) is not None:
+            return None
+        found = self._routing.decide(served.request, served.demand, log, turn=served.turn, now_s=now_s)
+        is_worth = found is not None and found.chance_left >= self._settings.give_up_below
+        return found if found is not None and is_worth and found.chosen.exclusion is None else None
+
+    def _wait_s(self, running: Mapping[Any, tuple[Candidate, float]], following: Decision) -> float:
+        """Seconds until the next model should start; inf: not while these are at work."""
+        now_s, spread = self._clock(), self._routing.builder.spread
+        begun = [
+            TimedAttempt.of(chosen, spread=spread(chosen.model), elapsed_s=now_s - began_s)
+            for chosen, began_s in running.values()
+        ]
+        chosen = following.chosen
+        return start_after_s(begun, TimedAttempt.of(chosen, spread=spread(chosen.model))) if begun else 0.0
 
     def _repair(self, served: ServedRequest) -> tuple[Decision, bytes] | None:
         """To give the model its wrong answer back, and the body to do it with; None where it is not to be done."""
@@ -236,9 +296,14 @@ class Runner:
         )
         return None if decision is None else (decision, with_turns(request, turns))
 
-    async def _attempt(self, served: ServedRequest, decision: Decision, repair: bytes | None = None) -> Attempt:
-        """One model asked once, with the request as it came or with a `repair` of it."""
-        chosen, sent_s, reply, watch = decision.chosen, self._clock(), None, self._watch(served, decision, repair)
+    def _attempt(
+        self, served: ServedRequest, decision: Decision, repair: bytes | None = None
+    ) -> Coroutine[Any, Any, Attempt]:
+        """One model asked once, with the request as it came or with a `repair` of it; under way from now on."""
+        return self._begun(served, decision, self._watch(served, decision, repair))
+
+    async def _begun(self, served: ServedRequest, decision: Decision, watch: "_Watch") -> Attempt:
+        chosen, sent_s, reply = decision.chosen, self._clock(), None
         try:
             reply, fault = await self._ask(served, decision, watch)
             if reply is not None and reply.in_flight is not None:
@@ -246,7 +311,7 @@ class Runner:
             if reply is None or reply.status >= 400:
                 reason = _fault_reason(reply, fault)
                 return self._ended(chosen, sent_s, fault or Status.ERROR, reason, reply, watch)
-            if repair is None:
+            if not watch.is_repair:
                 self._learn_tokens(served, chosen, reply)
                 self._learn_latency(served, watch, reply, self._clock() - sent_s)
             if not watch.is_refuted:
@@ -259,7 +324,7 @@ class Runner:
                 else await self._verify(served, chosen.model, reply)
             )
             check = served.request.verify.fallible_name if verdict.is_of_the_check else None
-            if repair is None:
+            if not watch.is_repair:
                 self._learn(served, chosen, verdict, check)
             elif verdict.was_right is not None:
                 whose = served.request.tenant.id, chosen.model, served.check_type
@@ -269,7 +334,10 @@ class Runner:
             spared = self._spared(served, decision, watch, ended)
             return msgspec.structs.replace(ended, read=verdict.read, check=check, judges=verdict.judges, spared=spared)
         except asyncio.CancelledError:
-            self._book(served, self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, reply, watch))
+            cut = self._ended(chosen, sent_s, Status.CANCELLED, served.log.cut_reason, reply, watch)
+            if cut.reason == OVERTAKEN and reply is None and not watch.is_repair:
+                self._learn_cut(watch, cut.latency_s)
+            self._book(served, cut)
             raise
 
     async def _ask(
@@ -277,7 +345,7 @@ class Runner:
     ) -> tuple[Reply | None, Status | None]:
         """The reply, or in which way there was none."""
         chosen, request = decision.chosen, served.request
-        self._start(served, chosen)
+        self._start(served, chosen, watch)
         try:
             if request.stream:
                 return await self._collect(served, decision, watch), None
@@ -357,7 +425,7 @@ class Runner:
             took_s = self._clock() - began_s
             self._observer.checked(served.check_type, took_s)
             if served.trace is not None and verdict is not None:
-                served.trace.checked(served.check_type, verdict.outcome.value, took_s)
+                served.trace.checked(model, served.check_type, verdict.outcome.value, took_s)
 
     async def _verdict(self, served: ServedRequest, model: str, reply: Reply) -> Verdict:
         """The verdict. A check that breaks down at the verifier is made once more.
@@ -403,7 +471,7 @@ class Runner:
         chosen, sent_s, watch, last = decision.chosen, self._clock(), self._watch(served, decision), None
         attempt: Attempt | None = None
         self._retries.tell(served, chosen.model)
-        self._start(served, chosen)
+        self._start(served, chosen, watch)
         try:
             async with aclosing(self._stream(served, chosen, watch.body)) as upstream:
                 while (chunk := await self._next_chunk(served, upstream, decision, watch)) is not None:
@@ -426,7 +494,9 @@ class Runner:
             attempt = attempt or self._ended(chosen, sent_s, Status.ERROR, "replica_failed", None, watch)
         finally:
             self._routing.load.finish(chosen.model, chosen.prompt_tokens)
-            self._book(served, attempt or self._ended(chosen, sent_s, Status.CANCELLED, CANCELLED, None, watch))
+            self._book(
+                served, attempt or self._ended(chosen, sent_s, Status.CANCELLED, served.log.cut_reason, None, watch)
+            )
         if last is None or attempt is None:
             return
         if attempt.status not in FAULTS and not last.is_last:
@@ -473,7 +543,7 @@ class Runner:
 
     def _can_go_on(self, served: ServedRequest, decision: Decision) -> bool:
         """Whether another model may be asked after this attempt."""
-        return decision.has_alternative and len(served.log.attempts) + 1 < served.log.max_attempts
+        return decision.has_alternative and served.log.num_begun < served.log.max_attempts
 
     def _spared(self, served: ServedRequest, decision: Decision, watch: "_Watch", ended: Attempt) -> Spared | None:
         """What the rest of a refuted answer was expected to take."""
@@ -486,12 +556,15 @@ class Runner:
         )
 
     def _watch(self, served: ServedRequest, decision: Decision, repair: bytes | None = None) -> "_Watch":
-        builder, chosen = self._routing.builder, decision.chosen
+        """Of an attempt that is under way from now on."""
+        builder, chosen, number = self._routing.builder, decision.chosen, served.log.num_begun
+        served.log.begin(chosen.model)
         patience_s = PATIENCE * builder.longest_s(served.demand, chosen)
         if served.request.stream:
             first_s = builder.first_token_s(served.demand, chosen.model)
             patience_s = min(patience_s, PATIENCE * first_s + PAUSE_S)
         return _Watch(
+            number=number,
             body=served.request.body if repair is None else repair,
             is_repair=repair is not None,
             patience_s=min(self.limits.attempt_timeout_s, patience_s),
@@ -539,10 +612,10 @@ class Runner:
         if served.trace is not None:
             served.trace.attempt_ended(attempt)
 
-    def _start(self, served: ServedRequest, chosen: Candidate) -> None:
-        """Count an attempt as under way, and let its engine know whose it is."""
+    def _start(self, served: ServedRequest, chosen: Candidate, watch: "_Watch") -> None:
+        """Count an attempt on its model's load, and let its engine know whose it is."""
         context = served.forwarded if served.trace is None else served.trace.attempt_began(chosen)
-        FORWARDED.set({"x-request-id": f"{served.request_id}-{len(served.log.attempts)}", **context})
+        FORWARDED.set({"x-request-id": f"{served.request_id}-{watch.number}", **context})
         self._routing.load.start(chosen.model, chosen.prompt_tokens)
         if (thinking := self._routing.thinking) is not None:
             cell, tries = served.features.cell(chosen.bucket), served.log.counts.get(chosen.model, 0)
@@ -578,6 +651,11 @@ class Runner:
         # who names the model chooses what is learned of it
         if tokens and served.request.model == AUTO:
             builder.learn_length(served.demand, forecast, tokens, is_cut=is_cut)
+
+    def _learn_cut(self, watch: "_Watch", after_s: float) -> None:
+        """Let an attempt that another model has overtaken correct L by what it has taken at least."""
+        if watch.forecast is not None and self._settings.learning.enabled:
+            self._routing.builder.latency.outlived(watch.forecast, after_s, now_s=self._clock())
 
     def _learn_first_token(self, watch: "_Watch", took_s: float) -> None:
         """The same of a stream that goes straight through: its end comes when the client has read it."""
@@ -654,9 +732,11 @@ class _Watch:
     """What has come from a model during an attempt: anything at all, a beginning that refutes it.
 
     `patience_s` is how long it may be silent at first, `forecast` what it should take, `refuted_tokens` how many tokens
-    that beginning has. `num_tokens` have come as chunks. `body` is what the model is asked with.
+    that beginning has. `num_tokens` have come as chunks. `body` is what the model is asked with, as attempt `number` of
+    its request, from 0 on.
     """
 
+    number: int
     body: bytes
     is_repair: bool
     patience_s: float
@@ -684,10 +764,12 @@ def _too_large() -> Reply:
     return Reply(400, error_body(message, code="answer_too_large"), invalid_request=True)
 
 
-def _is_invalid(log: Tries) -> bool:
-    """Whether the last attempt showed that no model would take the request as it came."""
-    last = log.attempts[-1] if log.attempts else None
-    return last is not None and not last.is_repair and last.reply is not None and last.reply.invalid_request
+async def _cut(running: dict[asyncio.Task[Attempt], Any]) -> None:
+    """Cancel attempts; each books itself. It is over when their engines are told."""
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    running.clear()
 
 
 def _fault_reason(reply: Reply | None, fault: Status | None) -> str:

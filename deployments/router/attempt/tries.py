@@ -13,6 +13,8 @@ from deployments.router.attempt.earlier import NOTHING_EARLIER, Earlier
 from deployments.router.choice.policy import Exclusion
 
 MAX_FAULTS_PER_MODEL = 2
+# Why an attempt was cut: the client has left, or another model has answered correctly.
+CANCELLED, OVERTAKEN = "cancelled", "overtaken"
 
 
 class Status(StrEnum):
@@ -99,6 +101,17 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return self.status is Status.WRONG and not self.is_repair
 
     @property
+    def is_answer(self) -> bool:
+        """Whether the client gets it: nothing better is looked for, or no model would take the request as it came."""
+        is_invalid = self.reply is not None and self.reply.invalid_request and not self.is_repair
+        return is_invalid or self.status in (Status.CORRECT, Status.UNVERIFIED)
+
+    @property
+    def is_futile(self) -> bool:
+        """Whether another model's answer could be judged no better."""
+        return self.status is Status.UNKNOWN and self.reason in FUTILE
+
+    @property
     def is_refuted(self) -> bool:
         """Whether it was ended because its beginning could not become right."""
         return self.status is Status.WRONG and self.reason == Reason.REFUTED_EARLY
@@ -131,7 +144,7 @@ class Tries:
     """All attempts of one request, in order; TTCA is the time from arrival to the verdict that ended it.
 
     `earlier` is what its client has tried before it; those attempts are not among `max_attempts`. With a target it is
-    to be right by `target_at_s`.
+    to be right by `target_at_s`. The models in `under_way` are at work, and `cut_reason` is why one that is cut now is.
     """
 
     max_attempts: int
@@ -140,17 +153,30 @@ class Tries:
     target_at_s: float = inf
     attempts: list[Attempt] = field(default_factory=list)
     earlier: Earlier = NOTHING_EARLIER
+    under_way: list[str] = field(default_factory=list)
+    cut_reason: str = CANCELLED
+
+    def begin(self, model: str) -> None:
+        """Count an attempt that is about to be sent."""
+        self.under_way.append(model)
 
     def add(self, attempt: Attempt) -> None:
+        """Take an attempt that has ended."""
+        if attempt.model in self.under_way:
+            self.under_way.remove(attempt.model)
         self.attempts.append(attempt)
+
+    @property
+    def num_begun(self) -> int:
+        return len(self.attempts) + len(self.under_way)
 
     def stop_reason(self, now_s: float) -> StopReason | None:
         """Why to stop now, or None to go on; whether a model is left only the policy can say."""
-        if self.attempts and self.attempts[-1].status in (Status.CORRECT, Status.UNVERIFIED):
+        if self.attempts and self.attempts[-1].is_answer:
             return StopReason.ANSWERED
-        if self.attempts and self.attempts[-1].status is Status.UNKNOWN and self.attempts[-1].reason in FUTILE:
+        if self.attempts and self.attempts[-1].is_futile:
             return StopReason.UNVERIFIABLE
-        if len(self.attempts) >= self.max_attempts:
+        if self.num_begun >= self.max_attempts:
             return StopReason.MAX_ATTEMPTS
         return StopReason.DEADLINE if now_s >= self.deadline_at_s else None
 
@@ -160,6 +186,8 @@ class Tries:
         A model that answered is not asked the same thing again if it would repeat itself. One that failed to
         answer may be tried again after the others, `MAX_FAULTS_PER_MODEL` times in all, but not if it is full.
         """
+        if model in self.under_way:
+            return Exclusion.UNDER_WAY
         before = self.earlier.wrong.get(model)
         tries, has_answered, was_wrong = 0 if before is None else max(1, before), False, bool(before)
         if model in self.earlier.repeating:
@@ -191,8 +219,8 @@ class Tries:
     def counts(self) -> Mapping[str, int]:
         """How often each model has been asked, of those that were."""
         found = {model: max(1, times) for model, times in self.earlier.wrong.items()}
-        for attempt in self.attempts:
-            found[attempt.model] = found.get(attempt.model, 0) + 1
+        for model in (*(attempt.model for attempt in self.attempts), *self.under_way):
+            found[model] = found.get(model, 0) + 1
         return found
 
     @property
@@ -203,12 +231,12 @@ class Tries:
     @property
     def is_first(self) -> bool:
         """Whether the next attempt is the first one, and the client has not asked before."""
-        return not self.attempts and not self.earlier.wrong
+        return not self.num_begun and not self.earlier.wrong
 
     @property
     def is_only_guessed(self) -> bool:
         """Whether nothing has been tried but for a request that was the same."""
-        return not self.attempts and self.earlier.is_guess
+        return not self.num_begun and self.earlier.is_guess
 
     @property
     def is_verified(self) -> bool:

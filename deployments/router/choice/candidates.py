@@ -194,6 +194,10 @@ class CandidateBuilder:
         """By model, what was expected of recent attempts over what they took; None where none was made."""
         return {name: self.latency.ratio(row) for name, row in self._rows.items()}
 
+    def spread(self, model: str) -> float:
+        """By how much the logarithms of a model's attempts scatter about L."""
+        return self.latency.spread(self._rows[model])
+
     def output_tokens(self, demand: Demand, model: str) -> float:
         """How long an answer of the model is expected to be."""
         return float(demand.output_tokens[self._rows[model]])

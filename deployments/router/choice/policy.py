@@ -59,6 +59,7 @@ class Exclusion(StrEnum):
     REFUSED = "refused"
     FULL = "full"
     FAILED_REPEATEDLY = "failed_repeatedly"
+    UNDER_WAY = "under_way"
 
 
 # That a model has answered the request, and what it would answer to it again.

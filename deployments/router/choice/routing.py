@@ -264,7 +264,7 @@ class Routing:
         """
         options = request.options
         client_retries = options.client_retries or options.retry_of is not None or bool(options.tried)
-        attempts_left: int | None = max(1, tries.max_attempts - len(tries.attempts))
+        attempts_left: int | None = max(1, tries.max_attempts - tries.num_begun)
         if not request.wants_verification:
             attempts_left = None if client_retries else 1
         notice_s = self._notice_s if options.notice_s is None else options.notice_s

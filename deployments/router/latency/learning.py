@@ -4,6 +4,7 @@ from math import inf
 
 import msgspec
 import numpy as np
+from scipy.special import log_ndtr
 
 from deployments.router.latency.expected import Speeds
 from profiles.arrays import Floats
@@ -12,6 +13,8 @@ from profiles.arrays import Floats
 _KEPT = 0.98
 # Standard deviations, relative to L: of the profile's coefficients from the truth, and of an attempt from L.
 _PROFILE_SCATTER, _ATTEMPT_SCATTER = 0.7, 0.3
+# The scatter of a model's attempts counts at first as if so many had been seen.
+_SCATTER_SEEN = 10.0
 # An attempt that is off by more than this multiple of L counts as one that is off by that.
 _ODD = 0.6
 # Bounds of a correction.
@@ -68,6 +71,8 @@ class LatencyLearner:
         # forgetting sums of what was expected and of what it took
         self._seconds = np.zeros((count, 2))
         self._next_at_s = [-inf] * count
+        # forgetting sums: how many attempts, and their squared logarithms of what one took over what was expected
+        self._scatter = np.tile([_SCATTER_SEEN, _SCATTER_SEEN * _ATTEMPT_SCATTER**2], (count, 1))
 
     def expected_s(self, forecast: Forecast, output_tokens: float | None = None) -> float:
         """L with what is learned, for an answer as long as expected or as told."""
@@ -79,11 +84,33 @@ class LatencyLearner:
         expected_s, took_s = self._seconds[row]
         return float(expected_s / took_s) if took_s > 0 else None
 
+    def spread(self, row: int) -> float:
+        """The deviation of the logarithms of recent attempts from that of L."""
+        seen, squares = self._scatter[row]
+        return float(np.sqrt(squares / seen))
+
+    def outlived(self, forecast: Forecast, after_s: float, *, now_s: float) -> None:
+        """Learn from an attempt that was cut: it would have taken what one takes that has not ended after so long.
+
+        Without this the long ones would be left out, as those that another model overtakes are mostly long.
+        """
+        expected_s, spread = max(self.expected_s(forecast), _LEAST_OVERHEAD_S), self.spread(forecast.row)
+        z = (np.log(expected_s / max(after_s, _LEAST_OVERHEAD_S)) - spread**2 / 2) / spread
+        beyond_s = expected_s * np.exp(log_ndtr(z + spread) - log_ndtr(z))
+        self._observe(forecast, max(after_s, float(beyond_s)), forecast.output_tokens, now_s)
+
     def observe(self, forecast: Forecast, took_s: float, *, now_s: float, output_tokens: float | None = None) -> None:
         """Learn from an attempt that was answered in full; without a count its answer was as long as expected."""
-        row, tokens = forecast.row, forecast.output_tokens if output_tokens is None else output_tokens
+        ratio = max(took_s, _LEAST_OVERHEAD_S) / max(self.expected_s(forecast), _LEAST_OVERHEAD_S)
+        tokens = forecast.output_tokens if output_tokens is None else output_tokens
+        if self._observe(forecast, took_s, tokens, now_s):
+            self._scatter[forecast.row] = _KEPT * self._scatter[forecast.row] + (1.0, np.log(ratio) ** 2)
+
+    def _observe(self, forecast: Forecast, took_s: float, tokens: float, now_s: float) -> bool:
+        """Whether it counts: of attempts that end together one does."""
+        row = forecast.row
         if now_s < self._next_at_s[row]:
-            return
+            return False
         self._next_at_s[row] = now_s + _LEAST_GAP_S
         self.attempts[row] += 1
         self._seconds[row] = _KEPT * self._seconds[row] + (self.expected_s(forecast), took_s)
@@ -97,6 +124,7 @@ class LatencyLearner:
         step = np.linalg.solve(self._information[row], slopes * excess)
         self._factors[row] = np.clip(self._factors[row] * np.exp(step), _LEAST, _MOST)
         self._correct(row)
+        return True
 
     def _correct(self, row: int) -> None:
         overhead, reading, writing, others = self._factors[row].tolist()

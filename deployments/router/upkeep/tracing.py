@@ -87,7 +87,8 @@ class RequestTrace:
         parent = _PROPAGATOR.extract(served.forwarded)
         self._root = tracer.start_span(f"POST {route}", parent, SpanKind.SERVER, attributes)
         self._within = otel.set_span_in_context(self._root)
-        self._attempt: Span | None = None
+        # those under way, by model
+        self._attempts: dict[str, Span] = {}
 
     @property
     def trace_id(self) -> str:
@@ -113,15 +114,14 @@ class RequestTrace:
             "gen_ai.request.model": chosen.model,
         }
         name = f"{self._operation} {chosen.model}"
-        self._attempt = self._tracer.start_span(name, self._within, SpanKind.CLIENT, attributes)
+        span = self._attempts[chosen.model] = self._tracer.start_span(name, self._within, SpanKind.CLIENT, attributes)
         headers: dict[str, str] = {}
-        _PROPAGATOR.inject(headers, otel.set_span_in_context(self._attempt))
+        _PROPAGATOR.inject(headers, otel.set_span_in_context(span))
         return headers
 
     def attempt_ended(self, attempt: Attempt) -> None:
-        if (span := self._attempt) is None:
+        if (span := self._attempts.pop(attempt.model, None)) is None:
             return
-        self._attempt = None
         span.set_attributes({"laar.status": attempt.status.value, "laar.reason": attempt.reason})
         if (reply := attempt.reply) is not None:
             span.set_attributes(
@@ -134,9 +134,10 @@ class RequestTrace:
             span.set_status(StatusCode.ERROR)
         span.end()
 
-    def checked(self, check: str, verdict: str, seconds: float) -> None:
+    def checked(self, model: str, check: str, verdict: str, seconds: float) -> None:
         attributes = {"gen_ai.evaluation.name": check, "gen_ai.evaluation.score.label": verdict}
-        within = self._within if self._attempt is None else otel.set_span_in_context(self._attempt)
+        span = self._attempts.get(model)
+        within = self._within if span is None else otel.set_span_in_context(span)
         self._past(f"laar.check {check}", seconds, attributes, within)
 
     def ended(self, served: ServedRequest, status: int, code: str) -> None:

@@ -22,6 +22,7 @@ from deployments.contract.errors import (
     NotVerifiedError,
     OverloadedError,
 )
+from deployments.contract.forwarded import FORWARDED
 from deployments.contract.reply import Chunk, Reply
 from deployments.contract.secret import Secrets
 from deployments.engines.openai_answers import DONE_EVENT, StreamReader, failure, unchanged
@@ -107,17 +108,19 @@ class FakeBackend:
     behaviours: Mapping[str, Behaviour]
     asked: list[str] = field(default_factory=list)
     overrides: list[dict[str, Any]] = field(default_factory=list)
+    request_ids: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     open: int = 0
     verifier_breaks: int = 0
     verifier_is_gone: bool = False
     verifier_is_needed: bool = True
     verify_s: float = 0.0
-    pause_s: float = 0.0
+    pause_s: dict[str, float] = field(default_factory=dict)
 
     async def generate(self, model: str, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         self.asked.append(model)
         self.overrides.append(dict(overrides))
+        self.request_ids.append(FORWARDED.get()["x-request-id"])
         self.bodies.append(body)
         self.open += 1
         try:
@@ -125,7 +128,7 @@ class FakeBackend:
             if isinstance(result, asyncio.Event):
                 await result.wait()
             if isinstance(result, Slow):
-                self.pause_s = result.pause_s
+                self.pause_s[model] = result.pause_s
                 await asyncio.sleep(result.pause_s)
                 return Reply(200, b"{}", text=result.text)
             assert isinstance(result, Reply)
@@ -151,7 +154,7 @@ class FakeBackend:
         self.open += 1
         try:
             for word in reply.text.split():
-                await asyncio.sleep(self.pause_s)
+                await asyncio.sleep(self.pause_s.get(model, 0.0))
                 for chunk in reader.feed(_chunk(word, "null")):
                     yield chunk
             for chunk in (*reader.feed(_chunk("", '"stop"')), *reader.feed(b"data: [DONE]\n\n")):
@@ -221,15 +224,21 @@ class Bench:
         repair: str = "never",
         regenerate_s: float = 0.0,
         learns: bool = True,
+        overlap: str = "off",
+        profile: Profile | None = None,
+        slots: int = 256,
         **behaviours: Behaviour,
     ) -> None:
         self.backend = FakeBackend(behaviours)
         self.seen, self.ledger = Seen(), SeenAnswers()
         now = asyncio.get_running_loop().time
         self._number = 0
-        models = [Model(name=name, context_tokens=1000) for name in behaviours]
+        models = [Model(name=name, context_tokens=1000, slots=slots) for name in behaviours]
         self.routing = Routing(
-            models=models, profile=_profile(behaviours, latency_s, token_s), policy="laar", detector=NoDetector()
+            models=models,
+            profile=profile or _profile(behaviours, latency_s, token_s),
+            policy="laar",
+            detector=NoDetector(),
         )
         self.runner = Runner(
             routing=self.routing,
@@ -249,6 +258,7 @@ class Bench:
                     "unverified": unverified,
                     "give_up_below": give_up_below,
                     "repair": repair,
+                    "overlap": overlap,
                     "learning": {"enabled": learns},
                 }
             ),
@@ -293,7 +303,9 @@ class Bench:
 def _profile(names: Mapping[str, object], latency_s: float, token_s: float) -> Profile:
     models = {
         name: ModelProfile(
-            latency=Latency(overhead_s=latency_s * (1 + index), prefill_s_per_token=0, decode_s_per_token=token_s),
+            latency=Latency(
+                overhead_s=latency_s * (1 + index), prefill_s_per_token=0, decode_s_per_token=token_s, decode_growth=1
+            ),
             chars_per_token={"unknown": 4.0},
             chars_per_symbol_token=2.0,
             cells=(CellCounts(language="en", bucket=0, correct=10, tried=20),),

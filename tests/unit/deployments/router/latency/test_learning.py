@@ -113,3 +113,31 @@ def test_of_attempts_that_end_together_one_is_learned_from() -> None:
         forecast, took_s, tokens = attempt(rng, RIGHT)
         model.observe(forecast, took_s, now_s=number / 1000, output_tokens=tokens)
     assert model.attempts == [20]
+
+
+def test_attempts_that_are_cut_do_not_make_a_model_look_quicker() -> None:
+    """Another model is right after about as long, so that the long half of the attempts is cut."""
+    rng, heeding, heedless = np.random.default_rng(4), learner(RIGHT), learner(RIGHT)
+    ratios = []
+    for number in range(400):
+        forecast, took_s, tokens = attempt(rng, RIGHT)
+        real_s, cut_s = took_s * rng.lognormal(-0.045, 0.3, size=2)
+        for model in (heeding, heedless):
+            if real_s <= cut_s:
+                model.observe(forecast, real_s, now_s=number, output_tokens=tokens)
+        if real_s > cut_s:
+            heeding.outlived(forecast, cut_s, now_s=number)
+        if number >= 100:
+            ratios.append([model.expected_s(forecast) / took_s for model in (heeding, heedless)])
+    with_cut, without = np.mean(ratios, axis=0)
+    assert 0.95 < with_cut < 1.05
+    assert without < 0.9
+
+
+def test_scatter_of_attempts_is_learned() -> None:
+    rng, model = np.random.default_rng(4), learner(RIGHT)
+    assert model.spread(0) == pytest.approx(0.3)
+    for number in range(300):
+        forecast, took_s, tokens = attempt(rng, RIGHT)
+        model.observe(forecast, took_s * rng.lognormal(-0.18, 0.6), now_s=number, output_tokens=tokens)
+    assert model.spread(0) == pytest.approx(0.6, rel=0.25)

@@ -7,12 +7,18 @@ next model waits until then, and starts at once if the others fail before.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, log
+from typing import Literal, Self
 
 import numpy as np
 from scipy.special import ndtr
 
+from deployments.router.choice.policy import Candidate
 from profiles.arrays import Floats
 
+OverlapMode = Literal["off", "auto"]
+
+# Attempts of one request under way at once.
+MAX_UNDER_WAY = 2
 # What an engine-second costs, in seconds of the user's time, where no one else waits for the engine: chosen on recorded
 # answers of real models, so that overlapped attempts take less than a quarter more engine time.
 IDLE_PRICE = 0.47
@@ -22,16 +28,35 @@ _MOMENTS, _STEPS = 24, 48
 _REACH = 2.6
 # An attempt that has outlived all that its distribution allows is taken to be this likely still.
 _LEAST_LEFT = 1e-6
+# A wait that is shorter than this share of the horizon is none: a later look would find another as short.
+_NO_WAIT_SHARE = 0.01
+_LEAST_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedAttempt:
-    """An attempt whose latency is log-normal: its median, the deviation of its logarithm, and how long it has run."""
+    """An attempt whose latency is log-normal: its median, the deviation of its logarithm, and how long it has run.
+
+    A second of its engine costs as much as `price` seconds of the user's time.
+    """
 
     median_s: float
     spread: float
     probability: float
     elapsed_s: float = 0.0
+    price: float = IDLE_PRICE
+
+    @classmethod
+    def of(cls, candidate: Candidate, *, spread: float, elapsed_s: float = 0.0) -> Self:
+        """An attempt on a candidate; its seconds cost more by what others wait, over its time on an idle engine."""
+        mean_s = max(candidate.latency_s, _LEAST_S)
+        return cls(
+            median_s=mean_s * exp(-(spread**2) / 2),
+            spread=spread,
+            probability=candidate.probability,
+            elapsed_s=elapsed_s,
+            price=IDLE_PRICE + candidate.external_s / max(candidate.idle_latency_s, _LEAST_S),
+        )
 
     @property
     def mean_s(self) -> float:
@@ -54,19 +79,21 @@ class TimedAttempt:
         return found
 
 
-def start_after_s(running: Sequence[TimedAttempt], following: TimedAttempt, *, price: float = IDLE_PRICE) -> float:
+def start_after_s(running: Sequence[TimedAttempt], following: TimedAttempt) -> float:
     """Seconds from now after which `following` should start beside all of `running`; inf: only when they have failed.
 
-    The moment of least `E[seconds until a right answer or none is left] + price * E[engine-seconds]`, attempts taken to
+    The moment of least `E[seconds until a right answer or none is left] + E[price * engine-seconds]`, attempts taken to
     be independent. Nothing else is learned until then, so that the moment stays the best one while all go on. What
     comes after all of them have failed is the same for each moment, and is left out.
     """
-    moments, costs = costs_by_moment(running, following, price=price)
+    moments, costs = costs_by_moment(running, following)
     best = int(costs.argmin())
-    return inf if best == len(moments) - 1 else float(moments[best])
+    if best == len(moments) - 1:
+        return inf
+    return float(moments[best]) if moments[best] > _NO_WAIT_SHARE * moments[-1] else 0.0
 
 
-def costs_by_moment(running: Sequence[TimedAttempt], following: TimedAttempt, *, price: float) -> tuple[Floats, Floats]:
+def costs_by_moment(running: Sequence[TimedAttempt], following: TimedAttempt) -> tuple[Floats, Floats]:
     """The moments that are compared, the last of them after all of `running` have ended, and what each costs."""
     if not running:
         raise ValueError("running: none; at least one attempt has to be under way")
@@ -83,12 +110,12 @@ def costs_by_moment(running: Sequence[TimedAttempt], following: TimedAttempt, *,
     still, then_lost = open_ - lost_before, lost - lost_before
     beside_s = (still * (1 - q * follows) - then_lost * (1 - q) * follows) @ weights
     after_s = lost[:, 0] * following.mean_s
-    work_s = after_s + (still * (1 - follows)) @ weights
-    for index in range(len(running)):
+    paid = following.price * (after_s + (still * (1 - follows)) @ weights)
+    for index, attempt in enumerate(running):
         others, _ = _together(*_without(running, ended, index))
         busy = (1 - ended[index]) * others
-        work_s = work_s + _summed(busy[:, 0], moments) + (busy * (1 - q * follows)) @ weights
-    costs: Floats = alone_s + beside_s + after_s + price * work_s
+        paid = paid + attempt.price * (_summed(busy[:, 0], moments) + (busy * (1 - q * follows)) @ weights)
+    costs: Floats = alone_s + beside_s + after_s + paid
     return moments, costs
 
 
