@@ -390,6 +390,9 @@ def bench_ttca(
     check: Check = False,
     url: Annotated[str, typer.Option(help="A running laar application.")] = "http://127.0.0.1:8000",
     policies: Annotated[str, typer.Option(help="Only these of the plan, with commas between them.")] = "",
+    trials_only: Annotated[
+        bool, typer.Option("--trials-only", help="Compare what the policies did, without what each model would answer.")
+    ] = False,
     budget_s: Annotated[float | None, typer.Option(min=1, help="Begin nothing after this many seconds.")] = None,
     api_key_env: Annotated[
         str, typer.Option(help="Environment variable with the API key to send; unset means none.")
@@ -397,9 +400,11 @@ def bench_ttca(
 ) -> None:
     """Time to a correct answer on a running application, one policy after another, with the same prompts and times.
 
-    With --plan and --out it asks, and publishes what was measured into the folder once nothing is missing.
+    With --plan and --out it asks, and publishes what was measured into the folder once nothing is missing. With
+    --trials-only it publishes nothing.
     """
     from scripts.bench.publish.report import publish, recompute
+    from scripts.bench.ttca.summary import summarise
 
     if (source is None) == (plan is None) or (plan is None) != (out is None):
         raise typer.BadParameter("either --plan with --out, or --from", param_hint="--plan")
@@ -407,21 +412,30 @@ def bench_ttca(
         refuse_given(context, ("policies", "budget_s", "url", "api_key_env"), "only with --plan: --from asks no model")
     try:
         if source is not None:
-            raise typer.Exit(finish(recompute(source, page=page), json_path=json_path, check=check))
+            found = summarise(source) if trials_only else recompute(source, page=page)
+            raise typer.Exit(finish(found, json_path=json_path, check=check))
         assert plan is not None
         assert out is not None
-        undone = _ask_application(plan, out, url, policies, budget_s, api_key_env)
+        undone = _ask_application(plan, out, url, policies, budget_s, api_key_env, asks_every_model=not trials_only)
         if undone:
             for line in undone:
                 print(f"not done: {line}")
             raise typer.Exit(3)
-        raise typer.Exit(finish(publish(out, page=page), json_path=json_path, check=check))
+        found = summarise(out) if trials_only else publish(out, page=page)
+        raise typer.Exit(finish(found, json_path=json_path, check=check))
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error), param_hint="--plan, --out or --from") from error
 
 
 def _ask_application(
-    plan: Path, out: Path, url: str, policies: str, budget_s: float | None, api_key_env: str
+    plan: Path,
+    out: Path,
+    url: str,
+    policies: str,
+    budget_s: float | None,
+    api_key_env: str,
+    *,
+    asks_every_model: bool,
 ) -> list[str]:
     """What is left undone, in words."""
     import asyncio
@@ -438,7 +452,16 @@ def _ask_application(
     key = os.environ.get(api_key_env, "").strip() or None
     out.mkdir(parents=True, exist_ok=True)
     try:
-        return asyncio.run(run(found, url=url.rstrip("/"), folder=out, budget_s=budget_s, api_key=key, only=only))
+        asked = run(
+            found,
+            url=url.rstrip("/"),
+            folder=out,
+            budget_s=budget_s,
+            api_key=key,
+            only=only,
+            asks_every_model=asks_every_model,
+        )
+        return asyncio.run(asked)
     except ProfileError as error:
         print(f"laar bench ttca: {error}")
         raise typer.Exit(1) from error

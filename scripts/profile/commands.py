@@ -236,6 +236,23 @@ def merge_command(
     print(f"{len(profiles)} profiles merged into {out}")
 
 
+@profile.command("scale")
+def scale_command(
+    source: Annotated[str, typer.Argument(metavar="PROFILE", help="A path, or the name of one that ships with laar.")],
+    out: Annotated[Path, typer.Option(callback=file_to_write, help="Where to write the wrong profile.")],
+    most: Annotated[float, typer.Option(min=1, max=100, help="The largest factor, and the inverse of the least.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Of the factors.")] = 0,
+) -> None:
+    """Make the times of each model wrong by a factor drawn for it, to see what a router makes of such a profile."""
+    from scripts.profile.saving import save_profile
+    from scripts.profile.scaled import factors_of, scaled
+
+    found = _load(source)
+    factors = factors_of(found, most=most, seed=seed)
+    save_profile(scaled(found, factors, command="laar " + " ".join(sys.argv[1:])), out)
+    print(f"{out}: times multiplied; " + ", ".join(f"{model} by {factor:.2f}" for model, factor in factors.items()))
+
+
 @profile.command("use")
 def use_command(
     at: Annotated[

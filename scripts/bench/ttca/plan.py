@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import (
@@ -25,6 +25,8 @@ from serve_app.faults import in_words
 Mode = Literal["closed", "poisson", "trace"]
 Loop = Literal["server", "client"]
 Target = Literal["laar", "ray", "litellm"]
+# ends the name of a contender that is a policy of laar's with laar's own retries
+RETRIED = "+retries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,12 @@ CONTENDERS: Mapping[str, Contender] = {
     "cascade": Contender(loop="server", target="laar", policy="fastest"),
     "ray": Contender(loop="client", target="ray"),
     "litellm": Contender(loop="client", target="litellm"),
+    # the same retries for all: the router verifies, and asks no model again that would repeat itself
+    **{
+        f"{policy}{RETRIED}": Contender(loop="server", target="laar", policy=policy)
+        for policy in get_args(PolicyName)
+        if policy != "laar"
+    },
 }
 
 

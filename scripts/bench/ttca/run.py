@@ -19,6 +19,7 @@ from rich.console import Console
 from profiles.measures.trial import Trial
 from scripts.bench.cost.peer_processes import GROUP, served_by
 from scripts.bench.ttca.clients import Client, LaarClient, PeerClient
+from scripts.bench.ttca.data import OUTCOMES, TRIALS
 from scripts.bench.ttca.file import OutcomeFile, TrialFile
 from scripts.bench.ttca.outcomes import Budget, ask_every_model
 from scripts.bench.ttca.peers import litellm, ray_ingress
@@ -39,8 +40,11 @@ async def run(
     budget_s: float | None,
     api_key: str | None,
     only: Sequence[str] = (),
+    asks_every_model: bool = True,
 ) -> list[str]:
     """Ask what is still missing in `folder`, of `only` some policies if any are given; what is left undone, in words.
+
+    What each model would have answered can be left out; then nothing but the trials can be compared.
 
     Raises ValueError where the folder holds another plan's trials, or the plan asks for what there is not.
     """
@@ -50,10 +54,12 @@ async def run(
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     async with _http(url, headers) as http:
         models = await model_names(http)
-        with OutcomeFile(folder / "outcomes.jsonl") as outcomes:
-            undone = await ask_every_model(http, prompts, models, outcomes, plan.concurrency, budget, console)
+        undone = []
+        if asks_every_model:
+            with OutcomeFile(folder / OUTCOMES) as outcomes:
+                undone = await ask_every_model(http, prompts, models, outcomes, plan.concurrency, budget, console)
         head = {"laar_ttca": VERSION, "parameters": _parameters(plan, models), "environment": environment()}
-        with TrialFile(folder / "trials.jsonl", head) as file:
+        with TrialFile(folder / TRIALS, head) as file:
             runner = _Blocks(plan, url=url, http=http, models=models, file=file, clock=clock, console=console)
             return undone + await runner.run(blocks_of(plan, prompts), only or plan.policies, budget)
 
