@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -222,13 +222,15 @@ class Router:
                 self._routing.load.engines,
                 self._backend.in_flight,
                 self._routing.load.report,
+                runs=self._runs,
                 period_s=self._settings.load_period_s,
             )
             background.start("follows the load of the engines", reading)
             counting_tokens = keep_counting_tokens(
                 self._routing.models,
-                self._count_tokens,
+                lambda model: self._backend.count_tokens(model, sample_texts()),
                 self._routing.take_rates,
+                runs=self._runs,
                 period_s=self._settings.status_period_s,
             )
             background.start("follows the tokenizers of the models", counting_tokens)
@@ -242,11 +244,8 @@ class Router:
                 background.start("plans thinking budgets", planning)
             yield
 
-    async def _count_tokens(self, model: str) -> Sequence[int] | None:
-        """What the model's tokenizer makes of the samples; a model that does not run is not started for it."""
-        if not self._routing.load.running(model):
-            raise LookupError("it does not run")
-        return await self._backend.count_tokens(model, sample_texts())
+    def _runs(self, model: str) -> bool:
+        return self._routing.load.running(model) > 0
 
     def _watched(self) -> dict[str, WatchedFile[Any]]:
         """The files that the operator names, by what is in them."""

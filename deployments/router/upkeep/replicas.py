@@ -67,15 +67,20 @@ async def keep_reading_load(
     read: Callable[[str], Awaitable[float | None]],
     report: Callable[[str, float | None], None],
     *,
+    runs: Callable[[str], bool],
     period_s: float,
 ) -> None:
-    """Report every `period_s` seconds, for ever, what a replica of each model has under way; None where no read did."""
+    """Report every `period_s` seconds, for ever, what a replica of each model has under way; None where no read did.
+
+    A model that does not run is not read: a call would start one that scales to zero.
+    """
 
     async def once(model: str) -> None:
         told = None
         try:
-            async with asyncio.timeout(MAX_AGE_S):
-                told = await read(model)
+            if runs(model):
+                async with asyncio.timeout(MAX_AGE_S):
+                    told = await read(model)
         except Exception as error:
             logger.debug("the load of model '%s' could not be read: %s", model, type(error).__name__)
         report(model, told)
@@ -90,11 +95,17 @@ async def keep_counting_tokens(
     count: Callable[[str], Awaitable[Sequence[int] | None]],
     take: Callable[[str, TokenRates], None],
     *,
+    runs: Callable[[str], bool],
     period_s: float,
 ) -> None:
-    """Take over, for ever, what each model's tokenizer makes of the samples; one that cannot be asked soon again."""
+    """Take over, for ever, what each model's tokenizer makes of the samples.
+
+    One that cannot be asked or does not run is looked at again after `period_s`.
+    """
 
     async def once(model: str) -> bool:
+        if not runs(model):
+            return False
         try:
             async with asyncio.timeout(TOKENS_TIMEOUT_S):
                 told = await count(model)

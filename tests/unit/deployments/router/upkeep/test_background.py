@@ -7,7 +7,14 @@ from deployments.engines.remote import CONNECT_TIMEOUT_S
 from deployments.router.text.counted import sample_texts
 from deployments.router.text.tokens import TokenRates
 from deployments.router.upkeep.background import Background
-from deployments.router.upkeep.replicas import RECOUNT_S, count_each, count_once, keep_counting, keep_counting_tokens
+from deployments.router.upkeep.replicas import (
+    RECOUNT_S,
+    count_each,
+    count_once,
+    keep_counting,
+    keep_counting_tokens,
+    keep_reading_load,
+)
 
 pytestmark = pytest.mark.virtual_time
 
@@ -97,10 +104,40 @@ async def test_tokens_are_counted_of_each_model_and_of_one_that_is_away_until_it
 
     began_s = now_s()
     async with Background() as background:
-        counting = keep_counting_tokens(["told", "silent", "away"], count, taken.__setitem__, period_s=10.0)
+        counting = keep_counting_tokens(
+            ["told", "silent", "away"], count, taken.__setitem__, runs=lambda _: True, period_s=10.0
+        )
         background.start("counts", counting)
         await asyncio.sleep(25)
         assert asked == [("told", 0), ("silent", 0), ("away", 0), ("away", 10), ("away", 20)]
         assert taken.keys() == {"told", "away"}
         await asyncio.sleep(RECOUNT_S)
         assert [model for model, _ in asked[5:]] == ["told", "silent", "away"]
+
+
+async def test_model_that_does_not_run_is_not_called_and_so_not_started() -> None:
+    read: list[str] = []
+    reports: list[tuple[str, float | None]] = []
+
+    async def number(model: str) -> float:
+        read.append(model)
+        return 3.0
+
+    async def count(model: str) -> None:
+        read.append(model)
+
+    def runs(model: str) -> bool:
+        return model != "asleep"
+
+    async with Background() as background:
+        background.start(
+            "reads",
+            keep_reading_load(["up", "asleep"], number, lambda *told: reports.append(told), runs=runs, period_s=9),
+        )
+        background.start(
+            "counts", keep_counting_tokens(["up", "asleep"], count, lambda *_: None, runs=runs, period_s=9)
+        )
+        await asyncio.sleep(5)
+        background.check_health()
+    assert read == ["up", "up"]
+    assert sorted(reports) == [("asleep", None), ("up", 3.0)]
