@@ -22,8 +22,12 @@ _SIGN = r"[^\w\s\u0300-\u036f\u0590-\u1bff\u200b-\u200f\ufe00-\ufe0f]|_"
 # One match a run; its group is empty where it is words. Letters and digits mix in ASCII words only: Chinese and
 # Japanese put digits between words without a space.
 _SYMBOLS = re.compile(rf"((?:[A-Za-z]*+\d[A-Za-z\d]*+|{_SIGN})++)|[A-Za-z]++(?:\s++[A-Za-z]++(?!\d))*+")
-# Letters that are not Latin, with the vowel signs and joiners above.
-_OTHER = re.compile(r"(?:[^\W\d_\x00-\u036f\u1e00-\u1eff]|(?!\d)[\u0590-\u1bff\u200b-\u200f\ufe00-\ufe0f])++")
+# Letters that are not Latin, with their vowel signs and joiners, and without the digits of their scripts. One class of
+# ranges: one that asks of each character what it is takes five times as long.
+_OTHER = re.compile(
+    "[\u0370-\u065f\u066a-\u06ef\u06fa-\u0965\u0970-\u09e5\u09f0-\u0e4f\u0e5a-\u1dff\u1f00-\u1fff\u200b-\u200f"
+    "\u2c00-\u2dff\u3005-\u3007\u3040-\u30fa\u30fc-\ud7ff\uf900-\ufdff\ufe70-\ufefc\uff66-\uffdc\U00020000-\U0003ffff]++"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,3 +143,20 @@ def test_symbol_share_stays_a_share_for_any_text() -> None:
 def test_features_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="cannot assign"):
         PLAIN.task = "other"  # type: ignore[misc]  # what mypy sees must fail at run time too
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        pytest.param("Straße à Łódź", 0.0, id="Latin"),
+        pytest.param("дом 12", 0.5, id="Cyrillic beside a number"),
+        pytest.param("किक", 1.0, id="a vowel sign"),
+        pytest.param("٤٢ عدد", 0.5, id="digits of another script"),
+        pytest.param("中、文", 2 / 3, id="punctuation"),
+        pytest.param("ab 中文 x1", 0.25, id="mixed"),
+    ],
+)
+def test_letters_of_other_scripts_are_counted_without_their_digits_and_signs(text: str, share: float) -> None:
+    features = extract([text], detector=CountingDetector())
+    assert features.other_share == pytest.approx(share)
+    assert features.other_share + features.symbol_share <= 1
