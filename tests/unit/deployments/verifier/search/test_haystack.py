@@ -34,6 +34,7 @@ def test_a_value_is_whole_or_a_part(needle: str, text: str, fit: Fit) -> None:
 
 
 DENIED = """
+el: εκτός από Lima
 ar: ليست في Lima
 ar: لا Quito ولا Lima
 cs: ne v Lima
