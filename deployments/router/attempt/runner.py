@@ -618,8 +618,8 @@ class Runner:
         FORWARDED.set({"x-request-id": f"{served.request_id}-{watch.number}", **context})
         self._routing.load.start(chosen.model, chosen.prompt_tokens)
         if (thinking := self._routing.thinking) is not None:
-            cell, tries = served.features.cell(chosen.bucket), served.log.counts.get(chosen.model, 0)
-            thinking.controller.observe(chosen.model, cell, tries=tries, now_s=self._clock())
+            cell = served.features.cell(chosen.bucket)
+            thinking.controller.observe(chosen.model, cell, tries=chosen.tries, now_s=self._clock())
 
     def _overrides(self, request: RoutedRequest, chosen: Candidate) -> dict[str, Any]:
         found = overrides(request, chosen.model, chosen.thinking_budget, self._routing.thinking)

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import MagicMock
 
 import msgspec
 import numpy as np
@@ -1260,3 +1261,13 @@ async def test_attempts_without_a_whole_answer_teach_no_latency() -> None:
     with pytest.raises(DeadlineError, match="no answer in time"):
         await bench.runner.answer(bench.served({"deadline_s": 3, "verify": RIGHT["verify"]}))
     assert bench.routing.builder.latency.attempts == [0, 0]
+
+
+async def test_thinking_is_told_how_often_a_model_was_asked_before() -> None:
+    bench = Bench(a=says("no"), b=says("no"))
+    thinking = MagicMock()
+    bench.routing.thinking = thinking
+    await bench.runner.answer(bench.served(RIGHT | {"max_attempts": 4}, temperature=0.7))
+    told = [(call.args[0], call.kwargs["tries"]) for call in thinking.controller.observe.call_args_list]
+    before = [bench.backend.asked[:number].count(model) for number, model in enumerate(bench.backend.asked)]
+    assert told == list(zip(bench.backend.asked, before, strict=True))
