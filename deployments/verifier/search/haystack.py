@@ -5,7 +5,7 @@ import re
 from deployments.verifier.numbers.readings import readings
 from deployments.verifier.search import number_edges, word_edges
 from deployments.verifier.search.fit import Fit
-from deployments.verifier.text.wording import denies_beside
+from deployments.verifier.text.wording import calls_false, denies_beside
 
 MAX_STEPS = 20_000  # places looked at in one text; a long value costs several, as `find` prepares it anew
 _NEEDLE_CHARS_PER_STEP = 256
@@ -57,11 +57,10 @@ class Haystack:
         self._check(min(self._steps, self._close_looks))
         found = min(self._left(start, needle), self._right(start, end, needle))
         before, after = self._text[max(0, start - NEAR_CHARS) : start], self._text[end : end + NEAR_CHARS]
-        if found is Fit.WHOLE and (
-            denies_beside(before, after, self._language) or self._reads_otherwise(before, needle, after)
-        ):
-            return Fit.UNCLEAR
-        return found
+        if found is not Fit.WHOLE:
+            return found
+        is_denied = denies_beside(before, after, self._language) or (not needle[-1].isdigit() and calls_false(after))
+        return Fit.UNCLEAR if is_denied or self._reads_otherwise(before, needle, after) else Fit.WHOLE
 
     def _reads_otherwise(self, before: str, needle: str, after: str) -> bool:
         """Whether no number there is the one that is looked for: `5` in `5 million` is not."""

@@ -151,7 +151,7 @@ _NOT = (
     "not|no|never|ruled out|eliminated|excluded|out|too|cannot|can't|\\w+n't|fails?|does not|doesn't"
     "|nicht|nein|zu|scheidet|entfällt|ausgeschlossen|pas|n'est|ne|non|trop|exclue?|demasiado|não|muito"
     "|troppo|не|нет|исключ\\w*|слишком|ні|nie|odpada|není|nu|nem|ei|vale|niet|inte|ikke|không|bukan"
-    "|tidak|si|δεν|όχι|לא|אינה|אינו|لا|ليس|ليست|نیست"
+    "|tidak|mali|si|δεν|όχι|לא|אינה|אינו|لا|ليس|ليست|نیست"
 )
 _WRONG = f"{_NOT}|{_FALSE}"
 _WRONG_UNSPACED = (
@@ -243,12 +243,15 @@ _IS = words(
 )
 _DENIED_RIGHT_AFTER = re.compile(
     rf"(?:では|じゃ|で)(?:な[いく]|ありません|あらず)|とは限|(?:이|가|은|는)? ?(?:아니|아닙|아닌)"
-    rf"|[ ,—–:(\"'*_-]*(?:{_IS}[ *_]?){{0,2}}{words(_FALSE, _FALSE_UNSPACED)}"
+    rf"|(?: ?[,—–:(\"'*_-]+ ?(?:{_IS}[ *_]?){{0,2}}| (?:{_IS}[ *_]?){{1,2}}|(?:は|が|是))"
+    rf"{words(_FALSE, _FALSE_UNSPACED)}"
     rf"|\s?{words('yerine|hariç|dışında|helyett|kivételével|के बजाय|को छोड़कर|के अलावा|में नहीं')}|['’][dt][ae] değil"
     r"|の代わり|でもな| ?대신|도 ?(?:아니|아닙|아닌)|(?:以|之)外|(?:을|를) ?제외|[？?]\s?(?:不|没|沒|非|いいえ|違|아니)"
     rf"|\s?{_NOT_BEHIND}|\s?\?\s?{_NO}",
     re.IGNORECASE,
 )
+# not behind a number: `5 fel` are five mistakes
+_CALLED_FALSE = re.compile(rf" ?{words(_FALSE, _FALSE_UNSPACED)}", re.IGNORECASE)
 _DENIED_BEYOND = re.compile(
     rf"[\W_]*{words('not|nicht|pas|no|não|non|не|nie|niet|inte|ikke|không phải')}[\W_]*$", re.IGNORECASE
 )
@@ -309,6 +312,11 @@ def denies_beside(before: str, after: str, language: str = "unknown") -> bool:
     """Whether a value between the two is denied by the very next word: `not Paris`, `Paris değil`."""
     is_denied_before = _denied_right_before(language).search(before.casefold()) is not None
     return is_denied_before or _DENIED_RIGHT_AFTER.match(after) is not None
+
+
+def calls_false(after: str) -> bool:
+    """Whether what stands before is called false without a verb, as in `Paris yanlış`; no number, which may count."""
+    return _CALLED_FALSE.match(after) is not None
 
 
 @lru_cache(maxsize=64)
