@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench.attack.run import PAGE_BYTES, attacks, resident_bytes, routers, summary, target
+from scripts.bench.attack.run import PAGE_BYTES, attacks, bars, resident_bytes, routers, summary, target
 
 KEYS = {"model": "m", "attacker": "a", "victim": "v"}
 
@@ -39,3 +39,19 @@ def test_memory_is_that_of_the_routers_alone(tmp_path: Path) -> None:
     (tmp_path / "14").mkdir()
     assert {router.name: resident_bytes(router) for router in routers(tmp_path)} == {"11": 7 * PAGE_BYTES}
     assert resident_bytes(tmp_path / "14") == 0
+
+
+def test_bars_compare_each_attack_with_the_times_alone() -> None:
+    alone = summary([0.05] * 100)
+    good, slow, large, failed = (
+        summary([took_s] * 10) | {"router_growth_mb": grown_mb}
+        for took_s, grown_mb in ((0.14, 49), (0.16, 0), (0.05, 51), (float("inf"), float("nan")))
+    )
+    found = bars(alone, {"good": good, "slow": slow, "large": large, "failed": failed})
+    assert [bar.name for bar in found if not bar.ok] == [
+        "slow: p99 later by",
+        "large: router grew by MB",
+        "failed: p99 later by",
+        "failed: failed",
+        "failed: router grew by MB",
+    ]
