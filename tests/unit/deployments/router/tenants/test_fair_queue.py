@@ -61,7 +61,7 @@ class Watched:
         return sum(w.turn is Turn.WAITING and w.tenant == tenant for w in self.here)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @example([((JOIN, "a", 1), 0.0)] * 12 + [((JOIN, "b", 1), 0.0)] * 6 + [((LEAVE, 0, 0), 0.7)] * 4)
 @given(STEPS)
 def test_whoever_comes_and_goes(steps: Sequence[tuple[tuple[str, object, int], float]]) -> None:
@@ -82,12 +82,15 @@ def test_whoever_comes_and_goes(steps: Sequence[tuple[tuple[str, object, int], f
             for waiter in refused:
                 # what its tenant wanted, it included, was more than its share
                 assert before[waiter.tenant] > share
-                # and nobody who wanted more still waits
-                assert all(before[waiter.tenant] >= before[t] - MOST for t in before if watched.waiting(t))
+                # and if not for its own queue, nobody who wants more than it did, and than the share, still waits
+                if not waiter.refusal.endswith("full"):
+                    waits = [n for t, n in watched.wants().items() if watched.waiting(t) and n > share]
+                    assert before[waiter.tenant] >= max(waits, default=0)
         wants = watched.wants()
         share = max(1.0, MOST / max(1, len(wants)))
         assert watched.weight(Turn.CAME) <= MOST
         assert {t: watched.queue.wanted(t) for t in "abcd"} == {t: wants.get(t, 0) for t in "abcd"}
+        # a queue is bounded by the largest share that its tenant may have had
         assert all(watched.waiting(t) <= max(MOST_WAITING, MOST) for t in wants)
         # of those below their share nobody waits while there is room, unless a large request is next
         if all(w.weight == 1 for w in watched.here):
