@@ -1,7 +1,7 @@
 """What holds of a fair queue, whoever comes and goes, and in whatever order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -146,6 +146,20 @@ def test_newest_request_of_who_wants_most_makes_way() -> None:
     watched.join("b", 1)
     assert watched.join("b", 1) == [waiting[2]]
     assert waiting[2].refusal == "8 requests are under way, and a turn would come too late"
+
+
+def test_who_wants_less_stays_though_it_came_later() -> None:
+    watched = Watched()
+    for tenant in "zzzzzz" + "aaaaaa" + "bb":
+        watched.join(tenant, 1)
+        if tenant == "z":
+            watched.now_s += 2.0
+            watched.leave(0)
+    watched.now_s += 1.0
+    watched.queue.doors = replace(DOORS, most_waiting=9)
+    # between seven and eight places are expected to get free in the next second
+    assert [len(watched.join(tenant, 1)) for tenant in "aaaabbb"] == [0] * 7
+    assert [waiter.tenant for waiter in watched.join("b", 1)] == ["a"]
 
 
 def test_place_is_kept_for_each_tenant_below_its_share_up_to_a_sixteenth() -> None:

@@ -204,6 +204,18 @@ async def test_heavy_requests_of_one_tenant_do_not_keep_another_one_out() -> Non
     assert sum(line.startswith("greedy") for line in done) >= 2
 
 
+async def test_large_request_is_passed_only_until_others_have_had_as_much_room() -> None:
+    found, done = await gate(most=4, most_waiting=20, wait_s=60.0), list[str]()
+    async with asyncio.TaskGroup() as group:
+        for number in range(20):
+            group.create_task(works(found, MODEST, done))
+            if number == 1:
+                group.create_task(works(found, GREEDY, done, sequences=4))
+            await asyncio.sleep(0.5)
+    names = [line.split()[0] for line in done]
+    assert 4 <= names.index("greedy") <= 8
+
+
 async def test_waiter_that_gives_up_lets_those_behind_it_in() -> None:
     found, done = await gate(most=4), list[str]()
     async with asyncio.TaskGroup() as group:
