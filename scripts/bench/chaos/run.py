@@ -163,6 +163,8 @@ async def _head(folder: Path, config: dict[str, Any], store: Store, in_flight: i
             application.kill(application.named("gcs_server"))
             await asyncio.sleep(HEAD_S)
         application.kill([*before, *application.all()])
+        # it would wait for a head that has gone
+        application.process.kill()
     answers = traffic.answers
     after = [a for a in answers if a.ended_s >= broken_s]
     began_s = time.monotonic()
