@@ -75,22 +75,7 @@ def build_app(args: Mapping[str, Any]) -> Application:
     return _router(config).bind(
         llm_deployments=models,
         remote=remote_plans(config.models, os.environ),
-        models=[
-            Model(
-                name=name,
-                context_tokens=engine.context_tokens,
-                has_prefix_cache=engine.has_prefix_cache,
-                can_think=engine.can_think,
-                slots=engine.slots,
-                takes_salt=model.remote is None or model.remote.takes_cache_salt,
-                price=model.price,
-                media=model.media,
-                cold_start_s=model.cold_start_s if engine.scales_to_zero else None,
-                base=None if name == engine.name else engine.name,
-            )
-            for model, engine in ((model, model.engine_config) for model in config.models)
-            for name in model.names
-        ],
+        models=router_models(config),
         profile=profile,
         profile_file=None if config.profile is None else str(profile_path(config.profile).resolve()),
         settings=config.router,
@@ -102,6 +87,26 @@ def build_app(args: Mapping[str, Any]) -> Application:
         auth=auth_plan(config.auth, os.environ, secrets.token_bytes),
         log=log,
     )
+
+
+def router_models(config: AppConfig) -> list[Model]:
+    """What a router knows of each model beside its profile."""
+    return [
+        Model(
+            name=name,
+            context_tokens=engine.context_tokens,
+            has_prefix_cache=engine.has_prefix_cache,
+            can_think=engine.can_think,
+            slots=engine.slots,
+            takes_salt=model.remote is None or model.remote.takes_cache_salt,
+            price=model.price,
+            media=model.media,
+            cold_start_s=model.cold_start_s if engine.scales_to_zero else None,
+            base=None if name == engine.name else engine.name,
+        )
+        for model, engine in ((model, model.engine_config) for model in config.models)
+        for name in model.names
+    ]
 
 
 def build_model(args: Mapping[str, Any]) -> Application:

@@ -361,6 +361,103 @@ def bench_goodput(
     raise typer.Exit(finish(report, json_path=json_path, check=check))
 
 
+@bench.command("emulated")
+def bench_emulated(
+    context: typer.Context,
+    outcomes: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Recorded outcomes, as `laar replay` reads them.")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, dir_okay=False, help="Compute everything anew from what --raw wrote."),
+    ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Instead: hold emulated engines against the real run in this folder."
+        ),
+    ] = None,
+    scale: Annotated[
+        float, typer.Option(min=0.02, max=1, help="With --study: an emulated second takes this part of a second.")
+    ] = 0.15,
+    loads: Annotated[
+        str, typer.Option(help="Shares of the capacity, with commas between.")
+    ] = "0.1,0.3,0.5,0.6,0.7,0.8,0.9,0.95",
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="Blocks for each load, with other requests each.")] = 5,
+    models: Annotated[int, typer.Option(min=2, max=6, help="Models of the random pool.")] = 4,
+    pool_seed: Annotated[
+        int, typer.Option(min=0, help="Draws the pool, and which half of the questions is asked.")
+    ] = 0,
+    block_s: Annotated[float, typer.Option(min=2, max=600, help="Seconds of arrivals in a block.")] = 20,
+    capacity_per_s: Annotated[
+        float, typer.Option(min=1, max=100, help="Requests per second at a load of 1; time is scaled to it.")
+    ] = 20,
+    trace: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Arrivals: CSV of at_s,prompt_tokens,output_tokens."),
+    ] = None,
+    policies: Annotated[str, typer.Option(help="Only these, with commas between; laar and another one at least.")] = "",
+    raw: Annotated[
+        Path | None,
+        typer.Option(callback=file_to_write, help="Write all trials to this file; one that is there is gone on with."),
+    ] = None,
+    json_path: JsonPath = None,
+    check: Check = False,
+) -> None:
+    """The real router over HTTP before emulated engines with recorded answers: time to a correct answer by load.
+
+    All policies have the same retries. Answers were recorded from real models; engines and their speeds are emulated.
+    """
+    from scripts.bench.emulated import run as emulated
+    from scripts.bench.emulated.file import read_emulation, write_emulation
+    from scripts.bench.emulated.processes import EmulationError
+    from scripts.bench.goodput.arrivals import read_trace
+    from scripts.bench.goodput.run import rates_of
+
+    if [source, outcomes, study].count(None) != 2:
+        raise typer.BadParameter("just one of them is needed", param_hint="--outcomes, --from, --study")
+    names = {option.name or "" for option in context.command.params}
+    try:
+        if study is not None:
+            from scripts.bench.emulated import validation
+
+            refuse_given(context, names - {"study", "scale", "json_path", "check"}, "not with --study")
+            held = validation.run(study, scale=scale, policies=validation.played_policies())
+            validation.show(held.figures)
+            raise typer.Exit(finish(held, json_path=json_path, check=check))
+        refuse_given(context, {"scale"}, "only with --study")
+        if source is not None:
+            refuse_given(context, names - {"source", "json_path", "check"}, "not with --from, which starts nothing")
+            recording = read_emulation(source)
+        else:
+            assert outcomes is not None
+            recorded = None if trace is None else read_trace(trace, most_prompt_tokens=1, most_output_tokens=1)
+            options = emulated.EmulationOptions(
+                outcomes=outcomes,
+                loads=rates_of(loads, None),
+                seeds=seeds,
+                models=models,
+                pool_seed=pool_seed,
+                block_s=block_s,
+                capacity_per_s=capacity_per_s,
+                trace=recorded,
+                trace_name=trace.name if trace else None,
+                policies=emulated.policies_of(policies),
+            )
+            before = read_emulation(raw) if raw is not None and raw.exists() else None
+            recording = emulated.run(options, before)
+            if raw is not None:
+                write_emulation(raw, recording)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    except EmulationError as error:
+        print(f"laar bench emulated: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    report = emulated.report(recording)
+    emulated.show(report.figures)
+    raise typer.Exit(finish(report, json_path=json_path, check=check))
+
+
 @bench.command("retries")
 def bench_retries(
     json_path: JsonPath = None,

@@ -126,11 +126,13 @@ class Router:
         self._background = Background()
 
     def __serve_build_asgi_app__(self) -> Starlette:
+        return self.app(serve.get_replica_context().replica_id.unique_id)
+
+    def app(self, replica: str) -> Starlette:
         """Called once, after the constructor; opens the log, whose failure stops the start."""
         recent = RecentWindow(tuple(self._routing.models))
         self._metrics = RouterMetrics(self._settings.goodput.reader, recent)
         self._metrics.rests_on(self._versions, self._routing.profile.models)
-        replica = serve.get_replica_context().replica_id.unique_id
         self._log = (
             ReplicaLog(self._log_plan, replica=replica, metrics=self._metrics) if self._log_plan is not None else None
         )

@@ -109,7 +109,14 @@ class _Blocks:
         begun_s = self._clock()
         salt = f"{self._run_id}-{policy}-{number}"
         trials = await serve_block(
-            client, self._plan, block, policy=policy, number=number, salt=salt, clock=self._clock
+            client,
+            block,
+            policy=policy,
+            number=number,
+            salt=salt,
+            cap=self._plan.cap,
+            clients=self._plan.concurrency if self._plan.mode == "closed" else None,
+            clock=self._clock,
         )
         self._file.add(trials)
         solved, seconds = sum(t.is_solved for t in trials), self._clock() - begun_s
@@ -133,15 +140,16 @@ class _Blocks:
 
 async def serve_block(
     client: Client,
-    plan: TtcaPlan,
     block: Sequence[SendingMode],
     *,
     policy: str,
     number: int,
     salt: str,
+    cap: int,
+    clients: int | None,
     clock: Callable[[], float],
 ) -> list[Trial]:
-    """All trials of a block, in its order: each when it is due, or in a closed loop when a client is free."""
+    """All trials of a block, in its order: each when it is due, or in a closed loop when one of `clients` is free."""
     begun_s = clock()
     trials: dict[str, Trial] = {}
     pulse = Pulse(clock)
@@ -149,7 +157,7 @@ async def serve_block(
     async def serve(sending: SendingMode) -> None:
         sent_s = clock() - begun_s if sending.due_s is None else sending.due_s
         before = pulse.beats, pulse.late_s
-        served = await client.serve(sending, salt=salt, cap=plan.cap)
+        served = await client.serve(sending, salt=salt, cap=cap)
         prompt = sending.prompt
         trials[prompt.id] = Trial(
             policy=policy,
@@ -177,9 +185,9 @@ async def serve_block(
 
     beating = asyncio.create_task(pulse.beat())
     try:
-        if plan.mode == "closed":
+        if clients is not None:
             left = iter(block)
-            await asyncio.gather(*(in_turn(left) for _ in range(plan.concurrency)))
+            await asyncio.gather(*(in_turn(left) for _ in range(clients)))
         else:
             await asyncio.gather(*map(when_due, block))
     finally:

@@ -126,7 +126,10 @@ class Slow:
 
 def served(made: TtcaPlan, client: Slow) -> list[Trial]:
     block = blocks_of(made, prompts_of(made))[0]
-    return asyncio.run(serve_block(client, made, block, policy="laar", number=0, salt="", clock=Watch()))
+    clients = made.concurrency if made.mode == "closed" else None
+    return asyncio.run(
+        serve_block(client, block, policy="laar", number=0, salt="", cap=made.cap, clients=clients, clock=Watch())
+    )
 
 
 def test_closed_loop_has_no_more_at_once_than_clients() -> None:
