@@ -29,6 +29,8 @@ _TEXT: Final = re.compile(r"\\(?:text|mathrm|mbox|textrm)\s?\{([^{}]{0,60})\}")
 _PROSE: Final = re.compile(r"(?<!\\)\b[^\W\d_]{2,}\b")
 _ROUNDED: Final = re.compile(r"-?\d{0,30}\.(\d{1,30})")
 _EQUAL_DIGITS: Final = 20
+_DEGREES: Final = re.compile(r"\\circ|\\degree|°")
+_PI: Final = re.compile(r"\\pi|π|\bpi\b")
 _POINTS: Final = ("0.7310585786", "1.3247179572", "2.6457513110", "0.5671432904", "3.3598856662", "1.9021605831")
 
 
@@ -118,7 +120,7 @@ def are_equal(one: str, other: str) -> bool | None:
     first, second = _value_of(first, second), _value_of(second, first)
     agrees = _agree(first, second)
     if agrees is False:
-        return None if _is_rounded(other, first, second) else False
+        return None if _is_rounded(other, first, second) or _are_other_angles(one, other) else False
     if _has_open_sum(second) and not _has_open_sum(first):
         return None  # 2 + 3 may be the question
     if agrees is None and not _is_relation(first, second):
@@ -126,6 +128,14 @@ def are_equal(one: str, other: str) -> bool | None:
     from math_verify import verify
 
     return True if verify(first, second, timeout_seconds=None) else None
+
+
+def _are_other_angles(one: str, other: str) -> bool:
+    """Whether one is an angle in degrees and the other may be one in radians."""
+    in_degrees, in_radians = (
+        [pattern.search(each) is not None for each in (one, other)] for pattern in (_DEGREES, _PI)
+    )
+    return in_degrees[0] != in_degrees[1] and in_radians[in_degrees[0]]
 
 
 def _is_rounded(said: str, first: Any, second: Any) -> bool:

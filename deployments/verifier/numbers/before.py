@@ -172,6 +172,9 @@ def _edge(reading: Reading, plain: str, before: str) -> None:
         reading.spoil()
     if char in ("(", "（"):
         _in_brackets(reading, ahead)
+        if not ahead.strip() and plain[reading.end :].strip() in (")", "）"):
+            # alone in brackets: accounts write losses so
+            reading.perhaps = (*reading.perhaps, *(-value for value in reading.values))
     elif opening := _OPENING_BRACKET.search(before[-2:]):
         _cited(reading, plain, before[: -len(opening[0])])
     elif before.rstrip("{").endswith("_") or (char == "^" and ahead[-1:].isalpha()):
