@@ -184,7 +184,6 @@ def test_changes_lose_no_request_and_restart_no_engine(
         ask_each()
         headers["authorization"] = "Bearer second"
         until(lambda: ask(chat(), "laar/explain").status_code == 200)
-        files.take_keys("second")
         # what is deployed
         deploy(
             applications(
@@ -192,15 +191,17 @@ def test_changes_lose_no_request_and_restart_no_engine(
             )
         )
         until(lambda: asks_by("load-aware", "simulated-kept", "simulated-removed", "simulated-added"))
+        # by now no request is on its way that was sent with the first key
+        files.take_keys("second")
         ask_each()
         deploy(applications(KEPT, ADDED, files=files, policy="fastest", deadline_s=3 * LONG_S))
         until(lambda: asks_by("fastest", "simulated-kept", "simulated-added"))
-        assert ask(chat(laar=AT_HOME)).status_code == 200
         is_over.set()
         asking.result()
         codes = [future.result().status_code for future in asked]
     after = engine_pids()
-    print(f"{len(codes)} requests of {LONG_S:.0f} s, {len(codes) - codes.count(200)} failed; {before=}, {after=}")
+    failed = [code for code in codes if code != 200]
+    print(f"{len(codes)} requests, most of {LONG_S:.0f} s: {failed=}; {before=}, {after=}")
     assert codes == [200] * len(codes)
     assert after["simulated-kept"] == before["simulated-kept"]
     assert len(after["simulated-added"]) == 1
