@@ -19,11 +19,12 @@ from profiles.chances.logistic import UNSEEN, Effect, Floats, Regression, fit
 Bools = NDArray[np.bool_]
 
 QUANTILE = 1.959964
-# Enough to be right about any overall rate that occurs.
-INTERCEPT_SCALE = 2.0
+# How far the rate of all answers together is expected to be from one half, in log-odds. The luck of a few prompts
+# moves it for all models at once.
+INTERCEPT_SCALE = 0.5
 # How far models, tasks and languages are expected to differ, in log-odds; how far a model on one task or in one
 # language is from what both make one expect; and how far lengths are. Public recordings are so.
-MAIN_SCALE, INTERACTION_SCALE, LENGTH_SCALE = 0.7, 0.4, 0.3
+MAIN_SCALE, INTERACTION_SCALE, LENGTH_SCALE = 0.7, 0.4, 0.25
 # The standard deviation of cells about the regression, in log-odds: where it is looked for, and what a few cells
 # that cannot tell leave it at: its logarithm has a normal prior of this centre and width.
 CELL_SCALES = (0.02, 2.0)

@@ -25,9 +25,9 @@ PSEUDO_LEVELS, PSEUDO_SCALE = 1.0, 0.5
 
 # How far prompts of one cell differ for all models alike, a variance in log-odds, where few pairs were measured: public
 # recordings have 2 to 4. It weighs as much as some eight prompts.
-USUAL_PROMPT_VARIANCE, PRIOR_PROMPTS = 2.25, 0.2
+USUAL_PROMPT_VARIANCE, PRIOR_PROMPTS = 2.5, 0.2
 # Chances near 0 and 1 move less than log-odds. So outcomes that vary by one unit come from so many units of log-odds.
-UNITS_PER_SEEN = 1.5
+UNITS_PER_SEEN = 1.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

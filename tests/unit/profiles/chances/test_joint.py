@@ -101,8 +101,8 @@ def test_shared_difficulty_is_found_in_simulated_answers(seed: int) -> None:
     ("both_wrong", "least", "most"),
     [
         pytest.param(250, 0.0, 0.05, id="independent"),
-        pytest.param(350, 2.3, 2.5, id="wrong-together"),
-        pytest.param(500, 5.8, 6.2, id="always-together"),
+        pytest.param(350, 2.7, 2.9, id="wrong-together"),
+        pytest.param(500, 6.8, 7.2, id="always-together"),
     ],
 )
 def test_prompts_differ_as_far_as_wrong_answers_fall_together(both_wrong: int, least: float, most: float) -> None:
