@@ -84,23 +84,26 @@ def known(profiled: dict[str, float], tried: int) -> Profile:
     return profile(cells).model_copy(update={"checks": (MEASURED_JUDGE,)})
 
 
-@pytest.mark.parametrize("seed", range(3))
+RIGHT = pytest.param(TRUTH, 300, id="right before")
+WRONG = pytest.param(dict.fromkeys(TRUTH, 0.7), 30, id="wrong before")
+
+
+@pytest.mark.parametrize(("profiled", "tried"), [RIGHT, WRONG])
 @pytest.mark.parametrize(
-    "give",
-    [
-        pytest.param(exact, id="exact"),
-        pytest.param(judge, id="judge"),
-        pytest.param(agreement, id="agreement"),
-        pytest.param(mixed, id="mixed"),
-    ],
+    "give", [pytest.param(exact, id="exact"), pytest.param(judge, id="judge"), pytest.param(mixed, id="mixed")]
 )
-def test_beliefs_that_are_right_stay_so(give: GiveVerdict, seed: int) -> None:
-    assert believed(TRUTH, give, tried=300, seed=seed) == pytest.approx(TRUTH, abs=0.05)
+def test_beliefs_are_near_the_truth_after_two_thousand_requests(
+    give: GiveVerdict, profiled: dict[str, float], tried: int
+) -> None:
+    """Half of what is known of a model rests on its latest 1,000 verdicts, so single runs differ by chance."""
+    found = [believed(profiled, give, tried=tried, seed=seed) for seed in range(5)]
+    errors = np.array([[run[model] - truth for model, truth in TRUTH.items()] for run in found])
+    assert np.abs(errors.mean(axis=0)).max() < 0.03
+    assert np.sqrt((errors**2).mean(axis=0)).max() < 0.05
 
 
-@pytest.mark.parametrize("give", [pytest.param(exact, id="exact"), pytest.param(judge, id="judge")])
-def test_beliefs_that_are_wrong_are_put_right(give: GiveVerdict) -> None:
-    assert believed(dict.fromkeys(TRUTH, 0.7), give, tried=30, seed=0) == pytest.approx(TRUTH, abs=0.05)
+def test_agreement_leaves_beliefs_that_are_right_as_they_are() -> None:
+    assert believed(TRUTH, agreement, tried=300, seed=0) == pytest.approx(TRUTH, abs=0.01)
 
 
 def test_a_judge_that_nobody_measured_teaches_nothing() -> None:
