@@ -47,7 +47,7 @@ from deployments.router.attempt.tries import (
 )
 from deployments.router.choice.budgets import overrides
 from deployments.router.choice.chances import HeardVerdict
-from deployments.router.choice.overlap import MAX_UNDER_WAY, TimedAttempt, start_after_s
+from deployments.router.choice.overlap import MAX_UNDER_WAY, TimedAttempt, look_after_s
 from deployments.router.choice.policy import Candidate, Decision, Exclusion
 from deployments.router.choice.repair import RepairShares, mending
 from deployments.router.choice.routing import Routing
@@ -233,14 +233,12 @@ class Runner:
         try:
             while running or following is not None:
                 wait_s = None
-                if following is not None and (wait_s := self._wait_s(running, following)) == 0:
+                if following is not None and (wait_s := self._look_after_s(running, following)) == 0:
                     attempt = asyncio.create_task(self._attempt(served, following))
                     running[attempt] = (following.chosen, self._clock())
                     following = self._following(served, running)
                     continue
-                done, _ = await asyncio.wait(
-                    running, timeout=None if wait_s == inf else wait_s, return_when=asyncio.FIRST_COMPLETED
-                )
+                done, _ = await asyncio.wait(running, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     del running[task]
                 ended = sorted((task.result() for task in done), key=lambda a: a.is_answer)
@@ -262,15 +260,15 @@ class Runner:
         is_worth = found is not None and found.chance_left >= self._settings.give_up_below
         return found if found is not None and is_worth and found.chosen.exclusion is None else None
 
-    def _wait_s(self, running: Mapping[Any, tuple[Candidate, float]], following: Decision) -> float:
-        """Seconds until the next model should start; inf: not while these are at work."""
+    def _look_after_s(self, running: Mapping[Any, tuple[Candidate, float]], following: Decision) -> float:
+        """Seconds after which to look again whether the next model should start; 0: now."""
         now_s, spread = self._clock(), self._routing.builder.spread
         begun = [
             TimedAttempt.of(chosen, spread=spread(chosen.model), elapsed_s=now_s - began_s)
             for chosen, began_s in running.values()
         ]
         chosen = following.chosen
-        return start_after_s(begun, TimedAttempt.of(chosen, spread=spread(chosen.model))) if begun else 0.0
+        return look_after_s(begun, TimedAttempt.of(chosen, spread=spread(chosen.model))) if begun else 0.0
 
     def _repair(self, served: ServedRequest) -> tuple[Decision, bytes] | None:
         """To give the model its wrong answer back, and the body to do it with; None where it is not to be done."""

@@ -22,6 +22,8 @@ MAX_UNDER_WAY = 2
 # What an engine-second costs, in seconds of the user's time, where no one else waits for the engine: chosen on recorded
 # answers of real models, so that overlapped attempts take less than a quarter more engine time.
 IDLE_PRICE = 0.47
+# Of the attempts of live engines so many are taken to hang: one that is far beyond its time is one of them. Assumed.
+HANG_SHARE = 0.01
 # Moments that are compared, and steps in which the time after each is summed up.
 _MOMENTS, _STEPS = 24, 48
 # The time that is looked at ends where this many standard deviations of every logarithm are over.
@@ -37,7 +39,7 @@ _LEAST_S = 1e-6
 class TimedAttempt:
     """An attempt whose latency is log-normal: its median, the deviation of its logarithm, and how long it has run.
 
-    A second of its engine costs as much as `price` seconds of the user's time.
+    A second of its engine costs as much as `price` seconds of the user's time. In `hang_share` of cases it never ends.
     """
 
     median_s: float
@@ -45,6 +47,7 @@ class TimedAttempt:
     probability: float
     elapsed_s: float = 0.0
     price: float = IDLE_PRICE
+    hang_share: float = 0.0
 
     @classmethod
     def of(cls, candidate: Candidate, *, spread: float, elapsed_s: float = 0.0) -> Self:
@@ -56,6 +59,7 @@ class TimedAttempt:
             probability=candidate.probability,
             elapsed_s=elapsed_s,
             price=IDLE_PRICE + candidate.external_s / max(candidate.idle_latency_s, _LEAST_S),
+            hang_share=HANG_SHARE,
         )
 
     @property
@@ -64,8 +68,8 @@ class TimedAttempt:
 
     def done(self, after_s: Floats) -> Floats:
         """The chance that it ends within that time from now, given that it has not ended yet."""
-        left = max(_LEAST_LEFT, 1 - float(self._ended(np.array(self.elapsed_s))))
-        found: Floats = np.clip(1 - (1 - self._ended(self.elapsed_s + after_s)) / left, 0.0, 1.0)
+        left = max(_LEAST_LEFT, float(self._survives(np.array(self.elapsed_s))))
+        found: Floats = np.clip(1 - self._survives(self.elapsed_s + after_s) / left, 0.0, 1.0)
         return found
 
     @property
@@ -73,10 +77,11 @@ class TimedAttempt:
         """By then from now it has very likely ended."""
         return max(self.median_s * exp(_REACH * self.spread), self.elapsed_s)
 
-    def _ended(self, time_s: Floats) -> Floats:
+    def _survives(self, time_s: Floats) -> Floats:
+        """The chance that it takes longer."""
         with np.errstate(divide="ignore"):
-            found: Floats = ndtr((np.log(time_s) - log(self.median_s)) / self.spread)
-        return found
+            found: Floats = ndtr((log(self.median_s) - np.log(time_s)) / self.spread)
+        return self.hang_share + (1 - self.hang_share) * found
 
 
 def start_after_s(running: Sequence[TimedAttempt], following: TimedAttempt) -> float:
@@ -91,6 +96,15 @@ def start_after_s(running: Sequence[TimedAttempt], following: TimedAttempt) -> f
     if best == len(moments) - 1:
         return inf
     return float(moments[best]) if moments[best] > _NO_WAIT_SHARE * moments[-1] else 0.0
+
+
+def look_after_s(running: Sequence[TimedAttempt], following: TimedAttempt) -> float:
+    """Seconds after which to look at them again; 0: `following` should start now.
+
+    Also where it should wait until the others have ended, which they do by their horizon if all is as expected.
+    """
+    horizon_s = max(attempt.horizon_s for attempt in running)
+    return min(start_after_s(running, following), horizon_s)
 
 
 def costs_by_moment(running: Sequence[TimedAttempt], following: TimedAttempt) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ import pytest
 from deployments.contract.errors import EngineRefusalError
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.choice.overlap import MAX_UNDER_WAY
+from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile
 from tests.unit.deployments.router.attempt.test_runner import (
     RIGHT,
     Behaviour,
@@ -123,6 +124,27 @@ async def test_model_that_others_wait_for_is_not_asked_beside_another() -> None:
         await bench.runner.answer(bench.served(RIGHT))
         asked.append(bench.backend.asked)
     assert asked == [["a", "b"], ["a"]]
+
+
+async def test_model_that_hangs_although_it_was_nearly_certain_is_not_waited_for() -> None:
+    """By all that was expected it would have ended; before that, no time to gain was worth another engine's."""
+    latency = Latency(overhead_s=1.0, prefill_s_per_token=0, decode_s_per_token=0.01, decode_growth=0)
+    models = {
+        name: ModelProfile(
+            latency=latency,
+            chars_per_token={"unknown": 4.0},
+            chars_per_symbol_token=2.0,
+            cells=(CellCounts(language="en", bucket=0, correct=correct, tried=1000),),
+        )
+        for name, correct in (("a", 999), ("b", 950))
+    }
+    profile = Profile(version=1, measured=NO_PROFILE.measured, bucket_edges=(128,), models=models)
+    bench = Bench(overlap="auto", profile=profile, a=hangs, b=takes(1.0))
+    served, began_s = bench.served(RIGHT), now_s()
+    await bench.runner.answer(served)
+    assert told(served.log.attempts) == [("a", "cancelled", "overtaken"), ("b", "correct", "matched")]
+    # twice what its longest answer should take is 20 s
+    assert 3.0 < now_s() - began_s < 10.0
 
 
 async def test_client_that_leaves_ends_both() -> None:

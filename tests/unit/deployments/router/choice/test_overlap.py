@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from deployments.router.choice.overlap import IDLE_PRICE, TimedAttempt, costs_by_moment, start_after_s
+from deployments.router.choice.overlap import IDLE_PRICE, TimedAttempt, costs_by_moment, look_after_s, start_after_s
 from deployments.router.choice.policy import Candidate
 
 SLOW = TimedAttempt(median_s=4.0, spread=0.8, probability=0.5)
@@ -125,6 +125,19 @@ def test_the_longer_an_attempt_has_run_the_sooner_the_next_starts() -> None:
 def test_an_attempt_beyond_all_that_was_expected_still_has_a_moment() -> None:
     stuck = TimedAttempt(median_s=0.5, spread=0.2, probability=0.9, elapsed_s=500.0)
     assert start_after_s([stuck], QUICK) == 0.0
+
+
+def test_an_attempt_that_may_hang_is_taken_to_hang_once_it_is_late() -> None:
+    late = TimedAttempt(median_s=2.0, spread=0.3, probability=0.999, elapsed_s=6.0)
+    following = TimedAttempt(median_s=1.0, spread=0.3, probability=0.95)
+    assert start_after_s([late], following) == inf
+    assert start_after_s([replace(late, hang_share=0.01)], following) == 0.0
+
+
+def test_what_should_wait_for_the_others_is_looked_at_again_when_they_should_have_ended() -> None:
+    sure = TimedAttempt(median_s=1.0, spread=0.3, probability=0.999)
+    assert start_after_s([sure], SLOW) == inf
+    assert look_after_s([sure], SLOW) == sure.horizon_s
 
 
 def test_without_an_attempt_under_way_there_is_nothing_to_overlap() -> None:
