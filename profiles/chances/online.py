@@ -242,7 +242,9 @@ class Learner:
                 self._widen(row)
         self._changed.append(row)
         self._version += 1
-        self._heard_of[row] = self._version
+        if correct is None or correct is (expected >= 0.5):
+            # what contradicts the belief makes it no surer: the model is drawn again soon
+            self._heard_of[row] = self._version
         return alarms
 
     def _step(

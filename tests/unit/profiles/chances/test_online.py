@@ -173,6 +173,25 @@ def test_draws_spread_as_far_as_is_believed() -> None:
     assert 0.92 < ((draws > estimate.low) & (draws < estimate.high)).mean() < 0.98
 
 
+def test_draws_go_by_the_profile_again_until_a_verdict_says_what_was_believed() -> None:
+    found, cell = learner(half_life_verdicts=20), Cell("default", "en", 0)
+
+    def drawn() -> float:
+        rng = np.random.default_rng(1)
+        return float(np.median([found.draw(rng, task="default", language="en")[0, 0] for _ in range(100)]))
+
+    for model in ["m"] * 40 + ["n"] * 100:
+        found.observe(model, cell, correct=False)
+    assert chance(found) < 0.1
+    assert drawn() > 0.8
+    # one right answer is little against many wrong ones, and a reason to ask on
+    found.observe("m", cell, correct=True)
+    assert chance(found) < 0.2
+    assert drawn() > 0.8
+    found.observe("m", cell, correct=False)
+    assert drawn() < 0.3
+
+
 def test_languages_nobody_profiled_share_what_is_learned() -> None:
     found = learner()
     feed(found, 30, 0.0, language="sw")
