@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from math import prod
 
 from msgspec.structs import replace
@@ -167,13 +166,14 @@ class Routing:
         asked = attempts(policy, candidates, session=session, turn=turn, situation=situation)
         if (chosen := next(asked, None)) is None:
             return None if not tries.is_first else self._longest_context(candidates)
-        decision = decided(policy, chosen, candidates)
+        decision, target = decided(policy, chosen, candidates), situation.objective.target
+        # what comes after the first one costs time to tell
+        order = [chosen, *asked] if tries.failed_models or target is not None else []
         if tries.failed_models:
-            can = (c for c in chain((chosen,), asked) if c.exclusion is not Exclusion.TOO_SLOW)
+            can = (c for c in order if c.exclusion is not Exclusion.TOO_SLOW)
             decision = replace(decision, chance_left=chance_right(can, situation))
-        if (target := situation.objective.target) is not None and not tries.attempts:
-            promised = chance_right(chain((chosen,), asked), situation, by_s=target.by_s)
-            decision = replace(decision, promised=promised)
+        if target is not None and not tries.attempts:
+            decision = replace(decision, promised=chance_right(order, situation, by_s=target.by_s))
         if request.model != AUTO:
             return replace(decision, reason=ChoiceReason.NAMED, has_alternative=False)
         if may_explore and self._may_explore(request, tries, decision) and self._exploration.spend():

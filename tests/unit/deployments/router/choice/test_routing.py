@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from deployments.contract.reply import Reply
+from deployments.router.attempt.earlier import Earlier
 from deployments.router.attempt.tries import Attempt, Status, Tries
 from deployments.router.choice.chances import HeardVerdict
 from deployments.router.choice.policy import Candidate, ChoiceReason, Decision, Exclusion
@@ -344,6 +345,16 @@ def test_promise_is_told_with_the_first_choice_and_only_where_there_is_a_target(
     found = paced(GOOD_AND_FAST)
     assert first(found, request(), log()).promised is None
     assert first(found, aimed(0.9), with_target(("fast", 0.3))).promised is None
+
+
+def test_promise_to_a_client_that_asks_again_counts_all_attempts_that_may_follow() -> None:
+    found = paced({"a": (0.1, 300), "b": (0.1, 600), "c": (0.1, 600)})
+    tries = with_target()
+    tries.earlier = Earlier(wrong={"a": 1}, num_attempts=1)
+    made = first(found, aimed(0.5), tries)
+    assert made.promised is not None
+    assert made.promised == pytest.approx(made.chance_left, abs=0.01)
+    assert made.promised > made.chosen.probability + 0.1
 
 
 @pytest.mark.parametrize(
