@@ -98,12 +98,12 @@ async def keep_counting_tokens(
     runs: Callable[[str], bool],
     period_s: float,
 ) -> None:
-    """Take over, for ever, what each model's tokenizer makes of the samples.
+    """Take over every RECOUNT_S seconds, for ever, what each model's tokenizer makes of the samples.
 
     One that cannot be asked or does not run is looked at again after `period_s`.
     """
 
-    async def once(model: str) -> bool:
+    async def is_heard(model: str) -> bool:
         if not runs(model):
             return False
         try:
@@ -116,9 +116,9 @@ async def keep_counting_tokens(
             return False
         return True
 
-    left = list(models)
-    while True:
-        heard = await asyncio.gather(*map(once, left))
-        left = [model for model, is_heard in zip(left, heard, strict=True) if not is_heard]
-        await asyncio.sleep(period_s if left else RECOUNT_S)
-        left = left or list(models)
+    async def keep(model: str) -> None:
+        while True:
+            pause_s = RECOUNT_S if await is_heard(model) else period_s
+            await asyncio.sleep(pause_s)
+
+    await asyncio.gather(*map(keep, models))

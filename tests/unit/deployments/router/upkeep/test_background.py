@@ -115,6 +115,21 @@ async def test_tokens_are_counted_of_each_model_and_of_one_that_is_away_until_it
         assert [model for model, _ in asked[5:]] == ["told", "silent", "away"]
 
 
+async def test_tokens_are_counted_again_although_another_model_stays_away() -> None:
+    asked: list[str] = []
+
+    async def count(model: str) -> None:
+        asked.append(model)
+
+    async with Background() as background:
+        counting = keep_counting_tokens(
+            ["up", "asleep"], count, lambda *_: None, runs=lambda model: model == "up", period_s=600.0
+        )
+        background.start("counts", counting)
+        await asyncio.sleep(RECOUNT_S + 1)
+    assert asked == ["up", "up"]
+
+
 async def test_model_that_does_not_run_is_not_called_and_so_not_started() -> None:
     read: list[str] = []
     reports: list[tuple[str, float | None]] = []
