@@ -131,7 +131,7 @@ class FairQueue:
         """A new request, which is let in, waits or is refused; `leave` has to follow in any case."""
         part = self._parts.setdefault(tenant, _Part())
         waiter = Waiter(tenant, min(weight, self.doors.most))
-        if not self._queued and self._fits(part, waiter.weight):
+        if not self._queued and self._fits(part, waiter.weight, self._kept(part)):
             self._let_in(part, waiter, now_s)
             return waiter
         part.waiting.append(waiter)
@@ -178,16 +178,18 @@ class FairQueue:
         late = max(heads, key=lambda part: part.passed - self._first(part), default=None)
         if late is not None and late.passed >= self._first(late):
             return late if self._first(late) <= self._free else None
-        fitting = (part for part in heads if self._fits(part, self._first(part)))
+        # who waits beyond its share is not below it
+        kept = self._kept(None)
+        fitting = (part for part in heads if self._fits(part, self._first(part), kept))
         return min(fitting, key=lambda part: part.running + self._first(part), default=None)
 
     def _first(self, part: _Part) -> int:
         """The room that its first waiter takes: no more than the whole gate, which may have been narrowed since."""
         return min(part.waiting[0].weight, self.doors.most)
 
-    def _fits(self, part: _Part, weight: int) -> bool:
-        kept = self._kept(part) if part.running + weight > self._share else 0
-        return weight <= self._free - kept
+    def _fits(self, part: _Part, weight: int, kept: int) -> bool:
+        """Whether there is room, of which so much is `kept` from those beyond their share."""
+        return weight <= self._free - (kept if part.running + weight > self._share else 0)
 
     def _kept(self, part: _Part | None) -> int:
         """Places that stay free for tenants below their share, a place for each but `part`."""

@@ -1,5 +1,6 @@
 """What holds of a fair queue, whoever comes and goes, and in whatever order."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -190,3 +191,25 @@ def test_expectation_of_those_that_leave(
         stays.add(seconds)
     found = stays.leaving(np.array(ages_s), np.ones(len(ages_s)), within_s)
     assert found == pytest.approx(leaving)
+
+
+def calls_of_one_end(tenants: int) -> int:
+    """How many calls it takes to let the next one in where each tenant has one under way and one that waits."""
+    queue = FairQueue(replace(DOORS, most=tenants))
+    inside = [queue.join(str(number % tenants), 1, 0.0) for number in range(2 * tenants)][:tenants]
+    calls = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        queue.leave(inside[0], 1.0)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_work_of_one_turn_grows_no_faster_than_the_number_of_tenants() -> None:
+    assert calls_of_one_end(200) < 6 * calls_of_one_end(50)
