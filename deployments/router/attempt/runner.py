@@ -229,6 +229,7 @@ class Runner:
         What is still under way then is cut, and stands in the log before the attempt that has overtaken it.
         """
         running: dict[asyncio.Task[Attempt], tuple[Candidate, float]] = {}
+        ended: list[Attempt] = []
         following: Decision | None = decision
         try:
             while running or following is not None:
@@ -239,17 +240,19 @@ class Runner:
                     following = self._following(served, running)
                     continue
                 done, _ = await asyncio.wait(running, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+                ended = sorted((task.result() for task in done), key=lambda a: a.is_answer)
                 for task in done:
                     del running[task]
-                ended = sorted((task.result() for task in done), key=lambda a: a.is_answer)
                 if ended and (ended[-1].is_answer or ended[-1].is_futile):
                     served.log.cut_reason = OVERTAKEN
                     await _cut(running)
-                for each in ended:
-                    self._book(served, each)
+                while ended:
+                    self._book(served, ended.pop(0))
                 following = self._following(served, running) if running else None
         finally:
-            await _cut(running)
+            # a client may leave just when attempts have ended; they cost what they cost
+            for each in [*ended, *await _cut(running)]:
+                self._book(served, each)
 
     def _following(self, served: ServedRequest, running: Mapping[Any, Any]) -> Decision | None:
         """The untried model that would be asked next, if one may be asked beside those that are at work."""
@@ -762,12 +765,13 @@ def _too_large() -> Reply:
     return Reply(400, error_body(message, code="answer_too_large"), invalid_request=True)
 
 
-async def _cut(running: dict[asyncio.Task[Attempt], Any]) -> None:
-    """Cancel attempts; each books itself. It is over when their engines are told."""
+async def _cut(running: dict[asyncio.Task[Attempt], Any]) -> list[Attempt]:
+    """Cancel attempts; each books itself, but for those that had ended. It is over when their engines are told."""
     for task in running:
         task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    found = await asyncio.gather(*running, return_exceptions=True)
     running.clear()
+    return [attempt for attempt in found if isinstance(attempt, Attempt)]
 
 
 def _fault_reason(reply: Reply | None, fault: Status | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deployments.contract.errors import EngineRefusalError
+from deployments.contract.reply import Reply
 from deployments.router.attempt.tries import Attempt, Status
 from deployments.router.choice.overlap import MAX_UNDER_WAY
 from profiles.profile import NO_PROFILE, CellCounts, Latency, ModelProfile, Profile
@@ -157,6 +158,22 @@ async def test_client_that_leaves_ends_both() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert told(served.log.attempts) == [("a", "cancelled", "cancelled"), ("b", "cancelled", "cancelled")]
+    bench.assert_nothing_left()
+
+
+async def test_client_that_leaves_when_attempts_have_just_ended_takes_none_from_the_log() -> None:
+    def leaves() -> Reply:
+        running.cancel()
+        return Reply(200, b"{}", text="no")
+
+    bench = Bench(overlap="auto", a=leaves, b=hangs)
+    bench.backend.verifier_is_needed = False
+    served = bench.served(RIGHT)
+    running = asyncio.create_task(bench.runner.answer(served))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert told(served.log.attempts) == [("b", "cancelled", "cancelled"), ("a", "wrong", "missing")]
+    assert served.log.under_way == []
     bench.assert_nothing_left()
 
 
