@@ -151,7 +151,8 @@ def test_verdict_at_one_replica_changes_the_chances_of_the_other_within_5_s(repl
     before = chance(other, "shared")
     body = chat(laar={**AT_HOME, "task": "shared"})
     assert told(one.post(PATH, json=body).json()["laar"])[0] == ("simulated-wrong", "wrong")
-    assert chance(one, "shared") < before - 0.05
+    # it learns verdicts a few at a time
+    until(lambda: chance(one, "shared") < before - 0.05, 1)
     began_s = time.monotonic()
     until(lambda: chance(other, "shared") < before - 0.05, 5)
     print(f"the other replica knew after {time.monotonic() - began_s:.1f} s")
