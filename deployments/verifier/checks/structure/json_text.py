@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NoReturn, TypeVar
 
 Extract = Literal["whole", "fence", "embedded"]
@@ -114,7 +114,8 @@ def _decode_at(start: int) -> Callable[[str], tuple[Any, int]]:
 def _readable(decode: Callable[[str], _T], text: str) -> _T:
     try:
         return decode(text)
-    except (RecursionError, _AmbiguousError):
+    except (RecursionError, InvalidOperation, _AmbiguousError):
+        # of the second kind are exponents of more than 18 digits
         raise UnreadableError from None
 
 

@@ -17,6 +17,7 @@ NAMED = {
         pytest.param("name: x", (W, "not_json"), id="prose"),
         pytest.param('{"name": "x", "y": ' + "[" * 70 + "]" * 70 + "}", (C, "matched"), id="deep"),
         pytest.param('{"name": "x", "name": "y"}', (U, "ambiguous_json"), id="key-twice"),
+        pytest.param('{"name": 1e9999999999999999999}', (U, "ambiguous_json"), id="exponent-beyond-all-decimals"),
     ],
 )
 def test_json_schema(answer: str, expected: tuple[Outcome, str]) -> None:
