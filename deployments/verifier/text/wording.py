@@ -241,8 +241,22 @@ _FALSE_UNSPACED = "是?(?:错|錯|不对|不對)|(?:は|が)?(?:間違|誤り|�
 _IS = words(
     "is|was|are|which|that|would be|must be|ist|wäre|est|serait|es|è|está|é|jest|je|är|er|on|είναι|este|זה|là|это|це"
 )
+_NOT_RIGHT = words(
+    # a denial, an article, and a word for what is right
+    "(?:(?:is|was|are|were|would be|can|could) ?(?:not|never|hardly|anything but)|cannot|\\w+n't)(?: be)?"
+    "(?: an?| the| at all| quite| actually| really)* (?:right|correct|true|accurate|it|answer|case)"
+    "|(?:ist|war|sind|wäre) (?:nicht|keine?)(?: die| das| der)? (?:richtig\\w*|korrekt\\w*|wahr|antwort|lösung)"
+    "|n'(?:est|était)(?: certainement)? pas(?: la| le| une?)? (?:correcte?|juste|vrai|exacte?|bonne|bon|réponse)"
+    "|no (?:es|era)(?: la| el| una)? (?:correct[oa]|ciert[oa]|verdad|respuesta)"
+    "|não (?:é|era|está)(?: a| o)? (?:corret[oa]|cert[oa]|verdade|resposta)"
+    "|non (?:è|era)(?: la| il| una)? (?:corrett[oa]|giust[oa]|ver[oa]|risposta|esatt[oa])"
+    "|(?:is|was) (?:niet|geen)(?: het| de)? (?:juist\\w*|correct\\w*|goede?|waar|antwoord)"
+    "|(?:är|var|er) (?:inte|ikke)(?: det| den)? (?:rätt\\w*|korrekt\\w*|riktig\\w*|rigtig\\w*|sant|svar\\w*)"
+    "|(?:это )?не(?: является)? (?:верн\\w*|правильн\\w*|ответ)|nie jest (?:poprawn\\w*|prawidłow\\w*|praw\\w*)"
+)
 _DENIED_RIGHT_AFTER = re.compile(
     rf"(?:では|じゃ|で)(?:な[いく]|ありません|あらず)|とは限|(?:이|가|은|는)? ?(?:아니|아닙|아닌)"
+    rf"|[\"')*_]* {_NOT_RIGHT}"
     rf"|(?: ?[,—–:(\"'*_-]+ ?(?:{_IS}[ *_]?){{0,2}}| (?:{_IS}[ *_]?){{1,2}}|(?:は|が|是))"
     rf"{words(_FALSE, _FALSE_UNSPACED)}"
     rf"|\s?{words('yerine|hariç|dışında|helyett|kivételével|के बजाय|को छोड़कर|के अलावा|में नहीं')}|['’][dt][ae] değil"

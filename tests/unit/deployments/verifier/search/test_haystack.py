@@ -88,6 +88,21 @@ vi: không phải Quito cũng không phải Lima
 zh: 除了Lima
 zh: 既非Quito也非Lima
 de: außer Lima
+en: Lima is not correct
+en: **Lima** isn’t right
+en: Lima was not the answer
+en: Lima cannot be it
+de: Lima ist nicht richtig
+de: Lima ist nicht die Antwort
+fr: Lima n'est pas la bonne réponse
+es: Lima no es correcta
+pt: Lima não é a resposta
+it: Lima non è corretto
+nl: Lima is niet juist
+sv: Lima är inte rätt
+da: Lima er ikke svaret
+ru: Lima не является верным ответом
+pl: Lima nie jest poprawna
 """
 
 
