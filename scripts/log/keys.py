@@ -19,6 +19,7 @@ from scripts.tables import Column, print_json, print_table
 
 # so much of an id tells keys apart in a table
 SHOWN_CHARS = 12
+NO_KEY = "(none)"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,13 +77,15 @@ def show_keys(store: Store, profile: Profile, *, since: str, as_json: bool) -> N
 def undo_key(store: Store, key: str, *, back: bool) -> str:
     """Let nothing be learned of a key, or with `back` let it teach again; its whole id.
 
-    ValueError if no key, or more than one, has an id that begins so.
+    ValueError if none has this id, and no key, or more than one, has an id that begins so.
     """
     with store.engine.connect() as connection:
         known = undone_keys.c.api_key_hash
         asked = select(requests.c.api_key_hash)
         keys = select(known) if back else union(asked, select(known))
-        found = sorted(one for one in connection.execute(keys).scalars() if one.startswith(key))
+        known_ids = set(connection.execute(keys).scalars())
+    # requests without a key have an empty id, with which all others begin
+    found = [key] if key in known_ids else sorted(one for one in known_ids if one.startswith(key))
     if len(found) != 1:
         what = "no key" if not found else f"{len(found)} keys"
         raise ValueError(f"{what} {'that was undone ' if back else ''}with an id that begins with '{key}'")
@@ -90,7 +93,7 @@ def undo_key(store: Store, key: str, *, back: bool) -> str:
         store.redo_key(found[0])
     else:
         store.undo_key(found[0], datetime.now(UTC))
-    return str(found[0])
+    return str(found[0]) or NO_KEY
 
 
 def _taught(store: Store, profile: Profile, replay_days: float) -> Collection[KeyRow]:
@@ -111,7 +114,7 @@ def _taught(store: Store, profile: Profile, replay_days: float) -> Collection[Ke
 
 def _columns(rows: list[KeyRow]) -> list[Column]:
     return [
-        Column(title="key", rank=0, cells=[row.key[:SHOWN_CHARS] or "(none)" for row in rows]),
+        Column(title="key", rank=0, cells=[row.key[:SHOWN_CHARS] or NO_KEY for row in rows]),
         Column(title="model", rank=0, cells=[row.model for row in rows]),
         Column(title="lessons", rank=1, cells=[str(row.lessons) for row in rows], is_number=True),
         Column(title="right", rank=2, cells=[str(row.right) for row in rows], is_number=True),

@@ -297,3 +297,11 @@ def test_only_one_key_is_undone_and_keys_are_shown_by_as_much_of_their_id_as_tel
     ):
         result = laar("undo-key", *arguments, "--url", liars_log)
         assert (result.exit_code, result.stderr) == (1, f"laar log: {message}\n")
+
+
+def test_requests_without_a_key_are_undone_by_their_empty_id_beside_those_with_one(liars_log: str) -> None:
+    store = Store(liars_log)
+    store.write([asked(300, tried("c", "wrong"), at_s=AGO_S + 50, api_key_hash="")])
+    store.close()
+    assert laar("undo-key", "", "--url", liars_log).stdout.startswith("key (none) teaches nothing any more;")
+    assert {key: of[3] for key, of in moves_of_c(liars_log).items() if key in ("", "bb")} == {"": True, "bb": False}
