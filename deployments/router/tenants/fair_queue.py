@@ -41,25 +41,28 @@ class Turn(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """One request of `weight` sequences, from its arrival to its end; `tell` is called when it need not wait on."""
+    """One request of `weight` sequences, from its arrival to its end; `tell` is called when it need not wait on.
+
+    `passed` is how much room others took while it was its tenant's first and too large.
+    """
 
     tenant: str
     weight: int
     turn: Turn = Turn.WAITING
     tell: Callable[[], None] | None = None
     began_s: float = 0.0
+    passed: int = 0
     refusal: str = ""
     retry_after_s: int = 1
 
 
 @dataclass(slots=True, eq=False)
 class _Part:
-    """What one tenant has. `passed` is how much room others took while its first waiter was too large."""
+    """What one tenant has."""
 
     running: int = 0
     queued: int = 0
     waiting: deque[Waiter] = field(default_factory=deque)
-    passed: int = 0
 
     @property
     def wanted(self) -> int:
@@ -166,7 +169,7 @@ class FairQueue:
             waiter.weight = min(waiter.weight, self.doors.most)
             for other in self._awaiting():
                 if other is not part and self._first(other) > self._free:
-                    other.passed += waiter.weight
+                    other.waiting[0].passed += waiter.weight
             self._let_in(part, waiter, now_s)
 
     def _next(self) -> _Part | None:
@@ -175,8 +178,8 @@ class FairQueue:
         A waiter that is too large is passed over, until others have taken as much room as it needs. Then it is next.
         """
         heads = list(self._awaiting())
-        late = max(heads, key=lambda part: part.passed - self._first(part), default=None)
-        if late is not None and late.passed >= self._first(late):
+        late = max(heads, key=lambda part: part.waiting[0].passed - self._first(part), default=None)
+        if late is not None and late.waiting[0].passed >= self._first(late):
             return late if self._first(late) <= self._free else None
         # who waits beyond its share is not below it
         kept = self._kept(None)
@@ -199,7 +202,6 @@ class FairQueue:
 
     def _let_in(self, part: _Part, waiter: Waiter, now_s: float) -> None:
         part.running += waiter.weight
-        part.passed = 0
         self._running += waiter.weight
         self._inside[waiter] = None
         waiter.began_s = now_s

@@ -193,6 +193,20 @@ def test_expectation_of_those_that_leave(
     assert found == pytest.approx(leaving)
 
 
+def test_large_request_that_gives_up_leaves_its_turn_to_no_other_one() -> None:
+    queue = FairQueue(replace(DOORS, most=4, wait_s=1000.0))
+    inside = [queue.join(tenant, 1, 0.0) for tenant in "abbb"]
+    large = queue.join("a", 4, 0.0)
+    for ended in inside[1:3]:
+        passing = queue.join("b", 1, 0.0)
+        queue.leave(ended, 1.0)
+        assert passing.turn is Turn.CAME
+    queue.leave(large, 1.0)
+    again, least = queue.join("a", 1, 1.0), queue.join("c", 1, 1.0)
+    queue.leave(inside[3], 2.0)
+    assert (again.turn, least.turn) == (Turn.WAITING, Turn.CAME)
+
+
 def calls_of_one_end(tenants: int) -> int:
     """How many calls it takes to let the next one in where each tenant has one under way and one that waits."""
     queue = FairQueue(replace(DOORS, most=tenants))
