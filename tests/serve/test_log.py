@@ -62,6 +62,8 @@ def logged(cluster: str, profile_path: str, tmp_path_factory: pytest.TempPathFac
     engine = create_engine(database_url(postgres.url), pool_pre_ping=True)
     try:
         serve.run(build_app(config), name=APP, route_prefix=f"/{APP}")
+        # routers know of a model within a second after it runs
+        until(lambda: all(num_unavailable(port) == 0 for port in router_ports()))
         yield Logged(f"{cluster}/{APP}", postgres, engine, spool)
     finally:
         serve.delete(APP)
@@ -129,6 +131,12 @@ def router_ports() -> list[int]:
     return [next(port for port in ports if first <= port <= last) for ports in open_ports]
 
 
+def num_unavailable(port: int) -> int:
+    """How many models a router replica may not ask yet."""
+    told = httpx.get(f"http://127.0.0.1:{port}/{APP}/ready").json()
+    return int(told.get("num_unavailable", -1))
+
+
 @pytest.fixture
 def replicas(logged: Logged) -> Iterator[list[httpx.Client]]:
     """A client of each router replica."""
@@ -138,6 +146,10 @@ def replicas(logged: Logged) -> Iterator[list[httpx.Client]]:
     yield clients
     for one in clients:
         one.close()
+
+
+# the least that one verdict moves a chance by
+MOVED = 0.005
 
 
 def chance(replica: httpx.Client, task: str) -> float:
@@ -151,11 +163,12 @@ def test_verdict_at_one_replica_changes_the_chances_of_the_other_within_5_s(repl
     before = chance(other, "shared")
     body = chat(laar={**AT_HOME, "task": "shared"})
     assert told(one.post(PATH, json=body).json()["laar"])[0] == ("simulated-wrong", "wrong")
-    # it learns verdicts a few at a time
-    until(lambda: chance(one, "shared") < before - 0.05, 1)
+    # its own are learned a few at a time
+    until(lambda: chance(one, "shared") < before - MOVED, 1)
     began_s = time.monotonic()
-    until(lambda: chance(other, "shared") < before - 0.05, 5)
-    print(f"the other replica knew after {time.monotonic() - began_s:.1f} s")
+    until(lambda: chance(other, "shared") < before - MOVED, 5)
+    told_after_s = time.monotonic() - began_s
+    print(f"the other replica knew after {told_after_s:.1f} s: {before:.3f} -> {chance(other, 'shared'):.3f}")
     assert chance(other, "shared") == chance(one, "shared")
 
 
@@ -165,7 +178,7 @@ def test_feedback_changes_the_chances_of_every_replica_within_5_s(replicas: list
     assert [model for model, _ in told(answered)] == ["simulated-wrong"]
     request_id = answered["request_id"]
     replicas[0].post("/v1/laar/feedback", json={"request_id": request_id, "correct": True}).raise_for_status()
-    until(lambda: all(chance(r, "told") > old + 0.05 for r, old in zip(replicas, before, strict=True)), 5)
+    until(lambda: all(chance(r, "told") > old + MOVED for r, old in zip(replicas, before, strict=True)), 5)
 
 
 def test_no_change_becomes_visible_behind_a_reader(logged: Logged) -> None:
@@ -399,8 +412,8 @@ def test_key_that_lies_a_thousand_times_changes_no_other_keys_first_choice_and_c
         client.post(PATH, json=chat(laar={**AT_HOME, "task": POISONED})).raise_for_status()
     until(lambda: first_choices() == ["simulated-right"] * len(honest), 5)
     with of(LIAR) as client, ThreadPoolExecutor(NUM_CLIENTS) as pool:
-        # some requests explore, and so tell one lie instead of two
-        for _ in pool.map(Liar(client), range(721)):
+        # one lesson for each answer that it judges, and some requests explore
+        for _ in pool.map(Liar(client), range(1100)):
             pass
     until(lambda: max(lessons_by_tenant(store).values()) >= 1000)
     time.sleep(3)  # two readings of the log

@@ -233,7 +233,7 @@ def test_the_trace_of_a_retried_request_is_as_the_page_shows_it(
     assert len({span.trace_id for span in collector.spans}) == 1
     text = list(tree(collector.spans))
     print("\n".join(text))
-    shown = re.search(r"```text\n( *POST .*?)```", (ROOT / "docs/howto/traces.md").read_text(), re.DOTALL)
+    shown = re.search(r"```txt\n( *POST .*?)```", (ROOT / "docs/howto/traces.md").read_text(), re.DOTALL)
     assert shown is not None
     assert without_figures(text) == without_figures(dedent(shown[1]).rstrip().splitlines())
 

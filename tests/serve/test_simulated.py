@@ -9,6 +9,9 @@ from ray.serve.llm.openai_api_models import ChatCompletionRequest, ChatCompletio
 from deployments.engines.engine_configs import SimulatedSettings
 from deployments.engines.simulated import _CHAT, SimulatedEngine
 from deployments.router.text.language import language_of
+from profiles.cell import Cell
+from profiles.chances.capability import Capability
+from profiles.profile import DEFAULT_TASK, load_profile
 from tests.unit.scripts.bench.cost.test_peers import ask
 
 pytestmark = pytest.mark.serve
@@ -30,14 +33,12 @@ async def share_of_right_answers(model: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("model", "share"),
-    [
-        pytest.param("simulated-small", 0.4, id="right-on-8-of-20"),
-        pytest.param("simulated-large", 0.9, id="right-on-18-of-20"),
-    ],
+    "model",
+    [pytest.param("simulated-small", id="right-on-8-of-20"), pytest.param("simulated-large", id="right-on-18-of-20")],
 )
-async def test_correctness_is_drawn_from_the_profile(model: str, share: float) -> None:
-    assert await share_of_right_answers(model) == pytest.approx(share, abs=0.06)
+async def test_correctness_is_drawn_from_what_the_router_believes_by_the_profile(model: str) -> None:
+    believed = Capability(load_profile("simulated")).probability(model, Cell(DEFAULT_TASK, "en", 0))
+    assert await share_of_right_answers(model) == pytest.approx(believed, abs=0.06)
 
 
 async def test_instant_backend_answers_as_the_simulated_engine_does() -> None:
