@@ -22,7 +22,7 @@ SHELL = frozenset({"", "bash"})
 REMOTES = " ".join(f"--remote http://127.0.0.1:{port}/v1" for port in (8001, 8002))
 # the embedded models are those of two servers, so that nothing is loaded; the set-up has been made
 INSTEAD = {
-    r"^scripts/setup\.sh .*": "true",
+    r"^(scripts/setup\.sh|python3\.11 -m venv|pip install) .*": "true",
     r"^source \.venv/bin/activate$": "true",
     r"^laar up( --print.*)?$": rf"laar up {REMOTES} --profile embedded\1",
 }
@@ -127,6 +127,8 @@ class Reader:
                 yield f"the output has not the line {line!r}, but is\n{self._output}"
         elif block.language == "yaml":
             yield from self._config(block)
+        elif block.language in ("json", "txt") and not block.title:
+            pass  # a part of an answer
         else:
             assert block.title, f"a block of {block.language} needs the title of its file"
             (self._folder / block.title).write_text(block.text)
@@ -135,7 +137,10 @@ class Reader:
         """A part of a config: with a title it goes into the file, else it is only read, as its files are elsewhere."""
         document = yaml.safe_load((self._folder / CONFIG).read_text())
         args = document["applications"][0]["args"]
-        for key, value in yaml.safe_load(block.text).items():
+        part = yaml.safe_load(block.text)
+        if "applications" in part:
+            part = part["applications"][0]["args"]
+        for key, value in part.items():
             args[key] = [*args[key], *value] if isinstance(value, list) else value
         if block.title:
             (self._folder / block.title).write_text(yaml.safe_dump(document, sort_keys=False))

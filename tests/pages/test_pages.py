@@ -13,7 +13,8 @@ from tests.served import ROOT
 DOCS = ROOT / "docs"
 PAGES = [DOCS / "tutorial.md", *sorted((DOCS / "howto").glob("*.md"))]
 # what a page supposes to run or to be there
-BEFORE = {"add-a-model.md": "laar up", "own-prompts.md": "laar up", "trouble.md": "laar up"}
+BEFORE = dict.fromkeys(["add-a-model.md", "own-prompts.md", "targets.md", "trouble.md"], "laar up")
+BEFORE |= {"vllm-servers.md": "cp profile.json own.json"}
 
 
 @pytest.fixture(scope="module", autouse=True)
