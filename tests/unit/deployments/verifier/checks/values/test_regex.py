@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from deployments.contract.verdict import Outcome
 from deployments.verifier.checks import SPEC, Place
@@ -39,6 +40,19 @@ def test_regex(spec: dict[str, Any], answer: str, expected: tuple[Outcome, str])
 )
 def test_what_takes_long_to_compile_is_left_to_the_verifier(pattern: str, place: Place) -> None:
     assert SPEC.validate_python({"type": "regex", "pattern": pattern}).place(evidence("né")) is place
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param("\\p{L}\\pL\\pN\\PL\\pS(", id="not-closed"),
+        pytest.param("[\\pL\\pN\\pS\\pP\\pZ", id="class-not-closed"),
+        pytest.param("(?=\\pL\\pL\\pL\\pL\\pL)", id="look-around"),
+    ],
+)
+def test_what_is_no_pattern_is_refused_also_where_it_is_not_compiled(pattern: str) -> None:
+    with pytest.raises(ValidationError, match="pattern"):
+        SPEC.validate_python({"type": "regex", "pattern": pattern})
 
 
 @pytest.mark.parametrize(
