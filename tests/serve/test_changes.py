@@ -61,7 +61,9 @@ class Files:
 
     def take_profile(self, correct: int | None) -> None:
         cells = [{"language": "en", "bucket": 0, "correct": correct, "tried": 100}]
-        models = {name: {"cells": cells} for name in ("simulated-kept", "simulated-removed")}
+        # a model that is profiled to be quick would be taken to hang
+        latency = {"overhead_s": LONG_S, "prefill_s_per_token": 0, "decode_s_per_token": 0}
+        models = {name: {"cells": cells, "latency": latency} for name in ("simulated-kept", "simulated-removed")}
         (self.folder / "profile.json").write_text("{}" if correct is None else json.dumps(assumed_profile(models)))
 
     def take_limits(self, text: str) -> None:
