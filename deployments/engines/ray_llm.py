@@ -4,6 +4,7 @@ The ingress hands on the client's bytes as they came; they are validated once, h
 the answer goes back as bytes. That spares every request a second validation and two copies of its objects.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -55,20 +56,17 @@ class ModelServer(LLMServer):  # type: ignore[misc]
         return self._in_flight
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
-        """The prompt tokens of each text as a user's only message; None where the engine does not tell."""
+        """The prompt tokens of each text as a user's only message; None where the model has no tokenizer for chats.
+
+        Ray asks vLLM for its tokenizer by a name that vLLM no longer has, so it is loaded here.
+        """
         if not hasattr(self.engine, "tokenize"):
             return None
-        # vLLM's own type, which Ray has no public name for
-        from vllm.entrypoints.serve.tokenize.protocol import TokenizeChatRequest
-
-        found = []
-        for text in texts:
-            request = TokenizeChatRequest.model_validate({"messages": [{"role": "user", "content": text}]})
-            async for answer in await self.tokenize(request):
-                if not hasattr(answer, "count"):
-                    return None
-                found.append(int(answer.count))
-        return found
+        try:
+            return await asyncio.to_thread(_counted, self._llm_config, texts)
+        except (OSError, ValueError):
+            logger.warning("the tokenizer of model '%s' cannot be used", self._llm_config.model_id, exc_info=True)
+            return None
 
     async def _generate(self, endpoint: str, body: bytes, overrides: Mapping[str, Any]) -> Reply:
         request = self._parse(endpoint, body, {**overrides, "stream": False, "stream_options": None})
@@ -163,6 +161,20 @@ def _with_adapters(engine_kwargs: Mapping[str, Any], adapters: Mapping[str, str]
 
     modules = [LoRAModulePath(name=name, path=path) for name, path in adapters.items()]
     return {"max_loras": len(adapters), **engine_kwargs, "enable_lora": True, "lora_modules": modules}
+
+
+def _counted(config: LLMConfig, texts: Sequence[str]) -> list[int]:
+    """As vLLM counts a chat: the template's text, to which the tokenizer adds nothing."""
+    # here, since only vLLM's engine brings it along
+    from transformers import AutoTokenizer
+
+    options, loading = config.engine_kwargs, config.model_loading_config
+    source = loading.model_source if isinstance(loading.model_source, str) else loading.model_id
+    name = options.get("tokenizer") or source
+    tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=options.get("trust_remote_code", False))
+    chats = [[{"role": "user", "content": text}] for text in texts]
+    written = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
+    return [len(tokens) for tokens in tokenizer(written, add_special_tokens=False)["input_ids"]]
 
 
 def _is_folder(source: Any) -> bool:

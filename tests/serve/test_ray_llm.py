@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,10 @@ from ray.serve.llm.openai_api_models import (
     CompletionStreamResponse,
     ErrorResponse,
 )
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import PreTrainedTokenizerFast
 from vllm.entrypoints.openai.models.protocol import LoRAModulePath
 
 from deployments.contract.reply import Chunk, Reply, reply_of, unpacked
@@ -251,34 +256,32 @@ def test_server_of_ray_keeps_its_config_where_the_model_server_looks() -> None:
     assert server._llm_config.model_id == "m"
 
 
-async def test_server_counts_tokens_where_its_engine_can() -> None:
-    error = ErrorResponse.model_validate({"error": {"message": "no", "type": "BadRequestError", "code": 400}})
+async def test_server_counts_tokens_where_its_engine_can(tmp_path: Path) -> None:
+    words = Tokenizer(
+        WordLevel({word: number for number, word in enumerate(["?", "<user>", "<bot>", "Who", "is"])}, "?")
+    )
+    words.pre_tokenizer = WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
+    tokenizer.save_pretrained(tmp_path / "bare")
+    tokenizer.chat_template = "<user> {{ messages[0].content }}{% if add_generation_prompt %} <bot>{% endif %}"
+    tokenizer.save_pretrained(tmp_path / "chats")
 
-    class Engine:
-        async def tokenize(self, request: Any, _raw: Any = None) -> Any:
-            texts = [message["content"] for message in request.messages]
-            yield error if texts == ["refused"] else SimpleNamespace(count=len(texts[0]))
+    async def counted(source: str, engine: Any) -> list[int] | None:
+        server = Server()
+        server._llm_config = LLMConfig.model_validate(
+            {
+                "model_loading_config": {"model_id": "m", "model_source": str(tmp_path / source)},
+                "accelerator_config": {"kind": "cpu"},
+            }
+        )
+        server.engine = engine
+        return await server.count_tokens(["Who is it", "Who"])
 
-    server = Server()
-    server.engine = object()
-    assert await server.count_tokens(["Who?"]) is None
-    server.engine = Engine()
-    assert await server.count_tokens(["Who?", "Where?"]) == [4, 6]
-    assert await server.count_tokens(["Who?", "refused"]) is None
-
-
-@pytest.mark.parametrize(
-    ("model", "asked"),
-    [
-        pytest.param("adapter", "adapter", id="adapter"),
-        pytest.param("m", "m", id="base"),
-        pytest.param("name of the routers", "m", id="other-name"),
-    ],
-)
-async def test_engine_is_asked_for_itself_or_for_one_of_its_adapters(model: str, asked: str) -> None:
-    server = Server(event(delta("stop")))
-    await server.generate("chat", BODY, {"model": model})
-    assert server.asked[0].model == asked
+    vllms = SimpleNamespace(tokenize=None)
+    assert await counted("chats", vllms) == [5, 3]
+    assert await counted("bare", vllms) is None
+    assert await counted("nowhere", vllms) is None
+    assert await counted("chats", object()) is None
 
 
 async def test_server_tells_what_it_has_under_way() -> None:
