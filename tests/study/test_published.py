@@ -2,23 +2,30 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from copy import copy
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from scripts.bench.emulated import run as emulated
+from scripts.bench.emulated.file import read_emulation
 from scripts.bench.estimates import capability
+from scripts.bench.goodput import run as goodput
+from scripts.bench.goodput.file import read_recording
 from scripts.bench.publish.report import recompute
 from scripts.bench.simulated.published import ROUNDING, compared, difference
 from scripts.bench.simulated.run import load_study, read_engines
 from scripts.bench.simulated.study import WITHIN_RUN
 from scripts.bench.ttca.plan import blocks_of, prompts_of, read_plan
 from scripts.profile.measuring.plan import BUCKET_EDGES
+from scripts.report import Report
 
 ROOT = Path(__file__).parents[2]
 DOCS, STUDIES = ROOT / "docs", ROOT / "studies"
-TTCA = STUDIES / "ttca"
+TTCA, BENCHMARKS = STUDIES / "ttca", STUDIES / "benchmarks"
 
 SERVED = {"interleaved": [*range(12)], "interleaved-again": [1, 2, 3, 4, 5], "interleaved-third": [0, 1, 2, 3, 4]}
 # what two digits still show
@@ -133,3 +140,17 @@ def test_published_calibration_of_chances_follows_from_the_recorded_answers() ->
     published = json.loads((folder / "capability.json").read_text())
     assert difference(found.figures, published["figures"]) <= ROUNDING
     assert all(bar.ok for bar in found.bars)
+
+
+@pytest.mark.parametrize(
+    ("name", "report"),
+    [
+        pytest.param("goodput", lambda path: goodput.report(read_recording(path)), id="streams"),
+        pytest.param("emulated", lambda path: emulated.report(read_emulation(path)), id="emulated-engines"),
+    ],
+)
+def test_recordings_give_the_figures_that_are_published(name: str, report: Callable[[Path], Report]) -> None:
+    found = json.loads(json.dumps(report(BENCHMARKS / f"{name}.jsonl.gz").as_dict()))
+    published = json.loads((BENCHMARKS / f"{name}.json").read_text())
+    assert found["figures"] == published["figures"]
+    assert found["bars"] == published["bars"]

@@ -1,6 +1,5 @@
-"""Raw data of `laar bench emulated`: a first line that says what was played, then one trial a line, gzipped."""
+"""Raw data of `laar bench emulated`: what was played, then one trial a line."""
 
-import gzip
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from scripts.bench.emulated.figures import LoadedTrial
+from scripts.bench.recording import HeadOfRecording, read_lines, write_lines
 
 VERSION = 1
 
@@ -25,38 +25,26 @@ class EmulationRecording:
     trials: Sequence[LoadedTrial]
 
 
-class _Head(msgspec.Struct):
-    laar_emulated: int
-    parameters: dict[str, Any]
-    environment: dict[str, Any]
+class _Head(HeadOfRecording, kw_only=True):
+    version: int = msgspec.field(name="laar_emulated")
     answerable: frozenset[str]
     fluid_s: list[tuple[float, float]]
 
 
 def write_emulation(path: Path, recording: EmulationRecording) -> None:
     head = _Head(
-        VERSION,
-        dict(recording.parameters),
-        dict(recording.environment),
-        frozenset(recording.answerable),
-        sorted(recording.fluid_s.items()),
+        version=VERSION,
+        parameters=dict(recording.parameters),
+        environment=dict(recording.environment),
+        answerable=frozenset(recording.answerable),
+        fluid_s=sorted(recording.fluid_s.items()),
     )
-    encoder = msgspec.json.Encoder(order="deterministic")
-    lines = [encoder.encode(head), *map(encoder.encode, recording.trials)]
-    path.write_bytes(gzip.compress(b"\n".join(lines) + b"\n", mtime=0))
+    write_lines(path, head, recording.trials)
 
 
 def read_emulation(path: Path) -> EmulationRecording:
     """ValueError where it is none."""
-    try:
-        first, *rest = gzip.decompress(path.read_bytes()).splitlines()
-        head = msgspec.json.decode(first, type=_Head)
-        decoder = msgspec.json.Decoder(LoadedTrial)
-        trials = [decoder.decode(line) for line in rest]
-    except (OSError, EOFError, ValueError) as error:
-        raise ValueError(f"{path}: no recording of emulated engines: {error}") from error
-    if head.laar_emulated != VERSION or not trials:
-        raise ValueError(f"{path}: version {head.laar_emulated} with {len(trials)} trials; version {VERSION} is wanted")
+    head, trials = read_lines(path, head_type=_Head, line_type=LoadedTrial, version=VERSION, what="emulated engines")
     return EmulationRecording(
         parameters=head.parameters,
         environment=head.environment,
