@@ -37,3 +37,10 @@ class _Jumping(selectors.DefaultSelector):
             raise RuntimeError("everything waits, and nothing is due")
         self._loop.jump(timeout + _LATE_S)
         return found
+
+
+def jump(seconds: float) -> None:
+    """Let time pass while code runs, as on a machine that is held up."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop.jump(seconds)

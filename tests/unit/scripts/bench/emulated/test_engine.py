@@ -4,6 +4,7 @@ import pytest
 
 from scripts.bench.emulated.engine import EmulatedEngine, EmulatedHost
 from scripts.simulate.core.engine import Engine
+from tests.unit.virtual_time import jump
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.virtual_time]
 
@@ -50,10 +51,10 @@ async def test_a_client_that_leaves_makes_room() -> None:
 
 
 async def test_an_answer_ends_when_due_although_its_timer_was_late() -> None:
-    made, loop = engine(slots=1), asyncio.get_running_loop()
+    made = engine(slots=1)
     first, second = (asyncio.create_task(ended_s(made, 0, 0, 2)) for _ in range(2))
     await asyncio.sleep(1.0)
-    loop.jump(2.5)  # type: ignore[attr-defined]
+    jump(2.5)
     await first
     # the second began at 2 s and not at 3.5 s
     assert await second == 4.25

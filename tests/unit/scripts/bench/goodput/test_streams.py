@@ -9,6 +9,7 @@ from aiohttp import ClientPayloadError
 
 from scripts.bench.goodput.arrivals import Arrival
 from scripts.bench.goodput.streams import NOT_SENT, RefusalError, StreamedRequest, StreamLimits, play
+from tests.unit.virtual_time import jump
 
 LIMITS = StreamLimits(timeout_s=10.0, most_open=100)
 pytestmark = [pytest.mark.asyncio, pytest.mark.virtual_time]
@@ -78,7 +79,7 @@ async def test_a_client_that_was_held_up_counts_from_when_the_request_was_due() 
         @asynccontextmanager
         async def stream(self, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
             if not self.bodies:
-                asyncio.get_running_loop().jump(2.0)  # type: ignore[attr-defined]
+                jump(2.0)
             async with super().stream(body) as pieces:
                 yield pieces
 
