@@ -148,10 +148,6 @@ def replicas(logged: Logged) -> Iterator[list[httpx.Client]]:
         one.close()
 
 
-# the least that one verdict moves a chance by
-MOVED = 0.005
-
-
 def chance(replica: httpx.Client, task: str) -> float:
     """What this replica believes of the wrong model on a task."""
     told = replica.post("/v1/laar/explain", json=chat(laar={"task": task})).raise_for_status().json()
@@ -164,9 +160,9 @@ def test_verdict_at_one_replica_changes_the_chances_of_the_other_within_5_s(repl
     body = chat(laar={**AT_HOME, "task": "shared"})
     assert told(one.post(PATH, json=body).json()["laar"])[0] == ("simulated-wrong", "wrong")
     # its own are learned a few at a time
-    until(lambda: chance(one, "shared") < before - MOVED, 1)
+    until(lambda: chance(one, "shared") < before - 0.05, 1)
     began_s = time.monotonic()
-    until(lambda: chance(other, "shared") < before - MOVED, 5)
+    until(lambda: chance(other, "shared") < before - 0.05, 5)
     told_after_s = time.monotonic() - began_s
     print(f"the other replica knew after {told_after_s:.1f} s: {before:.3f} -> {chance(other, 'shared'):.3f}")
     assert chance(other, "shared") == chance(one, "shared")
@@ -178,7 +174,7 @@ def test_feedback_changes_the_chances_of_every_replica_within_5_s(replicas: list
     assert [model for model, _ in told(answered)] == ["simulated-wrong"]
     request_id = answered["request_id"]
     replicas[0].post("/v1/laar/feedback", json={"request_id": request_id, "correct": True}).raise_for_status()
-    until(lambda: all(chance(r, "told") > old + MOVED for r, old in zip(replicas, before, strict=True)), 5)
+    until(lambda: all(chance(r, "told") > old + 0.05 for r, old in zip(replicas, before, strict=True)), 5)
 
 
 def test_no_change_becomes_visible_behind_a_reader(logged: Logged) -> None:
