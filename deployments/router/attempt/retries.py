@@ -138,8 +138,8 @@ class Retries:
 
         Once every model would repeat itself there is nothing to remember: the same request begins anew.
         """
-        tried = _tried(served.log, answer.model)
         if served.request.model == AUTO and answer.status is not Status.CORRECT:
+            tried = _tried(served.log, answer.model)
             is_over = tried.repeating.issuperset(self._models)
             kept = NOTHING_EARLIER if is_over else replace(tried, is_guess=True)
             self._recent.remember(served.request.body, served.api_key_hash, kept)
