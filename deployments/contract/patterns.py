@@ -8,7 +8,8 @@ MAX_MEMORY_BYTES = 2 << 20
 MAX_PROGRAM_SIZE = 10_000
 # Within these a pattern is compiled in a millisecond. To read a class such as \p{L} takes RE2 up to 0.1 ms.
 QUICK_CLASSES, QUICK_MEMORY_BYTES = 4, 48 << 10
-_CLASS = re.compile(r"\\[pP](\{[^}]*\}|.)?")
+# what is escaped, and whether it is a class
+_ESCAPED = re.compile(r"\\(?:([pP](?:\{[^}]*\}|\w))|.)", re.DOTALL)
 
 
 class PatternError(ValueError):
@@ -22,11 +23,11 @@ class LargePatternError(PatternError):
 def is_quick(pattern: str, *, ignore_case: bool = False) -> bool:
     """Whether it is compiled in about a millisecond; to tell takes no longer.
 
-    Raises a PatternError; of names of classes only where there are few.
+    Raises a PatternError. Where there are many classes their names are not looked at.
     """
-    has_few = len(_CLASS.findall(pattern)) <= QUICK_CLASSES
+    has_few = sum(map(bool, _ESCAPED.findall(pattern))) <= QUICK_CLASSES
     # a class of digits stands where the others do
-    read = pattern if has_few else _CLASS.sub(r"\\d", pattern)
+    read = pattern if has_few else _ESCAPED.sub(lambda found: r"\d" if found[1] else found[0], pattern)
     try:
         compile_pattern(read, ignore_case=ignore_case, max_memory_bytes=QUICK_MEMORY_BYTES)
     except LargePatternError:

@@ -19,6 +19,10 @@ from tests.unit.deployments.verifier.asked import C, U, W, evidence, outcome
         pytest.param({"pattern": "^(a+)+$"}, "a" * 50_000 + "b", (W, "differs"), id="exponential-elsewhere"),
         pytest.param({"pattern": "(.{1,100}){1,9}$"}, "x" * 100_000, (U, "too_complex"), id="too-much-work"),
         pytest.param({"pattern": "\\p{Lu}{6}: \\d"}, "is ÜBUNGS: 5", (C, "matched"), id="compiled-when-first-asked"),
+        pytest.param(
+            {"pattern": "(C:\\\\p|D:\\\\p|E:\\\\p|F:\\\\p|G:\\\\p)"}, "E:\\p", (C, "matched"), id="no-classes"
+        ),
+        pytest.param({"pattern": "(\\\\\\pL)(\\pL)(\\pN)[\\pS](\\pP)"}, "\\ab1+!", (C, "matched"), id="many-classes"),
         pytest.param({"pattern": "\\p{L}{100}"}, "is 5", (U, "spec_refused"), id="found-too-large-then"),
     ],
 )
