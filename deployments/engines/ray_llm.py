@@ -63,8 +63,8 @@ class ModelServer(LLMServer):  # type: ignore[misc]
         if not hasattr(self.engine, "tokenize"):
             return None
         try:
-            return await asyncio.to_thread(_counted, self._llm_config, texts)
-        except (OSError, ValueError):
+            return await asyncio.to_thread(_tokens_of, self._llm_config, texts)
+        except Exception:  # templates and tokenizers are code of the model's
             logger.warning("the tokenizer of model '%s' cannot be used", self._llm_config.model_id, exc_info=True)
             return None
 
@@ -163,17 +163,23 @@ def _with_adapters(engine_kwargs: Mapping[str, Any], adapters: Mapping[str, str]
     return {"max_loras": len(adapters), **engine_kwargs, "enable_lora": True, "lora_modules": modules}
 
 
-def _counted(config: LLMConfig, texts: Sequence[str]) -> list[int]:
+def _tokens_of(config: LLMConfig, texts: Sequence[str]) -> list[int]:
     """As vLLM counts a chat: the template's text, to which the tokenizer adds nothing."""
     # here, since only vLLM's engine brings it along
     from transformers import AutoTokenizer
 
-    options, loading = config.engine_kwargs, config.model_loading_config
-    source = loading.model_source if isinstance(loading.model_source, str) else loading.model_id
-    name = options.get("tokenizer") or source
-    tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=options.get("trust_remote_code", False))
+    options, source = config.engine_kwargs, config.model_loading_config.model_source
+    if "chat_template" in options or not isinstance(source, str | None):
+        raise ValueError("its template or its files are not where those of a model are")
+    tokenizer = AutoTokenizer.from_pretrained(
+        options.get("tokenizer") or source or config.model_id,
+        revision=options.get("tokenizer_revision") or options.get("revision") or "main",
+        trust_remote_code=options.get("trust_remote_code", False),
+    )
     chats = [[{"role": "user", "content": text}] for text in texts]
     written = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
+    if any(text not in chat for text, chat in zip(texts, written, strict=True)):
+        raise ValueError("its template does not take a message as one text")
     return [len(tokens) for tokens in tokenizer(written, add_special_tokens=False)["input_ids"]]
 
 

@@ -263,8 +263,14 @@ async def test_server_counts_tokens_where_its_engine_can(tmp_path: Path) -> None
     words.pre_tokenizer = WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
     tokenizer.save_pretrained(tmp_path / "bare")
-    tokenizer.chat_template = "<user> {{ messages[0].content }}{% if add_generation_prompt %} <bot>{% endif %}"
-    tokenizer.save_pretrained(tmp_path / "chats")
+    templates = {
+        "chats": "<user> {{ messages[0].content }}{% if add_generation_prompt %} <bot>{% endif %}",
+        "raises": "{{ raise_exception('no') }}",
+        "of-parts": "<user> {% for part in messages[0].content %}{{ part.text }}{% endfor %}",
+    }
+    for name, template in templates.items():
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(tmp_path / name)
 
     async def counted(source: str, engine: Any) -> list[int] | None:
         server = Server()
@@ -279,9 +285,22 @@ async def test_server_counts_tokens_where_its_engine_can(tmp_path: Path) -> None
 
     vllms = SimpleNamespace(tokenize=None)
     assert await counted("chats", vllms) == [5, 3]
-    assert await counted("bare", vllms) is None
-    assert await counted("nowhere", vllms) is None
+    assert [await counted(name, vllms) for name in ("bare", "nowhere", "raises", "of-parts")] == [None] * 4
     assert await counted("chats", object()) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        pytest.param("adapter", "adapter", id="adapter"),
+        pytest.param("m", "m", id="base"),
+        pytest.param("name of the routers", "m", id="other-name"),
+    ],
+)
+async def test_engine_is_asked_for_itself_or_for_one_of_its_adapters(model: str, asked: str) -> None:
+    server = Server(event(delta("stop")))
+    await server.generate("chat", BODY, {"model": model})
+    assert server.asked[0].model == asked
 
 
 async def test_server_tells_what_it_has_under_way() -> None:
